@@ -1,4 +1,5 @@
 #include "host/ata.h"
+#include "lib/mutants/mutate.h"
 
 #define SPINS 1000 /* looks at a status that is to change at once */
 
@@ -51,11 +52,11 @@ static void read_identity(struct ata_disk *d, const uint16_t *id, bool bus_maste
 {
 	uint16_t sets = id[ATA_ID_SETS];
 
-	*d = (struct ata_disk){ .present = id[ATA_ID_CAPABILITIES] & ATA_ID_LBA };
+	*d = (struct ata_disk){ .present = VM_LEFT_OUT_OR(ATA_LBA, id[ATA_ID_CAPABILITIES] & ATA_ID_LBA) };
 	d->dma = bus_master && (id[ATA_ID_CAPABILITIES] & ATA_ID_DMA);
 	d->sectors = id[ATA_ID_SECTORS] | (uint64_t)id[ATA_ID_SECTORS + 1] << 16;
 	/* Bits 15:14 are 01 where the word means something. */
-	if (sets >> 14 == 1) {
+	if (VM_LEFT_OUT_OR(ATA_SETS, sets >> 14 == 1)) {
 		d->lba48 = sets & ATA_SET_LBA48;
 		d->flush = sets & ATA_SET_FLUSH;
 		d->flush_ext = d->lba48 && (sets & ATA_SET_FLUSH_EXT);
@@ -65,7 +66,7 @@ static void read_identity(struct ata_disk *d, const uint16_t *id, bool bus_maste
 		for (unsigned i = 0; i < 3; i++)
 			d->sectors |= (uint64_t)id[ATA_ID_SECTORS_EXT + i] << (16 * i);
 	} else {
-		d->sectors = min_u64(d->sectors, ATA_LBA28_SECTORS);
+		VM_MUTANT(ATA_LBA28, d->sectors = min_u64(d->sectors, ATA_LBA28_SECTORS));
 	}
 	read_text(d->model, id + ATA_ID_MODEL, 20);
 	read_text(d->serial, id + ATA_ID_SERIAL, 10);
@@ -85,7 +86,7 @@ static void identify(struct ata_channel *c, unsigned n, uint64_t (*now)(void))
 	settle(c);
 	if (!alternate_status(c) || !wait_for(c, ATA_BSY, 0, now))
 		return;
-	if ((in(c, ATA_STATUS) & (ATA_DRQ | ATA_ERR)) != ATA_DRQ)
+	if (VM_KEPT(ATA_NO_DISK, (in(c, ATA_STATUS) & (ATA_DRQ | ATA_ERR)) != ATA_DRQ))
 		return;
 	c->ports->in_words((uint16_t)(c->command + ATA_DATA), id, 256);
 	read_identity(&c->disk[n], id, c->bus_master);
@@ -105,9 +106,14 @@ void ata_find(struct ata_channel *c, uint64_t (*now)(void))
 
 /* ---- commands ---- */
 
+/* "Status register": an error of what was asked, or a fault of the device. */
+static bool bad(uint8_t status) { return (status & ATA_ERR) || VM_KEPT(ATA_FAULT, status & ATA_DF); }
+
 unsigned ata_most(const struct ata_disk *d)
 {
-	return d->lba48 ? ATA_BUFFER / ATA_SECTOR : (unsigned)min_u64(ATA_BUFFER / ATA_SECTOR, 255);
+	unsigned fit = ATA_BUFFER / SECTOR_SIZE;
+
+	return VM_LEFT_OUT_OR(ATA_COUNT_28, d->lba48) ? fit : (unsigned)min_u64(fit, 255);
 }
 
 /* The disk, the address and the count; 48 bits in two rounds, the upper halves first. */
@@ -157,7 +163,8 @@ static void prepare_bus_master(const struct ata_channel *c, unsigned bytes)
 
 	for (i = 0; bytes > BM_PIECE; i++, bytes -= BM_PIECE)
 		c->table[i] = (struct ata_prd){ c->buffer_address + i * BM_PIECE, 0 };
-	c->table[i] = (struct ata_prd){ c->buffer_address + i * BM_PIECE, (bytes & (BM_PIECE - 1)) | BM_TABLE_END };
+	c->table[i] = (struct ata_prd){ c->buffer_address + i * BM_PIECE, bytes & (BM_PIECE - 1) };
+	VM_MUTANT(ATA_TABLE, c->table[i].bytes |= BM_TABLE_END);
 	stop_bus_master(c);
 	c->ports->out32((uint16_t)(c->bus_master + BM_TABLE), c->table_address);
 }
@@ -166,7 +173,7 @@ static void start_dma(struct ata_channel *c, unsigned n, bool write, unsigned se
 {
 	uint8_t direction = write ? 0 : BM_TO_MEMORY;
 
-	prepare_bus_master(c, sectors * ATA_SECTOR);
+	prepare_bus_master(c, sectors * SECTOR_SIZE);
 	c->ports->out8((uint16_t)(c->bus_master + BM_COMMAND), direction);
 	if (c->disk[n].lba48)
 		out(c, ATA_COMMAND, write ? ATA_WRITE_DMA_EXT : ATA_READ_DMA_EXT);
@@ -178,12 +185,12 @@ static void start_dma(struct ata_channel *c, unsigned n, bool write, unsigned se
 
 static void transfer_sector(struct ata_channel *c, bool write)
 {
-	uint8_t *p = c->buffer + c->at * ATA_SECTOR;
+	uint8_t *p = c->buffer + c->at * SECTOR_SIZE;
 
 	if (write)
-		c->ports->out_words((uint16_t)(c->command + ATA_DATA), p, ATA_SECTOR / 2);
+		c->ports->out_words((uint16_t)(c->command + ATA_DATA), p, SECTOR_SIZE / 2);
 	else
-		c->ports->in_words((uint16_t)(c->command + ATA_DATA), p, ATA_SECTOR / 2);
+		c->ports->in_words((uint16_t)(c->command + ATA_DATA), p, SECTOR_SIZE / 2);
 	c->at++;
 	c->left--;
 }
@@ -196,7 +203,7 @@ static bool first_sector(struct ata_channel *c)
 
 		if (status & ATA_BSY)
 			continue;
-		if (status & (ATA_ERR | ATA_DF))
+		if (bad(status))
 			return false;
 		if (status & ATA_DRQ) {
 			transfer_sector(c, true);
@@ -238,7 +245,7 @@ bool ata_start(struct ata_channel *c, unsigned n, enum ata_op op, uint64_t secto
 
 	ASSERT(c->state == ATA_IDLE || c->state == ATA_RESETTING || c->state == ATA_DEAD);
 	ASSERT(op == ATA_OP_FLUSH || (sectors && sectors <= ata_most(d) && sector + sectors <= d->sectors));
-	if (c->state != ATA_IDLE)
+	if (VM_KEPT(ATA_ONE, c->state != ATA_IDLE))
 		return false;
 	c->deadline = now + c->patience;
 	if (!choose(c, n)) {
@@ -281,7 +288,8 @@ static enum ata_result advance_dma(struct ata_channel *c)
 		return ATA_BUSY;
 	/* Still active: the table told of more than the disk transferred. */
 	stop_bus_master(c);
-	return end(c, !(status & (ATA_ERR | ATA_DF | ATA_DRQ)) && !(master & (BM_FAILED | BM_ACTIVE)));
+	return end(c, !bad(status) && !(status & ATA_DRQ) && !(master & BM_FAILED) &&
+			      !VM_KEPT(ATA_SHORT, master & BM_ACTIVE));
 }
 
 static enum ata_result advance_words(struct ata_channel *c)
@@ -290,13 +298,13 @@ static enum ata_result advance_words(struct ata_channel *c)
 	uint8_t status = in(c, ATA_STATUS);
 
 	/* As many as are ready without another interrupt. */
-	while (!(status & (ATA_BSY | ATA_ERR | ATA_DF)) && (status & ATA_DRQ) && c->left) {
+	while (!(status & ATA_BSY) && !bad(status) && (status & ATA_DRQ) && c->left) {
 		transfer_sector(c, write);
 		status = alternate_status(c);
 	}
 	if (status & ATA_BSY)
 		return ATA_BUSY;
-	if (status & (ATA_ERR | ATA_DF))
+	if (bad(status))
 		return end(c, false);
 	return c->left ? ATA_BUSY : end(c, true);
 }
@@ -305,7 +313,7 @@ static enum ata_result advance_no_data(struct ata_channel *c)
 {
 	uint8_t status = in(c, ATA_STATUS);
 
-	return status & ATA_BSY ? ATA_BUSY : end(c, !(status & (ATA_ERR | ATA_DF)));
+	return status & ATA_BSY ? ATA_BUSY : end(c, !bad(status));
 }
 
 /* What was asked for has failed already. */
@@ -313,7 +321,7 @@ static enum ata_result advance_reset(struct ata_channel *c, uint64_t now)
 {
 	if (!(alternate_status(c) & ATA_BSY))
 		c->state = ATA_IDLE;
-	else if (now >= c->deadline)
+	else if (VM_KEPT(ATA_DEAD, now >= c->deadline))
 		c->state = ATA_DEAD;
 	return ATA_BUSY;
 }
@@ -340,7 +348,7 @@ enum ata_result ata_advance(struct ata_channel *c, uint64_t now)
 		result = advance_no_data(c);
 		break;
 	}
-	if (result != ATA_BUSY || now < c->deadline)
+	if (result != ATA_BUSY || VM_LEFT_OUT_OR(ATA_PATIENCE, now < c->deadline))
 		return result;
 	reset(c, now);
 	return ATA_FAILED;

@@ -43,7 +43,7 @@
 
 /* SDM, "Local Vector Table". */
 #define LVT_VECTOR 0xffu
-#define LVT_DELIVERY 0x700u
+#define LVT_DELIVERY 0x700u /* enum apic_delivery; so in all that is or becomes a message */
 #define LVT_DELIVERY_STATUS 0x1000u /* read-only */
 #define LVT_POLARITY 0x2000u
 #define LVT_REMOTE_IRR 0x4000u
@@ -62,11 +62,17 @@
 #define ICR_DELIVERY_STATUS 0x1000u /* read-only: the last one is still on its way */
 #define ICR_ASSERT 0x4000u
 #define ICR_SHORTHAND(which) ((uint32_t)(which) << 18) /* enum apic_shorthand */
+#define ICR_LOGICAL 0x800u
 
 /* SDM, "Error Handling". */
 #define ESR_SEND_ILLEGAL_VECTOR 0x20u
 #define ESR_RECEIVE_ILLEGAL_VECTOR 0x40u
 #define ESR_ILLEGAL_REGISTER 0x80u
+
+/* SDM, "Message Address Register Format": bits 31:20 are those of LAPIC_DEFAULT_BASE. The data are as the lower half of
+ * ICR, with neither shorthand nor destination mode. */
+#define MESSAGE_DESTINATION 0xff000u
+#define MESSAGE_LOGICAL 0x4u
 
 /* ---- messages ---- */
 

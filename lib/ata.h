@@ -64,7 +64,6 @@
 #define ATA_SET_FLUSH_EXT 0x2000u
 
 #define ATA_LBA28_SECTORS (BIT(28) - 1)
-#define ATA_SECTOR 512u
 
 /* The bus master's registers of a channel, the second's 8 bytes behind (Programming Interface for Bus Master IDE
  * Controller). */

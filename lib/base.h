@@ -11,6 +11,7 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define PAGE_SIZE 4096u
+#define SECTOR_SIZE 512u /* bytes: of disks, and of what boots from them */
 #define PAGE_SHIFT 12
 #define GIB (1ull << 30)
 

@@ -36,8 +36,9 @@ $(VM_MUTANTS_DIR)/vm_$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_vm_$(
 endef
 $(foreach t,$(VMBENCH_TESTS),$(eval $(call vm_mutants_rule,$(t))))
 # Parts of vm/ and vmx/ whose unit tests need no bench.
-VM_PLAIN_TESTS := host_speculation vmx_guards config config_disk config_firmware control_request load_elf \
-	load_firmware load_linux load_multiboot
+VM_PLAIN_TESTS := host_ata host_speculation vmx_guards config config_disk config_firmware control_request \
+	load_elf load_firmware load_linux load_multiboot dev_block dev_virtio_queue dev_virtio_blk dev_virtio_pci \
+	dev_pci dev_fw_cfg
 define vm_plain_rule
 $(VM_MUTANTS_DIR)/plain/$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_$(1)_SRC) test/vm/mutants.c \
 	test/unit/hosted.c)
@@ -46,7 +47,8 @@ $(VM_MUTANTS_DIR)/plain/$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_$(
 	@$(CC) -no-pie -o $$@ $$^ -lcmocka
 endef
 $(foreach t,$(VM_PLAIN_TESTS),$(eval $(call vm_plain_rule,$(t))))
--include $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.d,$(sort $(foreach t,$(VMBENCH_TESTS),$(UNIT_vm_$(t)_SRC))))
+-include $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.d,$(sort $(foreach t,$(VMBENCH_TESTS),$(UNIT_vm_$(t)_SRC)) \
+	$(foreach t,$(VM_PLAIN_TESTS),$(UNIT_$(t)_SRC))))
 
 .PHONY: mutate-vm
 mutate: mutate-vm

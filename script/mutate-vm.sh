@@ -78,13 +78,13 @@ echo "$((total - living)) of $total mutants of vm/ and vmx/ killed"
 if [ $# -eq 0 ]; then
 	{
 		cat <<'TEXT'
-# Mutations of vm/ and vmx/
+# Mutations of vm/, vmx/, dev/ and host/
 
 As [mutations.md](mutations.md) for the heart: for each check, requeue, window, truncation and blocking rule of `vm/`
-and `vmx/` there is a *mutant*, compiled only into `build/vm-mutants/`, that leaves out exactly this one. The lists
-are in `lib/mutants/*.h`. `make mutate` runs the unit tests of `vm/` and `vmx/` (`test/unit/vm/*`, on the bench of
-`test/vm/`, and those of the loaders, descriptions, requests and mitigations, which need none) against each mutant,
-and fails where one lives. It wrote this page.
+and `vmx/`, and for rules of disks, queues and buses in `dev/` and of the driver of disks (`host/ata.c`), there is a
+*mutant*, compiled only into `build/vm-mutants/`, that leaves out exactly this one. The lists are in
+`lib/mutants/*.h`. `make mutate` runs unit tests (`VMBENCH_TESTS`, on the bench of `test/vm/`, and `VM_PLAIN_TESTS`,
+which need none, of `mk/vmbench.mk`) against each mutant, and fails where one lives. It wrote this page.
 
 *Killed by* is a test that fails with the mutant and passes without: see it again with `VM_MUTANT=NAME
 build/vm-mutants/PROGRAM` (`plain/PROGRAM` where its name does not begin with `vm_`).

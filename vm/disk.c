@@ -55,7 +55,7 @@ static void make_queues(void)
 					       &media[n] };
 
 		media[n].channel = n;
-		block_queue_init(&media[n].queue, &medium, disk_host_buffer(n), ATA_BUFFER / BLOCK_SECTOR);
+		block_queue_init(&media[n].queue, &medium, disk_host_buffer(n), ATA_BUFFER / SECTOR_SIZE);
 	}
 	disk_event = medium_event;
 	disk_later = medium_go_on;
@@ -112,17 +112,6 @@ void disks_end(void)
 
 /* ---- what a disk gets from its virtual machine ---- */
 
-/* A range that wraps begins in the last page that there could be, which is nobody's. */
-static bool memory_read(void *ctx, uint64_t gpa, void *to, size_t n)
-{
-	return mmu_guest_read(&((struct vm *)ctx)->mmu, GPA(gpa), to, n) == n;
-}
-
-static bool memory_write(void *ctx, uint64_t gpa, const void *from, size_t n)
-{
-	return mmu_guest_write(&((struct vm *)ctx)->mmu, GPA(gpa), from, n) == n;
-}
-
 static void enter(void *ctx) { spin_lock(&((struct vm_disk *)ctx)->vm->device_lock); }
 static void leave(void *ctx) { spin_unlock(&((struct vm_disk *)ctx)->vm->device_lock); }
 
@@ -147,12 +136,12 @@ static void send_message(void *ctx, uint64_t address, uint32_t data)
 {
 	struct vm *vm = ctx;
 	struct apic_message m = {
-		.dest = address >> 12 & 0xff,
+		.dest = (address & MESSAGE_DESTINATION) >> 12,
 		.vector = (uint8_t)data,
-		.delivery = data >> 8 & 7,
+		.delivery = apic_delivery_of(data),
 		.shorthand = APIC_DEST,
-		.logical = address & BIT(2),
-		.level = data & BIT(15),
+		.logical = address & MESSAGE_LOGICAL,
+		.level = data & ICR_LEVEL,
 		.assert = true,
 	};
 
@@ -183,7 +172,7 @@ static bool make_disk(struct vm *vm, unsigned n)
 	d->config = config;
 	d->block = (struct block_disk){
 		.queue = &media[channel].queue, .unit = unit, .sectors = ata->sectors, .most = ata_most(ata),
-		.read_only = config->read_only, .memory = { memory_read, memory_write, vm },
+		.read_only = config->read_only, .memory = vm->memory,
 		.enter = enter, .leave = leave, .failed = failed, .ctx = d,
 	};
 	if (config->snapshot && !(d->block.snapshot = snapshot_of(vm, n)))

@@ -7,15 +7,10 @@
 #include "host/frames.h"
 #include "host/multiboot.h"
 #include "vm/load/firmware.h"
+#include "vm/load/linux.h"
 
 #define ACPI_BYTES 0x8000u
-#define E820_RAM 1u
 #define ROM_FILE "genroms/option.rom"
-
-struct e820_entry {
-	uint64_t base, bytes;
-	uint32_t type;
-} __attribute__((packed));
 
 /* What the items point to that is no module's. */
 struct files {

@@ -5,6 +5,7 @@
 #include "host/frames.h"
 #include "vm/control/control.h"
 #include "vm/disk.h"
+#include "vm/load/image.h"
 #include "lib/mutants/mutate.h"
 
 #define KEYBOARD_IRQ 1
@@ -12,9 +13,7 @@
 #define AUX_IRQ 12
 #define PCI_IRQ_AB 10
 #define PCI_IRQ_CD 11
-/* Where PCI devices go that no firmware places. */
-#define PCI_PORTS 0xc000
-#define PCI_MEMORY 0xc0000000u
+#define PCI_PORTS 0xc000 /* where those of PCI devices go that no firmware places */
 /* By which SeaBIOS knows a machine that has fw_cfg: vendor and device of QEMU's. */
 #define QEMU_SUBSYSTEM 0x11001af4u
 
@@ -407,12 +406,12 @@ static bool add_pci(struct vm *vm)
 
 static bool memory_read(void *ctx, uint64_t gpa, void *to, size_t n)
 {
-	return gpa + n >= gpa && mmu_guest_read(&((struct vm *)ctx)->mmu, GPA(gpa), to, n) == n;
+	return mmu_guest_read(&((struct vm *)ctx)->mmu, GPA(gpa), to, n) == n;
 }
 
 static bool memory_write(void *ctx, uint64_t gpa, const void *from, size_t n)
 {
-	return gpa + n >= gpa && mmu_guest_write(&((struct vm *)ctx)->mmu, GPA(gpa), from, n) == n;
+	return mmu_guest_write(&((struct vm *)ctx)->mmu, GPA(gpa), from, n) == n;
 }
 
 static bool add_fw_cfg(struct vm *vm)
@@ -462,7 +461,7 @@ static bool finish_pci(struct vm *vm)
 		return true;
 	pic_set_level_triggered(&vm->pic, PCI_IRQ_AB);
 	pic_set_level_triggered(&vm->pic, PCI_IRQ_CD);
-	return pci_assign(&vm->pci, PCI_PORTS, PCI_MEMORY, IOAPIC_BASE);
+	return pci_assign(&vm->pci, PCI_PORTS, LOADER_LOW_MAX, IOAPIC_BASE);
 }
 
 bool platform_init(struct vm *vm)

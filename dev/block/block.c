@@ -1,4 +1,5 @@
 #include "dev/block/block.h"
+#include "lib/mutants/mutate.h"
 
 static void lock(struct block_queue *q) { q->medium.lock(q->medium.ctx); }
 static void unlock(struct block_queue *q) { q->medium.unlock(q->medium.ctx); }
@@ -52,9 +53,9 @@ static bool copy(const struct block_disk *d, struct block_request *r, uint8_t *p
 		const struct guest_segment *s = &r->segment[r->seg];
 		uint64_t gpa = s->gpa + r->seg_done;
 		size_t n = min_u64(bytes, s->bytes - r->seg_done);
-		bool ok = gpa >= s->gpa;
+		bool ok = true;
 
-		if (n && ok)
+		if (n)
 			ok = r->op == BLOCK_READ ? guest_memory_write(&d->memory, gpa, p, n)
 						 : guest_memory_read(&d->memory, gpa, p, n);
 		if (!ok)
@@ -74,16 +75,18 @@ static bool copy(const struct block_disk *d, struct block_request *r, uint8_t *p
 
 static void count(struct block_disk *d, const struct block_request *r, enum block_result result)
 {
+	struct block_account *a = &d->account;
+
 	if (result == BLOCK_FAILED && d->failed)
 		d->failed(d->ctx, r);
 	if (result != BLOCK_OK)
-		d->failures++;
+		a->failures++;
 	else if (r->op == BLOCK_READ)
-		d->reads++, d->read_sectors += r->count;
+		a->reads++, a->bytes_read += r->count * SECTOR_SIZE;
 	else if (r->op == BLOCK_FLUSH)
-		d->flushes++;
+		a->flushes++;
 	else
-		d->writes++, d->written_sectors += r->count;
+		a->writes++, a->bytes_written += r->count * SECTOR_SIZE;
 }
 
 /* BK4: the request is taken off its disk with the lock held, within enter(): nobody can take it back between. Who has
@@ -103,7 +106,7 @@ static void answer(struct block_queue *q, const struct block_disk *held, enum bl
 	if (d != held)
 		d->enter(d->ctx);
 	lock(q);
-	if (q->current) {
+	if (VM_LEFT_OUT_OR(BLOCK_STILL, q->current)) {
 		r = d->first;
 		d->first = r->next;
 		if (!d->first) {
@@ -129,19 +132,15 @@ static void answer(struct block_queue *q, const struct block_disk *held, enum bl
 
 enum step { STEP_DONE, STEP_STARTED, STEP_FAILED, STEP_BAD_MEMORY };
 
-/* The medium has what is asked for. The state is its own before it begins: it may end at once, on another CPU. */
+/* The medium has what is asked for. The state is its own before it begins: it may end at once, on another CPU, or the
+ * disk may be gone. */
 static enum step start(struct block_queue *q, struct block_disk *d, enum block_op op, uint64_t sector, unsigned n)
 {
 	unsigned unit = d->unit;
-	bool mine;
 
 	lock(q);
-	mine = q->current == d;
-	if (mine)
-		q->state = BLOCK_MEDIUM;
+	q->state = BLOCK_MEDIUM;
 	unlock(q);
-	if (!mine)
-		return STEP_DONE;
 	if (q->medium.start(q->medium.ctx, unit, op, sector, n))
 		return STEP_STARTED;
 	lock(q);
@@ -162,7 +161,7 @@ static enum step begin_read(struct block_queue *q, struct block_disk *d, struct 
 static enum step begin_write(struct block_queue *q, struct block_disk *d, struct block_request *r)
 {
 	uint64_t sector = r->sector + r->at;
-	size_t bytes = q->piece * BLOCK_SECTOR;
+	size_t bytes = q->piece * SECTOR_SIZE;
 
 	if (r->op == BLOCK_ZEROES)
 		memset(q->buffer, 0, bytes);
@@ -200,13 +199,13 @@ static bool finish(struct block_queue *q, struct block_disk *d, enum block_resul
 	if (r->op == BLOCK_READ) {
 		if (d->snapshot)
 			snapshot_read(d->snapshot, r->sector + r->at, q->piece, q->buffer);
-		if (!copy(d, r, q->buffer, q->piece * BLOCK_SECTOR)) {
+		if (!copy(d, r, q->buffer, q->piece * SECTOR_SIZE)) {
 			*result = BLOCK_BAD_MEMORY;
 			return true;
 		}
 	}
 	r->at += q->piece;
-	return r->at == r->count && !(r->through && r->op != BLOCK_READ);
+	return r->at == r->count && !VM_KEPT(BLOCK_THROUGH, r->through && r->op != BLOCK_READ);
 }
 
 /* After a step that is over; not of a request that has been taken back. */
@@ -215,19 +214,21 @@ static void end_step(struct block_queue *q, const struct block_disk *held, enum 
 	enum block_result result = step == STEP_FAILED ? BLOCK_FAILED : step == STEP_DONE ? BLOCK_OK : BLOCK_BAD_MEMORY;
 	struct block_disk *d = q->current;
 
-	if (!d)
+	if (VM_KEPT(BLOCK_FORGOTTEN, !d))
 		return;
 	if (result != BLOCK_OK || finish(q, d, &result)) {
 		answer(q, held, result);
 		return;
 	}
 	lock(q);
-	/* The others' turn (BK2). */
-	if (q->current) {
-		ring_remove(q, d);
-		ring_add(q, d);
-		q->current = NULL;
+	ring_remove(q, d);
+	if (VM_LEFT_OUT_OR(BLOCK_TURN, false)) {
+		d->next = q->ring;
+		q->ring = d;
+	} else {
+		ring_add(q, d); /* the others' turn (BK2) */
 	}
+	q->current = NULL;
 	unlock(q);
 }
 
@@ -241,7 +242,7 @@ static struct block_disk *next(struct block_queue *q, const struct block_disk *h
 	d = q->ring;
 	if (!d)
 		q->state = BLOCK_IDLE;
-	else if (enough || (held && d != held))
+	else if (VM_KEPT(BLOCK_ENOUGH, enough) || VM_KEPT(BLOCK_OTHER, held && d != held))
 		q->state = BLOCK_LATER;
 	else
 		q->state = BLOCK_RUNNING;
@@ -319,8 +320,9 @@ void block_go_on(struct block_queue *q)
 static bool may_cancel(const struct block_queue *q, const struct block_disk *d, bool entered)
 {
 	if (q->state == BLOCK_RUNNING)
-		return q->current != d;
-	return q->state != BLOCK_ANSWERS || q->visited != d || entered;
+		return VM_LEFT_OUT_OR(BLOCK_COPIES, q->current != d);
+	return VM_LEFT_OUT_OR(BLOCK_ENTERS, q->state != BLOCK_ANSWERS || q->visited != d) ||
+	       VM_KEPT(BLOCK_ENTERED, entered);
 }
 
 void block_cancel(struct block_disk *d, bool entered)
@@ -333,9 +335,9 @@ void block_cancel(struct block_disk *d, bool entered)
 		q->medium.relax();
 		lock(q);
 	}
-	if (q->current == d)
+	if (VM_KEPT(BLOCK_CURRENT, q->current == d))
 		q->current = NULL;
-	ring_remove(q, d);
+	VM_MUTANT(BLOCK_RING, ring_remove(q, d));
 	d->first = NULL;
 	d->last = &d->first;
 	unlock(q);

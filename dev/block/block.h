@@ -18,7 +18,6 @@
 #include "dev/block/snapshot.h"
 #include "dev/memory.h"
 
-#define BLOCK_SECTOR 512u
 #define BLOCK_PIECES 4     /* BK5 */
 
 enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_ZEROES, BLOCK_FLUSH };
@@ -82,6 +81,14 @@ struct block_queue {
 	bool flushing;                /* the flush behind a write, or one that was asked for */
 };
 
+/* What has been asked of a disk and answered, from the time that it was made on. */
+struct block_account {
+	uint64_t reads, writes, flushes, failures; /* requests; writes also of zeroes */
+	uint64_t bytes_read, bytes_written;
+};
+/* A(its name in the account of the virtual machine) */
+#define BLOCK_ACCOUNT(A) A(reads) A(writes) A(flushes) A(failures) A(bytes_read) A(bytes_written)
+
 struct block_disk {
 	struct block_queue *queue;
 	unsigned unit;
@@ -99,11 +106,10 @@ struct block_disk {
 
 	struct block_request *first, **last;
 	struct block_disk *next; /* in the ring */
-	uint64_t reads, writes, flushes, failures; /* requests */
-	uint64_t read_sectors, written_sectors;
+	struct block_account account;
 };
 
-/* The medium's buffer has sectors of BLOCK_SECTOR bytes. */
+/* The medium's buffer has sectors of SECTOR_SIZE bytes. */
 void block_queue_init(struct block_queue *q, const struct block_medium *medium, uint8_t *buffer, unsigned sectors);
 void block_disk_init(struct block_disk *d);
 /* Within the disk, and (a write) on one that can be written? */

@@ -1,7 +1,6 @@
 #include "dev/block/snapshot.h"
 
-#define SECTOR 512u
-#define PAGE_SECTORS (PAGE_SIZE / SECTOR)
+#define PAGE_SECTORS (PAGE_SIZE / SECTOR_SIZE)
 #define SLOTS (PAGE_SIZE / sizeof(uintptr_t))
 #define SLOT_BITS 9
 /* An entry is a page's address, which is aligned; below it are the bits of the sectors that the page has. */
@@ -61,7 +60,8 @@ void snapshot_read(const struct snapshot *o, uint64_t sector, unsigned sectors, 
 
 		for (; within < end; within++, i++)
 			if (entry & BIT(within))
-				memcpy(data + i * SECTOR, (uint8_t *)page_of(entry) + within * SECTOR, SECTOR);
+				memcpy(data + i * SECTOR_SIZE, (uint8_t *)page_of(entry) + within * SECTOR_SIZE,
+				       SECTOR_SIZE);
 	}
 }
 
@@ -74,7 +74,7 @@ bool snapshot_write(struct snapshot *o, uint64_t sector, unsigned sectors, const
 
 		if (!entry)
 			return false;
-		memcpy((uint8_t *)page_of(*entry) + within * SECTOR, data + i * SECTOR, n * SECTOR);
+		memcpy((uint8_t *)page_of(*entry) + within * SECTOR_SIZE, data + i * SECTOR_SIZE, n * SECTOR_SIZE);
 		*entry |= MASK(within + n - 1, within) & WRITTEN;
 		i += n;
 	}

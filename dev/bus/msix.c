@@ -1,4 +1,5 @@
 #include "dev/bus/msix.h"
+#include "lib/mutants/mutate.h"
 
 void msix_reset(struct msix *m)
 {
@@ -11,7 +12,7 @@ void msix_reset(struct msix *m)
 
 static bool may_send(const struct msix *m, unsigned n)
 {
-	return m->enabled && !m->masked && !(m->entry[n][3] & MSIX_MASKED);
+	return m->enabled && !m->masked && VM_LEFT_OUT_OR(MSIX_MASK, !(m->entry[n][3] & MSIX_MASKED));
 }
 
 static void send(struct msix *m, unsigned n)
@@ -39,7 +40,7 @@ void msix_control(struct msix *m, uint16_t control)
 
 void msix_raise(struct msix *m, unsigned vector)
 {
-	if (vector >= m->vectors || !m->enabled)
+	if (VM_KEPT(MSIX_VECTOR, vector >= m->vectors) || !m->enabled)
 		return;
 	if (may_send(m, vector))
 		send(m, vector);

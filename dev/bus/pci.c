@@ -1,6 +1,7 @@
 /* dev/bus/pci.c - the bus: who is addressed, what a guest may write, where BARs decode, which IRQ a pin is. */
 #include "dev/bus/pci.h"
 #include "dev/bus/bytes.h"
+#include "lib/mutants/mutate.h"
 
 #define ADDRESS_WRITABLE 0x80fffffcu
 #define PORTS_END 0x10000u
@@ -163,8 +164,12 @@ static void drive_lines(struct pci *p)
 	for (unsigned i = 0; i < p->count; i++) {
 		uint8_t irq = p->pirq[pirq_of(p->device[i])];
 
-		if (p->device[i]->asserted && !(irq & PCI_PIRQ_OFF))
+		if (irq & PCI_PIRQ_OFF)
+			continue;
+		if (p->device[i]->asserted)
 			levels |= (uint16_t)(1u << irq);
+		else if (VM_LEFT_OUT_OR(PCI_SHARED, false))
+			levels &= (uint16_t)~(1u << irq);
 	}
 	changed = levels ^ p->irq_levels;
 	p->irq_levels = levels;
@@ -223,7 +228,7 @@ bool pci_add(struct pci *p, struct pci_device *d, unsigned devfn)
 {
 	uint8_t decodes = 0;
 
-	if (p->count == PCI_DEVICES_MAX)
+	if (VM_KEPT(PCI_FULL, p->count == PCI_DEVICES_MAX))
 		return false;
 	for (unsigned n = 0; n < PCI_BARS; n++) {
 		if (!d->bar[n].size)

@@ -65,7 +65,7 @@ static void transfer(struct fw_cfg *f)
 
 	if (!f->dma.read)
 		n = f->dma.left;
-	else if (f->dma.gpa + n < f->dma.gpa || !copy(f, n)) {
+	else if (!copy(f, n)) {
 		end_transfer(f, false);
 		return;
 	}
@@ -91,7 +91,7 @@ static void begin_transfer(struct fw_cfg *f, uint64_t descriptor)
 	if (f->dma.busy)
 		end_transfer(f, false);
 	f->dma.descriptor = descriptor;
-	if (descriptor + sizeof(d) < descriptor || !guest_memory_read(f->memory, descriptor, d, sizeof(d))) {
+	if (!guest_memory_read(f->memory, descriptor, d, sizeof(d))) {
 		end_transfer(f, false);
 		return;
 	}

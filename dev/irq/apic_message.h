@@ -18,6 +18,9 @@ struct apic_message {
 	bool wide; /* dest is an x2APIC destination: broadcast is 0xffffffff, not 0xff */
 };
 
+/* enum apic_delivery of an LVT entry, ICR, a redirection entry, or the data of a message. */
+static inline uint8_t apic_delivery_of(uint64_t bits) { return (bits & LVT_DELIVERY) >> 8; }
+
 struct lapic;
 
 /* The local APICs of one VM. The owner fills cpu[] (at most APIC_BUS_MAX) before anything is sent. */

@@ -12,7 +12,7 @@ static bool send_entry(struct ioapic *io, uint64_t entry)
 	struct apic_message m = {
 		.dest = (uint32_t)(entry >> 56),
 		.vector = (uint8_t)entry,
-		.delivery = entry >> 8 & 7,
+		.delivery = apic_delivery_of(entry),
 		.logical = entry & REDIRECTION_LOGICAL,
 		.level = entry & REDIRECTION_LEVEL,
 		.assert = true,
@@ -127,7 +127,7 @@ static void ioapic_write(void *dev, uint64_t offset, unsigned size, uint64_t val
 bool ioapic_unmaskable(const struct ioapic *io)
 {
 	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
-		unsigned delivery = io->redirection[pin] >> 8 & 7;
+		unsigned delivery = apic_delivery_of(io->redirection[pin]);
 
 		if (!(io->redirection[pin] & REDIRECTION_MASKED) && (delivery == APIC_NMI || delivery == APIC_INIT))
 			return true;

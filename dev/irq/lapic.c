@@ -193,7 +193,7 @@ static void deliver_lvt(struct lapic *l, uint32_t lvt, bool level)
 	if (lvt & LVT_MASKED)
 		return;
 	struct apic_message m = {
-		.vector = lvt & LVT_VECTOR, .delivery = (uint8_t)lvt_delivery(lvt), .level = level, .assert = true
+		.vector = lvt & LVT_VECTOR, .delivery = apic_delivery_of(lvt), .level = level, .assert = true
 	};
 	if (m.delivery != APIC_LOWEST && m.delivery != APIC_SIPI)
 		lapic_deliver(l, &m);
@@ -313,7 +313,7 @@ void lapic_set_lint(struct lapic *l, unsigned pin, bool level)
 			lapic_notice(l);
 		else
 			l->host->signal(l->ctx, l, APIC_NMI, 0);
-	} else if (lvt_delivery(lvt) == APIC_EXTINT) {
+	} else if (apic_delivery_of(lvt) == APIC_EXTINT) {
 		if (pin == 0 && lapic_accepts_extint(l))
 			lapic_notice(l);
 	} else if (lint_is_level(lvt)) {
@@ -374,7 +374,7 @@ void lapic_set_base(struct lapic *l, uint64_t base)
 bool lapic_lint_unmaskable(const struct lapic *l)
 {
 	uint32_t lvt = l->lvt[LVT_LINT0];
-	unsigned delivery = lvt_delivery(lvt);
+	unsigned delivery = apic_delivery_of(lvt);
 
 	return !(lvt & LVT_MASKED) && (delivery == APIC_NMI || delivery == APIC_INIT);
 }

@@ -5,8 +5,6 @@
 #include "dev/irq/lapic.h"
 #include "dev/irq/seam.h"
 
-static inline unsigned lvt_delivery(uint32_t lvt) { return lvt >> 8 & 7; }
-
 /* ---- 256-bit vector registers: eight words, one behind the other here, 16 bytes apart in a page ---- */
 
 static inline bool vector_test(const uint32_t *reg, unsigned v) { return reg[v >> 5] >> (v & 31) & 1; }

@@ -137,11 +137,11 @@ static struct apic_message icr_message(const struct lapic *l, uint64_t icr)
 	return (struct apic_message){
 		.dest = l->x2apic ? (uint32_t)(icr >> 32) : (uint32_t)(icr >> 56),
 		.vector = (uint8_t)icr,
-		.delivery = icr >> 8 & 7,
+		.delivery = apic_delivery_of(icr),
 		.shorthand = icr >> 18 & 3,
-		.logical = icr >> 11 & 1,
-		.level = icr >> 15 & 1,
-		.assert = icr >> 14 & 1,
+		.logical = icr & ICR_LOGICAL,
+		.level = icr & ICR_LEVEL,
+		.assert = icr & ICR_ASSERT,
 		.wide = l->x2apic,
 	};
 }

@@ -1,4 +1,5 @@
 #include "dev/virtio/blk.h"
+#include "lib/mutants/mutate.h"
 
 #define HEADER_BYTES 16u
 #define MOST_SECTORS 0x400000u /* of a discard or of zeroes, as the driver is told: 2 GiB */
@@ -65,7 +66,7 @@ static void answer(struct virtio_blk *b, struct virtio_blk_slot *s, uint8_t stat
 	if (!guest_memory_write(&b->device.memory, s->status, &status, 1))
 		b->queue.broken = true;
 	virtq_push(&b->queue, s->chain.head, status == VIRTIO_BLK_S_OK ? s->written : 1);
-	give_slot(b, s);
+	VM_MUTANT(BLK_SLOT, give_slot(b, s));
 }
 
 static void io_done(struct block_request *r, enum block_result result)
@@ -142,13 +143,13 @@ static void transfer(struct virtio_blk *b, struct virtio_blk_slot *s, bool in, u
 	s->io.segment = c->segment + (in ? c->readable : 0);
 	s->io.segments = in ? c->writable : c->readable;
 	bytes = sum(s->io.segment, s->io.segments);
-	if (bytes % BLOCK_SECTOR || bytes >> 32 || !block_in_range(b->disk, sector, bytes / BLOCK_SECTOR) ||
+	if (bytes % SECTOR_SIZE || bytes >> 32 || !block_in_range(b->disk, sector, bytes / SECTOR_SIZE) ||
 	    (!in && b->disk->read_only)) {
 		answer(b, s, VIRTIO_BLK_S_IOERR);
 		return;
 	}
 	s->written = in ? (uint32_t)bytes + 1 : 1;
-	submit(b, s, in ? BLOCK_READ : BLOCK_WRITE, sector, bytes / BLOCK_SECTOR);
+	submit(b, s, in ? BLOCK_READ : BLOCK_WRITE, sector, bytes / SECTOR_SIZE);
 }
 
 /* What was discarded may read as anything: it stays as it is. */
@@ -257,7 +258,7 @@ static void fill_config(struct virtio_blk *b)
 {
 	memcpy(b->config + CONFIG_CAPACITY, &b->disk->sectors, sizeof(b->disk->sectors));
 	put32(b->config + CONFIG_SEG_MAX, VIRTIO_BLK_SEGMENTS);
-	put32(b->config + CONFIG_BLK_SIZE, BLOCK_SECTOR);
+	put32(b->config + CONFIG_BLK_SIZE, SECTOR_SIZE);
 	put32(b->config + CONFIG_DISCARD_SECTORS, MOST_SECTORS);
 	put32(b->config + CONFIG_DISCARD_SEG, 1);
 	put32(b->config + CONFIG_DISCARD_ALIGNMENT, 1);

@@ -65,8 +65,8 @@ static bool well_placed(const struct virtq *q)
 	/* Bytes: of the largest part, and more. */
 	uint64_t most = VIRTQ_RING_ENTRIES + VIRTQ_DESC_BYTES * (q->size + 1u);
 
-	return q->desc % 16 == 0 && q->avail % 2 == 0 && q->used % 4 == 0 && q->desc + most > q->desc &&
-	       q->avail + most > q->avail && q->used + most > q->used;
+	return q->desc % 16 == 0 && q->avail % 2 == 0 && q->used % 4 == 0 && !guest_memory_wraps(q->desc, most) &&
+	       !guest_memory_wraps(q->avail, most) && !guest_memory_wraps(q->used, most);
 }
 
 void virtio_enable_queue(struct virtio_device *d, unsigned n)

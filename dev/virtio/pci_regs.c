@@ -4,12 +4,6 @@
 
 /* ---- the common configuration, of BAR 4 ---- */
 
-enum {
-	DEVICE_HALF = 0, DEVICE_FEATURES = 4, DRIVER_HALF = 8, DRIVER_FEATURES = 12, CONFIG_VECTOR = 16,
-	NUM_QUEUES = 18, STATUS = 20, GENERATION = 21, SELECT = 22, SIZE = 24, VECTOR = 26, ENABLE = 28,
-	NOTIFY_OFF = 30, DESC = 32, AVAIL = 40, USED = 48,
-};
-
 /* The selected queue; NULL: there is none of that number. */
 static struct virtq *selected(const struct virtio_pci *p)
 {
@@ -23,7 +17,7 @@ static uint32_t features_half(uint64_t features, uint32_t half)
 
 static uint64_t *address_of(struct virtq *q, uint64_t offset)
 {
-	return offset < AVAIL ? &q->desc : offset < USED ? &q->avail : &q->used;
+	return offset < VIRTIO_COMMON_AVAIL ? &q->desc : offset < VIRTIO_COMMON_USED ? &q->avail : &q->used;
 }
 
 static uint32_t read_queue(const struct virtio_pci *p, uint64_t offset)
@@ -33,13 +27,13 @@ static uint32_t read_queue(const struct virtio_pci *p, uint64_t offset)
 	if (!q)
 		return 0;
 	switch (offset) {
-	case SIZE:
+	case VIRTIO_COMMON_SIZE:
 		return q->size;
-	case VECTOR:
+	case VIRTIO_COMMON_VECTOR:
 		return p->queue_vector[p->selected];
-	case ENABLE:
+	case VIRTIO_COMMON_ENABLE:
 		return q->ready;
-	case NOTIFY_OFF:
+	case VIRTIO_COMMON_NOTIFY_OFF:
 		return 0;
 	default:
 		return (uint32_t)(*address_of(q, offset) >> (offset % 8 ? 32 : 0));
@@ -50,23 +44,23 @@ static uint32_t read_queue(const struct virtio_pci *p, uint64_t offset)
 static uint32_t read_common(const struct virtio_pci *p, uint64_t offset)
 {
 	switch (offset) {
-	case DEVICE_HALF:
+	case VIRTIO_COMMON_DEVICE_HALF:
 		return p->device_half;
-	case DEVICE_FEATURES:
+	case VIRTIO_COMMON_DEVICE_FEATURES:
 		return features_half(p->device->offered, p->device_half);
-	case DRIVER_HALF:
+	case VIRTIO_COMMON_DRIVER_HALF:
 		return p->driver_half;
-	case DRIVER_FEATURES:
+	case VIRTIO_COMMON_DRIVER_FEATURES:
 		return features_half(p->device->features, p->driver_half);
-	case CONFIG_VECTOR:
+	case VIRTIO_COMMON_CONFIG_VECTOR:
 		return p->config_vector;
-	case NUM_QUEUES:
+	case VIRTIO_COMMON_NUM_QUEUES:
 		return p->device->queues;
-	case STATUS:
+	case VIRTIO_COMMON_STATUS:
 		return p->device->status;
-	case GENERATION:
+	case VIRTIO_COMMON_GENERATION:
 		return p->generation;
-	case SELECT:
+	case VIRTIO_COMMON_SELECT:
 		return p->selected;
 	default:
 		return read_queue(p, offset);
@@ -86,20 +80,20 @@ static void write_queue(struct virtio_pci *p, uint64_t offset, uint32_t value)
 
 	if (!q)
 		return;
-	if (offset == VECTOR) {
+	if (offset == VIRTIO_COMMON_VECTOR) {
 		p->queue_vector[p->selected] = vector(p, value);
 		return;
 	}
 	/* "Virtqueue Configuration": what follows is fixed once the queue is enabled. */
 	if (q->ready)
 		return;
-	if (offset == SIZE) {
+	if (offset == VIRTIO_COMMON_SIZE) {
 		if (value && value <= p->device->queue_size && !(value & (value - 1)))
 			q->size = (uint16_t)value;
-	} else if (offset == ENABLE) {
+	} else if (offset == VIRTIO_COMMON_ENABLE) {
 		if (value == 1)
 			virtio_enable_queue(p->device, p->selected);
-	} else if (offset >= DESC) {
+	} else if (offset >= VIRTIO_COMMON_DESC) {
 		address = address_of(q, offset);
 		*address = offset % 8 ? (*address & 0xffffffff) | (uint64_t)value << 32
 				      : (*address & ~0xffffffffull) | value;
@@ -109,22 +103,22 @@ static void write_queue(struct virtio_pci *p, uint64_t offset, uint32_t value)
 static void write_common(struct virtio_pci *p, uint64_t offset, uint32_t value)
 {
 	switch (offset) {
-	case DEVICE_HALF:
+	case VIRTIO_COMMON_DEVICE_HALF:
 		p->device_half = value;
 		break;
-	case DRIVER_HALF:
+	case VIRTIO_COMMON_DRIVER_HALF:
 		p->driver_half = value;
 		break;
-	case DRIVER_FEATURES:
+	case VIRTIO_COMMON_DRIVER_FEATURES:
 		virtio_set_features(p->device, p->driver_half, value, false);
 		break;
-	case CONFIG_VECTOR:
+	case VIRTIO_COMMON_CONFIG_VECTOR:
 		p->config_vector = vector(p, value);
 		break;
-	case STATUS:
+	case VIRTIO_COMMON_STATUS:
 		virtio_pci_status(p, (uint8_t)value);
 		break;
-	case SELECT:
+	case VIRTIO_COMMON_SELECT:
 		p->selected = (uint16_t)value;
 		break;
 	default:
@@ -135,11 +129,11 @@ static void write_common(struct virtio_pci *p, uint64_t offset, uint32_t value)
 /* How wide the field at an offset is; 0: there begins none. */
 static unsigned width(uint64_t offset)
 {
-	if (offset < CONFIG_VECTOR || (offset >= DESC && offset < VIRTIO_COMMON_BYTES))
+	if (offset < VIRTIO_COMMON_CONFIG_VECTOR || (offset >= VIRTIO_COMMON_DESC && offset < VIRTIO_COMMON_BYTES))
 		return offset % 4 ? 0 : 4;
-	if (offset == STATUS || offset == GENERATION)
+	if (offset == VIRTIO_COMMON_STATUS || offset == VIRTIO_COMMON_GENERATION)
 		return 1;
-	return offset < DESC && offset % 2 == 0 ? 2 : 0;
+	return offset < VIRTIO_COMMON_DESC && offset % 2 == 0 ? 2 : 0;
 }
 
 /* "Driver Requirements: PCI Device Layout": fields are accessed by their widths, those of 64 bits as two halves too.
@@ -184,7 +178,7 @@ static void bar_write(void *dev, uint64_t offset, unsigned size, uint64_t value)
 
 	if (offset + size > VIRTIO_COMMON_BYTES)
 		return;
-	if (size == 8 && offset >= DESC && offset % 8 == 0) {
+	if (size == 8 && offset >= VIRTIO_COMMON_DESC && offset % 8 == 0) {
 		write_common(p, offset, (uint32_t)value);
 		write_common(p, offset + 4, (uint32_t)(value >> 32));
 	} else if (size == width(offset)) {

@@ -1,4 +1,5 @@
 #include "dev/virtio/queue.h"
+#include "lib/mutants/mutate.h"
 
 void virtq_reset(struct virtq *q, uint16_t size)
 {
@@ -50,11 +51,11 @@ static bool add_segment(struct virtq_chain *c, const struct descriptor *d)
 {
 	unsigned n = c->readable + c->writable;
 
-	if (n == VIRTQ_SEGMENTS || d->gpa + d->bytes < d->gpa)
+	if (n == VIRTQ_SEGMENTS || guest_memory_wraps(d->gpa, d->bytes))
 		return false;
 	if (d->flags & VIRTQ_DESC_F_WRITE)
 		c->writable++;
-	else if (c->writable)
+	else if (VM_KEPT(VIRTQ_ORDER, c->writable))
 		return false;
 	else
 		c->readable++;
@@ -69,14 +70,14 @@ static bool follow(struct virtq *q, struct virtq_chain *c, uint64_t table, unsig
 	struct descriptor d;
 
 	for (unsigned done = 0; done < count; done++) { /* VQ2 */
-		if (at >= count)
+		if (VM_KEPT(VIRTQ_NEXT, at >= count))
 			return false;
-		if (first && !done)
+		if (VM_KEPT(VIRTQ_ONCE, first && !done)) /* VQ1 */
 			d = *first;
 		else if (!guest_memory_read(q->memory, table + VIRTQ_DESC_BYTES * at, &d, sizeof(d)))
 			return false;
 		/* "Indirect Descriptors": one that is indirect is alone. */
-		if ((d.flags & VIRTQ_DESC_F_INDIRECT) || !add_segment(c, &d))
+		if (VM_KEPT(VIRTQ_NESTED, d.flags & VIRTQ_DESC_F_INDIRECT) || !add_segment(c, &d))
 			return false;
 		if (!(d.flags & VIRTQ_DESC_F_NEXT))
 			return true;
@@ -91,13 +92,14 @@ static bool read_chain(struct virtq *q, struct virtq_chain *c)
 	unsigned count;
 
 	c->readable = c->writable = 0;
-	if (c->head >= q->size || !guest_memory_read(q->memory, q->desc + VIRTQ_DESC_BYTES * c->head, &d, sizeof(d)))
+	if (VM_KEPT(VIRTQ_HEAD, c->head >= q->size) ||
+	    !guest_memory_read(q->memory, q->desc + VIRTQ_DESC_BYTES * c->head, &d, sizeof(d)))
 		return false;
 	if (!(d.flags & VIRTQ_DESC_F_INDIRECT))
 		return follow(q, c, q->desc, q->size, c->head, &d);
 	count = d.bytes / VIRTQ_DESC_BYTES;
-	if (!q->indirect || (d.flags & VIRTQ_DESC_F_NEXT) || !count || d.bytes % VIRTQ_DESC_BYTES ||
-	    d.gpa + d.bytes < d.gpa)
+	if (VM_KEPT(VIRTQ_INDIRECT, !q->indirect) || VM_KEPT(VIRTQ_INDIRECT_NEXT, d.flags & VIRTQ_DESC_F_NEXT) ||
+	    !count || VM_KEPT(VIRTQ_INDIRECT_BYTES, d.bytes % VIRTQ_DESC_BYTES) || guest_memory_wraps(d.gpa, d.bytes))
 		return false;
 	/* More than the queue's size are forbidden to the driver, and more than fit into a chain are of no use. */
 	return follow(q, c, d.gpa, (unsigned)min_u64(count, VIRTQ_SEGMENTS), 0, NULL);
@@ -107,10 +109,11 @@ bool virtq_pop(struct virtq *q, struct virtq_chain *chain)
 {
 	uint16_t idx;
 
-	if (!q->ready || q->broken || !read16(q, q->avail + VIRTQ_RING_IDX, &idx) || idx == q->next_avail)
+	if (!q->ready || VM_KEPT(VIRTQ_BROKEN, q->broken) || !read16(q, q->avail + VIRTQ_RING_IDX, &idx) ||
+	    idx == q->next_avail)
 		return false;
 	/* The guest cannot have more on its way than there are descriptors. */
-	if ((uint16_t)(idx - q->next_avail) > q->size ||
+	if (VM_KEPT(VIRTQ_AHEAD, (uint16_t)(idx - q->next_avail) > q->size) ||
 	    !read16(q, q->avail + VIRTQ_RING_ENTRIES + VIRTQ_AVAIL_BYTES * (q->next_avail & (q->size - 1u)),
 		    &chain->head) ||
 	    !read_chain(q, chain)) {
@@ -126,7 +129,7 @@ void virtq_push(struct virtq *q, uint16_t head, uint32_t written)
 	uint32_t element[2] = { head, written };
 	uint16_t idx = (uint16_t)(q->next_used + 1);
 
-	if (q->broken || !q->ready)
+	if (VM_KEPT(VIRTQ_BROKEN_PUSH, q->broken) || !q->ready)
 		return;
 	if (write_bytes(q, q->used + VIRTQ_RING_ENTRIES + VIRTQ_USED_BYTES * (q->next_used & (q->size - 1u)), element,
 			sizeof(element)) &&

@@ -31,6 +31,26 @@
 #define VIRTQ_USED_BYTES 8
 #define VIRTQ_AVAIL_F_NO_INTERRUPT 1u
 
+/* "Common configuration structure layout": offsets. */
+enum virtio_common {
+	VIRTIO_COMMON_DEVICE_HALF = 0, /* "device_feature_select": which half is next */
+	VIRTIO_COMMON_DEVICE_FEATURES = 4,
+	VIRTIO_COMMON_DRIVER_HALF = 8,
+	VIRTIO_COMMON_DRIVER_FEATURES = 12,
+	VIRTIO_COMMON_CONFIG_VECTOR = 16,
+	VIRTIO_COMMON_NUM_QUEUES = 18,
+	VIRTIO_COMMON_STATUS = 20,
+	VIRTIO_COMMON_GENERATION = 21,
+	VIRTIO_COMMON_SELECT = 22, /* whose what follows is */
+	VIRTIO_COMMON_SIZE = 24,
+	VIRTIO_COMMON_VECTOR = 26,
+	VIRTIO_COMMON_ENABLE = 28,
+	VIRTIO_COMMON_NOTIFY_OFF = 30,
+	VIRTIO_COMMON_DESC = 32, /* 64 bits, as those behind it */
+	VIRTIO_COMMON_AVAIL = 40,
+	VIRTIO_COMMON_USED = 48,
+};
+
 /* "Virtqueue Interrupts" on PCI, "ISR status capability". */
 #define VIRTIO_ISR_QUEUE 1u
 #define VIRTIO_ISR_CONFIG 2u

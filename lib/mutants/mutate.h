@@ -1,5 +1,5 @@
-/* lib/mutants/mutate.h - the names of the checks, requeues, windows, truncations and blocking rules of vm/ and vmx/,
- * each of which a mutation build can leave out. As mmu/mutate.h for the heart.
+/* lib/mutants/mutate.h - the names of the checks, requeues, windows, truncations and blocking rules of vm/, vmx/
+ * and dev/, each of which a mutation build can leave out. As mmu/mutate.h for the heart.
  *
  * In every normal build VM_MUTANT(NAME, statement) is the statement, VM_KEPT(NAME, condition) and VM_LEFT_OUT_OR(NAME,
  * condition) are the condition. With -DVM_MUTATION, while NAME is the mutant that was selected at run time, the
@@ -9,6 +9,7 @@
 #define VELLUM_LIB_MUTATE_H
 
 #include "lib/mutants/debug.h"
+#include "lib/mutants/devices.h"
 #include "lib/mutants/exits.h"
 #include "lib/mutants/move.h"
 #include "lib/mutants/run.h"
@@ -21,7 +22,8 @@
 	VM_MUTANTS_RUN(M) \
 	VM_MUTANTS_MOVE(M) \
 	VM_MUTANTS_START(M) \
-	VM_MUTANTS_DEBUG(M)
+	VM_MUTANTS_DEBUG(M) \
+	VM_MUTANTS_DEVICES(M)
 
 #ifdef VM_MUTATION
 #include "lib/base.h"

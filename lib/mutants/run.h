@@ -218,6 +218,7 @@
 	M(ACCOUNT_RUNNING, "counting the ticks of the turn that is not over") \
 	M(ACCOUNT_MECHANISM, "which exits are the mechanism's") \
 	M(ACCOUNT_STARTED, "that who has not run has no account") \
+	M(ACCOUNT_DISKS, "the account of disks") \
 	M(ACCOUNT_WHOLE, "waiting with the end until all is told") \
 	M(PHASE_CLOSED, "closing a phase") \
 	M(PHASE_OPENED, "that a phase begins with what was counted before") \

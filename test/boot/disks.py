@@ -51,6 +51,9 @@ def work(c, path, megabytes=1, more=(), left=None):
                       r'^disk: written and flushed', r'checksum=%s ' % SUMS[megabytes]] +
               ([r'^disk: run %d has left \d+ MB, all of it right' % left] if left else []),
               forbid=[] if left else [r'^disk: run \d+ has left'])
+    account = o.json['disks']['0']
+    require(account['bytes_written'] >= megabytes * MB and account['flushes'] and not account['failures'],
+            'the account of its disk: %s' % account)
     return o
 
 

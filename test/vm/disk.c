@@ -20,7 +20,7 @@ const struct ata_disk *disk_host(unsigned channel, unsigned n)
 }
 
 uint8_t *disk_host_buffer(unsigned channel) { return buffer[channel]; }
-unsigned ata_most(const struct ata_disk *d) { return d ? ATA_BUFFER / ATA_SECTOR : 0; }
+unsigned ata_most(const struct ata_disk *d) { return d ? ATA_BUFFER / SECTOR_SIZE : 0; }
 
 bool disk_host_start(unsigned channel, unsigned n, enum ata_op op, uint64_t sector, unsigned sectors)
 {
@@ -40,7 +40,7 @@ void disk_host_later(unsigned channel)
 
 static void work(void)
 {
-	size_t bytes = (size_t)bench_disk.sectors * ATA_SECTOR;
+	size_t bytes = (size_t)bench_disk.sectors * SECTOR_SIZE;
 
 	bench_disk.busy = false;
 	if (bench_disk.op == ATA_OP_FLUSH)

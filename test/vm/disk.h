@@ -9,7 +9,7 @@
 
 struct bench_disk {
 	bool there; /* else the machine has none */
-	uint8_t data[BENCH_DISK_SECTORS][ATA_SECTOR];
+	uint8_t data[BENCH_DISK_SECTORS][SECTOR_SIZE];
 	bool busy, later, fail;
 	enum ata_op op;
 	uint64_t sector;

@@ -11,8 +11,6 @@
 
 #include "tool/base/util.h"
 
-enum { SECTOR = 512 };
-
 /* The places of the machine's controller that are not the boot image's: Bochs has that at the first channel's first,
  * QEMU at the second's. */
 static const unsigned bochs_places[MOST_DRIVES][2] = { { 0, 1 }, { 1, 0 }, { 1, 1 } },
@@ -30,9 +28,9 @@ static void check_content(int file, const char *path)
 	if (pread(file, magic, sizeof magic, 0) == (ssize_t)sizeof magic && memcmp(magic, qcow2, sizeof qcow2) == 0)
 		die(STATUS_USAGE, "--disk %s: is a qcow2 image, and disks are raw files; this makes one of it: "
 		    "qemu-img convert -O raw %s %s.raw", path, path, path);
-	if (info.st_size == 0 || info.st_size % SECTOR != 0)
-		die(STATUS_USAGE, "--disk %s: a disk has whole sectors of %d bytes, and this file %lld bytes", path,
-		    SECTOR, (long long)info.st_size);
+	if (info.st_size == 0 || info.st_size % SECTOR_SIZE != 0)
+		die(STATUS_USAGE, "--disk %s: a disk has whole sectors of %u bytes, and this file %lld bytes", path,
+		    SECTOR_SIZE, (long long)info.st_size);
 }
 
 /* Locked for as long as this program runs: it is not closed. */

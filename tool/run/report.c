@@ -167,6 +167,28 @@ static void print_tpr(FILE *out, const struct vm_result *vm)
 			grouped(stat_find(vm, "lapic.patches_undone"), b));
 }
 
+/* A line for each disk that did something. */
+static void print_disks(FILE *out, const struct vm_result *vm)
+{
+	static const char *const figures[] = { "reads", "bytes_read", "writes", "bytes_written", "flushes",
+					       "failures" };
+	char name[40], a[32], b[32], c[32], d[32], e[32], f[32];
+
+	for (unsigned n = 0; n < CONFIG_DISKS_MAX; n++) {
+		uint64_t value[ARRAY_SIZE(figures)], sum = 0;
+
+		for (size_t i = 0; i < ARRAY_SIZE(figures); i++) {
+			snprintf(name, sizeof name, "disks.%u.%s", n, figures[i]);
+			value[i] = stat_find(vm, name);
+			sum += value[i];
+		}
+		if (sum > 0)
+			fprintf(out, "  disk %u: reads %s (%s bytes), writes %s (%s bytes), flushes %s, failed %s\n", n,
+				grouped(value[0], a), grouped(value[1], b), grouped(value[2], c), grouped(value[3], d),
+				grouped(value[4], e), grouped(value[5], f));
+	}
+}
+
 static void print_setting(FILE *out, const struct vm_result *vm, const char *name, const char *shown)
 {
 	const char *value = fact_find(vm->settings, vm->setting_count, name);
@@ -277,6 +299,7 @@ static void print_vm(FILE *out, const struct run_result *result, const struct vm
 		print_exits(out, vm);
 		print_memory(out, vm);
 		print_tpr(out, vm);
+		print_disks(out, vm);
 		if (stat_find(vm, "console.dropped") != 0)
 			fprintf(out, "  console: lost for coming faster than the port takes it: %s byte%s\n",
 				grouped(stat_find(vm, "console.dropped"), a), plural(stat_find(vm, "console.dropped")));

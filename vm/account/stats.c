@@ -7,6 +7,7 @@
 #include "host/frames.h"
 #include "host/percpu.h"
 #include "lib/fmt.h"
+#include "vm/disk.h"
 #include "lib/mutants/mutate.h"
 
 static void brand(char text[49])
@@ -208,6 +209,20 @@ static void stats_patches(struct scope *s)
 	}
 }
 
+static void stats_disks(struct scope *s)
+{
+	char name[40];
+
+	for (unsigned n = 0; s->vm->disks && n < s->vm->config->disks; n++) {
+		const struct block_account *a = &s->vm->disks[n].block.account;
+#define A(what) \
+	fmt(name, sizeof(name), "disks.%u." #what, n); \
+	stat(s, name, a->what);
+		BLOCK_ACCOUNT(A)
+#undef A
+	}
+}
+
 /* of: a phase's account, or NULL for all of the run. */
 static void stats_exits(struct scope *s, const struct account *of)
 {
@@ -286,6 +301,7 @@ bool stats_vm(struct vm *vm)
 		stat(&s, "lapic.tpr_writes", stats_tpr(vm).writes);
 		stats_patches(&s);
 		stats_tpr_methods(&s);
+		VM_MUTANT(ACCOUNT_DISKS, stats_disks(&s));
 		stats_phases(&s);
 		stats_mechanisms(&s);
 	}

@@ -3,6 +3,7 @@
 
 #include "host/frames.h"
 #include "lib/fmt.h"
+#include "vm/disk.h"
 
 const char *control_state(const struct vm *vm)
 {
@@ -170,6 +171,26 @@ static void show_patches(struct json *j, const struct vm *vm)
 	}
 }
 
+static void show_disks(struct json *j, const struct vm *vm)
+{
+	char name[12];
+
+	if (!vm->disks)
+		return;
+	json_open(j, "disks", '{');
+	for (unsigned n = 0; n < vm->config->disks; n++) {
+		const struct block_account *a = &vm->disks[n].block.account;
+
+		fmt(name, sizeof(name), "%u", n);
+		json_open(j, name, '{');
+#define A(what) json_number(j, #what, __atomic_load_n(&a->what, __ATOMIC_RELAXED));
+		BLOCK_ACCOUNT(A)
+#undef A
+		json_close(j, '{');
+	}
+	json_close(j, '{');
+}
+
 /* By each method that there was. */
 static void show_tpr_methods(struct json *j, const struct vm *vm)
 {
@@ -216,6 +237,7 @@ bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 			show_patches(j, vm);
 		show_tpr_methods(j, vm);
 		json_close(j, '{');
+		show_disks(j, vm);
 		json_open(j, "console", '{');
 		json_number(j, "dropped", vm->console_dropped);
 		json_close(j, '{');

@@ -34,7 +34,7 @@ bool load_firmware_fits(size_t bytes, char *error, size_t error_size)
 
 static bool check_header(struct loader *l, struct firmware_kernel *k)
 {
-	unsigned sectors, version;
+	unsigned version;
 
 	if (VM_KEPT(FIRMWARE_KERNEL, !bzimage_is(l)))
 		return load_fail(l, "a firmware loads a Linux bzImage, and the kernel is none");
@@ -44,8 +44,7 @@ static bool check_header(struct loader *l, struct firmware_kernel *k)
 	if (VM_KEPT(FIRMWARE_OLD, version < VERSION_OLDEST || !(load_u8(l, ZP_LOADFLAGS) & LOADFLAG_LOADED_HIGH)))
 		return load_fail(l, "the kernel is too old: its boot protocol is %u.%02u, at least 2.03 is needed",
 				 version >> 8, version & 255);
-	sectors = load_u8(l, ZP_SETUP_SECTS);
-	k->setup_size = ((sectors ? sectors : 4) + 1) * 512;
+	k->setup_size = linux_setup_size(load_u8(l, ZP_SETUP_SECTS));
 	if (VM_KEPT(FIRMWARE_SETUP, k->setup_size > LOAD_SETUP_MAX))
 		return load_fail(l, "the kernel image is damaged: its setup code has %u bytes, at most %u fit",
 				 k->setup_size, LOAD_SETUP_MAX);

@@ -1,7 +1,6 @@
 /* vm/load/linux.c - Linux by its 64-bit or its 32-bit boot protocol, whichever the kernel is ("The Linux/x86 Boot
  * Protocol", sections "The Real-Mode Kernel Header", "32-bit Boot Protocol", "64-bit Boot Protocol", and "Zero
  * Page"). */
-#include "vm/load/linux.h"
 #include "vm/load/load.h"
 
 #include "lib/mutants/mutate.h"
@@ -32,7 +31,6 @@
 #define ENTRY_64 0x200ull
 #define LOADER_UNDEFINED 0xffu
 #define VID_MODE_NORMAL 0xffffu
-#define E820_ENTRY_SIZE 20u
 
 /* What the two formats hand to the part they share. */
 struct linux_kernel {
@@ -84,18 +82,12 @@ static bool write_page_tables(struct loader *l)
 
 static bool write_e820(struct loader *l)
 {
-	struct load_map_entry map[LOAD_MAP_MAX];
+	struct e820_entry map[LOAD_MAP_MAX];
 	unsigned n = load_map(l, map);
 	uint8_t count = (uint8_t)n;
 
-	for (unsigned i = 0; i < n; i++) {
-		uint64_t at = ZERO_PAGE_AT + ZP_E820_TABLE + i * E820_ENTRY_SIZE;
-
-		if (!load_write_u64(l, at, map[i].base) || !load_write_u64(l, at + 8, map[i].size) ||
-		    !load_write_u32(l, at + 16, map[i].type))
-			return false;
-	}
-	return load_write(l, ZERO_PAGE_AT + ZP_E820_ENTRIES, &count, 1);
+	return load_write(l, ZERO_PAGE_AT + ZP_E820_TABLE, map, n * sizeof(map[0])) &&
+	       load_write(l, ZERO_PAGE_AT + ZP_E820_ENTRIES, &count, 1);
 }
 
 /* The setup header as the kernel's build made it, or what one for a vmlinux would say. */
@@ -196,12 +188,10 @@ bool load_bzimage(struct loader *l, struct cpu_start *out)
 {
 	struct linux_kernel k = { 0 };
 	uint64_t at, start, size;
-	unsigned sectors;
 
 	if (!check_bzimage(l, &k))
 		return false;
-	sectors = ((const uint8_t *)l->files->kernel)[ZP_SETUP_SECTS];
-	start = ((uint64_t)(sectors ? sectors : 4) + 1) * 512; /* 0 means 4; and the boot sector */
+	start = linux_setup_size(load_u8(l, ZP_SETUP_SECTS));
 	size = (uint64_t)load_u32(l, ZP_SYSSIZE) * 16; /* rounded up: the file may end within the last paragraph */
 	at = load_u64(l, ZP_PREF_ADDRESS);
 	if (VM_KEPT(LINUX_SIZE, size <= (k.is64 ? ENTRY_64 : 0) + 16))

@@ -2,6 +2,8 @@
 #ifndef VELLUM_VM_LOAD_LINUX_H
 #define VELLUM_VM_LOAD_LINUX_H
 
+#include "lib/base.h"
+
 /* Fields of the zero page; those of the setup header lie at the same offsets in the image. */
 #define ZP_ACPI_RSDP 0x070
 #define ZP_E820_ENTRIES 0x1e8
@@ -28,5 +30,20 @@
 #define ZP_E820_TABLE 0x2d0
 
 #define LOADFLAG_LOADED_HIGH 0x01u
+
+/* An entry of the memory map, in the zero page and as firmware has it (ACPI, "INT 15H, E820H"). */
+struct e820_entry {
+	uint64_t base, bytes;
+	uint32_t type; /* E820_... */
+} __attribute__((packed));
+#define E820_RAM 1u
+#define E820_RESERVED 2u
+
+/* Where what runs in protected mode begins in the image: behind the boot sector and setup_sects more, of which 0 means
+ * 4 ("Loading The Rest of The Kernel"). */
+static inline uint32_t linux_setup_size(uint8_t setup_sects)
+{
+	return ((setup_sects ? setup_sects : 4u) + 1) * SECTOR_SIZE;
+}
 
 #endif

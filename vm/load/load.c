@@ -165,17 +165,17 @@ bool load_zero(struct loader *l, uint64_t gpa, uint64_t n)
 	return n == 0 || l->mem->zero(l->mem->ctx, GPA(gpa), n) || cannot_write(l, gpa);
 }
 
-unsigned load_map(const struct loader *l, struct load_map_entry map[LOAD_MAP_MAX])
+unsigned load_map(const struct loader *l, struct e820_entry map[LOAD_MAP_MAX])
 {
 	unsigned n = 0;
 
-	map[n++] = (struct load_map_entry){ 0, LOADER_EBDA, 1 };
-	map[n++] = (struct load_map_entry){ LOADER_EBDA, LOADER_LOW_HOLE - LOADER_EBDA, 2 };
-	map[n++] = (struct load_map_entry){ LOADER_FIRMWARE, LOADER_MB - LOADER_FIRMWARE, 2 };
+	map[n++] = (struct e820_entry){ 0, LOADER_EBDA, E820_RAM };
+	map[n++] = (struct e820_entry){ LOADER_EBDA, LOADER_LOW_HOLE - LOADER_EBDA, E820_RESERVED };
+	map[n++] = (struct e820_entry){ LOADER_FIRMWARE, LOADER_MB - LOADER_FIRMWARE, E820_RESERVED };
 	if (l->mem->low_ram_end > LOADER_MB)
-		map[n++] = (struct load_map_entry){ LOADER_MB, l->mem->low_ram_end - LOADER_MB, 1 };
+		map[n++] = (struct e820_entry){ LOADER_MB, l->mem->low_ram_end - LOADER_MB, E820_RAM };
 	if (l->mem->high_ram)
-		map[n++] = (struct load_map_entry){ 4ull << 30, l->mem->high_ram, 1 };
+		map[n++] = (struct e820_entry){ 4ull << 30, l->mem->high_ram, E820_RAM };
 	return n;
 }
 

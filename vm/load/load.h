@@ -3,6 +3,7 @@
 #define VELLUM_VM_LOAD_H
 
 #include "vm/load/image.h"
+#include "vm/load/linux.h"
 
 /* Parts of RAM that are spoken for: the kernel's segments and what the loader places. */
 #define LOAD_CLAIMS_MAX 32
@@ -50,15 +51,10 @@ bool load_write_u32(struct loader *l, uint64_t gpa, uint32_t value);
 bool load_write_u64(struct loader *l, uint64_t gpa, uint64_t value);
 bool load_zero(struct loader *l, uint64_t gpa, uint64_t n);
 
-/* The memory map of vm/load/image.h, as firmware would tell it. type: 1 RAM, 2 reserved. */
-struct load_map_entry {
-	uint64_t base;
-	uint64_t size;
-	uint32_t type;
-};
+/* The memory map of vm/load/image.h, as firmware would tell it. */
 #define LOAD_MAP_MAX 5
 /* Returns the number of entries. */
-unsigned load_map(const struct loader *l, struct load_map_entry map[LOAD_MAP_MAX]);
+unsigned load_map(const struct loader *l, struct e820_entry map[LOAD_MAP_MAX]);
 
 /* ---- ELF ---- */
 

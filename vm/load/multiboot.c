@@ -153,13 +153,13 @@ static bool write_cmdline(struct loader *l, uint64_t block)
 
 static bool write_mmap(struct loader *l, uint64_t at, unsigned *length)
 {
-	struct load_map_entry map[LOAD_MAP_MAX];
+	struct e820_entry map[LOAD_MAP_MAX];
 	unsigned n = load_map(l, map);
 
 	*length = n * MMAP_ENTRY_SIZE;
 	for (unsigned i = 0; i < n; i++, at += MMAP_ENTRY_SIZE)
 		if (!load_write_u32(l, at, MMAP_ENTRY_SIZE - 4) || !load_write_u64(l, at + 4, map[i].base) ||
-		    !load_write_u64(l, at + 12, map[i].size) || !load_write_u32(l, at + 20, map[i].type))
+		    !load_write_u64(l, at + 12, map[i].bytes) || !load_write_u32(l, at + 20, map[i].type))
 			return false;
 	return true;
 }

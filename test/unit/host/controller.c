@@ -65,7 +65,7 @@ static void begin(uint8_t command)
 	else
 		read_address(d, command);
 	/* Data out by words are asked for at once. */
-	if ((command == ATA_WRITE || command == ATA_WRITE_EXT) && !ctl.hang && !ctl.fail)
+	if ((command == ATA_WRITE || command == ATA_WRITE_EXT) && !ctl.hang && !ctl.fail && !ctl.fault)
 		ctl.status = ATA_DRDY | ATA_DRQ;
 	/* Boot waits without interrupts. */
 	if (command == ATA_IDENTIFY)
@@ -95,7 +95,7 @@ static void transfer(struct ctl_disk *d)
 
 	assert_true(ctl.master_command & BM_START);
 	assert_int_equal(!(ctl.master_command & BM_TO_MEMORY), write);
-	for (unsigned i = 0; i < ctl.left; i++, used += ATA_SECTOR) {
+	for (unsigned i = 0; i < ctl.left; i++, used += SECTOR_SIZE) {
 		unsigned bytes = (prd->bytes & 0xffff) ? prd->bytes & 0xffff : 0x10000;
 		uint8_t *memory, *disk = sector_data(d, ctl.sector + i);
 
@@ -105,8 +105,8 @@ static void transfer(struct ctl_disk *d)
 			used = 0;
 		}
 		memory = ctl.memory + (prd->address - MEMORY) + used;
-		assert_true(memory + ATA_SECTOR <= ctl.memory + ATA_BUFFER);
-		memcpy(write ? disk : memory, write ? memory : disk, ATA_SECTOR);
+		assert_true(memory + SECTOR_SIZE <= ctl.memory + ATA_BUFFER);
+		memcpy(write ? disk : memory, write ? memory : disk, SECTOR_SIZE);
 	}
 	assert_true(prd->bytes & BM_TABLE_END);
 	d->written += write ? ctl.left : 0;
@@ -124,6 +124,8 @@ void ctl_step(void)
 	if (ctl.fail) {
 		ctl.error = 0x40;
 		end(ATA_ERR);
+	} else if (ctl.fault) {
+		end(ATA_DF);
 	} else if (ctl.command == ATA_FLUSH || ctl.command == ATA_FLUSH_EXT) {
 		d->flushed++;
 		end(0);
@@ -152,14 +154,16 @@ static void put_text(uint16_t *words, const char *text, unsigned count)
 
 static void identity(const struct ctl_disk *d, uint16_t *id)
 {
-	memset(id, 0, 512);
+	uint32_t lba28 = d->lba28 ? d->lba28 : (uint32_t)min_u64(d->sectors, ATA_LBA28_SECTORS);
+
+	memset(id, 0, SECTOR_SIZE);
 	put_text(id + ATA_ID_SERIAL, "S-1", 10);
 	put_text(id + ATA_ID_MODEL, "A disk of the tests", 20);
-	id[ATA_ID_CAPABILITIES] = ATA_ID_LBA | (d->dma ? ATA_ID_DMA : 0);
-	id[ATA_ID_SECTORS] = (uint16_t)(d->sectors < ATA_LBA28_SECTORS ? d->sectors : ATA_LBA28_SECTORS);
-	id[ATA_ID_SECTORS + 1] =
-		(uint16_t)((d->sectors < ATA_LBA28_SECTORS ? d->sectors : ATA_LBA28_SECTORS) >> 16);
-	id[ATA_ID_SETS] = (uint16_t)(0x4000 | ATA_SET_FLUSH | (d->lba48 ? ATA_SET_LBA48 | ATA_SET_FLUSH_EXT : 0));
+	id[ATA_ID_CAPABILITIES] = (d->no_lba ? 0 : ATA_ID_LBA) | (d->dma ? ATA_ID_DMA : 0);
+	id[ATA_ID_SECTORS] = (uint16_t)lba28;
+	id[ATA_ID_SECTORS + 1] = (uint16_t)(lba28 >> 16);
+	id[ATA_ID_SETS] = (uint16_t)((d->no_sets ? 0 : 0x4000) | ATA_SET_FLUSH |
+				     (d->lba48 ? ATA_SET_LBA48 | ATA_SET_FLUSH_EXT : 0));
 	for (unsigned i = 0; d->lba48 && i < 4; i++)
 		id[ATA_ID_SECTORS_EXT + i] = (uint16_t)(d->sectors >> (16 * i));
 }
@@ -191,7 +195,7 @@ static void words(void *p, unsigned count, bool write)
 		identity(d, id);
 		data = (uint8_t *)id;
 	}
-	memcpy(write ? (void *)data : p, write ? p : (void *)data, ATA_SECTOR);
+	memcpy(write ? (void *)data : p, write ? p : (void *)data, SECTOR_SIZE);
 	d->written += write;
 	sector_over();
 }

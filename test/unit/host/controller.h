@@ -13,8 +13,10 @@
 
 struct ctl_disk {
 	bool present, packet, lba48, dma;
+	bool no_lba, no_sets; /* what IDENTIFY does not say */
+	uint32_t lba28;       /* what it says in place of .sectors in 28 bits; 0: that */
 	uint64_t sectors; /* as it says; it holds CTL_SECTORS, again and again */
-	uint8_t data[CTL_SECTORS][ATA_SECTOR];
+	uint8_t data[CTL_SECTORS][SECTOR_SIZE];
 	unsigned flushed, written; /* how often; sectors */
 };
 
@@ -28,7 +30,7 @@ struct ctl {
 	unsigned at;      /* of its 256 words */
 	uint64_t sector;
 	bool interrupt;   /* asserted */
-	bool fail, hang, short_table;
+	bool fail, fault, hang, short_table;
 	unsigned resets;
 	uint64_t now;
 	uint8_t memory[ATA_BUFFER + 0x2000] __attribute__((aligned(0x10000)));

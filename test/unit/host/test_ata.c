@@ -17,7 +17,7 @@ static int setup(void **state)
 	for (unsigned n = 0; n < 2; n++) {
 		ctl.disk[n] = (struct ctl_disk){ .present = true, .lba48 = true, .dma = true, .sectors = CTL_SECTORS };
 		for (unsigned i = 0; i < CTL_SECTORS; i++)
-			memset(ctl.disk[n].data[i], (int)(i * 7 + n), ATA_SECTOR);
+			memset(ctl.disk[n].data[i], (int)(i * 7 + n), SECTOR_SIZE);
 	}
 	return 0;
 }
@@ -58,6 +58,18 @@ static void test_finding(void **state)
 	assert_false(channel.disk[1].present);
 	assert_int_equal(channel.disk[0].sectors, 5000);
 	assert_int_equal(ata_most(&channel.disk[0]), 255);
+
+	/* What IDENTIFY says that cannot be, or does not say. */
+	ctl.disk[0].lba28 = UINT32_MAX;
+	ctl_channel(&channel, false);
+	assert_int_equal(channel.disk[0].sectors, ATA_LBA28_SECTORS);
+	ctl.disk[0] = (struct ctl_disk){ .present = true, .sectors = 5000, .lba48 = true, .no_sets = true };
+	ctl_channel(&channel, false);
+	assert_true(channel.disk[0].present && !channel.disk[0].lba48 && !channel.disk[0].flush);
+	assert_int_equal(channel.disk[0].sectors, 5000);
+	ctl.disk[0].no_lba = true;
+	ctl_channel(&channel, false);
+	assert_false(channel.disk[0].present);
 }
 
 /* A read and a write of so many sectors; what is beside them stays. */
@@ -67,10 +79,10 @@ static void transfer(unsigned n, uint64_t sector, unsigned sectors)
 	assert_int_equal(ata_advance(&channel, ctl.now), ATA_BUSY);
 	assert_int_equal(finish(), ATA_DONE);
 	for (unsigned i = 0; i < sectors; i++)
-		assert_memory_equal(channel.buffer + i * ATA_SECTOR, ctl.disk[n].data[sector + i], ATA_SECTOR);
+		assert_memory_equal(channel.buffer + i * SECTOR_SIZE, ctl.disk[n].data[sector + i], SECTOR_SIZE);
 
 	for (unsigned i = 0; i < sectors; i++)
-		memset(channel.buffer + i * ATA_SECTOR, (int)(i + 99), ATA_SECTOR);
+		memset(channel.buffer + i * SECTOR_SIZE, (int)(i + 99), SECTOR_SIZE);
 	assert_true(ata_start(&channel, n, ATA_OP_WRITE, sector, sectors, ctl.now));
 	assert_int_equal(finish(), ATA_DONE);
 	assert_int_equal(ctl.disk[n].written, sectors);
@@ -84,7 +96,7 @@ static void test_dma(void **state)
 {
 	(void)state;
 	ctl_channel(&channel, true);
-	transfer(1, 1000, ATA_BUFFER / ATA_SECTOR);
+	transfer(1, 1000, ATA_BUFFER / SECTOR_SIZE);
 	setup(NULL);
 	ctl_channel(&channel, true);
 	transfer(0, 1, 1);
@@ -128,6 +140,10 @@ static void test_errors(void **state)
 		assert_true(ata_start(&channel, 0, ops[i], 5, 2, ctl.now));
 		assert_int_equal(finish(), ATA_FAILED);
 		ctl.fail = false;
+		ctl.fault = true;
+		assert_true(ata_start(&channel, 0, ops[i], 5, 2, ctl.now));
+		assert_int_equal(finish(), ATA_FAILED);
+		ctl.fault = false;
 		assert_true(ata_start(&channel, 0, ops[i], 5, 2, ctl.now));
 		assert_int_equal(finish(), ATA_DONE);
 	}
@@ -175,6 +191,7 @@ static void test_patience(void **state)
 	ata_advance(&channel, channel.deadline);
 	assert_int_equal(ata_advance(&channel, channel.deadline), ATA_GONE);
 	assert_false(ata_start(&channel, 0, ATA_OP_READ, 5, 2, channel.deadline));
+	assert_int_equal(ata_advance(&channel, channel.deadline), ATA_GONE);
 }
 
 /* The other disk of the channel is busy by itself: no command is given over it. */

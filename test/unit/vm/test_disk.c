@@ -2,7 +2,10 @@
  * messages, snapshots, and the end. */
 #include "test/unit/vm/fixture.h"
 
+#include <stdio.h>
+
 #include "host/frames.h"
+#include "test/unit/dev/virtio/steps.h"
 #include "test/vm/disk.h"
 #include "vm/disk.h"
 
@@ -21,7 +24,7 @@ static void start_with(const char *description)
 	memset(&bench_disk, 0, sizeof(bench_disk));
 	bench_disk.there = true;
 	for (unsigned i = 0; i < BENCH_DISK_SECTORS; i++)
-		memset(bench_disk.data[i], (int)(i + 1), ATA_SECTOR);
+		memset(bench_disk.data[i], (int)(i + 1), SECTOR_SIZE);
 	bench_new(&(struct bench_config){ .mmu = "ept", .description = description });
 	assert_int_equal(bench.at, BENCH_ENTRY);
 }
@@ -40,19 +43,10 @@ static void use_queue(void)
 
 	for (unsigned i = 0; i < 4; i++)
 		put(RING + i * 0x1000, zeroes, sizeof(zeroes));
-	bar_out(20, 1, 0);
-	bar_out(20, 1, 3);
-	for (unsigned half = 0; half < 2; half++) {
-		bar_out(8, 4, half);
-		bar_out(12, 4, (uint32_t)(features >> (32 * half)));
-	}
-	bar_out(20, 1, 11);
-	bar_out(24, 2, 16);
-	bar_out(32, 8, RING);
-	bar_out(40, 8, AVAIL);
-	bar_out(48, 8, USED);
-	bar_out(28, 2, 1);
-	bar_out(20, 1, 15);
+	step_agree(bar_out, features);
+	step_place(bar_out, 16, RING, AVAIL, USED);
+	bar_out(VIRTIO_COMMON_ENABLE, 2, 1);
+	bar_out(VIRTIO_COMMON_STATUS, 1, STATUS_READY);
 }
 
 /* The guest asks for a transfer; it is under way then. */
@@ -82,6 +76,22 @@ static void transfer(uint32_t type, uint64_t sector, uint64_t gpa, uint8_t statu
 	assert_int_equal(*ram(STATUS), status);
 }
 
+/* The account, on request and at the end. */
+static void told(unsigned reads, unsigned writes, unsigned flushes, unsigned failures)
+{
+	char line[200];
+
+	STEP(ask("t1 stats 0\n"));
+	snprintf(line, sizeof(line), "\"disks\":{\"0\":{\"reads\":%u,\"writes\":%u,\"flushes\":%u,\"failures\":%u,",
+		 reads, writes, flushes, failures);
+	assert_true(said(line));
+	assert_int_equal(bench_exit_simple(EXIT_TRIPLE_FAULT, 0), BENCH_OVER);
+	snprintf(line, sizeof(line), "stat 0 disks.0.bytes_read %u\n", reads * SECTOR_SIZE);
+	assert_true(said(line));
+	snprintf(line, sizeof(line), "stat 0 disks.0.failures %u\n", failures);
+	assert_true(said(line));
+}
+
 static void down_and_up(void **state)
 {
 	(void)state;
@@ -101,17 +111,18 @@ static void down_and_up(void **state)
 	bench_disk.fail = true;
 	transfer(VIRTIO_BLK_T_IN, 7, DATA, VIRTIO_BLK_S_IOERR);
 	assert_true(said("disk ide1.0 has failed at sector 7"));
+	told(1, 1, 1, 3);
 	finish();
 }
 
 static void memory_that_wraps(void **state)
 {
-	uint8_t byte;
+	uint8_t byte[2];
 
 	(void)state;
 	start_with("disk ide1.0\n");
-	assert_false(disk()->block.memory.read(bench.v->vm, ~0ull, &byte, 2));
-	assert_false(disk()->block.memory.write(bench.v->vm, ~0ull, &byte, 2));
+	assert_false(guest_memory_read(&disk()->block.memory, ~0ull, byte, 2));
+	assert_false(guest_memory_write(&disk()->block.memory, ~0ull, byte, 2));
 	finish();
 }
 
@@ -131,7 +142,7 @@ static void messages(void **state)
 		msix->entry[1][2] = 0x51;
 		msix->entry[1][3] = 0;
 		use_queue();
-		bar_out(26, 2, 1);
+		bar_out(VIRTIO_COMMON_VECTOR, 2, 1);
 		transfer(VIRTIO_BLK_T_IN, 7, DATA, VIRTIO_BLK_S_OK);
 		again();
 		EXPECT_EVENT(i ? INFO(EVENT_TYPE_EXTERNAL, 0x51) : 0, 0);

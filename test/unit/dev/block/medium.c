@@ -6,7 +6,14 @@
 
 static void lock(void *ctx) { assert_int_equal(((struct medium *)ctx)->locked++, 0); }
 static void unlock(void *ctx) { assert_int_equal(--((struct medium *)ctx)->locked, 0); }
-static void relax(void) { fail_msg("there is nobody to wait for"); }
+void (*medium_waits)(void);
+
+static void relax(void)
+{
+	if (!medium_waits)
+		fail_msg("there is nobody to wait for");
+	medium_waits();
+}
 
 static bool start(void *ctx, unsigned unit, enum block_op op, uint64_t sector, unsigned sectors)
 {
@@ -36,14 +43,14 @@ void medium_make(struct medium *m)
 	memset(m, 0, sizeof(*m));
 	for (unsigned n = 0; n < 2; n++)
 		for (unsigned i = 0; i < MEDIUM_SECTORS; i++)
-			memset(m->data[n][i], (int)(i * 3 + n + 1), BLOCK_SECTOR);
+			memset(m->data[n][i], (int)(i * 3 + n + 1), SECTOR_SIZE);
 	block_queue_init(&m->queue, &below, m->buffer, MEDIUM_BUFFER);
 }
 
 bool medium_end(struct medium *m)
 {
 	bool good = !m->fail;
-	size_t bytes = (size_t)m->sectors * BLOCK_SECTOR;
+	size_t bytes = (size_t)m->sectors * SECTOR_SIZE;
 
 	if (m->laters) {
 		m->laters--;
@@ -73,12 +80,23 @@ void medium_finish(struct medium *m)
 
 static bool in_ram(uint64_t gpa, size_t n, uint64_t end) { return gpa <= end && n <= end - gpa; }
 
+static void call_once(void (**what)(struct guest *), struct guest *g)
+{
+	void (*f)(struct guest *) = *what;
+
+	*what = NULL;
+	if (f)
+		f(g);
+}
+
 static bool read_memory(void *ctx, uint64_t gpa, void *to, size_t n)
 {
 	struct guest *g = ctx;
 
 	if (!in_ram(gpa, n, GUEST_RAM))
 		return false;
+	g->watched_reads += g->watched >= gpa && g->watched < gpa + n;
+	call_once(&g->at_read, g);
 	memcpy(to, g->ram + gpa, n);
 	return true;
 }
@@ -97,6 +115,7 @@ static void enter(void *ctx)
 {
 	struct guest *g = ctx;
 
+	call_once(&g->at_enter, g);
 	assert_false(g->inside);
 	g->inside = true;
 	g->entered++;

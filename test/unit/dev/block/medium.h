@@ -16,9 +16,13 @@
 #define GUEST_RAM 0x100000u
 #define GUEST_ROM 0x80000u /* to the end of RAM: can be read */
 
+/* NULL: there is nobody to wait for. Else called where a CPU would wait for another, with no lock held; it does not
+ * return. */
+extern void (*medium_waits)(void);
+
 struct medium {
-	uint8_t data[2][MEDIUM_SECTORS][BLOCK_SECTOR];
-	uint8_t buffer[MEDIUM_BUFFER * BLOCK_SECTOR];
+	uint8_t data[2][MEDIUM_SECTORS][SECTOR_SIZE];
+	uint8_t buffer[MEDIUM_BUFFER * SECTOR_SIZE];
 	struct block_queue queue;
 	unsigned locked, started, flushed, laters;
 	/* under way */
@@ -35,6 +39,11 @@ struct guest {
 	struct block_disk disk;
 	unsigned entered, left, failed;
 	bool inside;
+	/* How often the byte at `watched` was read; and what is called, once, at the next read of any. */
+	uint64_t watched;
+	unsigned watched_reads;
+	void (*at_read)(struct guest *g);
+	void (*at_enter)(struct guest *g); /* as soon as it is about to be entered, once */
 };
 
 void medium_make(struct medium *m);

@@ -63,8 +63,8 @@ static void test_read(void **state)
 	assert_int_equal(a.ram[0x30ff + 0x1ff], (uint8_t)(11 * 3 + 1));
 	assert_int_equal(a.ram[0x8000 + 100 * 512 - 0x4000 - 1], (uint8_t)(109 * 3 + 1));
 	assert_int_equal(a.ram[0x8000 + 100 * 512 - 0x4000], 0);
-	assert_int_equal(a.disk.reads, 1);
-	assert_int_equal(a.disk.read_sectors, 100);
+	assert_int_equal(a.disk.account.reads, 1);
+	assert_int_equal(a.disk.account.bytes_read, 100 * SECTOR_SIZE);
 }
 
 static void test_write(void **state)
@@ -88,6 +88,8 @@ static void test_write(void **state)
 	for (unsigned i = 100; i < 300; i++)
 		assert_int_equal(m.data[0][i][i], 0);
 	assert_int_equal(m.data[0][300][0], (uint8_t)(300 * 3 + 1));
+	assert_int_equal(a.disk.account.writes, 2);
+	assert_int_equal(a.disk.account.bytes_written, 211 * SECTOR_SIZE);
 }
 
 /* BK3: a flush comes behind what was before it; one of a write that is to be through, before its answer. */
@@ -177,7 +179,7 @@ static void test_failures(void **state)
 	medium_finish(&m);
 	assert_true(next.answers == 1 && next.result == BLOCK_OK);
 	assert_int_equal(a.failed, 2);
-	assert_int_equal(a.disk.failures, 2);
+	assert_int_equal(a.disk.account.failures, 2);
 }
 
 /* BK4: whatever the state, nothing of it happens any more. */
@@ -203,6 +205,81 @@ static void test_cancel(void **state)
 	assert_true(k[0].answers == 1 && k[0].result == BLOCK_OK);
 	block_cancel(&a.disk, false);
 	assert_int_equal(m.queue.state, BLOCK_IDLE);
+}
+
+/* ---- what comes in the middle, as from another CPU ---- */
+
+static const struct guest_segment sector_at = { 0x1000, SECTOR_SIZE };
+static jmp_buf waiting;
+static bool waited;
+
+static void waits(void)
+{
+	waited = true;
+	longjmp(waiting, 1);
+}
+
+/* Takes all back; or has to wait before. */
+static void cancel(struct guest *g, bool entered)
+{
+	medium_waits = waits;
+	waited = false;
+	if (!setjmp(waiting))
+		block_cancel(&g->disk, entered);
+	medium_waits = NULL;
+}
+
+static void cancel_outside(struct guest *g) { cancel(g, false); }
+
+/* And the guest asks for something else. */
+static struct asked anew;
+static void cancel_inside(struct guest *g)
+{
+	cancel(g, true);
+	ask(g, &anew, BLOCK_READ, 20, 1, &sector_at, 1);
+}
+
+/* BK4: while data are copied for a request, nobody takes it back. */
+static void test_cancel_copying(void **state)
+{
+	struct asked k;
+
+	(void)state;
+	a.at_read = cancel_outside;
+	ask(&a, &k, BLOCK_WRITE, 3, 1, &sector_at, 1);
+	assert_true(waited);
+	medium_finish(&m);
+	assert_true(k.answers == 1 && k.result == BLOCK_OK);
+}
+
+/* Who ends the virtual machine waits for who is about to enter it; who is within it does not. */
+static void test_cancel_answering(void **state)
+{
+	struct asked k;
+
+	(void)state;
+	ask(&a, &k, BLOCK_READ, 3, 1, &sector_at, 1);
+	a.at_enter = cancel_outside;
+	medium_finish(&m);
+	assert_true(waited && k.answers == 1);
+
+	ask(&a, &k, BLOCK_READ, 3, 1, &sector_at, 1);
+	a.at_enter = cancel_inside;
+	medium_end(&m);
+	assert_false(waited);
+	assert_int_equal(k.answers, 0);
+	assert_int_equal(anew.answers, 0);
+	medium_finish(&m);
+	assert_int_equal(anew.answers, 1);
+	assert_int_equal(a.ram[0x1000], (uint8_t)(20 * 3 + 1));
+}
+
+/* VD3: b asks while a is within its virtual machine, and is not entered by a. */
+static struct asked other_asked;
+static void other_asks(struct guest *g)
+{
+	(void)g;
+	ask(&b, &other_asked, BLOCK_ZEROES, 5, 1, NULL, 0);
 }
 
 static bool scarce;
@@ -276,6 +353,22 @@ static void test_later(void **state)
 	snapshot_clear(&snapshot);
 }
 
+static void test_enters_one(void **state)
+{
+	struct snapshot snapshot = { .alloc = page, .free = page_free };
+	struct asked k;
+
+	(void)state;
+	a.disk.snapshot = b.disk.snapshot = &snapshot;
+	a.at_read = other_asks;
+	ask(&a, &k, BLOCK_WRITE, 0, 1, &sector_at, 1);
+	assert_true(k.answers == 1 && other_asked.answers == 0 && b.entered == 0);
+	assert_int_equal(m.laters, 1);
+	medium_finish(&m);
+	assert_true(other_asked.answers == 1 && b.entered == 1);
+	snapshot_clear(&snapshot);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,7 +376,9 @@ int main(void)
 		cmocka_unit_test_setup(test_flush, setup), cmocka_unit_test_setup(test_turns, setup),
 		cmocka_unit_test_setup(test_bad_memory, setup), cmocka_unit_test_setup(test_failures, setup),
 		cmocka_unit_test_setup(test_cancel, setup), cmocka_unit_test_setup(test_snapshot, setup),
-		cmocka_unit_test_setup(test_later, setup),
+		cmocka_unit_test_setup(test_later, setup), cmocka_unit_test_setup(test_enters_one, setup),
+		cmocka_unit_test_setup(test_cancel_copying, setup),
+		cmocka_unit_test_setup(test_cancel_answering, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,7 @@ struct guest {
 
 static struct guest guests[2];
 static struct block_queue queue;
-static uint8_t buffer[8 * BLOCK_SECTOR];
+static uint8_t buffer[8 * SECTOR_SIZE];
 static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
 /* What the medium is to do; under a lock of its own. */
 static pthread_mutex_t work_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -122,8 +122,10 @@ static void *vcpu(void *arg)
 {
 	struct guest *g = arg;
 	unsigned seed = (unsigned)(g - guests) + 1;
+	bool answered = false;
 
-	for (unsigned n = 0; n < ROUNDS; n++) {
+	/* The medium's thread may be long in coming. */
+	for (unsigned n = 0; n < ROUNDS || !answered; n++) {
 		unsigned random = (seed = seed * 1103515245 + 12345) >> 8;
 		struct slot *s = &g->slot[random % SLOTS];
 
@@ -136,6 +138,7 @@ static void *vcpu(void *arg)
 		} else if (!s->busy) {
 			submit(g, s, random / 7);
 		}
+		answered = g->answers;
 		pthread_mutex_unlock(&g->device);
 		if (n % 32 == 0)
 			sched_yield();
@@ -169,7 +172,7 @@ static void test_threads(void **state)
 		struct guest *g = &guests[i];
 
 		pthread_mutex_init(&g->device, NULL);
-		g->segment = (struct guest_segment){ 0, 20 * BLOCK_SECTOR };
+		g->segment = (struct guest_segment){ 0, 20 * SECTOR_SIZE };
 		g->disk = (struct block_disk){ .queue = &queue, .unit = i, .sectors = 1000, .most = 8,
 					       .memory = { read_memory, write_memory, g },
 					       .enter = enter, .leave = leave, .ctx = g };

@@ -189,6 +189,11 @@ static void test_pins(void **state)
 	assert_true(pc->hub.levels & 1u << 10);
 	pci_set_intx(&a.pci, false);
 	assert_true(pc->hub.levels & 1u << 10);
+	pci_set_intx(&a.pci, true);
+	pci_set_intx(&b.pci, false);
+	assert_true(pc->hub.levels & 1u << 10);
+	pci_set_intx(&b.pci, true);
+	pci_set_intx(&a.pci, false);
 	pci_route(&pc->pci, 1, 5);
 	assert_false(pc->hub.levels & 1u << 10);
 	assert_true(pc->hub.levels & 1u << 5);
@@ -217,12 +222,28 @@ static void test_assign(void **state)
 	assert_false(pci_assign(&pc->pci, 0xc000, 0xfebff000, 0xfec00000));
 }
 
+static void test_full(void **state)
+{
+	static struct pci_device all[PCI_DEVICES_MAX], more;
+	unsigned n = PCI_DEVICES_MAX - pc->pci.count;
+
+	(void)state;
+	for (unsigned i = 0; i < n; i++) {
+		pci_identify(&all[i], 0x1af4, 0x1001, 0x010000, 0);
+		assert_true(pci_add(&pc->pci, &all[i], PCI_DEVFN(8 + i, 0)));
+	}
+	assert_int_equal(pc->pci.count, PCI_DEVICES_MAX);
+	assert_false(pci_add(&pc->pci, &more, PCI_DEVFN(31, 0)));
+	assert_int_equal(config(0x80000000 | (7 + n) << 11), 0x10011af4);
+	assert_int_equal(config(0x8000f800), 0xffffffff);
+}
+
 #define T(f) PC_TEST(f, setup)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = { T(test_pci), T(test_bars), T(test_bars_in_the_way), T(test_pins),
-					    T(test_assign) };
+					    T(test_assign), T(test_full) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

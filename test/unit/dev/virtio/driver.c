@@ -99,34 +99,22 @@ void descriptor(uint64_t table, unsigned n, uint64_t gpa, uint32_t bytes, unsign
 
 void driver_programs(uint64_t features)
 {
-	bar_out(20, 1, 0);
-	bar_out(20, 1, VIRTIO_ACKNOWLEDGE);
-	bar_out(20, 1, VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER);
-	for (unsigned half = 0; half < 2; half++) {
-		bar_out(8, 4, half);
-		bar_out(12, 4, (uint32_t)(features >> (32 * half)));
-	}
-	bar_out(20, 1, 11);
-	bar_out(22, 2, 0);
-	bar_out(24, 2, RING_SIZE);
-	bar_out(32, 8, DESC);
-	bar_out(40, 4, AVAIL);
-	bar_out(44, 4, 0);
-	bar_out(48, 8, USED);
-	bar_out(28, 2, 1);
+	step_agree(bar_out, features);
+	step_place(bar_out, RING_SIZE, DESC, AVAIL, USED);
+	bar_out(VIRTIO_COMMON_ENABLE, 2, 1);
 	memset(rig->guest.ram + DESC, 0, 0x4000);
 	rig->avail = rig->seen = 0;
-	bar_out(20, 1, 15);
+	bar_out(VIRTIO_COMMON_STATUS, 1, STATUS_READY);
 }
 
 void driver_begin(uint64_t features)
 {
-	bar_out(20, 1, 0);
-	assert_int_equal(bar_in(20, 1), 0);
-	bar_out(22, 2, 0);
-	assert_int_equal(bar_in(24, 2), VIRTIO_BLK_QUEUE);
+	bar_out(VIRTIO_COMMON_STATUS, 1, 0);
+	assert_int_equal(bar_in(VIRTIO_COMMON_STATUS, 1), 0);
+	bar_out(VIRTIO_COMMON_SELECT, 2, 0);
+	assert_int_equal(bar_in(VIRTIO_COMMON_SIZE, 2), VIRTIO_BLK_QUEUE);
 	driver_programs(features);
-	assert_int_equal(bar_in(20, 1) & 15, 15);
+	assert_int_equal(bar_in(VIRTIO_COMMON_STATUS, 1) & STATUS_READY, STATUS_READY);
 }
 
 void offer_quietly(uint16_t head)
@@ -177,4 +165,4 @@ uint32_t used(uint16_t head)
 	return element[1];
 }
 
-bool needs_reset(void) { return bar_in(20, 1) & VIRTIO_NEEDS_RESET; }
+bool needs_reset(void) { return bar_in(VIRTIO_COMMON_STATUS, 1) & VIRTIO_NEEDS_RESET; }

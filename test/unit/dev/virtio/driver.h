@@ -5,6 +5,7 @@
 #include "dev/virtio/blk.h"
 #include "dev/virtio/pci.h"
 #include "test/unit/dev/block/medium.h"
+#include "test/unit/dev/virtio/steps.h"
 
 #define RING_SIZE 16u /* what the driver makes of it */
 #define DESC 0x10000u

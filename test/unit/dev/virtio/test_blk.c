@@ -196,7 +196,7 @@ static void test_reset_at_any_time(void **state)
 	offer_quietly(0);
 	port_out(VIRTIO_PORT_MODERN_NOTIFY, 2, 0);
 	assert_true(rig->medium.busy);
-	bar_out(20, 1, 0);
+	bar_out(VIRTIO_COMMON_STATUS, 1, 0);
 	rig->guest.inside = false;
 	medium_finish(&rig->medium);
 	rig->guest.inside = true;

@@ -2,6 +2,8 @@
  * Virtqueues"). */
 #include "test/unit/dev/virtio/driver.h"
 
+#include "lib/apic.h"
+
 #define ALL (rig->blk.device.offered)
 
 static void header(uint32_t type)
@@ -31,11 +33,23 @@ static void loop(void)
 	descriptor(DESC, 0, HEADERS, 16, VIRTQ_DESC_F_NEXT, 1);
 	descriptor(DESC, 1, HEADERS, 16, VIRTQ_DESC_F_NEXT, 0);
 }
-static void next_outside(void) { descriptor(DESC, 0, HEADERS, 16, VIRTQ_DESC_F_NEXT, RING_SIZE); }
+/* A request that is good as it stands, in descriptors a and b of a table. */
+static void good(uint64_t table, unsigned a, unsigned b)
+{
+	descriptor(table, a, HEADERS, 16, VIRTQ_DESC_F_NEXT, b);
+	descriptor(table, b, HEADERS + 16, 1, VIRTQ_DESC_F_WRITE, 0);
+}
+static void next_outside(void) { good(DESC, 0, RING_SIZE); }
+static void head_outside(void)
+{
+	descriptor(DESC, RING_SIZE, INDIRECT, 32, VIRTQ_DESC_F_INDIRECT, 0);
+	good(INDIRECT, 0, 1);
+}
+/* Header and status would be found, were the order none. */
 static void readable_last(void)
 {
-	descriptor(DESC, 0, HEADERS + 16, 1, VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_NEXT, 1);
-	descriptor(DESC, 1, HEADERS, 16, 0, 0);
+	descriptor(DESC, 0, HEADERS, 16, VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_NEXT, 1);
+	descriptor(DESC, 1, HEADERS + 16, 1, 0, 0);
 }
 static void wraps(void)
 {
@@ -44,18 +58,22 @@ static void wraps(void)
 }
 static void table_absent(void) { descriptor(DESC, 0, 0xfee00000, 64, VIRTQ_DESC_F_INDIRECT, 0); }
 static void table_wraps(void) { descriptor(DESC, 0, ~0ull - 15, 64, VIRTQ_DESC_F_INDIRECT, 0); }
-static void table_odd(void) { descriptor(DESC, 0, INDIRECT, 33, VIRTQ_DESC_F_INDIRECT, 0); }
+static void table_odd(void)
+{
+	descriptor(DESC, 0, INDIRECT, 33, VIRTQ_DESC_F_INDIRECT, 0);
+	good(INDIRECT, 0, 1);
+}
 static void table_empty(void) { descriptor(DESC, 0, INDIRECT, 0, VIRTQ_DESC_F_INDIRECT, 0); }
 static void table_and_next(void)
 {
 	descriptor(DESC, 0, INDIRECT, 32, VIRTQ_DESC_F_INDIRECT | VIRTQ_DESC_F_NEXT, 1);
-	descriptor(INDIRECT, 0, HEADERS, 16, VIRTQ_DESC_F_NEXT, 1);
-	descriptor(INDIRECT, 1, HEADERS + 16, 1, VIRTQ_DESC_F_WRITE, 0);
+	good(INDIRECT, 0, 1);
 }
 static void table_in_table(void)
 {
 	descriptor(DESC, 0, INDIRECT, 32, VIRTQ_DESC_F_INDIRECT, 0);
-	descriptor(INDIRECT, 0, INDIRECT, 32, VIRTQ_DESC_F_INDIRECT, 0);
+	good(INDIRECT, 0, 1);
+	descriptor(INDIRECT, 0, HEADERS, 16, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT, 1);
 }
 static void table_huge(void)
 {
@@ -72,46 +90,85 @@ static void test_hostile(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(all); i++)
 		expect_broken(all[i], 0);
-	expect_broken(nothing, RING_SIZE);
+	expect_broken(head_outside, RING_SIZE);
 	expect_broken(nothing, 0xffff);
+}
+
+/* VQ1. */
+static void test_once(void **state)
+{
+	static const uint64_t words[] = { DESC, DESC + 16, AVAIL + 4 };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+		driver_begin(ALL);
+		header(VIRTIO_BLK_T_FLUSH);
+		good(DESC, 0, 1);
+		rig->guest.watched = words[i];
+		rig->guest.watched_reads = 0;
+		offer(0);
+		assert_int_equal(used(0), 1);
+		assert_int_equal(rig->guest.watched_reads, 1);
+	}
+}
+
+/* VQ3, of a queue with a request on its way: neither is that answered, nor is what follows taken, though the ring is as
+ * it should be by then. */
+static void test_broken_meanwhile(void **state)
+{
+	(void)state;
+	driver_begin(ALL);
+	header(VIRTIO_BLK_T_FLUSH);
+	good(DESC, 0, 1);
+	offer_quietly(0);
+	port_out(VIRTIO_PORT_MODERN_NOTIFY, 2, 0);
+	assert_true(rig->medium.busy);
+	offer_quietly(0xffff);
+	port_out(VIRTIO_PORT_MODERN_NOTIFY, 2, 0);
+	assert_true(needs_reset());
+	rig->avail--;
+	offer_quietly(0);
+	rig->guest.watched = AVAIL + VIRTQ_RING_IDX;
+	rig->guest.watched_reads = 0;
+	kick();
+	assert_true(none_used());
+	assert_int_equal(rig->guest.watched_reads, 0);
 }
 
 static void test_indexes(void **state)
 {
 	(void)state;
 	driver_begin(ALL);
+	header(VIRTIO_BLK_T_FLUSH);
+	good(DESC, 0, 1);
 	put16(AVAIL + 2, RING_SIZE + 1); /* more than there are */
 	port_out(VIRTIO_PORT_MODERN_NOTIFY, 2, 0);
 	assert_true(needs_reset());
+	assert_true(none_used());
 }
 
 /* Rings that lie in no memory, or in memory that cannot be written; addresses that are not aligned. */
 static void test_rings(void **state)
 {
 	static const struct { unsigned reg; uint64_t value; } cases[] = {
-		{ 32, 0xfee00000 }, { 40, 0xfee00000 }, { 40, ~0ull - 1 }, { 48, GUEST_ROM }, { 48, ~0ull - 3 },
-		{ 32, DESC + 8 }, { 40, AVAIL + 1 }, { 48, USED + 2 },
+		{ VIRTIO_COMMON_DESC, LAPIC_DEFAULT_BASE },  { VIRTIO_COMMON_DESC, DESC + 8 },
+		{ VIRTIO_COMMON_AVAIL, LAPIC_DEFAULT_BASE }, { VIRTIO_COMMON_AVAIL, ~0ull - 1 },
+		{ VIRTIO_COMMON_AVAIL, AVAIL + 1 },	     { VIRTIO_COMMON_USED, GUEST_ROM },
+		{ VIRTIO_COMMON_USED, ~0ull - 3 },	     { VIRTIO_COMMON_USED, USED + 2 },
 	};
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-		bar_out(20, 1, 0);
-		bar_out(20, 1, 3);
-		bar_out(8, 4, 1);
-		bar_out(12, 4, 1);
-		bar_out(20, 1, 11);
-		bar_out(24, 2, RING_SIZE);
-		bar_out(32, 8, DESC);
-		bar_out(40, 8, AVAIL);
-		bar_out(48, 8, USED);
+		step_agree(bar_out, BIT(VIRTIO_F_VERSION_1));
+		step_place(bar_out, RING_SIZE, DESC, AVAIL, USED);
 		bar_out(cases[i].reg, 8, cases[i].value);
-		bar_out(28, 2, 1);
+		bar_out(VIRTIO_COMMON_ENABLE, 2, 1);
 		rig->avail = 0;
 		header(VIRTIO_BLK_T_FLUSH);
 		descriptor(DESC, 0, HEADERS, 16, VIRTQ_DESC_F_NEXT, 1);
 		descriptor(DESC, 1, HEADERS + 16, 1, VIRTQ_DESC_F_WRITE, 0);
 		offer_quietly(0);
-		bar_out(20, 1, 15);
+		bar_out(VIRTIO_COMMON_STATUS, 1, STATUS_READY);
 		kick();
 		assert_true(needs_reset());
 	}
@@ -133,8 +190,10 @@ static void test_indirect(void **state)
 	/* Who has not agreed on them has none. */
 	driver_begin(ALL & ~BIT(VIRTIO_F_INDIRECT_DESC));
 	descriptor(DESC, 3, INDIRECT, 16 * 40, VIRTQ_DESC_F_INDIRECT, 0);
+	good(INDIRECT, 0, 1);
 	offer(3);
 	assert_true(needs_reset());
+	assert_true(none_used());
 }
 
 /* The message that a used buffer makes; 0: none. */
@@ -159,7 +218,7 @@ static void test_interrupts(void **state)
 	(void)state;
 	use_msix();
 	driver_begin(ALL & ~BIT(VIRTIO_F_EVENT_IDX));
-	bar_out(26, 2, 1);
+	bar_out(VIRTIO_COMMON_VECTOR, 2, 1);
 	request(0, VIRTIO_BLK_T_FLUSH, 0, 0, 0);
 	assert_int_equal(messages(), 1);
 	put16(AVAIL, VIRTQ_AVAIL_F_NO_INTERRUPT);
@@ -167,7 +226,7 @@ static void test_interrupts(void **state)
 	assert_int_equal(messages(), 0);
 
 	driver_begin(ALL);
-	bar_out(26, 2, 1);
+	bar_out(VIRTIO_COMMON_VECTOR, 2, 1);
 	put16(AVAIL + 4 + 2 * RING_SIZE, 2); /* when the third is used */
 	for (unsigned i = 0; i < 5; i++) {
 		request(0, VIRTIO_BLK_T_FLUSH, 0, 0, 0);
@@ -215,8 +274,8 @@ static void test_wrap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		RIG(test_hostile), RIG(test_indexes), RIG(test_rings), RIG(test_indirect), RIG(test_interrupts),
-		RIG(test_notices), RIG(test_wrap),
+		RIG(test_hostile), RIG(test_indexes), RIG(test_once), RIG(test_broken_meanwhile),
+		RIG(test_rings), RIG(test_indirect), RIG(test_interrupts), RIG(test_notices), RIG(test_wrap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,57 +35,57 @@ static void test_capabilities(void **state)
 static void test_status(void **state)
 {
 	(void)state;
-	bar_out(0, 4, 1);
-	assert_int_equal(bar_in(4, 4), ALL >> 32);
-	bar_out(0, 4, 2);
-	assert_int_equal(bar_in(4, 4), 0);
-	bar_out(20, 1, 3);
-	bar_out(8, 4, 1);
-	bar_out(8, 4, 77); /* there is no such half */
-	bar_out(12, 4, 0xffffffff);
-	bar_out(8, 4, 1);
-	assert_int_equal(bar_in(12, 4), 0);
-	bar_out(12, 4, 0x80000001); /* one that was not offered */
-	bar_out(20, 1, 11);
-	assert_int_equal(bar_in(20, 1), 3);
-	bar_out(12, 4, 1);
-	bar_out(20, 1, 11);
-	assert_int_equal(bar_in(20, 1), 11);
-	bar_out(12, 4, 0); /* too late */
-	assert_int_equal(bar_in(12, 4), 1);
-	bar_out(20, 1, 8); /* nothing is taken back */
-	assert_int_equal(bar_in(20, 1), 11);
-	bar_out(20, 1, 0);
-	assert_int_equal(bar_in(20, 1), 0);
-	assert_int_equal(bar_in(12, 4), 0);
-	assert_int_equal(bar_in(18, 2), 1);
+	bar_out(VIRTIO_COMMON_DEVICE_HALF, 4, 1);
+	assert_int_equal(bar_in(VIRTIO_COMMON_DEVICE_FEATURES, 4), ALL >> 32);
+	bar_out(VIRTIO_COMMON_DEVICE_HALF, 4, 2);
+	assert_int_equal(bar_in(VIRTIO_COMMON_DEVICE_FEATURES, 4), 0);
+	bar_out(VIRTIO_COMMON_STATUS, 1, STATUS_KNOWN);
+	bar_out(VIRTIO_COMMON_DRIVER_HALF, 4, 1);
+	bar_out(VIRTIO_COMMON_DRIVER_HALF, 4, 77); /* there is no such half */
+	bar_out(VIRTIO_COMMON_DRIVER_FEATURES, 4, 0xffffffff);
+	bar_out(VIRTIO_COMMON_DRIVER_HALF, 4, 1);
+	assert_int_equal(bar_in(VIRTIO_COMMON_DRIVER_FEATURES, 4), 0);
+	bar_out(VIRTIO_COMMON_DRIVER_FEATURES, 4, 0x80000001); /* one that was not offered */
+	bar_out(VIRTIO_COMMON_STATUS, 1, STATUS_AGREED);
+	assert_int_equal(bar_in(VIRTIO_COMMON_STATUS, 1), STATUS_KNOWN);
+	bar_out(VIRTIO_COMMON_DRIVER_FEATURES, 4, 1);
+	bar_out(VIRTIO_COMMON_STATUS, 1, STATUS_AGREED);
+	assert_int_equal(bar_in(VIRTIO_COMMON_STATUS, 1), STATUS_AGREED);
+	bar_out(VIRTIO_COMMON_DRIVER_FEATURES, 4, 0); /* too late */
+	assert_int_equal(bar_in(VIRTIO_COMMON_DRIVER_FEATURES, 4), 1);
+	bar_out(VIRTIO_COMMON_STATUS, 1, VIRTIO_FEATURES_OK); /* nothing is taken back */
+	assert_int_equal(bar_in(VIRTIO_COMMON_STATUS, 1), STATUS_AGREED);
+	bar_out(VIRTIO_COMMON_STATUS, 1, 0);
+	assert_int_equal(bar_in(VIRTIO_COMMON_STATUS, 1), 0);
+	assert_int_equal(bar_in(VIRTIO_COMMON_DRIVER_FEATURES, 4), 0);
+	assert_int_equal(bar_in(VIRTIO_COMMON_NUM_QUEUES, 2), 1);
 }
 
 static void test_queue_registers(void **state)
 {
 	(void)state;
-	assert_int_equal(bar_in(24, 2), VIRTIO_BLK_QUEUE);
+	assert_int_equal(bar_in(VIRTIO_COMMON_SIZE, 2), VIRTIO_BLK_QUEUE);
 	for (unsigned i = 0; i < 3; i++)
-		bar_out(24, 2, (unsigned[]){ 0, 100, 2 * VIRTIO_BLK_QUEUE }[i]);
-	assert_int_equal(bar_in(24, 2), VIRTIO_BLK_QUEUE);
-	bar_out(32, 4, 0x12345670);
-	bar_out(36, 4, 0x9abc);
-	assert_int_equal(mmio_read(&rig->mmio, BAR_AT + 32, 8), 0x9abc12345670);
-	assert_int_equal(bar_in(33, 1), 0x56);
-	bar_out(34, 2, 0xffff); /* not by its width */
-	assert_int_equal(bar_in(32, 4), 0x12345670);
-	bar_out(22, 2, 5);
-	assert_int_equal(bar_in(24, 2), 0); /* there is none */
-	bar_out(24, 2, 8);
-	bar_out(28, 2, 1);
-	bar_out(22, 2, 0);
+		bar_out(VIRTIO_COMMON_SIZE, 2, (unsigned[]){ 0, 100, 2 * VIRTIO_BLK_QUEUE }[i]);
+	assert_int_equal(bar_in(VIRTIO_COMMON_SIZE, 2), VIRTIO_BLK_QUEUE);
+	bar_out(VIRTIO_COMMON_DESC, 4, 0x12345670);
+	bar_out(VIRTIO_COMMON_DESC + 4, 4, 0x9abc);
+	assert_int_equal(mmio_read(&rig->mmio, BAR_AT + VIRTIO_COMMON_DESC, 8), 0x9abc12345670);
+	assert_int_equal(bar_in(VIRTIO_COMMON_DESC + 1, 1), 0x56);
+	bar_out(VIRTIO_COMMON_DESC + 2, 2, 0xffff); /* not by its width */
+	assert_int_equal(bar_in(VIRTIO_COMMON_DESC, 4), 0x12345670);
+	bar_out(VIRTIO_COMMON_SELECT, 2, 5);
+	assert_int_equal(bar_in(VIRTIO_COMMON_SIZE, 2), 0); /* there is none */
+	bar_out(VIRTIO_COMMON_SIZE, 2, 8);
+	bar_out(VIRTIO_COMMON_ENABLE, 2, 1);
+	bar_out(VIRTIO_COMMON_SELECT, 2, 0);
 	driver_begin(ALL);
-	bar_out(32, 8, 0); /* it is enabled */
-	assert_int_equal(bar_in(32, 4), DESC);
-	bar_out(26, 2, 1);
-	assert_int_equal(bar_in(26, 2), 1);
-	bar_out(26, 2, 2); /* there are two vectors */
-	assert_int_equal(bar_in(26, 2), VIRTIO_NO_VECTOR);
+	bar_out(VIRTIO_COMMON_DESC, 8, 0); /* it is enabled */
+	assert_int_equal(bar_in(VIRTIO_COMMON_DESC, 4), DESC);
+	bar_out(VIRTIO_COMMON_VECTOR, 2, 1);
+	assert_int_equal(bar_in(VIRTIO_COMMON_VECTOR, 2), 1);
+	bar_out(VIRTIO_COMMON_VECTOR, 2, 2); /* there are two vectors */
+	assert_int_equal(bar_in(VIRTIO_COMMON_VECTOR, 2), VIRTIO_NO_VECTOR);
 }
 
 /* VP1. Slot 3, pin A: PIRQ D, IRQ 11. */
@@ -105,7 +105,7 @@ static void test_intx(void **state)
 	assert_false(rig->line[11]);
 	config_out(VIRTIO_CAP_MSIX + 2, 2, 0);
 	assert_true(rig->line[11]);
-	bar_out(20, 1, 0);
+	bar_out(VIRTIO_COMMON_STATUS, 1, 0);
 	assert_false(rig->line[11]);
 }
 
@@ -126,7 +126,7 @@ static void test_msix(void **state)
 	driver_begin(ALL & ~BIT(VIRTIO_F_EVENT_IDX));
 	request(0, VIRTIO_BLK_T_FLUSH, 0, 0, 0);
 	assert_int_equal(rig->messages, 0); /* no vector yet */
-	bar_out(26, 2, 1);
+	bar_out(VIRTIO_COMMON_VECTOR, 2, 1);
 	request(0, VIRTIO_BLK_T_FLUSH, 0, 0, 0);
 	assert_int_equal(rig->messages, 1);
 	assert_int_equal(rig->message_address, 0xfee01000);
@@ -150,10 +150,22 @@ static void test_msix(void **state)
 	assert_int_equal(bar_in(VIRTIO_ISR, 1), 0);
 	/* A broken queue is told as a change of the configuration. */
 	entry(0, 0xfee02000, 0x55, 0);
-	bar_out(16, 2, 0);
+	bar_out(VIRTIO_COMMON_CONFIG_VECTOR, 2, 0);
 	offer(RING_SIZE);
 	assert_int_equal(rig->message_data, 0x55);
 	assert_true(needs_reset());
+}
+
+/* A vector that there is not, whatever its place would hold. */
+static void test_no_vector(void **state)
+{
+	(void)state;
+	config_out(VIRTIO_CAP_MSIX + 2, 2, MSIX_ENABLE);
+	rig->pci.msix.entry[2][0] = 0xfee01000;
+	rig->pci.msix.entry[2][2] = 0x72;
+	msix_raise(&rig->pci.msix, 2);
+	msix_raise(&rig->pci.msix, VIRTIO_NO_VECTOR);
+	assert_int_equal(rig->messages, 0);
 }
 
 /* "PCI configuration access capability". */
@@ -161,11 +173,11 @@ static void test_window(void **state)
 {
 	(void)state;
 	config_out(VIRTIO_CAP_WINDOW + 4, 1, VIRTIO_BAR);
-	config_out(VIRTIO_CAP_WINDOW + 8, 4, 20);
+	config_out(VIRTIO_CAP_WINDOW + 8, 4, VIRTIO_COMMON_STATUS);
 	config_out(VIRTIO_CAP_WINDOW + 12, 4, 1);
-	config_out(VIRTIO_CAP_WINDOW + 16, 1, 3);
-	assert_int_equal(bar_in(20, 1), 3);
-	assert_int_equal(config_in(VIRTIO_CAP_WINDOW + 16, 1), 3);
+	config_out(VIRTIO_CAP_WINDOW + 16, 1, STATUS_KNOWN);
+	assert_int_equal(bar_in(VIRTIO_COMMON_STATUS, 1), STATUS_KNOWN);
+	assert_int_equal(config_in(VIRTIO_CAP_WINDOW + 16, 1), STATUS_KNOWN);
 	config_out(VIRTIO_CAP_WINDOW + 4, 1, 0);
 	config_out(VIRTIO_CAP_WINDOW + 8, 4, VIRTIO_PORT_QUEUE_SIZE);
 	config_out(VIRTIO_CAP_WINDOW + 12, 4, 2);
@@ -189,7 +201,7 @@ static void test_legacy(void **state)
 
 	(void)state;
 	port_out(VIRTIO_PORT_STATUS, 1, 0);
-	port_out(VIRTIO_PORT_STATUS, 1, 3);
+	port_out(VIRTIO_PORT_STATUS, 1, STATUS_KNOWN);
 	assert_true(port_in(VIRTIO_PORT_FEATURES, 4) & BIT(VIRTIO_BLK_F_FLUSH));
 	port_out(VIRTIO_PORT_DRIVER_FEATURES, 4, 0xffffffff);
 	assert_int_equal(port_in(VIRTIO_PORT_DRIVER_FEATURES, 4), (uint32_t)ALL);
@@ -236,21 +248,14 @@ static void test_not_ready(void **state)
 	assert_int_equal(used(0), 1);
 	port_out(VIRTIO_PORT_MODERN_NOTIFY, 2, 7); /* no such queue */
 
-	bar_out(20, 1, 0);
-	bar_out(20, 1, 3);
-	bar_out(8, 4, 1);
-	bar_out(12, 4, 1);
-	bar_out(20, 1, 11);
-	bar_out(32, 8, DESC);
-	bar_out(40, 8, AVAIL);
-	bar_out(48, 8, USED);
-	bar_out(24, 2, RING_SIZE);
-	bar_out(28, 2, 1);
+	step_agree(bar_out, BIT(VIRTIO_F_VERSION_1));
+	step_place(bar_out, RING_SIZE, DESC, AVAIL, USED);
+	bar_out(VIRTIO_COMMON_ENABLE, 2, 1);
 	put16(USED + 2, 0);
 	rig->avail = rig->seen = 0;
 	request(0, VIRTIO_BLK_T_FLUSH, 0, 0, 0);
 	assert_true(none_used());
-	bar_out(20, 1, 15);
+	bar_out(VIRTIO_COMMON_STATUS, 1, STATUS_READY);
 	kick();
 	assert_int_equal(used(0), 1);
 }
@@ -261,7 +266,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG(test_capabilities), RIG(test_status), RIG(test_queue_registers), RIG(test_intx), RIG(test_msix),
-		RIG(test_window), RIG(test_legacy), RIG(test_not_ready),
+		RIG(test_no_vector), RIG(test_window), RIG(test_legacy), RIG(test_not_ready),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

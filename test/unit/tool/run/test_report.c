@@ -304,6 +304,27 @@ static void a_native_run_is_counted_by_the_guest(void **state)
 	result_free(&result);
 }
 
+static void disks_that_did_something_have_a_line(void **state)
+{
+	static const char *const lines[] = { "vm 0 start guest", "stat 0 exits.total 1", "stat 0 disks.0.reads 0",
+					     "stat 0 disks.1.reads 12", "stat 0 disks.1.bytes_read 6144",
+					     "stat 0 disks.1.failures 2", NULL };
+	struct run_result result = { .panic = NULL };
+	char *text;
+	cJSON *root;
+
+	(void)state;
+	tell(&result, lines);
+	text = report_of(&result);
+	assert_null(strstr(text, "disk 0"));
+	assert_non_null(strstr(text, "  disk 1: reads 12 (6,144 bytes), writes 0 (0 bytes), flushes 0, failed 2\n"));
+	free(text);
+	root = parsed(&result);
+	assert_int_equal(at(root, "disks.1.bytes_read")->valueint, 6144);
+	cJSON_Delete(root);
+	result_free(&result);
+}
+
 static void the_table_is_sorted_and_adds_up(void **state)
 {
 	struct run_result result = { .machine = { .ips = 10000000 } };
@@ -351,6 +372,7 @@ int main(void)
 		cmocka_unit_test(one_that_begins_again),
 		cmocka_unit_test(phases_are_named_and_added_up),
 		cmocka_unit_test(a_native_run_is_counted_by_the_guest),
+		cmocka_unit_test(disks_that_did_something_have_a_line),
 		cmocka_unit_test(the_table_is_sorted_and_adds_up),
 		cmocka_unit_test(grouping),
 	};
