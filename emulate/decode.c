@@ -107,16 +107,8 @@ static uint8_t prefixes(struct decoder *d, struct insn *i)
 	return byte;
 }
 
-/* C4 or C5 at hand: is it VEX, not LES or LDS? */
-static bool is_vex(const struct decoder *d)
-{
-	if (is_long(d))
-		return true;
-	return d->mode >= EMULATE_PROT16 && d->at < d->n && d->bytes[d->at] >= 0xc0;
-}
-
-/* 62 at hand: is it EVEX, not BOUND? Nothing that is so encoded is known here. */
-static bool is_evex(const struct decoder *d)
+/* C4 or C5 at hand: is it VEX, not LES or LDS? 62: is it EVEX, of which nothing is known here, not BOUND? */
+static bool is_vector_prefix(const struct decoder *d)
 {
 	if (is_long(d))
 		return true;
@@ -388,9 +380,9 @@ enum insn_status emulate_decode(const uint8_t *bytes, unsigned n, enum emulate_m
 	i->adsize = mode == EMULATE_LONG64		    ? (d.override_address ? 4 : 8)
 		    : (default16(&d) != d.override_address) ? 2
 							    : 4;
-	if ((byte == 0xc4 || byte == 0xc5) && is_vex(&d))
+	if ((byte == 0xc4 || byte == 0xc5) && is_vector_prefix(&d))
 		status = vex(&d, i, byte);
-	else if (byte == 0x62 && is_evex(&d))
+	else if (byte == 0x62 && is_vector_prefix(&d))
 		status = INSN_UNKNOWN;
 	else
 		legacy(&d, i, byte);

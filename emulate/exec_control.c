@@ -94,14 +94,6 @@ enum emulate_result exec_call_rm(struct emulate *e, const struct insn *i)
 	return call(e, i, target);
 }
 
-/* RET n releases n bytes more. */
-static uint64_t release(struct emulate *e, uint64_t sp, uint64_t n)
-{
-	uint64_t mask = size_mask(stack_size(e));
-
-	return (sp & ~mask) | ((sp + n) & mask);
-}
-
 enum emulate_result exec_ret(struct emulate *e, const struct insn *i)
 {
 	uint64_t sp = e->gpr[EMULATE_RSP], target;

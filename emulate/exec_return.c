@@ -77,13 +77,6 @@ static void commit(struct emulate *e, const struct frame *f, uint64_t sp)
 	arrive(e, f->offset);
 }
 
-static uint64_t release(struct emulate *e, uint64_t sp, uint64_t n)
-{
-	uint64_t mask = size_mask(stack_size(e));
-
-	return (sp & ~mask) | ((sp + n) & mask);
-}
-
 enum emulate_result exec_ret_far(struct emulate *e, const struct insn *i)
 {
 	uint64_t sp = e->gpr[EMULATE_RSP];

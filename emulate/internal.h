@@ -250,6 +250,13 @@ enum emulate_result arrive(struct emulate *e, uint64_t target);
 /* exec_stack.c: bytes of the stack pointer, and pushes and pops that change nothing but *sp; push_probe() only
  * tries. */
 unsigned stack_size(struct emulate *e);
+/* The stack pointer with n bytes more released. */
+static inline uint64_t release(struct emulate *e, uint64_t sp, uint64_t n)
+{
+	uint64_t mask = size_mask(stack_size(e));
+
+	return (sp & ~mask) | ((sp + n) & mask);
+}
 enum emulate_result push_at(struct emulate *e, uint64_t *sp, unsigned size, uint64_t v);
 enum emulate_result push_probe(struct emulate *e, uint64_t *sp, unsigned size);
 enum emulate_result pop_at(struct emulate *e, uint64_t *sp, unsigned size, unsigned how, uint64_t *v);

@@ -28,7 +28,7 @@ $(INTERLEAVE)/oracle: $(INTERLEAVE)/test/oracle/main.o $(ORACLE_ALL:%.c=$(INTERL
 	$(CC) -o $@ $^
 
 # Real threads, under the thread sanitizer.
-THREADS_ALL := $(wildcard test/threads/*.c) $(MODEL_C) $(ORACLE_MMU_C)
+THREADS_ALL := $(wildcard test/threads/*.c) test/unit/hosted.c $(MODEL_C) $(ORACLE_MMU_C)
 THREADS := $(BUILD)/threads
 $(THREADS)/%.o: %.c
 	@mkdir -p $(@D)
@@ -39,7 +39,8 @@ $(THREADS)/threads: $(THREADS_ALL:%.c=$(THREADS)/%.o)
 	$(CC) -fsanitize=thread -o $@ $^
 
 # The same over the local APICs of one virtual machine.
-LAPIC_THREADS_ALL := test/threads/lapic/main.c $(wildcard dev/irq/lapic*.c) dev/irq/apic_message.c dev/timer.c
+LAPIC_THREADS_ALL := test/threads/lapic/main.c test/unit/hosted.c $(wildcard dev/irq/lapic*.c) \
+	dev/irq/apic_message.c dev/timer.c
 -include $(LAPIC_THREADS_ALL:%.c=$(THREADS)/%.d)
 $(THREADS)/lapic_threads: $(LAPIC_THREADS_ALL:%.c=$(THREADS)/%.o)
 	$(CC) -fsanitize=thread -o $@ $^

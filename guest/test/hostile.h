@@ -90,6 +90,22 @@ struct kind {
 	uint8_t pages[8];      /* where pointers point; ends with 0 */
 };
 
+/* Do its pointers point to such pages? */
+static inline bool reaches(const struct kind *k, enum page page)
+{
+	for (unsigned i = 0; i < sizeof(k->pages); i++)
+		if (k->pages[i] == page)
+			return true;
+	return false;
+}
+
+extern char data_start[];
+/* Of the kernel's own pages all can be written but its code, and tables that are the same for each experiment. */
+static inline bool page_writable(word at, const void *tables, size_t bytes)
+{
+	return at + PAGE > (word)data_start && !(at >= (word)tables && at < (word)tables + bytes);
+}
+
 #define POOL 64u
 struct experiment {
 	const struct kind *kind;

@@ -7,7 +7,6 @@
 #define SUPERVISORS_WAY 0xc00000u
 #define LARGE_PAGE 0x40000000u
 #define WINDOWS 6u
-extern char data_start[];
 
 enum paging paging;
 static uint64_t pt[512] ALIGNED;
@@ -29,14 +28,6 @@ static void set(void *table, unsigned i, uint64_t v)
 }
 
 /* ---- the region ---- */
-
-static bool reaches(const struct kind *k, enum page page)
-{
-	for (unsigned i = 0; i < sizeof(k->pages); i++)
-		if (k->pages[i] == page)
-			return true;
-	return false;
-}
 
 static bool has_nx(void) { return paging == PAGING_PAE && rdmsr(MSR_EFER) & EFER_NXE; }
 
@@ -143,11 +134,6 @@ static void map(uint32_t at, uint32_t to, uint64_t flags)
 	set(fixed.window[w], at >> 12 & (paging == PAGING_PAE ? 511 : 1023), to | flags | PTE_P | PTE_A);
 }
 
-static bool writable(word at)
-{
-	return at + PAGE > (word)data_start && !(at >= (word)&fixed && at < (word)(&fixed + 1));
-}
-
 void tables_init(void)
 {
 	const uint64_t all = PTE_P | PTE_W | PTE_U | PTE_A;
@@ -164,7 +150,7 @@ void tables_init(void)
 	set_directory(LARGE_PAGE, LARGE_MEMORY | all | PTE_PS);
 	region_alias = LARGE_PAGE;
 	for (word at = (word)start & ~(PAGE - 1ul); at < (word)image_end; at += PAGE)
-		map(at, at, writable(at) ? PTE_W | PTE_D : 0);
+		map(at, at, page_writable(at, &fixed, sizeof(fixed)) ? PTE_W | PTE_D : 0);
 	for (unsigned i = 0; i < PAGES; i++)
 		map(SUPERVISORS_WAY + REGION * 2 + i * PAGE, LARGE_MEMORY + REGION + i * PAGE, PTE_W | PTE_D);
 	for (unsigned i = 0; i < PAGES; i++)

@@ -3,7 +3,6 @@
 #include "../../lib/apic.h"
 #include "hostile64.h"
 
-extern char data_start[];
 
 static uint8_t memory[PAGES_RAM][PAGE] ALIGNED;
 /* CR3 can be read: these are read-only once they are loaded. */
@@ -16,14 +15,6 @@ static uint64_t pdpt[512] ALIGNED, pml4[512] ALIGNED, system_page[512] ALIGNED;
 static bool all_dirty;
 
 /* ---- the region ---- */
-
-static bool reaches(const struct kind *k, enum page page)
-{
-	for (unsigned i = 0; i < sizeof(k->pages); i++)
-		if (k->pages[i] == page)
-			return true;
-	return false;
-}
 
 static uint64_t region_entry(const struct kind *k, enum page page)
 {
@@ -173,11 +164,6 @@ void tables_make(struct experiment *x)
 
 void tables_flush(const struct kind *k) { write_cr3(k->may & MAY_UPPER ? (word)pml4 : (word)fixed.pml4); }
 
-static bool writable(word at)
-{
-	return at + PAGE > (word)data_start && !(at >= (word)&fixed && at < (word)(&fixed + 1));
-}
-
 /* The supervisor's own: code can be read, variables written; the devices that it talks to. */
 void tables_init(void)
 {
@@ -198,7 +184,8 @@ void tables_init(void)
 	fixed.pt_ioapic[0] = IOAPIC_BASE | PTE_P | PTE_W | seen;
 	fixed.pt_lapic[0] = LAPIC_DEFAULT_BASE | PTE_P | PTE_W | seen;
 	for (word at = 0x100000; at < (word)image_end; at += PAGE)
-		fixed.pt_image[at / PAGE] = at | PTE_P | PTE_A | (writable(at) ? PTE_W | PTE_D : 0);
+		fixed.pt_image[at / PAGE] = at | PTE_P | PTE_A |
+					    (page_writable(at, &fixed, sizeof(fixed)) ? PTE_W | PTE_D : 0);
 }
 
 uint64_t world_entry(unsigned page) { return pt[page]; }

@@ -10,12 +10,6 @@
 #define STEPS_MAX 300
 #define CALLBACKS_MAX 200000u /* in 10 ms: the fastest timer that the devices have, all of them */
 
-static void fail_with(const char *what)
-{
-	fprintf(stderr, "%s\n", what);
-	abort();
-}
-
 static uint16_t port(struct input *in)
 {
 	static const uint16_t bases[] = { 0x20,	 0xa0,	0x40,  0x42,  0x60,  0x64,   0x70,   0x72,   0x80,

@@ -131,14 +131,6 @@ static void check_state(enum emulate_result result)
 		EXPECT(e->exception.vector < 32 || e->exception.kind != EMULATE_HARDWARE_EXCEPTION);
 }
 
-static bool is_repetition(void)
-{
-	struct insn i;
-
-	return emulate_decode(w->e.bytes, w->e.length, w->e.mode, &i) == INSN_OK && i.op >= OP_movs &&
-	       i.op <= OP_outs && (i.flags & (INSN_F_REP | INSN_F_REPNE));
-}
-
 /* One instruction; false: it was not carried out. */
 static bool step(void)
 {
@@ -152,7 +144,7 @@ static bool step(void)
 	check_state(result);
 	if (result == EMULATE_OK || result == EMULATE_HALT)
 		return true;
-	if (w->e.mode != before.mode || is_repetition())
+	if (w->e.mode != before.mode || world_at_repetition(w))
 		return result == EMULATE_RESTART;
 	EXPECT(!memcmp(gpr, w->gpr, sizeof(gpr)) && w->e.rip == before.rip && w->e.rflags == before.rflags);
 	EXPECT(!memcmp(before.seg, w->e.seg, sizeof(before.seg)) && w->e.cpl == before.cpl);

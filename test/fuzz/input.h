@@ -2,9 +2,19 @@
 #ifndef VELLUM_TEST_FUZZ_INPUT_H
 #define VELLUM_TEST_FUZZ_INPUT_H
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "lib/base.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What the fuzzer has found. */
+static inline _Noreturn void fail_with(const char *what)
+{
+	fprintf(stderr, "%s\n", what);
+	abort();
+}
 
 struct input {
 	const uint8_t *data;

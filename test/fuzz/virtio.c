@@ -11,12 +11,6 @@
 #define STEPS_MAX 200
 #define MEDIUM_STEPS_MAX 20000 /* for all that a ring may hold: 32 requests of the whole disk, a piece each */
 
-static void fail_with(const char *what)
-{
-	fprintf(stderr, "%s\n", what);
-	abort();
-}
-
 static void begin(struct input *in)
 {
 	uint64_t features = rig->blk.device.offered;

@@ -4,33 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "test/fiber.h"
+
 /* Of a table that is emptied, who tries all points tries that many. */
 #define STORES_IN_A_ROW 4
 #define STACK_SIZE (128 * 1024)
 
 /* ---- from stack to stack ---- */
 
-__attribute__((weak)) void __sanitizer_start_switch_fiber(void **fake, const void *bottom, size_t size);
-__attribute__((weak)) void __sanitizer_finish_switch_fiber(void *fake, const void **bottom, size_t *size);
-
 static void arrived(struct weave *b, void *fake, bool from_driver)
 {
 	const void *bottom;
 	size_t size;
 
-	if (!__sanitizer_finish_switch_fiber)
-		return;
-	__sanitizer_finish_switch_fiber(fake, &bottom, &size);
-	if (from_driver) {
+	if (fiber_arrive(fake, &bottom, &size) && from_driver) {
 		b->driver_bottom = bottom;
 		b->driver_size = size;
 	}
-}
-
-static void leave_for(void **fake, const void *bottom, size_t size)
-{
-	if (__sanitizer_start_switch_fiber)
-		__sanitizer_start_switch_fiber(fake, bottom, size);
 }
 
 static bool from_driver;
@@ -46,7 +36,7 @@ static void go_to(struct weave *b, struct actor *to)
 	b->w->accessing = to->accessing;
 	b->now = to;
 	from_driver = false;
-	leave_for(&from->fake, to->stack, STACK_SIZE);
+	fiber_leave(&from->fake, to->stack, STACK_SIZE);
 	swapcontext(&from->context, &to->context);
 	arrived(b, from->fake, from_driver);
 }
@@ -56,7 +46,7 @@ static void go_to_driver(struct weave *b)
 	struct actor *from = b->now;
 
 	b->now = NULL;
-	leave_for(from->done ? NULL : &from->fake, b->driver_bottom, b->driver_size);
+	fiber_leave(from->done ? NULL : &from->fake, b->driver_bottom, b->driver_size);
 	swapcontext(&from->context, &b->driver);
 	arrived(b, from->fake, true);
 }
@@ -290,7 +280,7 @@ void weave_round(struct world *w, uint32_t round, struct schedule *s, const stru
 	beginning = b;
 	b->now = &b->actor[first];
 	from_driver = true;
-	leave_for(&b->driver_fake, b->now->stack, STACK_SIZE);
+	fiber_leave(&b->driver_fake, b->now->stack, STACK_SIZE);
 	swapcontext(&b->driver, &b->now->context);
 	arrived(b, b->driver_fake, false);
 	b->now = NULL;

@@ -5,12 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Noreturn void bug(const char *file, int line, const char *what)
-{
-	fprintf(stderr, "%s:%d: broken promise: %s\n", file, line, what);
-	abort();
-}
-
 /* A page goes: first its backing says so, then mmu/ is told, then its frame is somebody else's. */
 static void take_away(struct machine *m, uint64_t gfn)
 {

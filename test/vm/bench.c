@@ -1,4 +1,5 @@
 /* test/vm/bench.c - the bench: the machine, and the run loop on a stack of its own (test/vm/bench.h). */
+#include "test/fiber.h"
 #include "test/vm/cpu.h"
 
 #include <stdio.h>
@@ -28,22 +29,6 @@ static struct loop {
 	struct vcpu *v;
 } loops[BENCH_HOST_CPUS];
 
-/* Where the sanitizer is linked in, it has to know of both stacks. */
-__attribute__((weak)) void __sanitizer_start_switch_fiber(void **fake, const void *bottom, size_t size);
-__attribute__((weak)) void __sanitizer_finish_switch_fiber(void *fake, const void **bottom, size_t *size);
-
-static void leave_stack(void **fake, const void *bottom, size_t size)
-{
-	if (__sanitizer_start_switch_fiber)
-		__sanitizer_start_switch_fiber(fake, bottom, size);
-}
-
-static void on_stack(void *fake, const void **bottom, size_t *size)
-{
-	if (__sanitizer_finish_switch_fiber)
-		__sanitizer_finish_switch_fiber(fake, bottom, size);
-}
-
 static const void *test_bottom;
 static size_t test_size;
 
@@ -55,14 +40,14 @@ static void yield(enum bench_at at)
 	void *fake = NULL;
 
 	bench.at = at;
-	leave_stack(at == BENCH_OVER ? NULL : &fake, test_bottom, test_size);
+	fiber_leave(at == BENCH_OVER ? NULL : &fake, test_bottom, test_size);
 	swapcontext(&loops[soft.at].loop, &test);
-	on_stack(fake, &test_bottom, &test_size);
+	fiber_arrive(fake, &test_bottom, &test_size);
 }
 
 static void loop_main(void)
 {
-	on_stack(NULL, &test_bottom, &test_size);
+	fiber_arrive(NULL, &test_bottom, &test_size);
 	vm_cpu_loop();
 	yield(BENCH_OVER);
 }
@@ -86,9 +71,9 @@ static void resume(void)
 	bench.accesses = 0;
 	bench.emulated_before = bench_emulated();
 	soft.steps = 0;
-	leave_stack(&fake, loops[soft.at].stack, STACK_SIZE);
+	fiber_leave(&fake, loops[soft.at].stack, STACK_SIZE);
 	swapcontext(&test, &loops[soft.at].loop);
-	on_stack(fake, NULL, NULL);
+	fiber_arrive(fake, NULL, NULL);
 }
 
 static void start_loop(void)

@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tool/base/output.h"
@@ -267,4 +268,12 @@ int run_program(char *const argv[], struct bytes *output)
 	temporary_waits_for(0);
 	temporary_check();
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+double clock_seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }

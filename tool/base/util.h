@@ -47,6 +47,9 @@ bool file_exists(const char *path);
 
 void make_directory(const char *path);
 
+/* Seconds, from some moment on. */
+double clock_seconds(void);
+
 /* The directory this program lies in. */
 const char *program_directory(void);
 

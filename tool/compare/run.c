@@ -96,7 +96,7 @@ static void start(struct comparison *c, struct cell *cell, const char *work)
 	if (cell->pid < 0)
 		die(STATUS_FAILED, "cannot start %s: %s", program, strerror(errno));
 	cell->state = CELL_RUNNING;
-	cell->started = now();
+	cell->started = clock_seconds();
 	if (!c->quiet)
 		say("%s: begun", cell->label);
 	close(output);
@@ -133,7 +133,7 @@ static void progress(const struct comparison *c, const struct cell *cell)
 		done += c->cells[i].state == CELL_OK || c->cells[i].state == CELL_FAILED;
 	if (!c->quiet)
 		say("%zu of %zu: %s: %s (%.0f s)", done, c->count, cell->label,
-		    cell->state == CELL_OK ? "done" : cell->why, now() - cell->started);
+		    cell->state == CELL_OK ? "done" : cell->why, clock_seconds() - cell->started);
 }
 
 /* What would be refused is told before the first machine starts. */
@@ -152,7 +152,7 @@ static void check_all(struct comparison *c, const char *work)
 			n = compare_arguments(c, cell, program, json, argv);
 			argv[n++] = text("--check");
 			argv[n] = NULL;
-			cell->started = now();
+			cell->started = clock_seconds();
 			status = run_program(argv, &said);
 			if (status != 0) {
 				compare_read(cell, status, said.data != NULL ? said.data : "");

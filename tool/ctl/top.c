@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tool/base/json_text.h"
@@ -18,14 +17,6 @@ static const char usage[] =
 	"--once prints the figures of one second as text, which it also does where its output is no terminal; --json\n"
 	"prints them as JSON. On a terminal without a movable cursor (TERM=dumb) it prints them each second.\n"
 	"Seconds are the emulated machine's.\n";
-
-static double real_time(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void copy(char *to, size_t size, const char *from)
 {
@@ -93,7 +84,7 @@ static void take_stats(struct top_vm *vm, const cJSON *stats)
 
 static void take_pace(struct top *top, const cJSON *list)
 {
-	double hz = ctl_number(list, "tsc_hz"), real = real_time();
+	double hz = ctl_number(list, "tsc_hz"), real = clock_seconds();
 
 	top->machine_seconds = hz > 0 ? ctl_number(list, "ticks") / hz : 0;
 	if (top->real_then > 0 && real > top->real_then)

@@ -81,7 +81,7 @@ void display_other_console(struct session *session, const struct record *record)
 
 	if (session->middle_of_line && !session->options->quiet) {
 		if (session->held_lines.length == 0)
-			session->held_lines_since = now();
+			session->held_lines_since = clock_seconds();
 		bytes_add(&session->held_lines, line, strlen(line));
 	} else if (!session->options->quiet || strstr(record->text, "VELLUM-RESULT") != NULL) {
 		show(session, line, strlen(line));
@@ -98,7 +98,7 @@ void display_log(struct session *session, const char *line)
 		return;
 	if (session->middle_of_line) {
 		bytes_print(&session->held, "vellum: %s\n", line);
-		session->held_since = now();
+		session->held_since = clock_seconds();
 		return;
 	}
 	say("%s", line);
@@ -107,12 +107,12 @@ void display_log(struct session *session, const char *line)
 /* A line that does not end, such as a prompt, is not waited for. */
 void display_what_waits(struct session *session)
 {
-	if (session->held_lines.length != 0 && (now() - session->held_lines_since) * 1000 >= HELD_LINES_MS) {
+	if (session->held_lines.length != 0 && (clock_seconds() - session->held_lines_since) * 1000 >= HELD_LINES_MS) {
 		show(session, "\n", 1);
 		session->middle_of_line = false;
 		release_lines(session);
 	}
-	if (session->held.length == 0 || (now() - session->held_since) * 1000 < HELD_MS)
+	if (session->held.length == 0 || (clock_seconds() - session->held_since) * 1000 < HELD_MS)
 		return;
 	if (isatty(1) && isatty(2))
 		fputc('\n', stderr);

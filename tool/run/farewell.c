@@ -31,7 +31,7 @@ static double machine_cpu_time(const struct session *session)
 
 void heard_from_machine(struct session *session)
 {
-	session->heard_at = now();
+	session->heard_at = clock_seconds();
 	session->heard_at_cpu = machine_cpu_time(session);
 }
 
@@ -50,7 +50,7 @@ static bool has_made_all(const struct session *session)
 
 bool machine_silent(const struct session *session)
 {
-	double silent = (now() - session->heard_at) * 1000,
+	double silent = (clock_seconds() - session->heard_at) * 1000,
 	       worked = (machine_cpu_time(session) - session->heard_at_cpu) * 1000;
 
 	if (!session->farewell && (session->control.slow || !has_made_all(session)))

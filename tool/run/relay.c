@@ -13,7 +13,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tool/run/console.h"
@@ -21,14 +20,6 @@
 
 /* For atexit(): what must not outlive us. */
 static struct session *current;
-
-double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void kill_machine(void)
 {
@@ -96,7 +87,7 @@ static void on_statistics_line(void *context, char *line)
 		    (unsigned long long)record.value);
 	if ((record.kind == RECORD_END || record.kind == RECORD_PANIC) && session->ending == RUNNING) {
 		session->ending = record.kind == RECORD_END ? ENDED : PANICKED;
-		session->ended_at = now();
+		session->ended_at = clock_seconds();
 		part(session);
 	}
 }
@@ -279,7 +270,7 @@ static void look_after_machine(struct session *session, int options)
 	session->alive = false;
 	session->result.machine.cpu_seconds = (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
 		(double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-	session->result.machine.seconds = now() - session->start;
+	session->result.machine.seconds = clock_seconds() - session->start;
 }
 
 static void on_keyboard(struct session *session)
@@ -304,17 +295,17 @@ static void on_keyboard(struct session *session)
 
 static void send_keys(struct session *session)
 {
-	if (session->keys.length == 0 || session->console < 0 || now() < session->next_key)
+	if (session->keys.length == 0 || session->console < 0 || clock_seconds() < session->next_key)
 		return;
 	if (write(session->console, session->keys.data, 1) == 1)
 		memmove(session->keys.data, session->keys.data + 1, session->keys.length--);
-	session->next_key = now() + KEY_PAUSE_MS / 1000.0;
+	session->next_key = clock_seconds() + KEY_PAUSE_MS / 1000.0;
 }
 
 /* How long to wait for something to happen, in milliseconds; sets the ending when a time is over. */
 static int patience(struct session *session)
 {
-	double past = (now() - session->start) * 1000, left = 1000;
+	double past = (clock_seconds() - session->start) * 1000, left = 1000;
 
 	if (session->ending != RUNNING)
 		return session->control.own != NULL ? 0 : 100;
@@ -395,7 +386,7 @@ static bool over(struct session *session)
 	if (session->ending == RUNNING)
 		return false;
 	if (session->ending == ENDED)
-		return session->hurry || (now() - session->ended_at) * 1000 > LINGER_MS;
+		return session->hurry || (clock_seconds() - session->ended_at) * 1000 > LINGER_MS;
 	return farewell(session);
 }
 

@@ -55,7 +55,7 @@ static void start_machine(struct session *session, const struct machines *machin
 	if (output < 0)
 		die(STATUS_FAILED, "cannot write %s: %s", path, strerror(errno));
 	describe(session);
-	session->start = now();
+	session->start = clock_seconds();
 	session->pid = (qemu ? qemu_start : bochs_start)(&session->emulator, iso, session->work, &wires, output);
 	if (session->pid < 0)
 		die(STATUS_FAILED, "cannot start %s: %s", session->emulator.program, strerror(errno));

@@ -69,7 +69,6 @@ struct session {
 	bool hurry;                             /* who stopped the machine has said so again */
 };
 
-double now(void);                               /* seconds, from some moment on */
 void tail_add(struct tail *tail, const char *line);
 void tail_print(const struct tail *tail, const char *title);
 void tail_free(struct tail *tail);

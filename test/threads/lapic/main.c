@@ -13,12 +13,6 @@
 #define FROM_DEVICE 0x90u
 #define PATIENCE 200000000ull
 
-_Noreturn void bug(const char *file, int line, const char *what)
-{
-	fprintf(stderr, "%s:%d: broken promise: %s\n", file, line, what);
-	abort();
-}
-
 struct vcpu {
 	struct lapic lapic;
 	struct timers timers;

@@ -40,14 +40,6 @@ static void check_untouched(const uint64_t *gpr, uint64_t rip, uint64_t rflags, 
 		assert_int_equal(w->writes, 0);
 }
 
-static bool is_repetition(void)
-{
-	struct insn i;
-
-	return emulate_decode(w->e.bytes, w->e.length, w->e.mode, &i) == INSN_OK && i.op >= OP_movs &&
-	       i.op <= OP_outs && (i.flags & (INSN_F_REP | INSN_F_REPNE));
-}
-
 static void fuzz_step(enum emulate_mode mode)
 {
 	uint8_t code[15];
@@ -69,7 +61,7 @@ static void fuzz_step(enum emulate_mode mode)
 	result = world_step(w, code, sizeof(code));
 	assert_true(result <= EMULATE_HALT);
 	assert_true(w->events < 3000);
-	if (result != EMULATE_OK && result != EMULATE_HALT && w->e.mode == mode && !is_repetition())
+	if (result != EMULATE_OK && result != EMULATE_HALT && w->e.mode == mode && !world_at_repetition(w))
 		check_untouched(gpr, rip, rflags, seg);
 }
 

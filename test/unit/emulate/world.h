@@ -62,4 +62,13 @@ uint32_t world_exception(const struct world *w);
 #define EXCEPTION(vector) ((uint32_t)(vector))
 #define EXCEPTION_ERROR(vector, error) ((uint32_t)(vector) << 16 | 0x8000 | (error))
 
+/* Is the next instruction a repeated string instruction? */
+static inline bool world_at_repetition(const struct world *w)
+{
+	struct insn i;
+
+	return emulate_decode(w->e.bytes, w->e.length, w->e.mode, &i) == INSN_OK && i.op >= OP_movs &&
+	       i.op <= OP_outs && (i.flags & (INSN_F_REP | INSN_F_REPNE));
+}
+
 #endif

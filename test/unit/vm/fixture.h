@@ -64,12 +64,45 @@ static inline struct vm *start_one_of_two(void)
 }
 static inline void finish(void) { bench_delete(); }
 
+#define INFO(type, vector) ((uint32_t)(EVENT_VALID | (type) | (vector)))
+#define EXCEPTION(vector) INFO(EVENT_TYPE_HARDWARE_EXCEPTION, vector)
+#define EXCEPTION_ERROR(vector) (EXCEPTION(vector) | (uint32_t)EVENT_HAS_ERROR)
+
 /* Exit qualifications of EPT violations: data read, or written, at what the linear address means. */
 #define READ_KNOWN (MMU_READ | VIOLATION_LINEAR_VALID | VIOLATION_TRANSLATED)
 #define WRITE_KNOWN (MMU_WRITE | VIOLATION_LINEAR_VALID | VIOLATION_TRANSLATED)
 
+static inline enum bench_at violation(uint64_t qualification, uint64_t gpa)
+{
+	return bench_exit(&(struct bench_exit){
+		.reason = EXIT_EPT_VIOLATION, .qualification = qualification, .gpa = gpa, .gva = gpa });
+}
+static inline enum bench_at misconfig(uint64_t gpa)
+{
+	return bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_MISCONFIG, .gpa = gpa });
+}
+
 /* The exit of a page fault that was intercepted. */
 #define PAGE_FAULT_EXIT .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(VECTOR_PF)
+static inline enum bench_at page_fault(uint32_t error, uint64_t gva)
+{
+	return bench_exit(&(struct bench_exit){ PAGE_FAULT_EXIT, .error = error, .qualification = gva });
+}
+
+/* The next instructions. */
+static inline void code(const void *bytes, size_t n)
+{
+	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
+	bench_poke(BENCH_CODE, bytes, n);
+}
+
+/* OUT of a byte, of 2 bytes length; a phase's mark is one, too (vm/account/account.h). */
+static inline void out(uint16_t port, uint8_t value)
+{
+	*bench_gpr(GPR_RAX) = value;
+	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)port << 16, .length = 2);
+}
+static inline void mark(uint8_t phase) { out(MARK_PORT, phase); }
 
 /* A request arrives on the control channel, and the guest is left for it. */
 static inline enum bench_at ask(const char *request)
@@ -79,9 +112,38 @@ static inline enum bench_at ask(const char *request)
 }
 /* Has the hypervisor written that to COM2? */
 static inline bool said(const char *text) { return strstr(bench_log(), text); }
+static inline unsigned occurrences(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (const char *p = text; (p = strstr(p, what)); p++)
+		n++;
+	return n;
+}
 
 /* An exit that changes nothing, and the entry behind it. */
 static inline void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }
+/* The host's turn, which comes once a slice. */
+static inline void next_slice(void)
+{
+	bench_wait(schedule_slice());
+	again();
+}
+/* Until v is about to enter. */
+static inline void until(const struct vcpu *v)
+{
+	for (unsigned n = 0; bench.v != v; n++) {
+		assert_true(n < 50);
+		STEP(bench_timer());
+	}
+}
+/* Do all promises of the heart hold? */
+static inline bool audits(void)
+{
+	char why[120];
+
+	return mmu_audit(&bench.vm[0]->mmu, why, sizeof(why));
+}
 
 #define NO_SUCH_MSR 0x12345678
 #define X2APIC_ON (LAPIC_DEFAULT_BASE | APIC_BASE_EN | APIC_BASE_EXTD) /* IA32_APIC_BASE in x2APIC mode */
@@ -111,10 +173,6 @@ static inline void deadline_in(uint64_t ticks)
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 }
 
-#define INFO(type, vector) ((uint32_t)(EVENT_VALID | (type) | (vector)))
-#define EXCEPTION(vector) INFO(EVENT_TYPE_HARDWARE_EXCEPTION, vector)
-#define EXCEPTION_ERROR(vector) (EXCEPTION(vector) | (uint32_t)EVENT_HAS_ERROR)
-
 /* What the entry injects. */
 static inline void expect_event(uint32_t info, uint32_t error, int line)
 {
@@ -126,6 +184,12 @@ static inline void expect_event(uint32_t info, uint32_t error, int line)
 #define EXPECT_NOTHING() EXPECT_EVENT(0, 0)
 #define EXPECT_GP() EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_GP), 0)
 #define EXPECT_UD() EXPECT_EVENT(EXCEPTION(VECTOR_UD), 0)
+
+static inline void lapic_on(void)
+{
+	x2apic_on();
+	EXPECT_NOTHING();
+}
 
 /* The virtual machine is over, and the sentence holds the text. */
 static inline void expect_end(enum bench_at at, const char *text, int line)

@@ -27,11 +27,6 @@ static inline enum bench_at apic_access(unsigned type, unsigned offset)
 	return bench_exit(&(struct bench_exit){ .reason = EXIT_APIC_ACCESS, .qualification = type << 12 | offset });
 }
 
-static inline void code(const void *bytes, size_t n)
-{
-	bench_poke(BENCH_CODE, bytes, n);
-	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
-}
 #define CODE(bytes) code(bytes, sizeof(bytes) - 1)
 
 static inline void mov_store(unsigned offset, uint32_t value)

@@ -83,13 +83,6 @@ static inline uint8_t get_byte(uint64_t gpa)
 	return value;
 }
 
-static inline bool audits(void)
-{
-	char why[120];
-
-	return mmu_audit(&bench.vm[0]->mmu, why, sizeof(why));
-}
-
 static inline void begin(const char *mmu, enum bench_mode mode) { at(mmu, "patch", mode); }
 
 /* The instruction, at RIP, has been replaced, and will run again. */

@@ -14,14 +14,6 @@ static struct vm *vm;
 static struct vcpu *boot, *second;
 static unsigned kicks;
 
-static void until(const struct vcpu *v)
-{
-	for (unsigned n = 0; bench.v != v; n++) {
-		assert_true(n < 50);
-		STEP(bench_timer());
-	}
-}
-
 static void for_ever(int signal)
 {
 	(void)signal;

@@ -15,11 +15,6 @@ static void at_the_tpr(const char *mmu, enum bench_mode mode, unsigned cpl)
 	*bench_gpr(GPR_RBX) = LAPIC_TPR;
 }
 
-static void code(const char *bytes, size_t n)
-{
-	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
-	bench_poke(BENCH_CODE, bytes, n);
-}
 #define CODE(bytes) code(bytes, sizeof(bytes) - 1)
 
 static enum bench_at touch(bool write)

@@ -2,15 +2,6 @@
 #include "test/unit/vm/fixture.h"
 #include "lib/ports.h"
 
-static unsigned occurrences(const char *text, const char *what)
-{
-	unsigned n = 0;
-
-	for (const char *p = text; (p = strstr(p, what)); p++)
-		n++;
-	return n;
-}
-
 static void start_on_panic(const char *description)
 {
 	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "", .description = description });

@@ -13,12 +13,6 @@
 #define INIT ICR_DELIVERY(APIC_INIT)
 #define LSR_READY (LSR_THRE | LSR_TEMT)
 
-static void out(uint16_t port, uint32_t value)
-{
-	*bench_gpr(GPR_RAX) = value;
-	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)port << 16, .length = 2);
-}
-
 static uint8_t in(uint16_t port)
 {
 	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)port << 16 | IO_IN, .length = 2);
@@ -214,15 +208,6 @@ static void the_status_of_a_debug_exit(void **state)
 	bench_delete();
 }
 
-static unsigned occurrences(const char *text, const char *what)
-{
-	unsigned n = 0;
-
-	for (const char *p = text; (p = strstr(p, what)); p++)
-		n++;
-	return n;
-}
-
 /* ---- consoles ---- */
 
 /* Guests' part of the port's ring, but for a little on COM1. */
@@ -236,13 +221,6 @@ static void fill(unsigned port)
 	bench.stalled = false;
 	STEP(bench_sent(port));
 	bench.stalled = true;
-}
-
-/* The host's turn comes once a slice. */
-static void next_slice(void)
-{
-	bench_wait(schedule_slice());
-	again();
 }
 
 /* IRQ 4 at the 8259s, and the UART's interrupt for an empty transmitter. */

@@ -8,18 +8,6 @@
 
 #define X2APIC_LINT0 (MSR_X2APIC(APIC_LVT_LINT0))
 
-static void lapic_on(void)
-{
-	x2apic_on();
-	EXPECT_NOTHING();
-}
-
-static void out(uint16_t port, uint8_t value)
-{
-	*bench_gpr(GPR_RAX) = value;
-	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)port << 16, .length = 2);
-}
-
 /* One interrupt of the 8254 in about a millisecond, by the 8259's IRQ 0. */
 static void start_pit(void)
 {

@@ -6,6 +6,7 @@
 
 #include "host/console.h"
 #include "host/interrupt.h"
+#include "test/unit/dev/irq/highest.h"
 #include "vmx/bitmaps.h"
 
 /* ---- which, and with what ---- */
@@ -131,14 +132,6 @@ struct model {
 	uint8_t tpr;
 };
 
-static int highest(const bool *set)
-{
-	for (int v = 255; v >= 0; v--)
-		if (set[v])
-			return v;
-	return -1;
-}
-
 /* The vector that must come now, or -1. */
 static int model_takes(struct model *m)
 {
@@ -210,13 +203,6 @@ static void use(const char *mmu, uint64_t gpa)
 		EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE_KNOWN, .gpa = gpa, .gva = gpa);
 	else
 		EXIT(PAGE_FAULT_EXIT, .error = 2, .qualification = gpa);
-}
-
-static bool audits(void)
-{
-	char why[120];
-
-	return mmu_audit(&bench.vm[0]->mmu, why, sizeof(why));
 }
 
 static void moved(const char *mmu)

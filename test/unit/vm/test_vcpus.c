@@ -55,15 +55,6 @@ static void start_two(bool guest_clock, unsigned vms)
 	again();
 }
 
-/* Until v is about to enter. */
-static void until(const struct vcpu *v)
-{
-	for (unsigned n = 0; bench.v != v; n++) {
-		assert_true(n < 50);
-		STEP(bench_timer());
-	}
-}
-
 static void both_have_their_turns(void **state)
 {
 	uint64_t exits;

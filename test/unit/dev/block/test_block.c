@@ -1,5 +1,6 @@
 /* Requests of two guests at one queue: pieces, turns, flushes, snapshots, what fails, what is taken back. */
 #include "test/unit/dev/block/medium.h"
+#include "test/unit/dev/block/pages.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -282,23 +283,6 @@ static void other_asks(struct guest *g)
 	ask(&b, &other_asked, BLOCK_ZEROES, 5, 1, NULL, 0);
 }
 
-static bool scarce;
-static unsigned pages;
-static void *page(void *ctx)
-{
-	(void)ctx;
-	if (scarce)
-		return NULL;
-	pages++;
-	return memset(aligned_alloc(PAGE_SIZE, PAGE_SIZE), 0, PAGE_SIZE);
-}
-static void page_free(void *ctx, void *p)
-{
-	(void)ctx;
-	pages--;
-	free(p);
-}
-
 static void test_snapshot(void **state)
 {
 	const struct guest_segment s = { 0x1000, 3 * 512 }, big = { 0x2000, 30 * 512 };
@@ -323,10 +307,10 @@ static void test_snapshot(void **state)
 	assert_int_equal(k.answers, 1);
 	ask(&a, &k, BLOCK_FLUSH, 0, 0, NULL, 0);
 	assert_true(k.answers == 1 && m.started == 0);
-	scarce = true;
+	page_limit = 0;
 	ask(&a, &k, BLOCK_WRITE, 1900, 3, &s, 1);
 	assert_true(k.answers == 1 && k.result == BLOCK_FAILED);
-	scarce = false;
+	page_limit = ~0u;
 	snapshot_clear(&snapshot);
 	assert_int_equal(pages, 0);
 	for (unsigned i = 0; i < MEDIUM_SECTORS; i++)

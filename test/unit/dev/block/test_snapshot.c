@@ -8,26 +8,9 @@
 #include <string.h>
 
 #include "dev/block/snapshot.h"
+#include "test/unit/dev/block/pages.h"
 
 #define SECTORS 600u
-
-static unsigned pages, limit = ~0u;
-
-static void *page(void *ctx)
-{
-	(void)ctx;
-	if (pages >= limit)
-		return NULL;
-	pages++;
-	return memset(aligned_alloc(PAGE_SIZE, PAGE_SIZE), 0, PAGE_SIZE);
-}
-
-static void page_free(void *ctx, void *p)
-{
-	(void)ctx;
-	pages--;
-	free(p);
-}
 
 /* The sectors lie where the numbers of three levels change. */
 static void test_random(void **state)
@@ -87,15 +70,15 @@ static void test_scarce(void **state)
 	uint8_t data[2 * 512] = { 1 };
 
 	(void)state;
-	for (limit = 0; limit < SNAPSHOT_LEVELS + 2; limit++) {
+	for (page_limit = 0; page_limit < SNAPSHOT_LEVELS + 2; page_limit++) {
 		bool ok = snapshot_write(&s, 7, 2, data);
 
-		assert_int_equal(ok, limit == SNAPSHOT_LEVELS + 2);
+		assert_int_equal(ok, page_limit == SNAPSHOT_LEVELS + 2);
 		assert_false(snapshot_has(&s, 8, 1));
 		snapshot_clear(&s);
 		assert_int_equal(pages, 0);
 	}
-	limit = ~0u;
+	page_limit = ~0u;
 }
 
 int main(void)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "test/unit/dev/firmware/sum.h"
 #include "dev/firmware/acpi_tables.h"
 #include "dev/firmware/acpi_writer.h"
 #include "lib/apic.h"
@@ -33,14 +34,6 @@ static void build(unsigned cpus)
 		assert_int_equal(acpi_tables_build(buf, small, GPA, &config), 0);
 		free(buf);
 	}
-}
-
-static bool sums_to_zero(const uint8_t *p, size_t n)
-{
-	uint8_t sum = 0;
-	while (n--)
-		sum = (uint8_t)(sum + *p++);
-	return !sum;
 }
 
 static const uint8_t *at(uint32_t gpa)

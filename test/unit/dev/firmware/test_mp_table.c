@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "test/unit/dev/firmware/sum.h"
 #include "dev/firmware/acpi_pm.h"
 #include "dev/irq/ioapic.h"
 #include "dev/firmware/mp_table.h"
@@ -19,15 +20,6 @@ static size_t used;
 
 static uint32_t u32(const uint8_t *p) { return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24; }
 static uint16_t u16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
-
-static bool sums_to_zero(const uint8_t *p, size_t n)
-{
-	uint8_t sum = 0;
-
-	while (n--)
-		sum = (uint8_t)(sum + *p++);
-	return !sum;
-}
 
 static void build(unsigned cpus)
 {

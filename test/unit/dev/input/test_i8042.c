@@ -24,13 +24,6 @@ static int setup_k(void **state)
 	return 0;
 }
 
-static int teardown_k(void **state)
-{
-	(void)state;
-	pc_delete(pc);
-	return 0;
-}
-
 static void command(uint8_t value) { outb(pc, PORT_KBC_COMMAND, value); }
 static void data(uint8_t value) { outb(pc, PORT_KBC_DATA, value); }
 static uint8_t status(void) { return inb(pc, PORT_KBC_COMMAND); }
@@ -175,7 +168,7 @@ static void test_full(void **state)
 	assert_int_equal(status(), I8042_UNLOCKED);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup_k, teardown_k)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup_k, teardown)
 
 int main(void)
 {

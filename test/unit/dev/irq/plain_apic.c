@@ -5,16 +5,9 @@
 
 #include "lib/apic.h"
 #include "lib/x86_msr.h"
+#include "test/unit/dev/irq/highest.h"
 
 static unsigned delivery_of(uint32_t lvt) { return lvt >> 8 & 7; }
-
-static int highest(const bool *set)
-{
-	for (int v = 255; v >= 0; v--)
-		if (set[v])
-			return v;
-	return -1;
-}
 
 /* ---- priority: "Interrupt, Task, and Processor Priority" ---- */
 

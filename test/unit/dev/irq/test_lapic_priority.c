@@ -1,4 +1,5 @@
 /* The local APIC: which interrupt is next, against a plain model, and when its CPU is told. */
+#include "test/unit/dev/irq/highest.h"
 #include "test/unit/dev/irq/lapic_fixture.h"
 
 struct model {
@@ -6,14 +7,6 @@ struct model {
 	uint8_t tpr;
 	unsigned eois, broadcasts; /* how many there were; broadcasts: of a level */
 };
-
-static int highest(const bool *set)
-{
-	for (int v = 255; v >= 0; v--)
-		if (set[v])
-			return v;
-	return -1;
-}
 
 static unsigned model_ppr(const struct model *m)
 {

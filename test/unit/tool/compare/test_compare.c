@@ -14,11 +14,6 @@
 #include "tool/compare/compare.h"
 #include "tool/run/session.h"
 
-double now(void)
-{
-	return 0;
-}
-
 /* What the command, too, keeps until it ends. */
 static struct {
 	struct comparison *comparison;

@@ -11,8 +11,6 @@
 
 #include "tool/run/session.h"
 
-double now(void) { return 0; }
-
 static struct {
 	struct options options;
 	struct vm_config vms[2];

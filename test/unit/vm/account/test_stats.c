@@ -10,22 +10,7 @@
 
 #define LINES_AT_ONCE 32 /* AC1 */
 
-static void mark(unsigned phase)
-{
-	*bench_gpr(GPR_RAX) = phase;
-	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)MARK_PORT << 16, .length = 1);
-}
-
 static void ends(void) { assert_int_equal(bench_exit_simple(EXIT_TRIPLE_FAULT, 0), BENCH_OVER); }
-
-static unsigned occurrences(const char *what)
-{
-	unsigned n = 0;
-
-	for (const char *p = bench_log(); (p = strstr(p, what)); p++)
-		n++;
-	return n;
-}
 
 /* The value of a line that there is once; -1: there is none. */
 static int64_t told(const char *name)
@@ -34,7 +19,7 @@ static int64_t told(const char *name)
 	const char *p;
 
 	snprintf(line, sizeof(line), "\nstat 0 %s ", name);
-	assert_in_range(occurrences(line), 0, 1);
+	assert_in_range(occurrences(bench_log(), line), 0, 1);
 	p = strstr(bench_log(), line);
 	return p ? strtoll(p + strlen(line), NULL, 10) : -1;
 }
@@ -56,7 +41,7 @@ static void last_words(void **state)
 	assert_in_range(told("instructions.guest"), 5000000, 5001000);
 	assert_in_range(told("instructions.hypervisor"), 1, 1000);
 	EXPECT_TOLD("console.dropped", 0);
-	assert_int_equal(occurrences("vm 0 end"), 0);
+	assert_int_equal(occurrences(bench_log(), "vm 0 end"), 0);
 	finish();
 }
 
@@ -134,7 +119,7 @@ static void phases(void **state)
 	assert_in_range(told("phases.1.instructions.guest"), 1000000, 1001000);
 	assert_in_range(told("phases.2.instructions.guest"), 1, 1000);
 	assert_in_range(told("phases.1.instructions.hypervisor"), 1, 1000);
-	assert_int_equal(occurrences("stat 0 phases.3."), 0);
+	assert_int_equal(occurrences(bench_log(), "stat 0 phases.3."), 0);
 	/* Zeros are left out here. */
 	EXPECT_TOLD("phases.1.mmu_counters.cr3_loads", -1);
 	finish();
@@ -176,7 +161,7 @@ static void by_mechanism(void **state)
 	assert_in_range(told("mechanisms.ept.instructions.guest"), 1000000, 1010000);
 	assert_in_range(told("mechanisms.shadow.instructions.guest"), 3000000, 3010000);
 	EXPECT_TOLD("mmu_counters.switches", 2);
-	assert_int_equal(occurrences("stat 0 mechanisms.vtlb."), 0);
+	assert_int_equal(occurrences(bench_log(), "stat 0 mechanisms.vtlb."), 0);
 	finish();
 }
 
@@ -187,7 +172,7 @@ static void by_one_mechanism(void **state)
 	start();
 	again();
 	ends();
-	assert_int_equal(occurrences("stat 0 mechanisms."), 0);
+	assert_int_equal(occurrences(bench_log(), "stat 0 mechanisms."), 0);
 	finish();
 }
 
@@ -224,12 +209,6 @@ static void a_number_that_is_no_phase(void **state)
 
 /* ---- in pieces (AC1) ---- */
 
-static void next_slice(void)
-{
-	bench_wait(schedule_slice());
-	again();
-}
-
 /* A few lines each slice, each once, the end last; the neighbour runs on. */
 static void a_long_account(void **state)
 {
@@ -248,13 +227,13 @@ static void a_long_account(void **state)
 	assert_in_range(vm->told, 0, LINES_AT_ONCE);
 	for (unsigned n = 0; n < 100 && !vm->all_told; n++) {
 		before = vm->told;
-		assert_int_equal(occurrences("vm 0 end"), 0);
+		assert_int_equal(occurrences(bench_log(), "vm 0 end"), 0);
 		next_slice();
 		assert_in_range(vm->told - before, 1, LINES_AT_ONCE);
 	}
 	assert_true(vm->all_told);
-	assert_int_equal(occurrences("\nstat 0 ") + 1, vm->told);
-	assert_int_equal(occurrences("\nvm 0 end 65 "), 1);
+	assert_int_equal(occurrences(bench_log(), "\nstat 0 ") + 1, vm->told);
+	assert_int_equal(occurrences(bench_log(), "\nvm 0 end 65 "), 1);
 	for (unsigned n = 1; n < PHASES_MAX - 1; n++) {
 		char name[60];
 
@@ -304,8 +283,8 @@ static void an_account_without_room(void **state)
 	EXPECT_TOLD("exits.by_reason.cpuid.count", 1);
 	EXPECT_TOLD("exits.total", 2);
 	EXPECT_TOLD("console.dropped", 0);
-	assert_int_equal(occurrences("\nstat 0 ") + 1, bench.vm[0]->told);
-	assert_int_equal(occurrences("\nvm 0 end 65 "), 1);
+	assert_int_equal(occurrences(bench_log(), "\nstat 0 ") + 1, bench.vm[0]->told);
+	assert_int_equal(occurrences(bench_log(), "\nvm 0 end 65 "), 1);
 	finish();
 }
 

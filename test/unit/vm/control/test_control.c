@@ -66,12 +66,6 @@ static void two_at_once(void **state)
 	finish();
 }
 
-static void mark(unsigned phase)
-{
-	*bench_gpr(GPR_RAX) = phase;
-	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)MARK_PORT << 16, .length = 1);
-}
-
 /* Each that has been, and the one that is open until now; asking closes nothing. */
 static void phases(void **state)
 {

@@ -135,11 +135,6 @@ static void the_delivery_of_an_event(void **state)
 
 /* ---- by trap ---- */
 
-static enum bench_at misconfig(uint64_t gpa)
-{
-	return bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_MISCONFIG, .gpa = gpa });
-}
-
 /* Loads and stores, each decoded once and known from then on; reads and writes in turn. */
 static void trapped(void **state)
 {
@@ -169,11 +164,6 @@ static void trapped(void **state)
 }
 
 static const char *const shadows[] = { "shadow", "vtlb", "brute" };
-
-static enum bench_at page_fault(uint32_t error, uint64_t gva)
-{
-	return bench_exit(&(struct bench_exit){ PAGE_FAULT_EXIT, .error = error, .qualification = gva });
-}
 
 /* By a page fault: the first makes the leaf, the second is answered by it, the others by the instruction. */
 static void trapped_by_reserved_bits(void **state)

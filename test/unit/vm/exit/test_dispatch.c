@@ -97,12 +97,6 @@ static void a_trap_that_mov_ss_holds_back(void **state)
 
 /* ---- HLT ---- */
 
-static void lapic_on(void)
-{
-	x2apic_on();
-	EXPECT_NOTHING();
-}
-
 static void hlt_sleeps_until_an_interrupt(void **state)
 {
 	(void)state;

@@ -10,17 +10,6 @@
 #define DR7_WRITE4 0xd0401u /* breakpoint 0: writes of 4 bytes; accesses of 4 bytes */
 #define DR7_ACCESS4 0xf0401u
 
-static enum bench_at violation(uint64_t qualification, uint64_t gpa)
-{
-	return bench_exit(&(struct bench_exit){
-		.reason = EXIT_EPT_VIOLATION, .qualification = qualification, .gpa = gpa, .gva = gpa });
-}
-
-static void code(const char *bytes, size_t n)
-{
-	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
-	bench_poke(BENCH_CODE, bytes, n);
-}
 #define CODE(bytes) code(bytes, sizeof(bytes) - 1)
 
 /* So many iterations for each exit; the rest is taken up again at the same instruction. */

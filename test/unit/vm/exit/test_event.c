@@ -8,12 +8,6 @@
 
 #define UNMAPPED 0x800000u /* by the guest's own tables */
 
-static void lapic_on(void)
-{
-	x2apic_on();
-	EXPECT_NOTHING();
-}
-
 /* A page fault while an event is being delivered. */
 static enum bench_at fault_during(uint32_t vectoring, uint32_t error, uint32_t length)
 {

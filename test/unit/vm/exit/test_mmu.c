@@ -16,23 +16,6 @@
 
 static const char *const shadows[] = { "shadow", "vtlb", "brute" };
 
-static enum bench_at violation(uint64_t qualification, uint64_t gpa)
-{
-	return bench_exit(&(struct bench_exit){
-		.reason = EXIT_EPT_VIOLATION, .qualification = qualification, .gpa = gpa, .gva = gpa });
-}
-
-static enum bench_at page_fault(uint32_t error, uint64_t gva)
-{
-	return bench_exit(&(struct bench_exit){
-		PAGE_FAULT_EXIT, .error = error, .qualification = gva });
-}
-
-static void code(const char *bytes, size_t n)
-{
-	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
-	bench_poke(BENCH_CODE, bytes, n);
-}
 #define CODE(bytes) code(bytes, sizeof(bytes) - 1)
 
 /* ---- memory ---- */
@@ -108,11 +91,6 @@ static void device_memory_is_emulated(void **state)
 		assert_int_equal(*bench_gpr(GPR_RCX), 0x30);
 		finish();
 	}
-}
-
-static enum bench_at misconfig(uint64_t gpa)
-{
-	return bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_MISCONFIG, .gpa = gpa });
 }
 
 /* A device's page that was accessed before is known by its leaf, and then without a look at it; in every mode. */
