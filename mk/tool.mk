@@ -55,8 +55,8 @@ UNIT_tool_gdb_LIBS := -lcjson
 UNIT_TESTS += tool_gdb
 UNIT_tool_slim_SRC := test/unit/tool/emulator/test_slim.c tool/emulator/slim.c tool/base/util.c tool/base/temporary.c \
 	tool/base/output.c
-UNIT_tool_util_SRC := test/unit/tool/base/test_util.c tool/emulator/bochs.c tool/base/util.c tool/base/temporary.c \
-	tool/base/output.c
+UNIT_tool_util_SRC := test/unit/tool/base/test_util.c tool/base/bug.c tool/emulator/bochs.c \
+	tool/base/util.c tool/base/temporary.c tool/base/output.c
 UNIT_tool_output_SRC := test/unit/tool/base/test_output.c tool/base/output.c
 UNIT_tool_temporary_SRC := test/unit/tool/base/test_temporary.c tool/base/util.c tool/base/temporary.c \
 	tool/base/output.c

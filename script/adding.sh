@@ -64,6 +64,7 @@ sed -i 's|^\t{ NULL, NULL, NULL, NULL },|\t{ "added", "added", "was added", lab_
 # Their places in the house.
 sed -i 's/^| `mmu\/vtlb` |.*/&\n| `mmu\/added` | the mechanism `added` | `lib`, `mmu`, `mmu\/table`, `bug()` |/
 	s/^- `dev\/test\/testdev.c`,/- `mmu\/added\/added.c`, `dev\/test\/added.c`, `dev\/test\/added.h`\n&/
+	s/^| `test\/lab\/commands.sh` | /&`lab\/command\/added.c`, /
 	s/^| `test\/boot\/boots.py` | /&`mmu\/added\/added.c`, `dev\/test\/added.c`, /
 	s/^| `mmu` |.*`mmu\/vtlb`,/& `mmu\/added`,/' docs/architecture.md
 
@@ -125,4 +126,5 @@ breaks mk/added.mk 'x:' 'no list'
 breaks guest/init.c '#include "../test/caps.h"' 'a guest knows'
 breaks guest/init.c '#include "../vm/vm.h"' 'a guest knows'
 breaks vm/added.c 'int x;' 'has no test'
+breaks tool/base/added.c 'int x;' 'has no test'
 echo "$broken breaches of the rooms' rules have been found"

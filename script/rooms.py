@@ -7,8 +7,8 @@
 * A vendor's names stand in its own room only: vendor.py.
 * mmu, emulate and dev know nothing of each other, whatever their rows say; a guest knows nothing but lib/.
 * The reading order: every file of the hypervisor is in it, or in the list for reference behind it, by its name.
-* Every source of the hypervisor has its test: one of its name, or a line of a table that says which; and every unit
-  test is named after what it tests, or spoken of there.
+* Every source of the hypervisor, the command and the lab has its test: one of its name, or a line of a table that
+  says which; and every unit test is named after what it tests, or spoken of there.
 * The Makefile includes every file of mk/, and nothing else; no other files than sources lie in the rooms.
 
 In the table `mmu/addr.h` is one header, `bug()` a function that may be called wherever it is."""
@@ -25,6 +25,7 @@ import vendor
 DOCUMENT = 'docs/architecture.md'
 LAYERS = 'The layers, and who may call whom'
 SOURCES = ('.c', '.h', '.S')
+TESTED = ('tool', 'lab')  # beside the hypervisor
 HYPERVISOR = ('lib', 'mmu', 'emulate', 'dev', 'host', 'hvm', 'vmx', 'vm')
 STRANGERS = ('mmu', 'emulate', 'dev')
 OTHER_FILES = ('.ld',)
@@ -234,7 +235,7 @@ def untested(files, text):
         if not os.path.exists(test):
             yield 'the table of tests has %s, which does not exist' % test
         rows.update({source: test for source in re.findall(r'`([^`]+)`', sources)})
-    for path in (p for p in files if p.endswith(('.c', '.S')) and p.split('/')[0] in HYPERVISOR):
+    for path in (p for p in files if p.endswith(('.c', '.S')) and p.split('/')[0] in HYPERVISOR + TESTED):
         folder, name = os.path.split(os.path.splitext(path)[0])
         own = os.path.exists('test/unit/%s/test_%s.c' % (folder, name))
         if own == (path in rows):

@@ -1,16 +1,19 @@
 /* What is refused before a machine is started: a file that cannot be written, CPUs that an emulator gets wrong. */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "lib/base.h"
 #include "tool/emulator/emulator.h"
 #include "tool/base/output.h"
 #include "tool/base/temporary.h"
@@ -48,6 +51,32 @@ static void writable_old_file(void **state)
 	assert_string_equal(content.data, "kept");
 	bytes_free(&content);
 	free(path);
+}
+
+/* A promise that is broken ends the program, and says which. */
+static void bug_ends(void **state)
+{
+	int ends[2], status;
+	char said[200];
+	ssize_t n;
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	child = fork();
+	if (child == 0) {
+		signal(SIGABRT, SIG_DFL);
+		dup2(ends[1], STDERR_FILENO);
+		bug("a.c", 7, "x == y");
+	}
+	close(ends[1]);
+	n = read(ends[0], said, sizeof said - 1);
+	close(ends[0]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	assert_true(n > 0);
+	said[n] = 0;
+	assert_non_null(strstr(said, "a.c:7: broken promise: x == y"));
 }
 
 static void not_writable(void **state)
@@ -93,7 +122,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writable_new_file),
 		cmocka_unit_test(writable_old_file),
-		cmocka_unit_test(not_writable),
+		cmocka_unit_test(not_writable), cmocka_unit_test(bug_ends),
 		cmocka_unit_test(cpus_of_bochs),
 	};
 
