@@ -7,8 +7,9 @@ GUEST_C := $(wildcard guest/*.c)
 GUEST_H := $(wildcard guest/*.h)
 GUEST_CFLAGS := -std=c11 -Os -static $(WARNINGS)
 GUESTS_I386 := 686-pae 686
+GET_GUEST := script/get-guest.sh script/extract-vmlinux script/cache.sh script/packages.sh
 
-$(GUEST)/vmlinux: script/get-guest.sh script/extract-vmlinux script/cache.sh
+$(GUEST)/vmlinux: $(GET_GUEST)
 	@script/get-guest.sh amd64 $(GUEST)
 	@touch $@
 
@@ -28,7 +29,7 @@ $(GUEST)/disks.cpio: $(GUEST)/init $(GUEST)/vmlinux script/make-initramfs.sh
 
 # ---- i386: a directory for each kernel, and one for what they share ----
 
-$(GUESTS_I386:%=$(GUEST)/%/vmlinux): $(GUEST)/%/vmlinux: script/get-guest.sh script/extract-vmlinux script/cache.sh
+$(GUESTS_I386:%=$(GUEST)/%/vmlinux): $(GUEST)/%/vmlinux: $(GET_GUEST)
 	@script/get-guest.sh $* $(@D)
 	@touch $@
 
@@ -40,7 +41,13 @@ $(GUEST)/i386/init: $(GUEST_C) $(GUEST_H)
 $(GUEST)/i386/initramfs.cpio: $(GUEST)/i386/init $(GUESTS_I386:%=$(GUEST)/%/vmlinux) script/make-initramfs.sh
 	script/make-initramfs.sh $< $(GUEST)/$(firstword $(GUESTS_I386))/busybox $@
 
+# ---- what is not Linux ----
+
+$(GUEST)/foreign/xen: script/get-foreign.sh script/cache.sh script/packages.sh
+	@script/get-foreign.sh $(@D)
+	@touch $@
+
 .PHONY: guest guests
 guest: $(GUEST)/vmlinux $(GUEST)/initramfs.cpio $(GUEST)/disks.cpio
-guests: guest $(GUESTS_I386:%=$(GUEST)/%/vmlinux) $(GUEST)/i386/initramfs.cpio
+guests: guest $(GUESTS_I386:%=$(GUEST)/%/vmlinux) $(GUEST)/i386/initramfs.cpio $(GUEST)/foreign/xen
 ALL += $(GUEST)/vmlinux $(GUEST)/initramfs.cpio $(GUEST)/disks.cpio

@@ -7,13 +7,12 @@
 #                                DIR/pvpanic.ko and DIR/pvpanic-mmio.ko, for a test, and DIR/modules/, for a guest
 #                                with disks, by names in whose order they are to be loaded
 #
-# The packages stay in the per-user cache; apt verifies them against the archive's signed index. When the archive cannot
-# be reached, the newest ones in the cache are used. The index of i386 is read into a directory of its own: the system
-# need not know of it.
+# The index of i386 is read into a directory of its own: the system need not know of it.
 set -euo pipefail
 VELLUM_SAY=get-guest
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/cache.sh"
+. "$here/packages.sh"
 [ $# -eq 2 ] || die "usage: get-guest.sh KERNEL DIR"
 kernel=$1
 case $kernel in
@@ -23,13 +22,6 @@ amd64) arch=amd64 ;;
 esac
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
-cache=$vellum_cache/packages
-mkdir -p "$cache"
-lock packages
-
-# What apt is told, so that it finds packages of $arch.
-options=()
-
 # The machine's own mirrors, for i386. Prints nothing where apt knows of none.
 i386_sources() {
 	local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -57,37 +49,6 @@ prepare_i386() {
 	[ -s "$lists/sources.list" ] || { say "apt has no index of a Debian archive here (run apt-get update)"; \
 		return; }
 	ls "$lists"/lists/*_Packages* >/dev/null 2>&1 || update_i386
-}
-
-# fetch NAME: prints the path of the package in the cache, fetching it if it is not there; nothing when that fails.
-fetch() {
-	local name=$1 version file
-	version=$(apt-cache "${options[@]}" show --no-all-versions "$name" 2>/dev/null | sed -n 's/^Version: //p' | \
-		head -n 1) || true
-	[ -n "$version" ] || return 0
-	file=$cache/${name}_${version//:/%3a}_$arch.deb
-	if [ ! -f "$file" ]; then
-		say "fetching $name $version ($arch)"
-		(cd "$cache" && apt-get "${options[@]}" -qq -o APT::Sandbox::User= download "$name=$version" >&2) || \
-		true
-	fi
-	[ ! -f "$file" ] || echo "$file"
-}
-
-# package PATTERN PACKAGE: prints the path of the package. PATTERN is what the cache is searched for when PACKAGE is
-# empty (apt knows of none) or cannot be fetched.
-package() {
-	local pattern=$1 name=$2 file=
-	[ -z "$name" ] || file=$(fetch "$name")
-	if [ -z "$file" ]; then
-		# shellcheck disable=SC2012,SC2086
-		file=$(ls -1 "$cache"/$pattern 2>/dev/null | sort -V | tail -n 1)
-		[ -n "$file" ] ||
-			die "no package ${name:-$pattern}: the archive cannot be reached (try apt-get update)" \
-				"and none is in $cache"
-		say "*** ${name:-$pattern} cannot be fetched: using $file from the cache ***"
-	fi
-	echo "$file"
 }
 
 # The package that linux-image-KERNEL stands for today.

@@ -281,25 +281,49 @@ const struct boot_module *vm_find_module(struct vm *vm, const char *name, const 
 	return m;
 }
 
-static bool load_guest(struct vm *vm, struct cpu_start *start)
+_Static_assert(CONFIG_MODULES_MAX == IMAGE_MODULES_MAX, "as many as the description may name");
+
+static bool find_modules(struct vm *vm, struct image_files *files)
+{
+	for (; files->modules < vm->config->modules; files->modules++) {
+		const struct config_module *c = &vm->config->module[files->modules];
+		const struct boot_module *m = vm_find_module(vm, c->name, "module");
+
+		if (!m)
+			return false;
+		files->module[files->modules] = (struct image_module){ m->data, m->size, c->text };
+	}
+	return true;
+}
+
+static bool find_files(struct vm *vm, struct image_files *files)
 {
 	const struct vm_config *c = vm->config;
 	const struct boot_module *kernel = vm_find_module(vm, c->kernel, "kernel"), *initrd = NULL;
+
+	if (!kernel || (VM_KEPT(LOAD_INITRD, c->initrd[0]) && !(initrd = vm_find_module(vm, c->initrd, "initrd"))))
+		return false;
+	files->kernel = kernel->data;
+	files->kernel_size = kernel->size;
+	if (initrd) {
+		files->initrd = initrd->data;
+		files->initrd_size = initrd->size;
+		files->initrd_name = c->initrd;
+	}
+	return find_modules(vm, files);
+}
+
+static bool load_guest(struct vm *vm, struct cpu_start *start)
+{
+	const struct vm_config *c = vm->config;
 	struct loader_memory mem = { ram_write, ram_zero, vm, vm->low_ram, vm->high_ram, LOADER_FIRMWARE };
 	struct image_files files = { .cmdline = c->append, .kernel_name = c->kernel };
 	char why[sizeof(vm->end_text)];
 
-	if (!kernel || (VM_KEPT(LOAD_INITRD, c->initrd[0]) && !(initrd = vm_find_module(vm, c->initrd, "initrd"))))
+	if (!find_files(vm, &files))
 		return false;
-	files.kernel = kernel->data;
-	files.kernel_size = kernel->size;
-	if (initrd) {
-		files.initrd = initrd->data;
-		files.initrd_size = initrd->size;
-		files.initrd_name = c->initrd;
-	}
-	if (!load_acpi(vm) || !load_mp_table(vm)) {
-		vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its ACPI and MP tables");
+	if (!load_acpi(vm) || !load_mp_table(vm) || !bios_data_write(vm)) {
+		vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its firmware's tables");
 		return false;
 	}
 	if (load_image(&mem, &files, start, why, sizeof(why)))

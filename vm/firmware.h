@@ -47,6 +47,10 @@ struct boot_module;
 /* The module that the description names; NULL: there is none, and the VM has ended. */
 const struct boot_module *vm_find_module(struct vm *vm, const char *name, const char *what);
 
+/* ---- vm/bios_data.c ---- */
+/* What a guest that starts at its kernel finds of a firmware. false: no memory. */
+bool bios_data_write(struct vm *vm);
+
 /* ---- vm/firmware.c ---- */
 /* RAM below 4 GBytes, with the hole and the areas that are RAM by themselves; the areas are added by firmware_load().
  * false: no memory. */

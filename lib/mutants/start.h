@@ -7,6 +7,11 @@
 	M(CONFIG_DISKS, "the check of how many disks there are") \
 	M(CONFIG_DISK_NAME, "and that one has a name that fits") \
 	M(CONFIG_DISK_BOTH, "and is not ro and snapshot") \
+	M(CONFIG_MODULES, "the check of how many modules there are") \
+	M(CONFIG_MODULE_NAME, "and that one has a name that fits") \
+	M(CONFIG_MODULE_TEXT, "and a text that fits") \
+	M(CONFIG_BIOS_MODULES, "refusing modules for a firmware") \
+	M(LOAD_MODULES, "refusing modules for Linux") \
 	M(SNAPSHOT_LEAVES, "what snapshots leave of the memory") \
 	M(SNAPSHOT_FREED, "giving back what snapshots hold") \
 	M(MESSAGE_ADDRESS, "the check that a message is for local APICs") \

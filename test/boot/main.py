@@ -15,6 +15,7 @@ import disks        # noqa: E402
 import debugger     # noqa: E402
 import fairness     # noqa: E402
 import firmware     # noqa: E402
+import foreign      # noqa: E402
 import hostile      # noqa: E402
 import hostmemory   # noqa: E402
 import irql         # noqa: E402
@@ -39,6 +40,7 @@ def chosen(everything, only):
     """The tests, as jobs; everything: with the whole matrix; only: an expression that their names must match."""
     tests = matrix.tests(everything) + (schedule.storms() if everything else []) + lives.tests(everything)
     tests += smp.tests(everything) + debugger.tests(everything) + disks.tests(everything)
+    tests += foreign.tests(everything)
     tests += [t for part in PARTS for t in part.tests()]
     names = [t.name for t in tests]
     if len(set(names)) != len(names):

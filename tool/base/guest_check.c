@@ -33,20 +33,29 @@ static bool forget_zero(void *ctx, gpa_t gpa, size_t n)
 	return true;
 }
 
+static struct image_files with_names(const struct vm_config *vm, const struct image_files *files)
+{
+	struct image_files image = *files;
+
+	image.cmdline = vm->append;
+	image.kernel_name = "kernel";
+	image.initrd_name = "initrd";
+	return image;
+}
+
 /* Can it be loaded with so many bytes of RAM? As vm_create() and native_start() have it done. */
-static bool loads(const struct vm_config *vm, const struct guest_files *files, uint64_t mem, bool native,
+static bool loads(const struct vm_config *vm, const struct image_files *files, uint64_t mem, bool native,
 		  struct cpu_start *start, char *error, size_t error_size)
 {
 	uint64_t low = native ? mem : min_u64(mem, LOADER_LOW_MAX);
 	struct loader_memory memory = { forget_write, forget_zero, NULL, low, mem - low, LOADER_FIRMWARE };
-	struct image_files image = { files->kernel, files->kernel_size, files->initrd, files->initrd_size, vm->append,
-				     "kernel", "initrd" };
+	struct image_files image = with_names(vm, files);
 
 	return load_image(&memory, &image, start, error, error_size);
 }
 
 /* The least RAM with which it can be loaded, in whole MB; it can with `most`. */
-static uint64_t least_ram(const struct vm_config *vm, const struct guest_files *files, bool native, uint64_t most)
+static uint64_t least_ram(const struct vm_config *vm, const struct image_files *files, bool native, uint64_t most)
 {
 	uint64_t low = 1, high = most >> 20;
 	struct cpu_start start;
@@ -69,7 +78,16 @@ static bool starts_linux(const struct cpu_start *start)
 	return start->rsi != 0;
 }
 
-bool guest_check(const struct vm_config *vm, const struct guest_files *files, bool native, struct guest_needs *needs,
+static const char *with_what(const struct image_files *files, bool is_linux)
+{
+	unsigned modules = files->modules + (files->initrd != NULL);
+
+	if (modules == 0)
+		return "";
+	return is_linux ? " with its initrd" : modules == 1 ? " with its module" : " with its modules";
+}
+
+bool guest_check(const struct vm_config *vm, const struct image_files *files, bool native, struct guest_needs *needs,
 		 char *error, size_t error_size)
 {
 	struct cpu_start start;
@@ -86,7 +104,7 @@ bool guest_check(const struct vm_config *vm, const struct guest_files *files, bo
 		return true;
 	if (vm->mem < needs->load)
 		snprintf(error, error_size, "the kernel%s needs %s%llu MB of RAM, and %s has %llu MB (mem)",
-			 files->initrd == NULL ? "" : is_linux ? " with its initrd" : " with its module",
+			 with_what(files, is_linux),
 			 is_linux ? "about " : "", (unsigned long long)((needs->run + (1u << 20) - 1) >> 20), vm->name,
 			 (unsigned long long)(vm->mem >> 20));
 	return false;
@@ -132,11 +150,10 @@ static void check_bios(const struct vm_config *vm)
 }
 
 /* As the firmware will load it. */
-static void check_firmware_kernel(const struct vm_config *vm, const struct guest_files *files)
+static void check_firmware_kernel(const struct vm_config *vm, const struct image_files *files)
 {
 	static uint8_t setup[LOAD_SETUP_MAX];
-	struct image_files image = { files->kernel, files->kernel_size, files->initrd, files->initrd_size, vm->append,
-				     "kernel", "initrd" };
+	struct image_files image = with_names(vm, files);
 	struct firmware_kernel kernel;
 	char error[300];
 
@@ -147,7 +164,7 @@ static void check_firmware_kernel(const struct vm_config *vm, const struct guest
 enum guest_kind guest_kind(const char *path)
 {
 	static const struct vm_config nothing;
-	struct guest_files files = { .initrd = NULL };
+	struct image_files files = { .initrd = NULL };
 	struct cpu_start start;
 	char error[300];
 	bool good;
@@ -162,9 +179,35 @@ enum guest_kind guest_kind(const char *path)
 	return start.mode == START_LONG64 ? GUEST_LINUX_64 : GUEST_LINUX_32;
 }
 
+static void map_files(const struct vm_config *vm, struct image_files *files)
+{
+	*files = (struct image_files){ .kernel = NULL };
+	files->kernel = must_map(vm->kernel, &files->kernel_size);
+	if (vm->initrd[0] != 0)
+		files->initrd = must_map(vm->initrd, &files->initrd_size);
+	for (; files->modules < vm->modules; files->modules++) {
+		struct image_module *m = &files->module[files->modules];
+
+		m->data = must_map(vm->module[files->modules].name, &m->size);
+		m->string = vm->module[files->modules].text;
+	}
+}
+
+static void unmap_files(struct image_files *files)
+{
+	munmap((void *)files->kernel, files->kernel_size);
+	if (files->initrd != NULL)
+		munmap((void *)files->initrd, files->initrd_size);
+	while (files->modules != 0) {
+		struct image_module *m = &files->module[--files->modules];
+
+		munmap((void *)m->data, m->size);
+	}
+}
+
 void guest_check_files(const struct vm_config *vm, bool native)
 {
-	struct guest_files files = { .initrd = NULL };
+	struct image_files files;
 	struct guest_needs needs;
 	char error[300];
 
@@ -172,20 +215,14 @@ void guest_check_files(const struct vm_config *vm, bool native)
 		check_bios(vm);
 	if (vm->kernel[0] == 0)
 		return;
-	files.kernel = must_map(vm->kernel, &files.kernel_size);
-	if (vm->initrd[0] != 0)
-		files.initrd = must_map(vm->initrd, &files.initrd_size);
-	if (vm->bios[0] != 0) {
+	map_files(vm, &files);
+	if (vm->bios[0] != 0)
 		check_firmware_kernel(vm, &files);
-		return;
-	}
-	if (!guest_check(vm, &files, native, &needs, error, sizeof error))
+	else if (!guest_check(vm, &files, native, &needs, error, sizeof error))
 		die(STATUS_USAGE, "%s, the kernel of %s: %s", vm->kernel, vm->name, error);
-	if (vm->mem < needs.run)
+	else if (vm->mem < needs.run)
 		say("%s has %llu MB of RAM: Linux will hardly get far with less than %llu MB", vm->name,
 		    (unsigned long long)(vm->mem >> 20),
 		    (unsigned long long)((needs.run + (1u << 20) - 1) >> 20));
-	munmap((void *)files.kernel, files.kernel_size);
-	if (files.initrd != NULL)
-		munmap((void *)files.initrd, files.initrd_size);
+	unmap_files(&files);
 }

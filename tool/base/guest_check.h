@@ -8,11 +8,7 @@
 #include <stdint.h>
 
 #include "vm/config/config.h"
-
-struct guest_files {
-	const void *kernel, *initrd;    /* initrd null: none */
-	size_t kernel_size, initrd_size;
-};
+#include "vm/load/image.h"
 
 struct guest_needs {
 	uint64_t load;          /* bytes of RAM without which it cannot be loaded */
@@ -24,9 +20,9 @@ struct guest_needs {
 enum guest_kind { GUEST_OTHER, GUEST_LINUX_64, GUEST_LINUX_32 };
 enum guest_kind guest_kind(const char *path);
 
-/* false: it cannot be loaded, whatever RAM it has or with what vm says it has; error is one sentence. native: it gets
- * the whole machine, without RAM above 4 GiB. */
-bool guest_check(const struct vm_config *vm, const struct guest_files *files, bool native, struct guest_needs *needs,
+/* files: their bytes, and the modules' strings; the rest is vm's. false: it cannot be loaded, whatever RAM it has or
+ * with what vm says it has; error is one sentence. native: it gets the whole machine, without RAM above 4 GiB. */
+bool guest_check(const struct vm_config *vm, const struct image_files *files, bool native, struct guest_needs *needs,
 		 char *error, size_t error_size);
 /* The same of the files that vm names. Ends the program where it cannot be loaded; says so where it has hardly enough
  * RAM to run. */

@@ -47,6 +47,32 @@ static const char *file_for(struct machines *machines, const char *vm, const cha
 	return path[0] != 0 ? module_for(machines, vm, kind, path) : NULL;
 }
 
+static void copy_name(char *target, const char *path)
+{
+	if (strlen(path) > CONFIG_FILE_MAX)
+		die(STATUS_USAGE, "%s: the name is too long", path);
+	strcpy(target, path);
+}
+
+/* The modules, named as on the image, each with the string that its kernel gets: the file's own name comes first, as
+ * other loaders have it. */
+static void place_modules(struct machines *machines, struct vm_config *vm)
+{
+	for (unsigned i = 0; i < vm->modules; i++) {
+		struct config_module *m = &vm->module[i];
+		const char *slash = strrchr(m->name, '/'), *name = slash != NULL ? slash + 1 : m->name;
+		char *kind = text("module%u", i), *string = text("%s%s%s", name, m->text[0] != 0 ? " " : "", m->text);
+
+		if (strlen(string) > CONFIG_MODULE_TEXT_MAX)
+			die(STATUS_USAGE, "%s, a module of %s: its text is too long, at most %zu characters are "
+			    "possible", m->name, vm->name, CONFIG_MODULE_TEXT_MAX - strlen(name) - 1);
+		strcpy(m->text, string);
+		copy_name(m->name, module_for(machines, vm->name, kind, m->name));
+		free(kind);
+		free(string);
+	}
+}
+
 /* A file of a guest that `make` has prepared, which must be there. target: what makes it. */
 static void prepared(char *target_name, const char *name, const char *what, const char *target)
 {
@@ -58,13 +84,6 @@ static void prepared(char *target_name, const char *name, const char *what, cons
 		die(STATUS_USAGE, "%s: the name is too long", path);
 	strcpy(target_name, path);
 	free(path);
-}
-
-static void copy_name(char *target, const char *path)
-{
-	if (strlen(path) > CONFIG_FILE_MAX)
-		die(STATUS_USAGE, "%s: the name is too long", path);
-	strcpy(target, path);
 }
 
 /* The firmware that a word stands for, of Debian's package. */
@@ -247,6 +266,8 @@ static void read_description(struct machines *machines, const char *path)
 		if (strcmp(machines->vms[i].bios, "seabios") != 0)
 			resolve(machines->vms[i].bios, path);
 		resolve(machines->vms[i].option_rom, path);
+		for (unsigned n = 0; n < machines->vms[i].modules; n++)
+			resolve(machines->vms[i].module[n].name, path);
 		for (unsigned n = 0; n < machines->vms[i].disks; n++)
 			resolve(machines->vms[i].disk[n].name, path);
 	}
@@ -256,7 +277,8 @@ static void read_description(struct machines *machines, const char *path)
 void machines_prepare(struct machines *machines, const struct options *options)
 {
 	static struct vm_config place;  /* the same, with its disks named by where the machine has them */
-	static char printed[CONFIG_FILE_MAX * (4 + CONFIG_DISKS_MAX) + CONFIG_APPEND_MAX + 1000];
+	static char printed[CONFIG_FILE_MAX * (4 + CONFIG_DISKS_MAX) + CONFIG_APPEND_MAX +
+			    CONFIG_MODULES_MAX * (CONFIG_FILE_MAX + CONFIG_MODULE_TEXT_MAX) + 1000];
 	char error[200];
 
 	*machines = (struct machines){ .native = options->native, .provoke = options->provoke,
@@ -287,6 +309,7 @@ void machines_prepare(struct machines *machines, const struct options *options)
 		};
 		guest_check_files(vm, machines->native);
 		place = *vm;
+		place_modules(machines, &place);
 		drives_place(&machines->drives, &place, options);
 		if (config_print(&place, &names, printed, sizeof printed) >= sizeof printed)
 			die(STATUS_USAGE, "the description of %s is too long", vm->name);

@@ -10,95 +10,6 @@
 
 enum { DEFAULT_IPS = 50000000, MOST_CPUS = 8 };
 
-const char help_text[] =
-	"usage: vellum run [OPTION]...           boots virtual machines on Vellum, in an emulated PC\n"
-	"       vellum iso OUT.iso [OPTION]...   makes the boot image only, for a real PC too (BIOS, and UEFI where\n"
-	"                                        GRUB's EFI modules are installed)\n"
-	"       vellum lab COMMAND ...           what would it cost? (vellum lab help)\n"
-	"       vellum ctl COMMAND ...           looks at a running virtual machine and directs it (vellum ctl help)\n"
-	"       vellum top                       shows live what its VM exits are\n"
-	"       vellum compare [OPTION]...       one workload under many configurations (vellum compare --help)\n"
-	"       vellum help | --version\n"
-	"\n"
-	"The virtual machine:\n"
-	"  --guest NAME       which of Debian's kernels: amd64, 686-pae (32 bits, PAE) or 686 (32 bits, two-level "
-	"page\n"
-	"                     tables)   (default: amd64)\n"
-	"  --kernel FILE      a Linux bzImage or vmlinux, or a Multiboot 1 kernel   (instead of --guest)\n"
-	"  --bios FILE        a firmware that it starts at: seabios, or a file; a --kernel (bzImage) is then loaded by "
-	"the\n"
-	"                     firmware, and without one it boots from what it has   (default: starts at its kernel)\n"
-	"  --option-rom FILE  a ROM that the firmware runs\n"
-	"  --initrd FILE      its initial RAM disk, or none   (default: the self-checking workload, for Linux)\n"
-	"  --append TEXT      its command line; Debian's kernels get console=ttyS0 and\n"
-	"                     cryptomgr.notests=1 before it, and nopti on Bochs\n"
-	"  --workload NAME    what the default initramfs does: memory (default), boot, fork, mmap, switch, fault, "
-	"compute,\n"
-	"                     compile, threads, mix or disk; NAME:SIZE for more or less of it (docs/compare.md)\n"
-	"  --disk FILE        a disk, a raw file; FILE,ro cannot be written, with FILE,snapshot the file stays as it "
-	"is;\n"
-	"                     up to 3 of them (docs/disks.md)\n"
-	"  --snapshot         the same as ,snapshot for every disk that is not ro\n"
-	"  -m, --mem SIZE     its RAM: a number of megabytes, or with K, M or G   (default: 256M)\n"
-	"  --vcpus N          number of its virtual CPUs, 1 to 32   (default: 1)\n"
-	"  --weight N         its share of the CPUs beside others, 1 to 10000   (default: 100)\n"
-	"  --migrate-every T  has its virtual CPUs go from CPU to CPU, every T milliseconds, or 500us, ...\n"
-	"  --mmu NAME         how its memory is virtualized: ept, shadow, vtlb or brute   (default: the first of "
-	"these\n"
-	"                     that the CPU can run)\n"
-	"  --pages SIZE       largest leaf of its tables: 4k, 2m, 1g or auto   (default: auto)\n"
-	"  --no-vpid          runs it without a VPID\n"
-	"  --tpr METHOD       its local APIC's priority register: trap, patch, flexpriority, apicv or auto\n"
-	"                     (default: auto, the best that the CPU has; docs/interrupts.md)\n"
-	"  --no-unrestricted  runs it as on a CPU without \"unrestricted guest\": real mode by\n"
-	"                     virtual-8086 mode and the emulator\n"
-	"  --no-vm86          and has the emulator run all of it there, also what virtual-8086 mode could\n"
-	"  --no-rdrand        hides RDRAND and RDSEED, whose values make no two runs on Bochs alike\n"
-	"  --no-switch        keeps its mechanism for good; it then has every CPU feature that the mechanism supports\n"
-	"  --switch-every T   goes over to another mechanism every T milliseconds of its own time, or 500us, ...\n"
-	"  --switch-among A,B,...  through these, over and over   (default: all that the CPU can run)\n"
-	"  --native           runs it on the emulated machine itself, without the hypervisor: what it costs by itself\n"
-	"  --clock WHOSE      guest: its clock stands still while the hypervisor works for it; host: it goes on, as on "
-	"a\n"
-	"                     real PC   (default: guest on Bochs with one virtual CPU, host elsewhere and in a\n"
-	"                     description)\n"
-	"  --testdev          gives it the test device\n"
-	"  --mitigations LIST what is done against what CPUs do speculatively: auto, off, or some of "
-	"registers,l1d,verw,\n"
-	"                     ibrs,rsb,ibpb,guest   (default: auto, what the CPU needs; docs/security.md)\n"
-	"  --on-panic WHAT    when it panics: stop (default, status 68), pause, or none\n"
-	"  --on-reset WHAT    when it resets its machine: end (default), or boot again\n"
-	"  --vm FILE          takes one or more virtual machines from a description instead (docs/protocol.md)\n"
-	"\n"
-	"The machine under the hypervisor:\n"
-	"  --machine NAME     bochs, or qemu with KVM and nested VT-x   (default: bochs)\n"
-	"  --bochs WHICH      built: 3.0 as the build made it; debian: the package's 2.7   (default: built, if there)\n"
-	"  --cpu MODEL        a CPU model of Bochs, or a part of its name   (default: corei7_haswell_4770)\n"
-	"  --hide LIST        what the hypervisor does as if the CPU had it not: some of ept,vpid,unrestricted-guest,\n"
-	"                     tpr-shadow,apic-access,apic-register-virt,virtual-interrupt-delivery\n"
-	"  --vpids N          gives no more than N VPIDs: virtual CPUs beyond run without   (default: all, 65535)\n"
-	"  --stay             stays up when no virtual machine is left, for vellum ctl start\n"
-	"  --host-cpus N      number of CPUs   (default: 1)\n"
-	"  --host-mem SIZE    RAM   (default: what the virtual machines need, at least 512M)\n"
-	"  --ips N            instructions per emulated second   (default: 50000000)\n"
-	"  --hypervisor FILE  the hypervisor's image   (default: vellum.elf beside this program)\n"
-	"\n"
-	"The run:\n"
-	"  -i, --interactive  the keyboard goes to the guest, Ctrl-] quits; the default guest gives a shell\n"
-	"  --name NAME        what vellum ctl and vellum top call this run   (default: its process's number)\n"
-	"  --json FILE        writes what it cost as JSON; - is the standard output\n"
-	"  --timeout S        gives up after S seconds, with status 124\n"
-	"  --keep DIR         leaves the image, the configuration and all output there\n"
-	"  --quiet            shows nothing but errors and the guest's result line\n"
-	"  --gdb PLACE        lets GDB debug the guest: a port, a Unix socket's path, or - (docs/debugging.md)\n"
-	"  --gdb-arch ARCH    what GDB is told of the CPU: i386, x86-64, or auto, by its mode   (default: auto)\n"
-	"  --paused           the guest stands before its first instruction, until GDB or vellum ctl resume\n"
-	"  --check            starts no machine: says what is wrong with all this, if anything\n"
-	"\n"
-	"The exit status is the guest's: 0 after a power-off; docs/protocol.md lists the others. 2 is a bad option,\n"
-	"1 a machine that could not be started, 68 a guest that panicked, 69 one that ended without its result,\n"
-	"70 a hypervisor that stopped, 124 a timeout.\n";
-
 enum {
 	OPTION_MACHINE = 256,
 	OPTION_BOCHS,
@@ -116,6 +27,7 @@ enum {
 	OPTION_KERNEL,
 	OPTION_INITRD,
 	OPTION_DISK,
+	OPTION_MODULE,
 	OPTION_SNAPSHOT,
 	OPTION_APPEND,
 	OPTION_VM,
@@ -177,6 +89,7 @@ static const struct option names[] = {
 	{ "option-rom", required_argument, NULL, OPTION_OPTION_ROM },
 	{ "initrd", required_argument, NULL, OPTION_INITRD },
 	{ "disk", required_argument, NULL, OPTION_DISK },
+	{ "module", required_argument, NULL, OPTION_MODULE },
 	{ "snapshot", no_argument, NULL, OPTION_SNAPSHOT },
 	{ "append", required_argument, NULL, OPTION_APPEND },
 	{ "workload", required_argument, NULL, OPTION_WORKLOAD },
@@ -238,6 +151,7 @@ static bool take_vm(struct options *options, int option, const char *value)
 		{ OPTION_MIGRATE_EVERY, "--migrate-every", "migrate-every", NULL },
 		{ OPTION_ON_RESET, "--on-reset", "on-reset", NULL }, { OPTION_BIOS, "--bios", "bios", NULL },
 		{ OPTION_OPTION_ROM, "--option-rom", "option-rom", NULL }, { OPTION_DISK, "--disk", "disk", NULL },
+		{ OPTION_MODULE, "--module", "module", NULL },
 		{ OPTION_ON_RESET, "--on-reset", "on-reset", NULL }, { OPTION_PAUSED, "--paused", "paused", "on" },
 	};
 
@@ -382,14 +296,16 @@ static void take_command(struct options *options, int *argc, char ***argv)
 	die(STATUS_USAGE, "there is no command %s (vellum help lists them)", word);
 }
 
+static bool adds_up(int option) { return option == OPTION_DISK || option == OPTION_MODULE; }
+
 /* What has a value has one: the second would take the first one's place in silence. The settings of the virtual machine
- * see to that themselves. Disks add up. */
+ * see to that themselves. */
 static void check_once(uint64_t *given, int option)
 {
 	_Static_assert(ARRAY_SIZE(names) <= 64, "a bit for each option");
 
 	for (size_t i = 0; names[i].name != NULL; i++)
-		if (names[i].val == option && option != OPTION_DISK && names[i].has_arg == required_argument) {
+		if (names[i].val == option && !adds_up(option) && names[i].has_arg == required_argument) {
 			if ((*given & BIT(i)) != 0)
 				die(STATUS_USAGE, "--%s is given twice", names[i].name);
 			*given |= BIT(i);

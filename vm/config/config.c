@@ -50,6 +50,11 @@ static bool set_disk(struct vm_config *vm, struct text value, char *error, size_
 	return config_set_disk(vm, value.p, value.n, error, error_size);
 }
 
+static bool set_module(struct vm_config *vm, struct text value, char *error, size_t error_size)
+{
+	return config_set_module(vm, value.p, value.n, error, error_size);
+}
+
 /* Reads decimal digits that stand at **p and moves *p behind them. false: none, or more than 64 bits. */
 static bool read_number(const char **p, uint64_t *out)
 {
@@ -190,6 +195,7 @@ static const struct {
 	set_word_fn *word;
 	size_t choice; /* of an enum config_switch */
 	size_t file;   /* of a file's name */
+	bool many;     /* it may be given again, for one more */
 } keys[CONFIG_KEYS] = {
 	[CONFIG_KERNEL] = { "kernel", .file = offsetof(struct vm_config, kernel) },
 	[CONFIG_INITRD] = { "initrd", .file = offsetof(struct vm_config, initrd) },
@@ -216,7 +222,8 @@ static const struct {
 	[CONFIG_ON_RESET] = { "on-reset", .word = config_set_on_reset },
 	[CONFIG_BIOS] = { "bios", .file = offsetof(struct vm_config, bios) },
 	[CONFIG_OPTION_ROM] = { "option-rom", .file = offsetof(struct vm_config, option_rom) },
-	[CONFIG_DISK] = { "disk", .text = set_disk },
+	[CONFIG_DISK] = { "disk", .text = set_disk, .many = true },
+	[CONFIG_MODULE] = { "module", .text = set_module, .many = true },
 	[CONFIG_PAUSED] = { "paused", .choice = offsetof(struct vm_config, paused) },
 	[CONFIG_START] = { "start", .choice = offsetof(struct vm_config, start) },
 };
@@ -282,7 +289,7 @@ static bool set_value(struct vm_config *vm, unsigned key, struct text value, cha
 {
 	bool ok;
 
-	if (VM_KEPT(CONFIG_TWICE, (vm->given & BIT(key)) && key != CONFIG_DISK)) {
+	if (VM_KEPT(CONFIG_TWICE, (vm->given & BIT(key)) && !keys[key].many)) {
 		fmt(error, error_size, "%s is given twice for machine %s", keys[key].name, vm->name);
 		return false;
 	}
@@ -296,7 +303,7 @@ static bool set_value(struct vm_config *vm, unsigned key, struct text value, cha
 		ok = keys[key].text ? keys[key].text(vm, value, error, error_size)
 				    : set_word(vm, key, value, error, error_size);
 	if (ok)
-		vm->given |= (uint32_t)BIT(key);
+		vm->given |= BIT(key);
 	return ok;
 }
 

@@ -17,6 +17,8 @@
 #define CONFIG_APPEND_MAX 2047
 #define CONFIG_VCPUS_MAX 32
 #define CONFIG_DISKS_MAX 4
+#define CONFIG_MODULES_MAX 8 /* as IMAGE_MODULES_MAX */
+#define CONFIG_MODULE_TEXT_MAX 2047
 #define CONFIG_SWITCHES_MAX 16      /* mechanisms in a list to go through */
 #define CONFIG_SWITCH_AMONG_MAX 127
 #define CONFIG_WEIGHT_MIN 1
@@ -88,6 +90,7 @@ enum config_key {
 	CONFIG_VM86,
 	CONFIG_DISK,
 	CONFIG_PAUSED,
+	CONFIG_MODULE,
 	CONFIG_KEYS,
 };
 
@@ -95,6 +98,12 @@ struct config_disk {
 	char name[CONFIG_FILE_MAX + 1]; /* a file of the host in a --vm file, its place on the boot image */
 	bool read_only;
 	bool snapshot;                  /* what is written stays in memory */
+};
+
+struct config_module {
+	char name[CONFIG_FILE_MAX + 1]; /* a file of the host in a --vm file, a module's name on the boot image */
+	/* What a Multiboot kernel is told with it; in a --vm file, behind the file's own name. */
+	char text[CONFIG_MODULE_TEXT_MAX + 1];
 };
 
 struct vm_config {
@@ -129,9 +138,11 @@ struct vm_config {
 	enum config_tpr tpr;
 	struct config_disk disk[CONFIG_DISKS_MAX];
 	unsigned disks;                       /* of them */
+	struct config_module module[CONFIG_MODULES_MAX];
+	unsigned modules;                     /* of them: what a Multiboot kernel gets beside the initrd */
 	unsigned weight;                      /* its share of the CPUs, beside those of the others */
 	uint64_t migrate_every;               /* microseconds between two moves of each virtual CPU; 0: none */
-	uint32_t given;                       /* BIT(enum config_key) of what was set, for the check for duplicates */
+	uint64_t given;                       /* BIT(enum config_key) of what was set, for the check for duplicates */
 };
 
 /* A machine of this name (which must be valid) with every default. false: error says what is wrong with the name. */
@@ -157,6 +168,8 @@ bool config_set_migrate_every(struct vm_config *vm, const char *value, char *err
 
 /* The value of disk, of n characters, which adds one (vm/config/disk.c). */
 bool config_set_disk(struct vm_config *vm, const char *value, size_t n, char *error, size_t error_size);
+/* The value of module, of n characters, which adds one (vm/config/module.c). */
+bool config_set_module(struct vm_config *vm, const char *value, size_t n, char *error, size_t error_size);
 /* What a disk's name on the boot image stands for: a disk of the machine's. false: it is none. */
 bool config_disk_place(const char *name, unsigned *channel, unsigned *unit);
 

@@ -7,7 +7,7 @@
 /* Without a kernel nobody asks for what belongs to one. */
 static const char *without_kernel(const struct vm_config *vm)
 {
-	return vm->initrd[0] ? "an initrd" : vm->append[0] ? "a command line" : NULL;
+	return vm->initrd[0] ? "an initrd" : vm->append[0] ? "a command line" : vm->modules ? "a module" : NULL;
 }
 
 bool config_check_firmware(const struct vm_config *vm, char *error, size_t error_size)
@@ -20,6 +20,10 @@ bool config_check_firmware(const struct vm_config *vm, char *error, size_t error
 	}
 	if (VM_KEPT(CONFIG_KERNEL_LESS, !vm->kernel[0] && left)) {
 		fmt(error, error_size, "machine %s has %s, and no kernel for it", vm->name, left);
+		return false;
+	}
+	if (VM_KEPT(CONFIG_BIOS_MODULES, vm->bios[0] && vm->modules)) {
+		fmt(error, error_size, "machine %s has modules, and bios: a firmware loads none", vm->name);
 		return false;
 	}
 	if (VM_KEPT(CONFIG_BIOS_MEM, vm->bios[0] && vm->mem < CONFIG_MEM_MIN_BIOS)) {

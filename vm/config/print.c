@@ -9,12 +9,15 @@ struct writer {
 	size_t length;
 };
 
-static void put(struct writer *w, const char *key, const char *value)
+/* rest: of the value, after a blank; "": there is none. */
+static void put_two(struct writer *w, const char *key, const char *value, const char *rest)
 {
 	size_t left = w->length < w->size ? w->size - w->length : 0;
 
-	w->length += fmt(left ? w->buf + w->length : NULL, left, "%s %s\n", key, value);
+	w->length += fmt(left ? w->buf + w->length : NULL, left, "%s %s%s%s\n", key, value, rest[0] ? " " : "", rest);
 }
+
+static void put(struct writer *w, const char *key, const char *value) { put_two(w, key, value, ""); }
 
 static void put_switch(struct writer *w, const char *key, enum config_switch value)
 {
@@ -71,6 +74,12 @@ static void print_disks(struct writer *w, const struct vm_config *vm)
 	}
 }
 
+static void print_modules(struct writer *w, const struct vm_config *vm)
+{
+	for (unsigned i = 0; i < vm->modules; i++)
+		put_two(w, "module", vm->module[i].name, vm->module[i].text);
+}
+
 static void put_file(struct writer *w, const char *key, const char *own, const char *name)
 {
 	if (own[0])
@@ -83,6 +92,7 @@ static void print_files(struct writer *w, const struct vm_config *vm, const stru
 	put_file(w, "option-rom", vm->option_rom, names->option_rom);
 	put_file(w, "kernel", vm->kernel, names->kernel);
 	put_file(w, "initrd", vm->initrd, names->initrd);
+	print_modules(w, vm);
 	print_disks(w, vm);
 }
 

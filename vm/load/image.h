@@ -8,9 +8,9 @@
  *     version 0.6.96, demands: protected mode, paging off, flat segments, EAX = the magic number, EBX = the information
  *     structure.
  *
- *   LI1  The kernel's and the initrd's bytes are hostile: no field of theirs is used before it is checked, and nothing
- *        outside [kernel, kernel + kernel_size) and [initrd, initrd + initrd_size) is read. The work done is bounded by
- *        the size of the files and of the guest's RAM.
+ *   LI1  The files' bytes are hostile: no field of theirs is used before it is checked, and nothing outside of
+ *        [kernel, kernel + kernel_size), the initrd's and the modules' is read. The work done is bounded by the size of
+ *        the files and of the guest's RAM.
  *   LI2  Nothing is written outside the guest's RAM below low_ram_end, nor inside the firmware's area.
  *   LI3  What the loader places (initrd, tables, command line) overlaps neither the kernel nor each other.
  *   LI4  RAM that the loader does not write is zero already. */
@@ -39,6 +39,14 @@ struct loader_memory {
 	uint64_t acpi_rsdp;   /* gpa of the RSDP, 0: none; told to Linux */
 };
 
+/* What a Multiboot kernel gets beside it: a file, and the string that goes with it. */
+struct image_module {
+	const void *data;
+	size_t size;
+	const char *string; /* never NULL */
+};
+#define IMAGE_MODULES_MAX 8
+
 struct image_files {
 	const void *kernel;
 	size_t kernel_size;
@@ -47,7 +55,9 @@ struct image_files {
 	const char *cmdline;     /* never NULL */
 	/* Multiboot: the first word of the command line, as other loaders have it; its last path component */
 	const char *kernel_name;
-	const char *initrd_name; /* Multiboot: the module's string; may be NULL */
+	const char *initrd_name; /* Multiboot, for which it is the first module: its string; may be NULL */
+	struct image_module module[IMAGE_MODULES_MAX]; /* Multiboot only: those behind it */
+	unsigned modules;
 };
 
 enum cpu_start_mode {

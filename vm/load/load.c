@@ -181,6 +181,13 @@ unsigned load_map(const struct loader *l, struct e820_entry map[LOAD_MAP_MAX])
 
 /* ---- which format ---- */
 
+static bool load_linux(struct loader *l, struct cpu_start *out)
+{
+	if (VM_KEPT(LOAD_MODULES, l->files->modules))
+		return load_fail(l, "a Linux kernel takes no modules: give it one file as its initrd");
+	return bzimage_is(l) ? load_bzimage(l, out) : load_vmlinux(l, out);
+}
+
 bool load_image(const struct loader_memory *mem, const struct image_files *files, struct cpu_start *out, char *error,
 		size_t error_size)
 {
@@ -195,12 +202,12 @@ bool load_image(const struct loader_memory *mem, const struct image_files *files
 	if (VM_KEPT(LOAD_EMPTY, files->kernel_size == 0))
 		return load_fail(&l, "the kernel image is empty");
 	if (bzimage_is(&l))
-		return load_bzimage(&l, out);
+		return load_linux(&l, out);
 	header = multiboot_header(&l);
 	if (header != SIZE_MAX)
 		return load_multiboot(&l, header, out);
 	if (elf_is_class(&l, 1) || elf_is_class(&l, 2))
-		return load_vmlinux(&l, out);
+		return load_linux(&l, out);
 	almost = multiboot_almost(&l);
 	if (almost)
 		return load_fail(&l, "the kernel image cannot be loaded: %s", almost);

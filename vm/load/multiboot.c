@@ -32,14 +32,25 @@
 /* The block: everything that EBX leads to. */
 #define AT_GDT 0x000u
 #define AT_INFO 0x020u
-#define AT_MODULE 0x0a0u
-#define AT_LOADER_NAME 0x0b0u
-#define AT_MMAP 0x0c0u
-#define AT_MODULE_NAME 0x200u
-#define AT_CMDLINE 0x400u
+#define AT_LOADER_NAME 0x0a0u
+#define AT_MMAP 0x0b0u
+#define AT_MODULES 0x140u
+#define AT_CMDLINE 0x200u
 #define CMDLINE_SIZE (BLOCK_SIZE - AT_CMDLINE)
+#define AT_STRINGS BLOCK_SIZE /* the modules', one behind the other */
 
 #define MMAP_ENTRY_SIZE 24u
+#define MODULE_ENTRY_SIZE 16u
+#define MODULES_MAX (IMAGE_MODULES_MAX + 1) /* the initrd, too */
+
+_Static_assert(AT_MMAP + LOAD_MAP_MAX * MMAP_ENTRY_SIZE <= AT_MODULES, "the map ends before the modules");
+_Static_assert(AT_MODULES + MODULES_MAX * MODULE_ENTRY_SIZE <= AT_CMDLINE, "and they before the command line");
+
+/* Where what is not the kernel goes. */
+struct rest {
+	uint64_t block;
+	uint64_t module[MODULES_MAX]; /* gpa */
+};
 
 static const char loader_name[] = "vellum";
 
@@ -123,8 +134,8 @@ static bool check_flags(struct loader *l, uint32_t flags)
 
 /* ---- what EBX leads to ---- */
 
-/* The last component of a path, without blanks, as the first word of a command line. */
-static void base_name(const char *path, char *buf)
+/* The last component of a path, without blanks, as the first word of a command line. Returns its length. */
+static size_t base_name(const char *path, char *buf)
 {
 	const char *p = path;
 	size_t n = 0;
@@ -135,20 +146,20 @@ static void base_name(const char *path, char *buf)
 	for (; p[n] && p[n] != ' ' && p[n] != '\t' && VM_LEFT_OUT_OR(MB_NAME, n < NAME_MAX); n++)
 		buf[n] = p[n];
 	buf[n] = 0;
+	return n;
 }
+
+static bool write_string(struct loader *l, uint64_t at, const char *s) { return load_write(l, at, s, strlen(s) + 1); }
 
 static bool write_cmdline(struct loader *l, uint64_t block)
 {
 	const char *cmdline = l->files->cmdline, *path = l->files->kernel_name;
 	char name[NAME_MAX + 1];
-	size_t n;
+	size_t n = base_name(path && *path ? path : "kernel", name);
 
-	base_name(path && *path ? path : "kernel", name);
-	n = strlen(name);
-	if (!load_write(l, block + AT_CMDLINE, name, n + 1) || !*cmdline)
+	if (!write_string(l, block + AT_CMDLINE, name) || !*cmdline)
 		return *cmdline == 0;
-	return load_write(l, block + AT_CMDLINE + n, " ", 1) &&
-	       load_write(l, block + AT_CMDLINE + n + 1, cmdline, strlen(cmdline) + 1);
+	return load_write(l, block + AT_CMDLINE + n, " ", 1) && write_string(l, block + AT_CMDLINE + n + 1, cmdline);
 }
 
 static bool write_mmap(struct loader *l, uint64_t at, unsigned *length)
@@ -164,31 +175,55 @@ static bool write_mmap(struct loader *l, uint64_t at, unsigned *length)
 	return true;
 }
 
-static bool write_module(struct loader *l, uint64_t block, uint64_t module)
+/* ---- the modules ---- */
+
+static unsigned module_count(const struct loader *l) { return (l->files->initrd != NULL) + l->files->modules; }
+
+/* i < module_count(l); the initrd comes first. */
+static struct image_module module_at(const struct loader *l, unsigned i)
 {
 	const struct image_files *f = l->files;
-	char name[NAME_MAX + 1];
-	uint32_t entry[4] = { (uint32_t)module, (uint32_t)(module + f->initrd_size), (uint32_t)(block + AT_MODULE_NAME),
-			      0 };
 
-	base_name(f->initrd_name ? f->initrd_name : "", name);
-	return load_write(l, module, f->initrd, f->initrd_size) &&
-	       load_write(l, block + AT_MODULE, entry, sizeof(entry)) &&
-	       load_write(l, block + AT_MODULE_NAME, name, strlen(name) + 1);
+	if (f->initrd && i == 0)
+		return (struct image_module){ f->initrd, f->initrd_size, f->initrd_name ? f->initrd_name : "" };
+	return f->module[i - (f->initrd != NULL)];
 }
 
-static bool write_info(struct loader *l, uint64_t block, bool has_module)
+static size_t string_size(struct image_module m) { return strlen(m.string) + 1; }
+
+static bool write_module(struct loader *l, uint64_t block, unsigned i, uint64_t at, uint64_t string)
+{
+	struct image_module m = module_at(l, i);
+	uint32_t entry[MODULE_ENTRY_SIZE / 4] = { (uint32_t)at, (uint32_t)(at + m.size), (uint32_t)string, 0 };
+
+	return load_write(l, at, m.data, m.size) && write_string(l, string, m.string) &&
+	       load_write(l, block + AT_MODULES + i * MODULE_ENTRY_SIZE, entry, sizeof(entry));
+}
+
+static bool write_modules(struct loader *l, const struct rest *r)
+{
+	uint64_t string = r->block + AT_STRINGS;
+
+	for (unsigned i = 0; i < module_count(l); string += string_size(module_at(l, i)), i++)
+		if (!write_module(l, r->block, i, r->module[i], string))
+			return false;
+	return true;
+}
+
+/* ---- all of it ---- */
+
+static bool write_info(struct loader *l, uint64_t block)
 {
 	uint64_t info = block + AT_INFO;
 	uint32_t flags = INFO_MEMORY | INFO_CMDLINE | INFO_MODULES | INFO_MMAP | INFO_LOADER_NAME;
 	unsigned mmap_length;
 
-	return load_zero(l, info, AT_MODULE - AT_INFO) && write_mmap(l, block + AT_MMAP, &mmap_length) &&
+	return load_zero(l, info, AT_LOADER_NAME - AT_INFO) && write_mmap(l, block + AT_MMAP, &mmap_length) &&
 	       load_write_u32(l, info, flags) && load_write_u32(l, info + 4, (uint32_t)(LOADER_EBDA >> 10)) &&
 	       load_write_u32(l, info + 8, (uint32_t)((l->mem->low_ram_end - LOADER_MB) >> 10)) &&
 	       load_write_u32(l, info + 16, (uint32_t)(block + AT_CMDLINE)) &&
-	       load_write_u32(l, info + 20, has_module) &&
-	       load_write_u32(l, info + 24, (uint32_t)(block + AT_MODULE)) &&
+	       load_write_u32(l, info + 20, module_count(l)) &&
+	       load_write_u32(l, info + 24, (uint32_t)(block + AT_MODULES)) &&
 	       load_write_u32(l, info + 44, mmap_length) && load_write_u32(l, info + 48, (uint32_t)(block + AT_MMAP)) &&
 	       load_write_u32(l, info + 64, (uint32_t)(block + AT_LOADER_NAME)) &&
 	       load_write(l, block + AT_LOADER_NAME, loader_name, sizeof(loader_name));
@@ -204,18 +239,20 @@ static bool write_gdt(struct loader *l, uint64_t block)
 /* The block goes below 1 MiB if the kernel leaves room there, else to the top of RAM. */
 static bool place_block(struct loader *l, uint64_t *block)
 {
-	return load_place(l, "loader's tables", BLOCK_SIZE, PAGE_SIZE, BLOCK_LOW, LOADER_EBDA, block) ||
-	       load_place(l, "loader's tables", BLOCK_SIZE, PAGE_SIZE, LOADER_MB, LOADER_LOW_MAX, block);
+	uint64_t size = BLOCK_SIZE;
+
+	for (unsigned i = 0; i < module_count(l); i++)
+		size += string_size(module_at(l, i));
+	return load_place(l, "loader's tables", size, PAGE_SIZE, BLOCK_LOW, LOADER_EBDA, block) ||
+	       load_place(l, "loader's tables", size, PAGE_SIZE, LOADER_MB, LOADER_LOW_MAX, block);
 }
 
 /* The kernel is claimed and written; the rest follows. */
-static bool load_rest(struct loader *l, uint64_t entry, uint64_t block, uint64_t module, struct cpu_start *out)
+static bool load_rest(struct loader *l, uint64_t entry, const struct rest *r, struct cpu_start *out)
 {
-	bool has_module = l->files->initrd != NULL;
+	uint64_t block = r->block;
 
-	if (!write_gdt(l, block) || !write_cmdline(l, block) || !write_info(l, block, has_module))
-		return false;
-	if (has_module && !write_module(l, block, module))
+	if (!write_gdt(l, block) || !write_cmdline(l, block) || !write_info(l, block) || !write_modules(l, r))
 		return false;
 	*out = (struct cpu_start){
 		.mode = START_PROT32,
@@ -230,24 +267,26 @@ static bool load_rest(struct loader *l, uint64_t entry, uint64_t block, uint64_t
 	return true;
 }
 
-static bool claim_rest(struct loader *l, uint64_t *block, uint64_t *module)
+static bool claim_rest(struct loader *l, struct rest *r)
 {
 	size_t length = strlen(l->files->cmdline);
 
-	*module = 0;
 	if (VM_KEPT(MB_CMDLINE, length + NAME_MAX + 2 > CMDLINE_SIZE))
 		return load_fail(l, "the command line has %zu characters, at most %u are possible", length,
 				 CMDLINE_SIZE - NAME_MAX - 2);
-	if (!place_block(l, block))
+	if (!place_block(l, &r->block))
 		return false;
-	return l->files->initrd_size == 0 || load_place(l, "kernel with its module", l->files->initrd_size, PAGE_SIZE,
-							LOADER_MB, LOADER_LOW_MAX, module);
+	for (unsigned i = 0; i < module_count(l); i++)
+		if (!load_place(l, module_count(l) == 1 ? "kernel with its module" : "kernel with its modules",
+				module_at(l, i).size, PAGE_SIZE, LOADER_MB, LOADER_LOW_MAX, &r->module[i]))
+			return false;
+	return true;
 }
 
 bool load_multiboot(struct loader *l, size_t header, struct cpu_start *out)
 {
 	uint32_t flags = load_u32(l, header + 4);
-	uint64_t block, module;
+	struct rest rest = { 0 };
 	struct addresses a = { 0 };
 	struct elf elf;
 
@@ -255,14 +294,14 @@ bool load_multiboot(struct loader *l, size_t header, struct cpu_start *out)
 		return false;
 	if (flags & MULTIBOOT_ADDRESSES)
 		return read_addresses(l, header, &a) && load_claim(l, "kernel", a.base, a.mem_size) &&
-		       claim_rest(l, &block, &module) &&
+		       claim_rest(l, &rest) &&
 		       load_write(l, a.base, (const uint8_t *)l->files->kernel + a.offset, a.file_size) &&
 		       load_zero(l, a.base + a.file_size, a.mem_size - a.file_size) &&
-		       load_rest(l, a.entry, block, module, out);
+		       load_rest(l, a.entry, &rest, out);
 	/* The specification has ELF32 files only; GRUB takes ELF64 too, by its program headers, and so do we. */
 	if (VM_KEPT(MB_CLASS, !elf_is_class(l, 1) && !elf_is_class(l, 2)))
 		return load_fail(l, "the Multiboot kernel is no ELF file, and its header does not say where it is "
 				    "loaded");
-	return elf_claim(l, &elf) && claim_rest(l, &block, &module) && elf_write(l, &elf) &&
-	       load_rest(l, elf.entry, block, module, out);
+	return elf_claim(l, &elf) && claim_rest(l, &rest) && elf_write(l, &elf) &&
+	       load_rest(l, elf.entry, &rest, out);
 }

@@ -87,26 +87,44 @@ static _Noreturn void leave(uint8_t *pages, const uint8_t *staged, uint64_t mem,
 	__builtin_unreachable();
 }
 
+static const char missing[] = "a file that the description names is not on the boot image";
+
+/* NULL: all are there. */
+static const char *find_files(const struct vm_config *c, struct image_files *files)
+{
+	const struct boot_module *kernel = boot_module_find(c->kernel), *initrd = boot_module_find(c->initrd), *m;
+
+	*files = (struct image_files){ .cmdline = c->append, .kernel_name = c->kernel, .initrd_name = c->initrd };
+	if (!kernel || (c->initrd[0] && !initrd))
+		return missing;
+	files->kernel = kernel->data;
+	files->kernel_size = kernel->size;
+	files->initrd = initrd ? initrd->data : NULL;
+	files->initrd_size = initrd ? initrd->size : 0;
+	for (; files->modules < c->modules; files->modules++) {
+		m = boot_module_find(c->module[files->modules].name);
+		if (!m)
+			return missing;
+		files->module[files->modules] = (struct image_module){ m->data, m->size,
+								       c->module[files->modules].text };
+	}
+	return NULL;
+}
+
 const char *native_start(const struct vm_config *config)
 {
-	const struct boot_module *kernel = boot_module_find(config->kernel), *initrd = boot_module_find(config->initrd);
-	struct image_files files = { .cmdline = config->append,
-				     .kernel_name = config->kernel,
-				     .initrd_name = config->initrd };
+	struct image_files files;
+	const char *why = find_files(config, &files);
 	struct loader_memory memory = { staged_write, staged_zero, NULL, config->mem, 0, 0 };
 	struct cpu_start start;
 	hfn_t pages = frames_alloc_run(PAGES, 1), staged;
 
-	if (!kernel || (config->initrd[0] && !initrd))
-		return "a file that the description names is not on the boot image";
+	if (why)
+		return why;
 	staged = frames_alloc_run(config->mem >> PAGE_SHIFT, 1);
 	if (hfn_is_none(pages) || hfn_is_none(staged) || hfn_hpa(pages).v < config->mem ||
 	    hfn_hpa(pages).v >= 4ull << 30)
 		return "to run a guest natively, the machine needs more than twice its RAM, below 4 GiB";
-	files.kernel = kernel->data;
-	files.kernel_size = kernel->size;
-	files.initrd = initrd ? initrd->data : NULL;
-	files.initrd_size = initrd ? initrd->size : 0;
 	memory.ctx = frames_ptr(staged);
 	memset(memory.ctx, 0, config->mem);
 	if (!load_image(&memory, &files, &start, error_text, sizeof(error_text)))

@@ -39,10 +39,21 @@ static void what_is_loaded(void **state)
 	assert_int_equal(*ram(0x100010), 0x90);
 	assert_int_equal(*bench_gpr(GPR_RAX), MULTIBOOT_BOOT_MAGIC);
 	assert_memory_equal(ram(0xf0000), "_MP_", 4);
+	/* The BIOS data area, and interrupt vectors that lead to an IRET. */
+	assert_memory_equal(ram(0x400), "\xf8\x03", 2);
+	assert_memory_equal(ram(0x40e), "\xc0\x9f", 2);
+	assert_memory_equal(ram(0x413), "\x7f\x02", 2);
+	for (unsigned n = 0; n < 256; n++)
+		assert_memory_equal(ram(4 * n), "\x53\xff\x00\xf0", 4);
+	assert_int_equal(*ram(0xfff53), 0xcf);
 	vm = bench_create(&(struct bench_config){ .mmu = "ept", .description = "initrd nowhere\n" });
 	assert_true(vm->ended);
 	assert_int_equal(vm->status, VM_STATUS_BAD_IMAGE);
 	assert_non_null(strstr(vm->end_text, "nowhere"));
+	vm = bench_create(&(struct bench_config){ .mmu = "ept", .description = "module kernel x\nmodule lost y\n" });
+	assert_true(vm->ended);
+	assert_int_equal(vm->status, VM_STATUS_BAD_IMAGE);
+	assert_string_equal(vm->end_text, "its module, lost, is not on the boot image");
 	finish();
 }
 

@@ -204,7 +204,7 @@ static bool check(const struct vm_config *vm, void (*make)(uint8_t *k), size_t s
 		  struct guest_needs *needs, char *error, size_t error_size)
 {
 	uint8_t *whole = calloc(1, KERNEL_SIZE), *kernel;
-	struct guest_files files = { .initrd = initrd != 0 ? calloc(1, 1) : NULL, .initrd_size = initrd };
+	struct image_files files = { .initrd = initrd != 0 ? calloc(1, 1) : NULL, .initrd_size = initrd };
 	bool good;
 
 	make(whole);

@@ -377,12 +377,30 @@ static void test_mutations(void **state)
 	free(k);
 }
 
+static void test_no_modules(void **state)
+{
+	size_t n;
+	uint8_t *k = make_bzimage(&n);
+	struct image_files f = { .kernel = k, .kernel_size = n, .cmdline = "", .modules = 1,
+				 .module = { { "m", 1, "m" } } };
+	struct ram r;
+
+	(void)state;
+	ram_init(&r, 64 * MB, 0, false);
+	load_bad(&r, &f, "a Linux kernel takes no modules: give it one file as its initrd");
+	f.modules = 0;
+	load_ok(&r, &f);
+	ram_free(&r);
+	free(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bzimage),	    cmocka_unit_test(test_bzimage_header),
 		cmocka_unit_test(test_bzimage_bad), cmocka_unit_test(test_vmlinux),
 		cmocka_unit_test(test_vmlinux_bad), cmocka_unit_test(test_mutations),
+		cmocka_unit_test(test_no_modules),
 		cmocka_unit_test(test_bzimage32),   cmocka_unit_test(test_vmlinux32),
 	};
 	return cmocka_run_group_tests_name("load_linux", tests, NULL, NULL);

@@ -129,6 +129,55 @@ static void test_module(void **state)
 	free(k);
 }
 
+/* mods_addr's entry i is of these bytes and this string, on a page of its own. */
+static void check_module(struct ram *r, const struct cpu_start *s, unsigned i, const char *bytes, const char *string)
+{
+	uint64_t entry = ram_u32(r, s->rbx + 24) + i * 16, at = ram_u32(r, entry);
+
+	assert_int_equal(at % 4096, 0);
+	assert_int_equal(ram_u32(r, entry + 4) - at, strlen(bytes));
+	assert_memory_equal(r->bytes + at, bytes, strlen(bytes));
+	assert_string_equal(ram_text(r, ram_u32(r, entry + 8)), string);
+	assert_int_equal(ram_u32(r, entry + 12), 0);
+}
+
+static void test_modules(void **state)
+{
+	size_t n;
+	uint8_t *k = make_elf(&n);
+	static char longest[2048];
+	struct image_files f = { .kernel = k, .kernel_size = n, .cmdline = "", .modules = IMAGE_MODULES_MAX };
+	struct cpu_start s;
+	struct ram r;
+
+	(void)state;
+	memset(longest, 'l', sizeof(longest) - 1);
+	for (unsigned i = 0; i < IMAGE_MODULES_MAX; i++)
+		f.module[i] = (struct image_module){ "abcdefghi" + i, 9 - i, longest };
+	f.module[0].string = "vmlinuz root=/dev/sda  ro";
+	f.module[7].string = "";
+	ram_init(&r, 8 * MB, 0, true);
+	s = load_ok(&r, &f);
+	check_start(&r, &s);
+	assert_int_equal(ram_u32(&r, s.rbx + 20), 8);
+	check_module(&r, &s, 0, "abcdefghi", "vmlinuz root=/dev/sda  ro");
+	check_module(&r, &s, 6, "ghi", longest);
+	check_module(&r, &s, 7, "hi", "");
+	/* The initrd is the first of them. */
+	f.initrd = "NR_CPUS=1\n";
+	f.initrd_size = 10;
+	f.initrd_name = "env";
+	s = load_ok(&r, &f);
+	check_start(&r, &s);
+	assert_int_equal(ram_u32(&r, s.rbx + 20), 9);
+	check_module(&r, &s, 0, "NR_CPUS=1\n", "env");
+	check_module(&r, &s, 8, "hi", "");
+	f.module[3].size = 8 * MB;
+	load_bad(&r, &f, "the kernel with its modules needs 16 MB of RAM, the machine has 8 MB");
+	ram_free(&r);
+	free(k);
+}
+
 static void test_flat(void **state)
 {
 	size_t n;
@@ -290,6 +339,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_elf),	   cmocka_unit_test(test_module), cmocka_unit_test(test_flat),
+		cmocka_unit_test(test_modules),
 		cmocka_unit_test(test_low_kernel), cmocka_unit_test(test_bad),	  cmocka_unit_test(test_flat_bad),
 		cmocka_unit_test(test_texts), cmocka_unit_test(test_mutations),
 	};

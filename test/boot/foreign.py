@@ -1,0 +1,40 @@
+"""Guests that are neither Linux alone nor ours: Xen with a Debian dom0, which it gets as modules, and memtest86+."""
+
+import os
+
+import report
+from runner import Test, require
+
+LIMIT = 600
+
+
+def file(c, name):
+    return os.path.join(c.build, 'guest', name)
+
+
+def xen(mechanism):
+    def run(c):
+        o = c.run(['run', '--timeout', str(LIMIT - 20), '--mmu', mechanism, '--kernel', file(c, 'foreign/xen'),
+                   '--append', 'console=com1 com1=115200,8n1 dom0_mem=300M loglvl=warning noreboot',
+                   '--module', file(c, 'bzImage') + ' console=hvc0 cryptomgr.notests=1 vellum.workload=mix '
+                   'vellum.size=1',
+                   '--module', file(c, 'initramfs.cpio'), '--mem', '448M'], limit=LIMIT,
+                  forbid=[r'VELLUM-RESULT FAIL', r'Kernel panic', r'Panic on CPU'],
+                  expect=[r'Xen version 4', r'Hypervisor detected: Xen PV',
+                          r'VELLUM-RESULT ok checksum=[0-9a-f]{16}', r'reboot: Power down'])
+        report.check(o.json)
+        require(o.json['mmu'] == mechanism, 'mmu is %r' % o.json['mmu'])
+        require(o.json['guest']['end'] == 'powered off', 'the guest ended: %s' % o.json['guest']['end'])
+    return Test('foreign: Xen and its dom0, %s' % mechanism, run)
+
+
+def memtest(c):
+    """It runs until it is stopped: it has found its memory, and nothing wrong with it."""
+    c.run(['run', '--timeout=20', '--mem', '16M', '--kernel', file(c, 'foreign/memtest86+'), '--initrd', 'none',
+           '--append', 'console=ttyS0,115200'], status=124, limit=60, forbid=[r'Errors: [1-9]'],
+          expect=[r'Memtest86\+ v\d', r'Status: Testing', r'Errors: 0'])
+
+
+def tests(everything):
+    return [xen(m) for m in (('ept', 'shadow', 'vtlb') if everything else ('ept',))] + [
+        Test('foreign: memtest86+', memtest)]
