@@ -48,6 +48,7 @@ static void read_text(char *to, const uint16_t *words, unsigned count)
 	to[n] = 0;
 }
 
+/* "IDENTIFY DEVICE": words 49, 60, 83 and 100. */
 static void read_identity(struct ata_disk *d, const uint16_t *id, bool bus_master)
 {
 	uint16_t sets = id[ATA_ID_SETS];
@@ -116,7 +117,7 @@ unsigned ata_most(const struct ata_disk *d)
 	return VM_LEFT_OUT_OR(ATA_COUNT_28, d->lba48) ? fit : (unsigned)min_u64(fit, 255);
 }
 
-/* The disk, the address and the count; 48 bits in two rounds, the upper halves first. */
+/* The disk, the address and the count; with the "48-bit Address feature set" in two rounds, the upper halves first. */
 static void write_address(const struct ata_channel *c, unsigned n, uint64_t sector, unsigned sectors)
 {
 	uint8_t device = (uint8_t)(ATA_DEVICE_OBSOLETE | ATA_DEVICE_LBA | (n ? ATA_DEVICE_SECOND : 0));
@@ -157,6 +158,7 @@ static void stop_bus_master(const struct ata_channel *c)
 	c->ports->out8((uint16_t)(c->bus_master + BM_STATUS), BM_FAILED | BM_INTERRUPT);
 }
 
+/* "Physical Region Descriptor": 64 KiB are a count of 0, the last entry has a bit (AT3). */
 static void prepare_bus_master(const struct ata_channel *c, unsigned bytes)
 {
 	unsigned i;
@@ -169,6 +171,7 @@ static void prepare_bus_master(const struct ata_channel *c, unsigned bytes)
 	c->ports->out32((uint16_t)(c->bus_master + BM_TABLE), c->table_address);
 }
 
+/* The order of "Standard Programming Sequence": table, direction, the command of the disk, start. */
 static void start_dma(struct ata_channel *c, unsigned n, bool write, unsigned sectors)
 {
 	uint8_t direction = write ? 0 : BM_TO_MEMORY;
@@ -286,7 +289,7 @@ static enum ata_result advance_dma(struct ata_channel *c)
 	status = in(c, ATA_STATUS);
 	if (status & ATA_BSY)
 		return ATA_BUSY;
-	/* Still active: the table told of more than the disk transferred. */
+	/* "Status Bit Interpretation". Still active: the table told of more than the disk transferred. */
 	stop_bus_master(c);
 	return end(c, !bad(status) && !(status & ATA_DRQ) && !(master & BM_FAILED) &&
 			      !VM_KEPT(ATA_SHORT, master & BM_ACTIVE));

@@ -66,7 +66,8 @@ static void pci_write(uint32_t function, unsigned offset, uint32_t value)
 	outl(PCI_DATA, value);
 }
 
-/* The first IDE controller of bus 0, as bus, device and function in 16 bits; 0: none (00:00.0 is the host bridge). */
+/* The first IDE controller of bus 0 (PCI Local Bus Specification, "Class Code"), as bus, device and function in 16
+ * bits; 0: none (00:00.0 is the host bridge). */
 static uint32_t find_controller(void)
 {
 	for (uint32_t f = 0; f < 256; f++) {
@@ -78,7 +79,8 @@ static uint32_t find_controller(void)
 	return 0;
 }
 
-/* A channel in native mode has its ports by base addresses; its interrupt is shared and not routed here. */
+/* PCI IDE Controller Specification, "Native-PCI Mode": a channel in it has its ports by base addresses; its interrupt
+ * is shared and not routed here. */
 static void set_ports(struct channel *c, unsigned n, uint32_t function)
 {
 	bool native = function && (pci_read(function, PCI_REVISION) >> 8 & BIT(2 * n));
@@ -97,6 +99,8 @@ static void set_ports(struct channel *c, unsigned n, uint32_t function)
 		c->interrupts = ioapic_host_route(n ? ATA_IRQ_2 : ATA_IRQ_1, (uint8_t)(VECTOR_DISK_FIRST + n));
 }
 
+/* Programming Interface for Bus Master IDE Controller, "Physical Region Descriptor Table": below 4 GiB, and neither the
+ * table nor a piece crosses 64 KiB. */
 static bool get_memory(struct channel *c)
 {
 	hfn_t buffer = frames_alloc_run_low(ATA_BUFFER >> PAGE_SHIFT, BM_PIECE >> PAGE_SHIFT);

@@ -18,8 +18,20 @@
 #define PCI_COMMAND_IO 0x01u
 #define PCI_COMMAND_MEMORY 0x02u
 #define PCI_COMMAND_MASTER 0x04u
+#define PCI_COMMAND_PARITY 0x40u
+#define PCI_COMMAND_SERR 0x100u
+#define PCI_STATUS_CAPABILITIES 0x10u
+#define PCI_STATUS_FAST 0x80u    /* back-to-back transactions */
+#define PCI_STATUS_MEDIUM 0x200u /* timing of DEVSEL# */
 #define PCI_MULTIFUNCTION 0x80u /* of the header type */
 #define PCI_BAR_IO 0x1u         /* of a base address register: it is one of ports */
-#define PCI_CLASS_IDE 0x0101u   /* base class and sub-class */
+#define PCI_VENDOR_INTEL 0x8086u
+/* Base class and sub-class (Appendix "Class Codes"). */
+#define PCI_CLASS_STORAGE 0x0100u
+#define PCI_CLASS_IDE 0x0101u
+#define PCI_CLASS_HOST_BRIDGE 0x0600u
+#define PCI_CLASS_ISA_BRIDGE 0x0601u
+#define PCI_CLASS_OTHER_BRIDGE 0x0680u
+#define PCI_CLASS(class, interface) ((uint32_t)(class) << 8 | (interface)) /* as pci_identify() has it */
 
 #endif

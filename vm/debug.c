@@ -142,7 +142,7 @@ static int free_register(const struct vcpu *v, uint64_t dr7)
 	return -1;
 }
 
-/* Global enable bits: a task switch of the guest's leaves them. */
+/* SDM, "Debug Control Register (DR7)". Global enable bits: a task switch of the guest's leaves them. */
 static void take_registers(struct vcpu *v)
 {
 	struct vcpu_debug *d = &v->debug;
@@ -175,6 +175,7 @@ void debug_set_dr7(struct vcpu *v, uint64_t value)
 	}
 }
 
+/* SDM, "Breakpoint Field Recognition": lengths, and alignment to them. */
 const char *debug_insert_hard(struct vm *vm, unsigned kind, uint64_t address, uint64_t length)
 {
 	bool whole = length == 1 || length == 2 || length == 4 || length == 8;
@@ -343,6 +344,8 @@ static bool has_stepped(const struct vcpu *v)
 	return v->debug.begun && VM_KEPT(DEBUG_RIP, hvm_rip(&v->hvm) != v->debug.step_rip);
 }
 
+/* Where the CPU has no way of its own, by the guest's TF. With that and blocking, BS waits (SDM, "Checks on Guest
+ * Non-Register State"). */
 static void prepare_step(struct vcpu *v)
 {
 	v->debug.begun = true;
@@ -427,7 +430,7 @@ static void stop_by(struct vcpu *v, unsigned n)
 	debug_stop(v, (enum debug_stop)why[h->kind & 3], h->address);
 }
 
-/* What a CPU tells of breakpoints that nobody has enabled is nobody's. */
+/* SDM, "Debug Status Register (DR6)": a CPU may tell of breakpoints that nobody has enabled; they are nobody's. */
 bool debug_takes(struct vcpu *v, uint64_t *causes)
 {
 	uint64_t mine = *causes & v->debug.taken & DR6_BREAKPOINTS, dr7 = debug_dr7(v), enabled = 0;

@@ -78,6 +78,7 @@ static const char *set_selector(struct vcpu *v, enum segment n, uint64_t value)
 	return NULL;
 }
 
+/* SDM, "Checks on Guest Segment Registers": bases of FS and GS. */
 static const char *set_base(struct vcpu *v, enum segment n, uint64_t value)
 {
 	struct segment_state s = hvm_segment(&v->hvm, n);

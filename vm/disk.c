@@ -15,7 +15,6 @@
 #include "lib/mutants/mutate.h"
 
 #define FIRST_SLOT 3 /* on the bus; what is before is the chipset's */
-#define CLASS_DISK 0x010000u
 
 static struct medium {
 	struct spinlock lock;
@@ -179,7 +178,7 @@ static bool make_disk(struct vm *vm, unsigned n)
 		return refuse(vm, config->name, "there is no memory for its snapshot");
 	block_disk_init(&d->block);
 	virtio_blk_init(&d->blk, &d->block, config->name);
-	virtio_pci_init(&d->pci, &d->blk.device, CLASS_DISK, send_message, vm);
+	virtio_pci_init(&d->pci, &d->blk.device, PCI_CLASS(PCI_CLASS_STORAGE, 0), send_message, vm);
 	return pci_add(&vm->pci, &d->pci.pci, PCI_DEVFN(FIRST_SLOT + n, 0)) ||
 	       refuse(vm, config->name, "there are too many devices");
 }

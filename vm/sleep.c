@@ -40,12 +40,13 @@ void vcpu_wake(struct vcpu *v)
 
 /* ---- on its own ---- */
 
+/* HA3. */
 static uint64_t due(const struct vcpu *v)
 {
 	return VM_KEPT(IDLE_STOPPED, v->vm->clock.stopped) ? UINT64_MAX : schedule_alarm(v);
 }
 
-/* Into the heap, and says so. false: something has come meanwhile, and it is nowhere. */
+/* HA2. Into the heap, and says so. false: something has come meanwhile, and it is nowhere. */
 static bool lie_down(struct percpu *cpu, struct vcpu *v)
 {
 	uint64_t alarm = due(v);
@@ -84,7 +85,7 @@ void sleep_arrived(struct percpu *cpu, struct vcpu *v)
 		heap_take(&cpu->sleepers, &v->sleeps);
 }
 
-/* Each once, whatever its timers are programmed to: it is not due again before the next tick. */
+/* HA4. Each once, whatever its timers are programmed to: it is not due again before the next tick. */
 void sleepers_look(struct percpu *cpu)
 {
 	uint64_t now = rdtsc();

@@ -14,6 +14,7 @@
 
 static bool delivers(const struct vmx_vcpu *v) { return v->proc2 & PROC2_VIRTUAL_INTERRUPTS; }
 
+/* SDM, "Evaluation of Pending Virtual Interrupts": there is none to deliver while RVI is 0. */
 static void hide_interrupts(const struct vmx_vcpu *v, struct hvm_v86 *was)
 {
 	if (!delivers(v))
@@ -44,7 +45,8 @@ void vmx_v86_begin(const struct vmx_vcpu *v, const struct hvm_tss *tss, struct h
 	}
 	was->tr = vmx_get_segment(SEG_TR);
 	vmx_set_segment(SEG_TR, &tr);
-	/* SYSENTER would leave virtual-8086 mode. */
+	/* SYSENTER would leave virtual-8086 mode; with a CS of 0 it is #GP ("Performing Fast Calls to System Procedures
+	 * with the SYSENTER and SYSEXIT Instructions"). */
 	was->sysenter_cs = vmread(VMCS_GUEST_SYSENTER_CS);
 	VM_MUTANT(V86_SYSENTER, vmwrite(VMCS_GUEST_SYSENTER_CS, 0));
 	intercept_all(was);

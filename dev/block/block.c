@@ -172,6 +172,7 @@ static enum step begin_write(struct block_queue *q, struct block_disk *d, struct
 	return start(q, d, BLOCK_WRITE, sector, q->piece);
 }
 
+/* BK3. A snapshot is not kept, and what nobody writes is on the medium. */
 static enum step begin_flush(struct block_queue *q, struct block_disk *d)
 {
 	q->flushing = true;
@@ -232,8 +233,8 @@ static void end_step(struct block_queue *q, const struct block_disk *held, enum 
 	unlock(q);
 }
 
-/* The next disk's turn; NULL: nobody waits, and the queue is nobody's, or it goes on later. That is so, too, where the
- * disk is another than the one that is entered: nobody enters two. */
+/* The next disk's turn; NULL: nobody waits, and the queue is nobody's, or it goes on later (BK5). That is so, too,
+ * where the disk is another than the one that is entered: nobody enters two. */
 static struct block_disk *next(struct block_queue *q, const struct block_disk *held, bool enough)
 {
 	struct block_disk *d;
@@ -316,7 +317,7 @@ void block_go_on(struct block_queue *q)
 		run(q, NULL);
 }
 
-/* May the disk's requests be forgotten now? The lock is held. */
+/* May the disk's requests be forgotten now (BK4)? The lock is held. */
 static bool may_cancel(const struct block_queue *q, const struct block_disk *d, bool entered)
 {
 	if (q->state == BLOCK_RUNNING)

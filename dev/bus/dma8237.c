@@ -1,9 +1,10 @@
-/* dev/bus/dma8237.c - the registers of the DMA controllers. */
+/* dev/bus/dma8237.c - the registers of the DMA controllers. 8237A data sheet, "Register Description". */
 #include "dev/bus/dma8237.h"
 #include "dev/bus/bytes.h"
 
 enum { STATUS_COMMAND = 8, REQUEST, MASK_ONE, MODE, CLEAR_FLIP_FLOP, MASTER_CLEAR, CLEAR_MASK, MASK_ALL };
 
+/* "Software Commands", Master Clear. */
 static void master_clear(struct dma8237_chip *c)
 {
 	c->command = c->request = 0;
@@ -23,6 +24,7 @@ static uint8_t chip_read(struct dma8237_chip *c, unsigned reg)
 	return (uint8_t)(c->current[reg] >> (high ? 8 : 0));
 }
 
+/* "Request Register", "Mask Register": bits 1:0 are the channel, bit 2 is what it gets. */
 static void set_bit(uint8_t *set, uint8_t value)
 {
 	if (value & 4)
@@ -31,6 +33,7 @@ static void set_bit(uint8_t *set, uint8_t value)
 		*set &= (uint8_t)~(1u << (value & 3));
 }
 
+/* "Current Address Register", "Current Word Register": two bytes, the lower first, the base written along. */
 static void address_write(struct dma8237_chip *c, unsigned reg, uint8_t value)
 {
 	unsigned shift = c->high ? 8 : 0;

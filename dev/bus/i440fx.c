@@ -5,7 +5,8 @@
 #define PAMS 7u
 #define SMRAM 0x72u
 
-/* PAM0's upper half is the last area's; of PAM1 to PAM6 each half is one's, in the order of their addresses. */
+/* "PAM - Programmable Attribute Map Registers": PAM0's upper half is the last area's; of PAM1 to PAM6 each half is
+ * one's, in the order of their addresses. */
 unsigned i440fx_area(const struct i440fx *b, unsigned n)
 {
 	const uint8_t *pam = b->pci.config + PAM0;
@@ -30,12 +31,12 @@ bool i440fx_init(struct i440fx *b, struct pci *bus, uint32_t subsystem, void (*m
 	b->memory_changed = memory_changed;
 	b->ctx = ctx;
 	d->written = memory_changed ? written : NULL;
-	pci_identify(d, 0x8086, 0x1237, 0x060000, 0x02);
+	pci_identify(d, PCI_VENDOR_INTEL, 0x1237, PCI_CLASS(PCI_CLASS_HOST_BRIDGE, 0), 0x02);
 	pci_put16(d->reset, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-	pci_put16(d->reset, PCI_STATUS, 0x0200); /* medium DEVSEL */
+	pci_put16(d->reset, PCI_STATUS, PCI_STATUS_MEDIUM);
 	pci_put32(d->reset, PCI_SUBSYSTEM, subsystem);
-	/* Command: parity errors and SERR#; memory and bus master are always on. */
-	pci_put16(d->writable, PCI_COMMAND, 0x0140);
+	/* "PCICMD - PCI Command Register": memory and bus master are always on. */
+	pci_put16(d->writable, PCI_COMMAND, PCI_COMMAND_PARITY | PCI_COMMAND_SERR);
 	memset(&d->writable[PAM0], 0xff, PAMS);
 	d->writable[SMRAM] = 0xff;
 	return pci_add(bus, d, PCI_DEVFN(0, 0));

@@ -17,6 +17,7 @@
 #define SMBBA 0x90u
 #define SMBHSTCFG 0xd2u
 
+/* "PIRQRC[A:D] - PIRQx Route Control Registers". */
 static void route(struct pci_device *d, unsigned reg, unsigned size)
 {
 	if (reg >= PIIX_PIRQ + PCI_PIRQS || reg + size <= PIIX_PIRQ)
@@ -27,9 +28,9 @@ static void route(struct pci_device *d, unsigned reg, unsigned size)
 
 static void make_isa(struct pci_device *d, uint32_t subsystem)
 {
-	pci_identify(d, 0x8086, 0x7000, 0x060100, 0x00);
+	pci_identify(d, PCI_VENDOR_INTEL, 0x7000, PCI_CLASS(PCI_CLASS_ISA_BRIDGE, 0), 0x00);
 	pci_put16(d->reset, PCI_COMMAND, PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-	pci_put16(d->reset, PCI_STATUS, 0x0200);
+	pci_put16(d->reset, PCI_STATUS, PCI_STATUS_MEDIUM);
 	d->reset[PCI_HEADER_TYPE] = PCI_MULTIFUNCTION;
 	pci_put32(d->reset, PCI_SUBSYSTEM, subsystem);
 	memset(&d->reset[PIIX_PIRQ], PCI_PIRQ_OFF, PCI_PIRQS);
@@ -45,8 +46,8 @@ static void make_isa(struct pci_device *d, uint32_t subsystem)
 
 static void make_pm(struct pci_device *d, uint32_t subsystem)
 {
-	pci_identify(d, 0x8086, 0x7113, 0x068000, 0x03);
-	pci_put16(d->reset, PCI_STATUS, 0x0280);
+	pci_identify(d, PCI_VENDOR_INTEL, 0x7113, PCI_CLASS(PCI_CLASS_OTHER_BRIDGE, 0), 0x03);
+	pci_put16(d->reset, PCI_STATUS, PCI_STATUS_MEDIUM | PCI_STATUS_FAST);
 	pci_put32(d->reset, PCI_SUBSYSTEM, subsystem);
 	d->reset[PCI_INTERRUPT_PIN] = 1;
 	d->reset[PCI_INTERRUPT_LINE] = ACPI_SCI_IRQ;

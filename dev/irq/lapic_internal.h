@@ -7,7 +7,6 @@
 
 /* ---- 256-bit vector registers: eight words, one behind the other here, 16 bytes apart in a page ---- */
 
-static inline bool vector_test(const uint32_t *reg, unsigned v) { return reg[v >> 5] >> (v & 31) & 1; }
 static inline void vector_set(uint32_t *reg, unsigned v) { reg[v >> 5] |= 1u << (v & 31); }
 static inline void vector_clear(uint32_t *reg, unsigned v) { reg[v >> 5] &= ~(1u << (v & 31)); }
 

@@ -143,6 +143,8 @@ static void transfer(struct virtio_blk *b, struct virtio_blk_slot *s, bool in, u
 	s->io.segment = c->segment + (in ? c->readable : 0);
 	s->io.segments = in ? c->writable : c->readable;
 	bytes = sum(s->io.segment, s->io.segments);
+	/* "Driver Requirements: Device Operation": whole sectors, within the capacity; "Feature bits": not where RO
+	 * is. */
 	if (bytes % SECTOR_SIZE || bytes >> 32 || !block_in_range(b->disk, sector, bytes / SECTOR_SIZE) ||
 	    (!in && b->disk->read_only)) {
 		answer(b, s, VIRTIO_BLK_S_IOERR);
@@ -161,6 +163,8 @@ static void change_range(struct virtio_blk *b, struct virtio_blk_slot *s, bool z
 	if (bytes != sizeof(range) || !take_bytes(b, &s->chain, &range, sizeof(range)) || b->disk->read_only ||
 	    !block_in_range(b->disk, range.sector, range.count))
 		answer(b, s, VIRTIO_BLK_S_IOERR);
+	/* "Device Operation": of the flags there is the one bit, for zeroes; else the device says that it knows
+	 * none. */
 	else if (range.flags & ~(zeroes ? 1u : 0u))
 		answer(b, s, VIRTIO_BLK_S_UNSUPP);
 	else if (zeroes)

@@ -153,7 +153,7 @@ static void add_capabilities(struct virtio_pci *p)
 	window[VIRTIO_CAP_BAR] = 0xff;
 	memset(window + VIRTIO_CAP_OFFSET, 0xff, VIRTIO_CAP_MORE + 4 - VIRTIO_CAP_OFFSET);
 	p->pci.reset[PCI_CAPABILITIES] = VIRTIO_CAP_MSIX;
-	p->pci.reset[PCI_STATUS] = 0x10; /* there are some */
+	p->pci.reset[PCI_STATUS] = PCI_STATUS_CAPABILITIES;
 }
 
 /* "PCI Device Discovery": 0x1000 and up are transitional, by the subsystem; a disk has 0x1001. */

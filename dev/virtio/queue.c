@@ -76,7 +76,7 @@ static bool follow(struct virtq *q, struct virtq_chain *c, uint64_t table, unsig
 			d = *first;
 		else if (!guest_memory_read(q->memory, table + VIRTQ_DESC_BYTES * at, &d, sizeof(d)))
 			return false;
-		/* "Indirect Descriptors": one that is indirect is alone. */
+		/* "Indirect Descriptors": there are none within a table. */
 		if (VM_KEPT(VIRTQ_NESTED, d.flags & VIRTQ_DESC_F_INDIRECT) || !add_segment(c, &d))
 			return false;
 		if (!(d.flags & VIRTQ_DESC_F_NEXT))
@@ -112,7 +112,7 @@ bool virtq_pop(struct virtq *q, struct virtq_chain *chain)
 	if (!q->ready || VM_KEPT(VIRTQ_BROKEN, q->broken) || !read16(q, q->avail + VIRTQ_RING_IDX, &idx) ||
 	    idx == q->next_avail)
 		return false;
-	/* The guest cannot have more on its way than there are descriptors. */
+	/* VQ3: the guest cannot have more on its way than there are descriptors. */
 	if (VM_KEPT(VIRTQ_AHEAD, (uint16_t)(idx - q->next_avail) > q->size) ||
 	    !read16(q, q->avail + VIRTQ_RING_ENTRIES + VIRTQ_AVAIL_BYTES * (q->next_avail & (q->size - 1u)),
 		    &chain->head) ||

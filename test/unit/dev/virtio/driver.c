@@ -27,7 +27,7 @@ static int make(bool read_only)
 	guest_make(&rig->guest, &rig->medium, 0);
 	rig->guest.disk.read_only = read_only;
 	virtio_blk_init(&rig->blk, &rig->guest.disk, "a disk");
-	virtio_pci_init(&rig->pci, &rig->blk.device, 0x010000, message, rig);
+	virtio_pci_init(&rig->pci, &rig->blk.device, PCI_CLASS(PCI_CLASS_STORAGE, 0), message, rig);
 	assert_true(ports_init(&rig->ports, &rig->pio, none, false));
 	assert_true(pci_init(&rig->bus, &rig->pio, &rig->mmio, &rig->ports,
 			     (struct irq_line){ set_line, rig, 0 }));

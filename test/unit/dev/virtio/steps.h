@@ -12,27 +12,27 @@
 typedef void common_out(unsigned reg, unsigned size, uint64_t value);
 
 /* From a reset to features that both have agreed on. */
-static inline void step_agree(common_out *out, uint64_t features)
+static inline void step_agree(common_out *put_common, uint64_t features)
 {
-	out(VIRTIO_COMMON_STATUS, 1, 0);
-	out(VIRTIO_COMMON_STATUS, 1, VIRTIO_ACKNOWLEDGE);
-	out(VIRTIO_COMMON_STATUS, 1, STATUS_KNOWN);
+	put_common(VIRTIO_COMMON_STATUS, 1, 0);
+	put_common(VIRTIO_COMMON_STATUS, 1, VIRTIO_ACKNOWLEDGE);
+	put_common(VIRTIO_COMMON_STATUS, 1, STATUS_KNOWN);
 	for (unsigned half = 0; half < 2; half++) {
-		out(VIRTIO_COMMON_DRIVER_HALF, 4, half);
-		out(VIRTIO_COMMON_DRIVER_FEATURES, 4, (uint32_t)(features >> (32 * half)));
+		put_common(VIRTIO_COMMON_DRIVER_HALF, 4, half);
+		put_common(VIRTIO_COMMON_DRIVER_FEATURES, 4, (uint32_t)(features >> (32 * half)));
 	}
-	out(VIRTIO_COMMON_STATUS, 1, STATUS_AGREED);
+	put_common(VIRTIO_COMMON_STATUS, 1, STATUS_AGREED);
 }
 
 /* Where the first queue is. */
-static inline void step_place(common_out *out, uint16_t size, uint64_t desc, uint64_t avail, uint64_t used)
+static inline void step_place(common_out *put_common, uint16_t size, uint64_t desc, uint64_t avail, uint64_t used)
 {
-	out(VIRTIO_COMMON_SELECT, 2, 0);
-	out(VIRTIO_COMMON_SIZE, 2, size);
-	out(VIRTIO_COMMON_DESC, 8, desc);
-	out(VIRTIO_COMMON_AVAIL, 4, (uint32_t)avail); /* 64 bits by halves, too */
-	out(VIRTIO_COMMON_AVAIL + 4, 4, avail >> 32);
-	out(VIRTIO_COMMON_USED, 8, used);
+	put_common(VIRTIO_COMMON_SELECT, 2, 0);
+	put_common(VIRTIO_COMMON_SIZE, 2, size);
+	put_common(VIRTIO_COMMON_DESC, 8, desc);
+	put_common(VIRTIO_COMMON_AVAIL, 4, (uint32_t)avail); /* 64 bits by halves, too */
+	put_common(VIRTIO_COMMON_AVAIL + 4, 4, avail >> 32);
+	put_common(VIRTIO_COMMON_USED, 8, used);
 }
 
 #endif
