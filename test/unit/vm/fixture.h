@@ -96,12 +96,13 @@ static inline void code(const void *bytes, size_t n)
 	bench_poke(BENCH_CODE, bytes, n);
 }
 
-/* OUT of a byte, of 2 bytes length; a phase's mark is one, too (vm/account/account.h). */
-static inline void out(uint16_t port, uint8_t value)
+/* OUT, of 2 bytes length; a phase's mark is one, too (vm/account/account.h). */
+static inline void out_sized(uint16_t port, unsigned size, uint32_t value)
 {
 	*bench_gpr(GPR_RAX) = value;
-	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)port << 16, .length = 2);
+	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)port << 16 | (size - 1), .length = 2);
 }
+static inline void out(uint16_t port, uint8_t value) { out_sized(port, 1, value); }
 static inline void mark(uint8_t phase) { out(MARK_PORT, phase); }
 
 /* A request arrives on the control channel, and the guest is left for it. */

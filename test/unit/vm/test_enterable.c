@@ -33,7 +33,7 @@ static void one(enum bench_mode mode, unsigned cpl, uint32_t field, uint64_t val
 #define GOOD(mode, cpl, field, value) one(mode, cpl, field, value, true, __LINE__)
 #define BAD(mode, cpl, field, value) one(mode, cpl, field, value, false, __LINE__)
 
-static void code(void **state)
+static void code_segment(void **state)
 {
 	const uint32_t access = FIELD(ACCESS, SEG_CS);
 
@@ -129,7 +129,7 @@ static void unrestricted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(code),
+		cmocka_unit_test(code_segment),
 		cmocka_unit_test(stack),
 		cmocka_unit_test(data),
 		cmocka_unit_test(virtual_8086),

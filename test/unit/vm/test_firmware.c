@@ -21,12 +21,6 @@ static void start_firmware(enum bench_cpu cpu, const char *mmu, const char *desc
 	vm = bench.vm[0];
 }
 
-static void out(uint16_t port, unsigned size, uint32_t value)
-{
-	bench_gpr(GPR_RAX)[0] = value;
-	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)port << 16 | (size - 1), .length = 1);
-}
-
 static uint32_t in(uint16_t port, unsigned size)
 {
 	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)port << 16 | 8 | (size - 1), .length = 1);
@@ -50,8 +44,8 @@ static void poke(uint64_t gpa, uint8_t byte)
 
 static void set_pam(unsigned n, uint8_t value)
 {
-	out(PCI_ADDRESS, 4, PCI_ADDRESS_ENABLE | ((0x59 + n) & 0xfc));
-	out((uint16_t)(PCI_DATA + ((0x59 + n) & 3)), 1, value);
+	out_sized(PCI_ADDRESS, 4, PCI_ADDRESS_ENABLE | ((0x59 + n) & 0xfc));
+	out_sized((uint16_t)(PCI_DATA + ((0x59 + n) & 3)), 1, value);
 }
 
 /* A guest that is only emulated does not come to an entry; these are about one that does. */
@@ -137,7 +131,7 @@ static void begin(uint32_t control, uint32_t length, uint64_t gpa)
 	uint32_t d[4] = { swap(control), swap(length), swap((uint32_t)(gpa >> 32)), swap((uint32_t)gpa) };
 
 	bench_poke(DESCRIPTOR, d, sizeof(d));
-	out(FW_CFG_DMA + 4, 4, swap(DESCRIPTOR));
+	out_sized(FW_CFG_DMA + 4, 4, swap(DESCRIPTOR));
 }
 
 static uint32_t control_now(void)
@@ -196,8 +190,8 @@ static void transfers_to_nowhere(void **state)
 	for (unsigned n = 0; n < ARRAY_SIZE(nowhere); n++) {
 		assert_int_equal(transfer(READ_ITEM(FW_CFG_SIGNATURE), 8, nowhere[n]), FW_CFG_DMA_ERROR);
 		assert_int_equal(transfer(READ_ITEM(0x7777), 0x20000, nowhere[n]), FW_CFG_DMA_ERROR);
-		out(FW_CFG_DMA, 4, swap((uint32_t)(nowhere[n] >> 32)));
-		out(FW_CFG_DMA + 4, 4, swap((uint32_t)nowhere[n])); /* a descriptor */
+		out_sized(FW_CFG_DMA, 4, swap((uint32_t)(nowhere[n] >> 32)));
+		out_sized(FW_CFG_DMA + 4, 4, swap((uint32_t)nowhere[n])); /* a descriptor */
 		assert_false(vm->fw_cfg.dma.busy);
 	}
 	assert_int_equal(transfer(FW_CFG_DMA_WRITE, 4, TARGET), FW_CFG_DMA_ERROR);
@@ -222,7 +216,7 @@ static void long_transfers(void **state)
 	assert_int_equal(peek(0x2fffff), 0);
 	assert_int_equal(peek(0x300000), 0xff);
 	begin(READ_ITEM(0x7777), 0x200000, 0x100000);
-	out(FW_CFG_SELECT, 2, FW_CFG_ID);
+	out_sized(FW_CFG_SELECT, 2, FW_CFG_ID);
 	assert_int_equal(control_now(), FW_CFG_DMA_ERROR);
 	assert_int_equal(in(FW_CFG_DATA, 1), 3);
 	/* Of which nothing was transferred that would take time. */
@@ -282,7 +276,7 @@ static void what_is_refused(void **state)
 static void say(const char *text)
 {
 	for (; *text; text++)
-		out(DEBUGCON_PORT, 1, (uint8_t)*text);
+		out_sized(DEBUGCON_PORT, 1, (uint8_t)*text);
 }
 
 static void the_log(void **state)

@@ -34,7 +34,7 @@ static void start_with(unsigned vcpus)
 
 static void send(uint64_t icr) { STEP(bench_wrmsr(X2APIC_ICR, icr)); }
 
-static void until(const struct vcpu *v)
+static void slices_until(const struct vcpu *v)
 {
 	for (unsigned n = 0; bench.v != v; n++) {
 		assert_true(n < 50);
@@ -44,10 +44,10 @@ static void until(const struct vcpu *v)
 
 static void start_second(uint8_t vector)
 {
-	until(boot);
+	slices_until(boot);
 	send(TO_SECOND | ICR_INIT);
 	send(TO_SECOND | ICR_STARTUP | vector);
-	until(second);
+	slices_until(second);
 }
 
 static void stays_with_boot(void)
@@ -80,7 +80,7 @@ static void a_start_up_ipi(void **state)
 	(void)state;
 	start_with(2);
 	send(TO_SECOND | ICR_STARTUP | 0x9a);
-	until(second);
+	slices_until(second);
 	assert_int_equal(vmcs_get(VMCS_GUEST_RIP), 0);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR + 2 * SEG_CS), 0x9a00);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_BASE + 2 * SEG_CS), 0x9a000);
@@ -91,8 +91,8 @@ static void a_start_up_ipi(void **state)
 	assert_int_equal(*bench_gpr(GPR_RDX), vm->cpuid.basic[1].eax);
 	assert_false(second->waits || second->halted);
 	assert_int_equal(second->tsc_offset, boot->tsc_offset);
-	until(boot);
-	until(second);
+	slices_until(boot);
+	slices_until(second);
 	finish();
 }
 
@@ -103,16 +103,16 @@ static void start_up_ipis_that_count(void **state)
 	start_with(2);
 	send(TO_SECOND | ICR_STARTUP | 0x10);
 	send(TO_SECOND | ICR_STARTUP | 0x11);
-	until(second);
+	slices_until(second);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_BASE + 2 * SEG_CS), 0x10000);
 	vmcs_put(VMCS_GUEST_RIP, 0x100);
-	until(boot);
+	slices_until(boot);
 	send(TO_SECOND | ICR_STARTUP | 0x12);
-	until(second);
+	slices_until(second);
 	assert_int_equal(vmcs_get(VMCS_GUEST_RIP), 0x100);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_BASE + 2 * SEG_CS), 0x10000);
 	/* An INIT takes the place of one that came before and that was not taken. */
-	until(boot);
+	slices_until(boot);
 	send(TO_SECOND | ICR_INIT);
 	send(TO_SECOND | ICR_STARTUP | 0x20);
 	send(TO_SECOND | ICR_INIT);
@@ -141,7 +141,7 @@ static void init_alone(void **state)
 	(void)state;
 	start_with(2);
 	start_second(0x10);
-	until(boot);
+	slices_until(boot);
 	send(TO_SECOND | ICR_STARTUP | 0x20);
 	assert_false(second->sipi_pending);
 	send(TO_SECOND | ICR_INIT);
@@ -163,7 +163,7 @@ static void init_resets(void **state)
 	assert_true(second->lapic.sw_enabled);
 	second->event.info = (uint32_t)EVENT_VALID | EVENT_TYPE_EXTERNAL | 0x55;
 	second->nmi_pending = true;
-	until(boot);
+	slices_until(boot);
 	flushes = bench.invvpids + bench.invepts;
 	start_second(0x11);
 	assert_true(bench.invvpids + bench.invepts > flushes);
@@ -208,7 +208,7 @@ static void init_to_all_others(void **state)
 	send(ALL_BUT_SELF | ICR_INIT);
 	send(ALL_BUT_SELF | ICR_STARTUP | 0x30);
 	for (unsigned n = 1; n < 4; n++) {
-		until(vm->vcpu[n]);
+		slices_until(vm->vcpu[n]);
 		assert_int_equal(vmcs_get(VMCS_GUEST_ES_BASE + 2 * SEG_CS), 0x30000);
 	}
 	finish();
@@ -269,7 +269,7 @@ static void an_interrupt_to_another(void **state)
 	STEP(bench_exit_simple(EXIT_HLT, 1));
 	assert_ptr_equal(bench.v, boot);
 	send(TO_SECOND | 0x44);
-	until(second);
+	slices_until(second);
 	assert_int_equal(bench.entry.event & EVENT_VECTOR, 0x44);
 	finish();
 }
@@ -367,7 +367,7 @@ static void anew_under_shadow_tables(void **state)
 	start_with(2);
 	start_second(0x9a);
 	assert_true(bench_mode(BENCH_LONG64, 0));
-	until(boot);
+	slices_until(boot);
 	assert_null(vm_switch(vm, mmu_mechanism_by_name("shadow")));
 	again();
 	assert_false(second->emulated);
