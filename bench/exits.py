@@ -1,5 +1,5 @@
 """The tables of exits.sh: exits.py CONSOLE-OF-EXITCOST JSON-OF-BOOT DIRECTORY-OF-MEASURES DIRECTORY-OF-TPR
-CONSOLE-OF-IPICOST. Status 1 when a limit is exceeded."""
+CONSOLE-OF-IPICOST DIRECTORY-OF-IRQL DIRECTORY-OF-FORMS. Status 1 when a limit is exceeded."""
 
 import json
 import os
@@ -27,6 +27,7 @@ LAPIC = (
     ('mmio_ppr', 'read of the PPR', None, 600, 600),
     ('mmio_eoi', 'EOI, none in service', 800, 600, 10),
 )
+TRAPPED = 900           # an access to the TPR by trap; a PUSH of it reads it, and stores to the guest's stack
 # Between CPUs, in ticks: with several CPUs, Bochs' time goes on by the mean of what they carry out in turn, and for one
 # that is halted by 16: then about 1.5 ticks are an instruction. The sums count those of both CPUs.
 BETWEEN = (
@@ -113,6 +114,24 @@ def patched(folder):
         row('%s: exits' % name, exits, 1000 if method == 'trap' else 0)
 
 
+def forms(directory):
+    """A trapped access to the TPR by each form of instruction, by bits and mechanism."""
+    global exceeded
+    columns = ['%s.%s' % (bits, mmu) for bits in ('32', '64') for mmu in ('ept', 'shadow', 'vtlb', 'brute')]
+    costs = {name: read_costs(os.path.join(directory, name)) for name in columns}
+    print('\n%-34s' % 'a trapped access to the TPR' + ''.join('%18s' % c.replace('.', ' bits, ') for c in columns))
+    for form in sorted(costs['32.ept'], key=costs['32.ept'].get):
+        if form == 'empty':
+            continue
+        cells = []
+        for c in columns:
+            bad = form != 'tpr_push' and costs[c].get(form, 0) > TRAPPED
+            exceeded += bad
+            cells.append('%s%s' % (costs[c].get(form, '-'), ' EXCEEDED' if bad else ''))
+        print('  %-32s' % form[len('tpr_'):].replace('_', ' ') + ''.join('%18s' % c for c in cells))
+    print('  each at most %d, but for push, which stores to the guest\'s stack besides' % TRAPPED)
+
+
 def main():
     cost = read_costs(sys.argv[1])
     with open(sys.argv[2]) as f:
@@ -146,6 +165,7 @@ def main():
     for name, what in BETWEEN:
         row(what, between[name], None)
     patched(sys.argv[6])
+    forms(sys.argv[7])
     return 1 if exceeded else 0
 
 

@@ -6,7 +6,8 @@
 #
 # Prints tables: the path length of single exits as the guest sees them (test kernel exitcost), the default guest's
 # boot, what each measure against speculation adds to an exit, on the CPU model of BARE_CPU and on one that has the
-# MSRs (SCA_CPU), what an access to the local APIC costs by each method, what is between CPUs, and a 32-bit kernel's
+# MSRs (SCA_CPU), what an access to the local APIC costs by each method, and by trap with
+# each form of instruction, what is between CPUs, and a 32-bit kernel's
 # accesses to its TPR. Status 1 when a limit is exceeded or a run fails.
 set -uo pipefail
 build=build
@@ -40,6 +41,14 @@ for run in {trap,flexpriority,apicv}.{ept,shadow}; do
 		"exitcost with --tpr ${run%.*} --mmu ${run#*.} did not end well"
 done
 
+# A trapped access to the TPR by each form of instruction, as BITS.MECHANISM.
+mkdir "$work/forms"
+for run in {32,64}.{ept,shadow,vtlb,brute}; do
+	"$vellum" run --kernel "$build/guest/test/tprcost${run%.*}.elf" --mem 64M --clock host --timeout 100 \
+		--cpu $BARE_CPU --tpr trap --mmu "${run#*.}" >"$work/forms/$run" 2>&1 || fail \
+		"tprcost${run%.*} with --mmu ${run#*.} did not end well"
+done
+
 # Interrupts from one virtual CPU to another, and moves from CPU to CPU.
 "$vellum" run --kernel "$build/guest/test/ipicost.elf" --mem 64M --clock host --timeout 100 --cpu $BARE_CPU --vcpus 2 \
 	--host-cpus 2 >"$work/ipi" 2>&1 || fail "the test kernel ipicost did not end well"
@@ -56,4 +65,4 @@ for run in {trap,patch,flexpriority}.{ept,shadow}; do
 done
 
 python3 -B "$(dirname "$0")/exits.py" "$work/cost" "$work/boot.json" "$work/measures" "$work/tpr" "$work/ipi" \
-	"$work/irql"
+	"$work/irql" "$work/forms"

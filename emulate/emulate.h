@@ -255,12 +255,31 @@ struct insn {
  * SDM: "Instruction Format". Errors: see enum insn_status; *out is complete only for INSN_OK. */
 enum insn_status emulate_decode(const uint8_t *bytes, unsigned n, enum emulate_mode mode, struct insn *out);
 
-/* MOV of 4 bytes between memory and a register that is not rSP, or of an immediate to memory: an instruction that does
- * nothing but its one access of data, so that who knows what that would be needs no emulator. */
-enum insn_plain { INSN_NOT_PLAIN, INSN_PLAIN_LOAD, INSN_PLAIN_STORE, INSN_PLAIN_STORE_IMM };
+/* What is done to the memory operand of an instruction that has one, of at most 4 bytes, and no other but a register
+ * that is not rSP, or an immediate. LOAD, STORE and STORE_IMM are MOV of 4 bytes: who knows what the access would be
+ * needs nothing for them. For the others there is emulate_on_value(): MOV, MOVZX, MOVSX, CMP, TEST, XCHG, XADD,
+ * CMPXCHG, NOT, NEG, INC, DEC and the other arithmetic of two operands; and for PUSH emulate_push_value(). From STORE
+ * on it is written. */
+enum insn_plain {
+	INSN_NOT_PLAIN,
+	INSN_PLAIN_READ,
+	INSN_PLAIN_PUSH,
+	INSN_PLAIN_LOAD,
+	INSN_PLAIN_STORE,
+	INSN_PLAIN_STORE_IMM,
+	INSN_PLAIN_WRITE,
+	INSN_PLAIN_CHANGE, /* read, then written */
+};
 enum insn_plain insn_plain(const struct insn *i);
+/* Of a plain one: bytes of the memory operand. */
+unsigned insn_operand_size(const struct insn *i);
 /* The offset of its memory operand in the segment i->seg, by e->gpr and e->rip. */
 uint64_t insn_offset(const struct emulate *e, const struct insn *i);
+/* All that a plain instruction does but the access: *value is what the operand holds, and then what it is to hold;
+ * above its size it may be anything. Of e, gpr, rip, rflags and mode are used. LOCK changes nothing. */
+void emulate_on_value(struct emulate *e, const struct insn *i, uint64_t *value);
+/* The same of INSN_PLAIN_PUSH, whose result may be any but EMULATE_HALT (EM2). e is as for emulate_execute(). */
+enum emulate_result emulate_push_value(struct emulate *e, const struct insn *i, uint64_t value);
 
 /* Carry out one decoded instruction at e->rip. The caller answers for the bytes still being there. */
 enum emulate_result emulate_execute(struct emulate *e, const struct insn *insn);

@@ -32,19 +32,6 @@ enum emulate_result exec_mov_load(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
-enum insn_plain insn_plain(const struct insn *i)
-{
-	if (!is_memory(i) || i->opsize != 4)
-		return INSN_NOT_PLAIN;
-	if (i->op == OP_mov_rm_imm)
-		return INSN_PLAIN_STORE_IMM;
-	if (i->reg == EMULATE_RSP || (i->op != OP_mov_load && i->op != OP_mov_store))
-		return INSN_NOT_PLAIN;
-	return i->op == OP_mov_load ? INSN_PLAIN_LOAD : INSN_PLAIN_STORE;
-}
-
-uint64_t insn_offset(const struct emulate *e, const struct insn *i) { return effective_address(e, i); }
-
 enum emulate_result exec_mov_rm_imm(struct emulate *e, const struct insn *i)
 {
 	TRY(rm_write(e, i, i->opsize, i->imm));

@@ -205,6 +205,7 @@ struct hvm_task_switch {
 struct hvm_apic_access {
 	uint16_t offset;  /* in the page */
 	bool instruction; /* an instruction's read or write of data, by linear address */
+	bool write;       /* it was a write: the first half of a read-modify-write may be a read */
 };
 
 /* A guest-physical access that the nested tables did not allow. */

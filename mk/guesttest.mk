@@ -1,9 +1,9 @@
 # The test kernels: build/guest/test/NAME.elf, Multiboot 1, freestanding. A name of GUEST_TEST64 is built for long mode
 # and then given the ELF32 wrapping that Multiboot demands.
 GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32 legacy32 realmode hostile32 flood32 irql32 \
-	irql32pae lives patch32
+	irql32pae lives patch32 tprcost32
 GUEST_TEST64 := paging64 msr-cpuid timer exitcost memory chaos tables emulated stay dirty hostile neighbour flood lost \
-	sysret nullss irql64 ipicost
+	sysret nullss irql64 ipicost tprcost64
 GUEST_TEST_LIB := rt pages
 GUEST_TEST_ELF := $(GUEST_TEST32:%=$(GUEST)/test/%.elf) $(GUEST_TEST64:%=$(GUEST)/test/%.elf)
 
@@ -33,6 +33,8 @@ GUEST_TEST_MORE_tables := table-access
 GUEST_TEST_MORE_realmode := realmode-entry
 GUEST_TEST_MORE_ipicost := ipicost-entry bench
 GUEST_TEST_MORE_exitcost := bench
+GUEST_TEST_MORE_tprcost32 := tprcost-forms bench
+GUEST_TEST_MORE_tprcost64 := tprcost-forms bench
 GUEST_TEST_MORE_flood := flood-kinds flood-tables
 HOSTILE := hostile-code hostile-operands hostile-memory hostile-system
 GUEST_TEST_MORE_hostile := hostile64 hostile64-entry hostile64-tables $(HOSTILE)

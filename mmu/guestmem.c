@@ -159,9 +159,13 @@ size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n)
 		char *p;
 
 		mmu_lock(vm);
-		p = ready_ptr(vm, gpa_gfn(at), true);
+		p = slots_linear(&vm->slots, at, true);
+		if (unlikely(!p)) {
+			p = ready_ptr(vm, gpa_gfn(at), true);
+			p = p ? p + offset : NULL;
+		}
 		if (p) {
-			store(p + offset, (const char *)buf + done, chunk);
+			store(p, (const char *)buf + done, chunk);
 			seam_written();
 			if (vm->ops->guest_written)
 				MUTANT(WRITE_TOLD, vm->ops->guest_written(vm, at, chunk));

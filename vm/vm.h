@@ -73,7 +73,8 @@ enum vm_status {
 #define REQUEST_MEMORY BIT(7) /* what lies below 1 MByte has changed (vm/firmware.c) */
 #define REQUEST_DEBUG BIT(8)  /* what a debugger wants has changed, or a step is being made */
 
-#define INSN_CACHE_SIZE 128
+#define INSN_CACHE_SETS 128
+#define INSN_CACHE_WAYS 2
 
 /* Decoded instructions that touched MMIO, so that the next time they only need to be compared. */
 struct insn_cache {
@@ -148,7 +149,7 @@ struct vcpu {
 	uint64_t patch_watched;  /* the gpa of the TPR, while accesses to it may be patched; ~0: they may not */
 	uint8_t *apic_registers; /* a page for the CPU's use (vm/tpr.c); NULL: there is none */
 	struct emulate emulate;
-	struct insn_cache insn_cache[INSN_CACHE_SIZE];
+	struct insn_cache insn_cache[INSN_CACHE_SETS][INSN_CACHE_WAYS];
 	/* the page of the linear address whose translation the last exit told, and that translation */
 	gva_t fault_page;
 	gpa_t fault_gpa;
@@ -593,6 +594,11 @@ const struct insn_cache *emulation_plain(struct vcpu *v);
 /* What the operand of that instruction is at, accessed and dirty flags set; the CPU has let the access pass otherwise.
  * false: a page fault. */
 bool emulation_operand(struct vcpu *v, const struct insn_cache *c, gpa_t *gpa);
+static inline bool emulation_writes(const struct insn_cache *c) { return c->plain >= INSN_PLAIN_STORE; }
+/* All that such an instruction does but its access: *value is what was read, and then what is to be written; PUSH is
+ * for the other. Nothing is being delivered, and there are no breakpoints. */
+void emulation_on_value(struct vcpu *v, const struct insn_cache *c, uint64_t *value);
+void emulation_push(struct vcpu *v, const struct insn_cache *c, uint64_t value);
 /* Delivers v->event, whose delivery by the CPU has been cut short by an access that only the emulator can make. */
 void emulation_deliver(struct vcpu *v);
 

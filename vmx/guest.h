@@ -178,7 +178,7 @@ static inline struct hvm_apic_access vmx_exit_apic_access(void)
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
 	unsigned type = q >> 12 & 15; /* 0, 1: data read, written by an instruction */
 
-	return (struct hvm_apic_access){ q & 0xfff, type <= 1 };
+	return (struct hvm_apic_access){ q & 0xfff, type <= 1, type == 1 };
 }
 
 /* SDM, "APIC-Write VM Exits" and "EOI Virtualization": an offset in the page, a vector. */

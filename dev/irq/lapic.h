@@ -142,7 +142,15 @@ bool lapic_write_tsc_deadline(struct lapic *l, uint64_t guest_tsc);
 /* The guest's accesses to its TPR, which are counted; value: all of it (CR8 << 4). */
 void lapic_write_tpr(struct lapic *l, uint8_t tpr);
 uint8_t lapic_read_tpr(struct lapic *l);
-/* The same, uncounted. */
+/* A read of up to 4 bytes without the device lock, as lapic_mmio_write_unlocked(): only the TPR. */
+static inline bool lapic_mmio_read_unlocked(struct lapic *l, uint64_t offset, uint64_t *value)
+{
+	if (offset != APIC_TPR)
+		return false;
+	*value = lapic_read_tpr(l);
+	return true;
+}
+/* Uncounted. */
 void lapic_set_tpr(struct lapic *l, uint8_t tpr);
 static inline uint8_t lapic_tpr(const struct lapic *l) { return (uint8_t)__atomic_load_n(l->tpr, __ATOMIC_RELAXED); }
 /* The processor-priority register. */

@@ -10,9 +10,13 @@
 	M(QUICK_BREAKPOINT, "leaving accesses to the local APIC to the emulator where there are breakpoints") \
 	M(QUICK_STRADDLE, "or where the operand may begin in another page") \
 	M(QUICK_EVENT, "or where it is the delivery of an event that made it") \
+	M(QUICK_PUSH, "or where it is the store of a PUSH that exited, not its read") \
+	M(QUICK_MAY_WRITE, "looking whether it may write, for an instruction that exited by its read and writes too") \
+	M(QUICK_FLAGS, "the flags of an instruction whose access was made for it") \
 	M(SERVED_ACTIVE, "looking whether the local APIC answers, before a trapped access to it is quick") \
 	M(SERVED_BASE, "looking whether the page is its own") \
 	M(SERVED_OPERAND, "looking whether it was the operand that led there, and not the guest's tables") \
+	M(SERVED_WRITE, "and whether it may be written, where it is") \
 	M(REQUEUE, "delivering again the event whose delivery an exit interrupted") \
 	M(REQUEUE_UNDEFINED, "masking the undefined bit of IDT-vectoring information") \
 	M(REQUEUE_ERROR, "the error code of such an event") \

@@ -47,24 +47,67 @@ void exit_eoi(struct vcpu *v)
 	spin_unlock(&v->vm->device_lock);
 }
 
-/* The access that the exit tells of, to an aligned register: it has passed all of the guest's own checks. */
-static void serve(struct vcpu *v, const struct insn_cache *c, unsigned offset)
+static ALWAYS_INLINE uint64_t read_register(struct vcpu *v, unsigned offset, unsigned size)
 {
-	uint64_t *gpr = &v->hvm.gpr[c->insn.reg];
+	uint64_t value;
 
-	if (c->plain != INSN_PLAIN_LOAD &&
-	    lapic_mmio_write_unlocked(&v->lapic, offset, 4, c->plain == INSN_PLAIN_STORE ? *gpr : c->insn.imm))
+	if (lapic_mmio_read_unlocked(&v->lapic, offset, &value))
+		return value;
+	spin_lock(&v->vm->device_lock);
+	value = lapic_mmio_read(&v->lapic, offset, size);
+	spin_unlock(&v->vm->device_lock);
+	return value;
+}
+
+static ALWAYS_INLINE void write_register(struct vcpu *v, unsigned offset, unsigned size, uint64_t value)
+{
+	if (lapic_mmio_write_unlocked(&v->lapic, offset, size, value))
 		return;
 	spin_lock(&v->vm->device_lock);
-	if (c->plain == INSN_PLAIN_LOAD)
-		*gpr = lapic_mmio_read(&v->lapic, offset, 4);
-	else
-		lapic_mmio_write(&v->lapic, offset, 4, c->plain == INSN_PLAIN_STORE ? *gpr : c->insn.imm);
+	lapic_mmio_write(&v->lapic, offset, size, value);
 	spin_unlock(&v->vm->device_lock);
 }
 
-/* A MOV that was decoded before needs no emulator, if neither the delivery of an event nor a breakpoint comes into it.
- * NULL: it does. */
+/* What is no MOV of 4 bytes. */
+static __attribute__((noinline)) void serve_other(struct vcpu *v, const struct insn_cache *c, unsigned offset)
+{
+	unsigned size = insn_operand_size(&c->insn);
+	uint64_t value = 0;
+
+	if (c->plain != INSN_PLAIN_WRITE)
+		value = read_register(v, offset, size);
+	if (c->plain == INSN_PLAIN_PUSH) {
+		emulation_push(v, c, value);
+		return;
+	}
+	emulation_on_value(v, c, &value);
+	if (emulation_writes(c))
+		write_register(v, offset, size, value); /* of which it takes the size */
+}
+
+static inline bool is_mov(const struct insn_cache *c)
+{
+	return c->plain >= INSN_PLAIN_LOAD && c->plain <= INSN_PLAIN_STORE_IMM;
+}
+
+/* The access, to an aligned register of the local APIC, has passed all of the guest's own checks. */
+static ALWAYS_INLINE void serve(struct vcpu *v, const struct insn_cache *c, unsigned offset)
+{
+	uint64_t *gpr = &v->hvm.gpr[c->insn.reg];
+
+	if (unlikely(!is_mov(c))) {
+		serve_other(v, c, offset);
+		return;
+	}
+	if (c->plain == INSN_PLAIN_LOAD)
+		*gpr = read_register(v, offset, 4);
+	else
+		write_register(v, offset, 4, c->plain == INSN_PLAIN_STORE ? *gpr : c->insn.imm);
+	exit_skip_access(v, c->insn.length);
+}
+
+/* An instruction that was decoded before needs no more than its access, if neither the delivery of an event nor a
+ * breakpoint comes into it. NULL: one does, or it is another instruction. */
 static const struct insn_cache *decoded(struct vcpu *v)
 {
 	if (VM_KEPT(QUICK_EVENT, v->event.info & EVENT_VALID) ||
@@ -73,31 +116,46 @@ static const struct insn_cache *decoded(struct vcpu *v)
 	return emulation_plain(v);
 }
 
-/* Nor the translation of its operand: the exit says which register it reads or writes. But of an operand that begins in
- * the page before, it says 0, where no register is. */
-static bool access_served(struct vcpu *v, struct hvm_apic_access a)
+/* Is it the operand that leads to gpa? It may have been the guest's tables, or a stack. */
+static bool leads_to(struct vcpu *v, const struct insn_cache *c, gpa_t gpa)
+{
+	gpa_t operand;
+
+	return emulation_operand(v, c, &operand) && !VM_KEPT(SERVED_OPERAND, operand.v != gpa.v);
+}
+
+/* An access of data that the instruction makes to its operand, as far as the exit tells: who pushes what it reads has
+ * written to its stack; and if who reads and writes has read, whether it may write has not been looked at. */
+static inline bool is_of_operand(struct vcpu *v, const struct insn_cache *c, struct hvm_apic_access a)
+{
+	if (likely(a.write == emulation_writes(c)))
+		return true;
+	if (a.write)
+		return VM_LEFT_OUT_OR(QUICK_PUSH, false);
+	return VM_LEFT_OUT_OR(QUICK_MAY_WRITE, leads_to(v, c, GPA(gfn_gpa(v->vm->tpr.page_at).v | a.offset)));
+}
+
+/* Nor does it need the translation of its operand, mostly: the exit says which register it reads or writes. But of an
+ * operand that begins in the page before, it says 0, where no register is. */
+static inline bool access_served(struct vcpu *v, struct hvm_apic_access a)
 {
 	const struct insn_cache *c;
 
 	if (!a.instruction || (a.offset & 3) || VM_KEPT(QUICK_STRADDLE, !a.offset))
 		return false;
 	c = decoded(v);
-	if (!c)
+	if (!c || !is_of_operand(v, c, a))
 		return false;
 	serve(v, c, a.offset);
-	exit_skip_access(v, c->insn.length);
 	return true;
 }
 
-/* Here the exit does not say that: it may have been the guest's tables that lead to gpa. */
+/* Here the exit does not say that. */
 static const struct insn_cache *decoded_access(struct vcpu *v, gpa_t gpa)
 {
 	const struct insn_cache *c = gpa.v & 3 ? NULL : decoded(v);
-	gpa_t operand;
 
-	if (!c || !emulation_operand(v, c, &operand) || VM_KEPT(SERVED_OPERAND, operand.v != gpa.v))
-		return NULL;
-	return c;
+	return c && leads_to(v, c, gpa) ? c : NULL;
 }
 
 bool apic_served(struct vcpu *v, gpa_t gpa)
@@ -111,7 +169,23 @@ bool apic_served(struct vcpu *v, gpa_t gpa)
 	if (!c)
 		return false;
 	serve(v, c, gpa.v & (PAGE_SIZE - 1));
-	exit_skip_access(v, c->insn.length);
+	return true;
+}
+
+static bool other_served(struct vcpu *v, const struct insn_cache *c, gpa_t gpa)
+{
+	unsigned size = insn_operand_size(&c->insn);
+	uint64_t value = 0;
+
+	if (c->plain != INSN_PLAIN_WRITE)
+		value = platform_mmio_read(v, gpa.v, size);
+	if (c->plain == INSN_PLAIN_PUSH) {
+		emulation_push(v, c, value);
+		return true;
+	}
+	emulation_on_value(v, c, &value);
+	if (emulation_writes(c))
+		platform_mmio_write(v, gpa.v, size, value & MASK(8 * size - 1, 0));
 	return true;
 }
 
@@ -122,6 +196,8 @@ bool device_served(struct vcpu *v, gpa_t gpa)
 
 	if (!c)
 		return false;
+	if (!is_mov(c))
+		return other_served(v, c, gpa);
 	gpr = &v->hvm.gpr[c->insn.reg];
 	if (c->plain == INSN_PLAIN_LOAD)
 		*gpr = (uint32_t)platform_mmio_read(v, gpa.v, 4);

@@ -10,7 +10,6 @@
 
 #define REP_LIMIT 128
 #define REP_LIMIT_TABLE 4
-#define UNPROTECTED_MAX 10000
 
 /* SDM, "Modes of Operation" and, for CS.L and CS.D, "Code-Segment Descriptor in 64-bit Mode". CS keeps its D in real
  * mode. */
@@ -41,11 +40,11 @@ static ALWAYS_INLINE void find_insn(struct vcpu *v)
 	e->seg_valid = 0;
 }
 
-static ALWAYS_INLINE void fill(struct vcpu *v)
+/* And to carry it out. */
+static ALWAYS_INLINE void fill_rest(struct vcpu *v)
 {
 	struct emulate *e = &v->emulate;
 
-	find_insn(v);
 	v->hvm.gpr[GPR_RSP] = hvm_rsp(&v->hvm);
 	e->ops = &emulation_ops;
 	e->gpr = v->hvm.gpr;
@@ -57,6 +56,12 @@ static ALWAYS_INLINE void fill(struct vcpu *v)
 	e->scratch = v->xsave_scratch;
 	e->seg_dirty = 0;
 	breakpoints_begin(v);
+}
+
+static ALWAYS_INLINE void fill(struct vcpu *v)
+{
+	find_insn(v);
+	fill_rest(v);
 }
 
 /* The registers, after an instruction or a part of a repeated one. */
@@ -171,54 +176,6 @@ void emulation_deliver(struct vcpu *v)
 	}
 }
 
-/* The same instruction with the same registers, so often in a row? It is translated through the table that it accesses:
- * each time, the table is protected again before the instruction has run. */
-static bool without_end(struct vcpu *v)
-{
-	uint64_t state = v->emulate.rip;
-
-	for (unsigned n = 0; n < EMULATE_GPRS; n++)
-		state = (state << 7 | state >> 57) ^ v->hvm.gpr[n];
-	v->unprotected_count = state == v->unprotected_state ? v->unprotected_count + 1 : 0;
-	v->unprotected_state = state;
-	return v->unprotected_count > UNPROTECTED_MAX;
-}
-
-/* An instruction that cannot be emulated on a guest's page table runs on the CPU, once the table is no longer
- * protected. */
-static bool run_unprotected(struct vcpu *v)
-{
-	return v->emulated_fault && !without_end(v) && mmu_unshadow(&v->vm->mmu, v->emulated_gpa);
-}
-
-static void give_up(struct vcpu *v, const char *what)
-{
-	const struct emulate *e = &v->emulate;
-	char bytes[3 * 15 + 1] = "";
-
-	for (unsigned i = 0; i < e->length && i < 15; i++) {
-		static const char digit[] = "0123456789abcdef";
-
-		bytes[3 * i] = ' ';
-		bytes[3 * i + 1] = digit[e->bytes[i] >> 4];
-		bytes[3 * i + 2] = digit[e->bytes[i] & 15];
-		bytes[3 * i + 3] = '\0';
-	}
-	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: %s at rip 0x%lx:%s", what, e->rip, bytes);
-}
-
-/* What cannot be emulated runs on the CPU, if it is a page table that it accesses. Else a program without privileges
- * gets #UD, so that it cannot stop its VM; what a kernel does stops it, with a sentence. */
-static void refuse(struct vcpu *v, const char *what)
-{
-	if (run_unprotected(v))
-		return;
-	if (VM_KEPT(EMULATED_UD, v->emulate.cpl == 3))
-		event_ud(v);
-	else
-		give_up(v, what);
-}
-
 static void unknown(struct vcpu *v)
 {
 	enum emulation_unknown what = v->emulated ? emulation_unknown(v) : UNKNOWN_STOPS;
@@ -230,7 +187,7 @@ static void unknown(struct vcpu *v)
 	else if (what == UNKNOWN_GP)
 		event_gp(v);
 	else
-		refuse(v, "an instruction that Vellum does not emulate");
+		emulation_refuse(v, "an instruction that Vellum does not emulate");
 }
 
 /* What is not known, or cannot be done, ends the guest with a sentence: an exception that its CPU would not raise would
@@ -257,7 +214,7 @@ static void act_on_result(struct vcpu *v, enum emulate_result result)
 		unknown(v);
 		break;
 	case EMULATE_UNHANDLEABLE:
-		refuse(v, v->emulate.length ? "an access that Vellum cannot carry out" :
+		emulation_refuse(v, v->emulate.length ? "an access that Vellum cannot carry out" :
 			  "the guest executes from memory that cannot be read");
 		break;
 	}
@@ -343,16 +300,35 @@ static enum emulate_result fetch(struct vcpu *v, struct insn_cache *c)
 	return result;
 }
 
+static inline struct insn_cache *cache_set(struct vcpu *v, uint64_t rip)
+{
+	return v->insn_cache[(rip ^ rip >> 7) % INSN_CACHE_SETS];
+}
+
+/* NULL: none was at rip. */
 static inline struct insn_cache *cached(struct vcpu *v, uint64_t rip)
 {
-	return &v->insn_cache[(rip ^ rip >> 4) % INSN_CACHE_SIZE];
+	struct insn_cache *set = cache_set(v, rip);
+
+	if (likely(set[0].rip == rip))
+		return &set[0];
+	return set[1].rip == rip ? &set[1] : NULL;
+}
+
+/* That which was taken first gives way. */
+static struct insn_cache *room_in_cache(struct vcpu *v, uint64_t rip)
+{
+	struct insn_cache *set = cache_set(v, rip);
+
+	set[1] = set[0];
+	return &set[0];
 }
 
 const struct insn_cache *emulation_plain(struct vcpu *v)
 {
 	const struct insn_cache *c = cached(v, hvm_rip(&v->hvm));
 
-	if (!c->plain)
+	if (!c || !c->plain)
 		return NULL;
 	find_insn(v);
 	return likely(still_there(v, c)) ? c : NULL;
@@ -362,6 +338,7 @@ bool emulation_operand(struct vcpu *v, const struct insn_cache *c, gpa_t *gpa)
 {
 	struct emulate *e = &v->emulate;
 	const struct insn *i = &c->insn;
+	bool writes = VM_KEPT(SERVED_WRITE, emulation_writes(c));
 	uint64_t linear;
 	uint32_t error;
 
@@ -372,7 +349,49 @@ bool emulation_operand(struct vcpu *v, const struct insn_cache *c, gpa_t *gpa)
 		linear = (uint32_t)(linear + hvm_segment_base(&v->hvm, (enum segment)i->seg));
 	else if (i->seg >= EMULATE_FS)
 		linear += hvm_segment_base(&v->hvm, (enum segment)i->seg);
-	return emulation_translate(e, linear, c->plain == INSN_PLAIN_LOAD ? 0 : EMULATE_HOW_WRITE, false, gpa, &error);
+	return emulation_translate(e, linear, writes ? EMULATE_HOW_WRITE : 0, false, gpa, &error);
+}
+
+void emulation_on_value(struct vcpu *v, const struct insn_cache *c, uint64_t *value)
+{
+	struct emulate *e = &v->emulate;
+
+	e->gpr = v->hvm.gpr;
+	emulate_on_value(e, &c->insn, value);
+	VM_MUTANT(QUICK_FLAGS, hvm_set_rflags(&v->hvm, e->rflags));
+	exit_skip_access(v, c->insn.length);
+}
+
+/* What a store to the stack needs, no more. */
+static void fill_push(struct vcpu *v)
+{
+	struct emulate *e = &v->emulate;
+
+	v->hvm.gpr[GPR_RSP] = hvm_rsp(&v->hvm);
+	e->ops = &emulation_ops;
+	e->gpr = v->hvm.gpr;
+	e->cr0 = v->mmu.regs.cr0;
+	e->cr4 = v->mmu.regs.cr4;
+	e->seg_dirty = e->shadow = 0;
+	v->breakpoints = 0;
+	v->breakpoint_hits = 0;
+}
+
+void emulation_push(struct vcpu *v, const struct insn_cache *c, uint64_t value)
+{
+	struct emulate *e = &v->emulate;
+	enum emulate_result result;
+
+	fill_push(v);
+	result = emulate_push_value(e, &c->insn, value);
+	if (likely(result == EMULATE_OK)) {
+		hvm_set_rsp(&v->hvm, v->hvm.gpr[GPR_RSP]);
+		exit_skip_access(v, c->insn.length);
+		return;
+	}
+	e->length = c->insn.length;
+	memcpy(e->bytes, c->bytes, sizeof(e->bytes));
+	act_on_result(v, result);
 }
 
 /* A repeated instruction that writes a guest's page table wipes it: a few writes tell the heart that it is a table no
@@ -391,7 +410,9 @@ static ALWAYS_INLINE enum emulate_result carry_out(struct vcpu *v)
 	enum emulate_result result = EMULATE_OK;
 
 	e->length = 0;
-	if (unlikely(!still_there(v, c)))
+	if (unlikely(!c))
+		result = fetch(v, c = room_in_cache(v, e->rip));
+	else if (unlikely(!still_there(v, c)))
 		result = fetch(v, c);
 	if (unlikely(result != EMULATE_OK))
 		return result;

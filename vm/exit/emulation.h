@@ -14,6 +14,9 @@ enum emulation_unknown {
 	UNKNOWN_GP,
 };
 enum emulation_unknown emulation_unknown(const struct vcpu *v);
+/* What cannot be emulated runs on the CPU, if it is a page table that it accesses. Else a program without privileges
+ * gets #UD, so that it cannot stop its VM; what a kernel does stops it, with a sentence. */
+void emulation_refuse(struct vcpu *v, const char *what);
 
 /* What an access of the instruction's is to. The exit itself told what the faulting page translates to, for such an
  * access; anything else is walked. Once there was an implicit supervisor access, so is everything: it may have been

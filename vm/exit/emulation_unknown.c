@@ -1,10 +1,12 @@
 /* vm/exit/emulation_unknown.c - what becomes of bytes that the emulator does not know, where no CPU can be given them
  * instead (vm/emulated.c). Most are no instruction, or one that the guest's CPU does not have: #UD. The few that it
  * has, and that nobody executes in such a place, are listed; they stop the virtual machine. SDM, "Opcode Map" and each
- * instruction's "Real-Address Mode Exceptions". */
+ * instruction's "Real-Address Mode Exceptions". And what becomes of a guest whose instruction cannot be carried out. */
 #include "vm/exit/emulation.h"
 
 #include "lib/mutants/mutate.h"
+
+#define UNPROTECTED_MAX 10000
 
 static bool is_prefix(uint8_t byte)
 {
@@ -64,4 +66,52 @@ enum emulation_unknown emulation_unknown(const struct vcpu *v)
 	/* Far calls and jumps to a task or an inner level, IRET to a task, INT and the flags with CR4.VME. */
 	default: return UNKNOWN_STOPS;
 	}
+}
+
+/* ---- what cannot be carried out ---- */
+
+/* The same instruction with the same registers, so often in a row? It is translated through the table that it accesses:
+ * each time, the table is protected again before the instruction has run. */
+static bool without_end(struct vcpu *v)
+{
+	uint64_t state = v->emulate.rip;
+
+	for (unsigned n = 0; n < EMULATE_GPRS; n++)
+		state = (state << 7 | state >> 57) ^ v->hvm.gpr[n];
+	v->unprotected_count = state == v->unprotected_state ? v->unprotected_count + 1 : 0;
+	v->unprotected_state = state;
+	return v->unprotected_count > UNPROTECTED_MAX;
+}
+
+/* An instruction that cannot be emulated on a guest's page table runs on the CPU, once the table is no longer
+ * protected. */
+static bool run_unprotected(struct vcpu *v)
+{
+	return v->emulated_fault && !without_end(v) && mmu_unshadow(&v->vm->mmu, v->emulated_gpa);
+}
+
+static void give_up(struct vcpu *v, const char *what)
+{
+	const struct emulate *e = &v->emulate;
+	char bytes[3 * 15 + 1] = "";
+
+	for (unsigned i = 0; i < e->length && i < 15; i++) {
+		static const char digit[] = "0123456789abcdef";
+
+		bytes[3 * i] = ' ';
+		bytes[3 * i + 1] = digit[e->bytes[i] >> 4];
+		bytes[3 * i + 2] = digit[e->bytes[i] & 15];
+		bytes[3 * i + 3] = '\0';
+	}
+	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: %s at rip 0x%lx:%s", what, e->rip, bytes);
+}
+
+void emulation_refuse(struct vcpu *v, const char *what)
+{
+	if (run_unprotected(v))
+		return;
+	if (VM_KEPT(EMULATED_UD, v->emulate.cpl == 3))
+		event_ud(v);
+	else
+		give_up(v, what);
 }

@@ -94,5 +94,18 @@ static inline void interrupts_on(void)
 
 #define EXTERNAL(vector) INFO(EVENT_TYPE_EXTERNAL, vector)
 
+static inline void behind_6_bytes(void)
+{
+	assert_int_equal(bench.entry.rip, BENCH_CODE + 6);
+	assert_int_equal(bench.entry.rflags, RFLAGS_FIXED);
+}
+
+static inline uint32_t stacked(unsigned below)
+{
+	uint32_t value;
+
+	bench_peek(BENCH_STACK - below, &value, 4);
+	return value;
+}
 
 #endif

@@ -1,12 +1,6 @@
 /* Registers of the local APIC that the CPU does not serve itself under flexpriority (vm/exit/apic.c). */
 #include "test/unit/vm/lapic.h"
 
-static void behind_6_bytes(void)
-{
-	assert_int_equal(bench.entry.rip, BENCH_CODE + 6);
-	assert_int_equal(bench.entry.rflags, RFLAGS_FIXED);
-}
-
 static void loads_and_stores(void **state)
 {
 	(void)state;
@@ -31,14 +25,6 @@ static void loads_and_stores(void **state)
 		}
 		finish();
 	}
-}
-
-static uint32_t stacked(unsigned below)
-{
-	uint32_t value;
-
-	bench_peek(BENCH_STACK - below, &value, 4);
-	return value;
 }
 
 /* What is no MOV of four bytes, however often it comes. */
@@ -67,6 +53,50 @@ static void other_instructions(void **state)
 		assert_int_equal(bench.v->lapic.svr, 0x1ab);
 		assert_int_equal(bench.entry.rip, BENCH_CODE + 7);
 	}
+	finish();
+}
+
+/* The store of a PUSH, to a stack in the page; its operand is in memory. */
+static void a_stack_in_the_page(void **state)
+{
+	static const uint32_t pushed = 0x1cd;
+
+	(void)state;
+	at("ept", "flexpriority", BENCH_PAE);
+	bench_poke(BENCH_DATA, &pushed, 4);
+	for (unsigned n = 0; n < 3; n++) {
+		bench.v->lapic.svr = 0x1ff;
+		vmcs_put(VMCS_GUEST_RSP, LAPIC + SVR + 4);
+		*bench_gpr(GPR_RBX) = BENCH_DATA;
+		CODE("\xff\x33"); /* push [ebx] */
+		STEP(apic_access(1, SVR));
+		assert_int_equal(bench.v->lapic.svr, 0x1cd);
+		assert_int_equal(vmcs_get(VMCS_GUEST_RSP), LAPIC + SVR);
+		*bench_gpr(GPR_RBX) = LAPIC;
+	}
+	finish();
+}
+
+/* Who reads and writes exits by the read: whether it may write has not been looked at. */
+static void a_change_of_a_read_only_page(void **state)
+{
+	static const uint64_t read_only = LAPIC | 0xe5, writable = LAPIC | 0xe7;
+
+	(void)state;
+	at("ept", "flexpriority", BENCH_LONG64);
+	STEP(apic_write(SVR, 0x1f0));
+	for (unsigned n = 0; n < 3; n++) {
+		CODE("\x83\x8b\xf0\0\0\0\x03"); /* or dword [rbx + 0xf0], 3 */
+		STEP(apic_access(0, SVR));
+		assert_int_equal(bench.v->lapic.svr, 0x1f3);
+	}
+	bench.v->lapic.svr = 0x1f0;
+	bench_poke(BENCH_TABLES + 0x4000 + 503 * 8, &read_only, 8);
+	CODE("\x83\x8b\xf0\0\0\0\x03");
+	STEP(apic_access(0, SVR));
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 3);
+	assert_int_equal(bench.v->lapic.svr, 0x1f0);
+	bench_poke(BENCH_TABLES + 0x4000 + 503 * 8, &writable, 8);
 	finish();
 }
 
@@ -133,241 +163,17 @@ static void the_delivery_of_an_event(void **state)
 	finish();
 }
 
-/* ---- by trap ---- */
-
-/* Loads and stores, each decoded once and known from then on; reads and writes in turn. */
-static void trapped(void **state)
-{
-	static const enum bench_mode modes[] = { BENCH_PROT32, BENCH_PAGED32, BENCH_PAE, BENCH_LONG64 };
-
-	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(modes); m++) {
-		at("ept", "trap", modes[m]);
-		STEP(apic_write(TPR, 0x10));
-		for (unsigned n = 0; n < 4; n++) {
-			mov_store(TPR, 0x20 + n);
-			vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_RF);
-			STEP(misconfig(LAPIC + TPR));
-			EXPECT_NOTHING();
-			behind_6_bytes();
-			assert_int_equal(lapic_tpr(&bench.v->lapic), 0x20 + n);
-			mov_load(TPR);
-			STEP(misconfig(LAPIC + TPR));
-			assert_int_equal(*bench_gpr(GPR_RCX), 0x20 + n);
-			behind_6_bytes();
-		}
-		assert_int_equal(bench.v->lapic.tpr_count.writes, 5);
-		assert_int_equal(bench.v->lapic.tpr_count.reads, 4);
-		assert_int_equal(bench.vm[0]->mmu.counters.ept_misconfigs, 8);
-		finish();
-	}
-}
-
-static const char *const shadows[] = { "shadow", "vtlb", "brute" };
-
-/* By a page fault: the first makes the leaf, the second is answered by it, the others by the instruction. */
-static void trapped_by_reserved_bits(void **state)
-{
-	static const enum bench_mode modes[] = { BENCH_PAGED32, BENCH_PAE, BENCH_LONG64 };
-
-	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(modes) * ARRAY_SIZE(shadows); m++) {
-		at(shadows[m / ARRAY_SIZE(modes)], "trap", modes[m % ARRAY_SIZE(modes)]);
-		mov_store(TPR, 0x10);
-		STEP(page_fault(PFERR_W, LAPIC + TPR));
-		for (unsigned n = 0; n < 4; n++) {
-			mov_store(TPR, 0x20 + n);
-			vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_RF);
-			STEP(page_fault(PFERR_P | PFERR_RSVD | PFERR_W, LAPIC + TPR));
-			EXPECT_NOTHING();
-			behind_6_bytes();
-			assert_int_equal(lapic_tpr(&bench.v->lapic), 0x20 + n);
-			mov_load(TPR);
-			STEP(page_fault(PFERR_P | PFERR_RSVD, LAPIC + TPR));
-			assert_int_equal(*bench_gpr(GPR_RCX), 0x20 + n);
-			behind_6_bytes();
-		}
-		assert_int_equal(bench.v->lapic.tpr_count.writes, 5);
-		assert_int_equal(bench.v->lapic.tpr_count.reads, 4);
-		assert_int_equal(bench.vm[0]->mmu.counters.faults, 9);
-		assert_int_equal(bench.vm[0]->mmu.counters.outcome_emulate, 9);
-		finish();
-	}
-}
-
-static void meet_the_page(void)
-{
-	at("shadow", "trap", BENCH_PAE);
-	for (unsigned n = 0; n < 3; n++) {
-		mov_load(TPR);
-		STEP(page_fault(n ? PFERR_P | PFERR_RSVD : 0, LAPIC + TPR));
-		behind_6_bytes();
-	}
-}
-
-/* The memory map is another: the heart is asked, and finds the leaf out of date. */
-static void the_page_is_memory_now(void **state)
-{
-	(void)state;
-	meet_the_page();
-	bench.vm[0]->mmu.slots.generation++;
-	mov_load(TPR);
-	STEP(page_fault(PFERR_P | PFERR_RSVD, LAPIC + TPR));
-	assert_int_equal(bench.vm[0]->mmu.counters.mmio_stale, 1);
-	finish();
-}
-
-/* An event's delivery reached the page: it is not lost, and the instruction at RIP not executed. */
-static void delivery_that_meets_the_page(void **state)
-{
-	(void)state;
-	meet_the_page();
-	mov_load(TPR);
-	EXIT(PAGE_FAULT_EXIT, .error = PFERR_P | PFERR_RSVD, .qualification = LAPIC + TPR, .vectoring = EXTERNAL(0x51));
-	assert_true(bench.entry.event & EVENT_VALID);
-	assert_int_equal(bench.entry.rip, BENCH_CODE);
-	finish();
-}
-
-/* The guest's tables themselves have reserved bits: a page fault of its own. */
-static void reserved_bits_of_the_guests(void **state)
-{
-	(void)state;
-	meet_the_page();
-	*bench_gpr(GPR_RBX) = BENCH_DATA;
-	mov_load(TPR);
-	STEP(page_fault(PFERR_P | PFERR_RSVD, BENCH_DATA + TPR));
-	assert_int_equal(bench.entry.rip, BENCH_CODE);
-	finish();
-}
-
-/* A segment with a base, and an address by RSP. */
-static void trapped_by_other_operands(void **state)
-{
-	struct segment_state fs;
-
-	(void)state;
-	at("ept", "trap", BENCH_PAE);
-	STEP(apic_write(TPR, 0x10));
-	fs = hvm_segment(&bench.v->hvm, SEG_DS);
-	fs.base = LAPIC - 0x1000;
-	hvm_set_segment(&bench.v->hvm, SEG_FS, &fs);
-	for (unsigned n = 0; n < 2; n++) {
-		CODE("\x64\xa3\x80\x10\0\0"); /* mov fs:[0x1080], eax */
-		*bench_gpr(GPR_RAX) = 0x30 + n;
-		STEP(misconfig(LAPIC + TPR));
-		behind_6_bytes();
-		assert_int_equal(lapic_tpr(&bench.v->lapic), 0x30 + n);
-	}
-	vmcs_put(VMCS_GUEST_RSP, LAPIC + 0x70);
-	for (unsigned n = 0; n < 2; n++) {
-		CODE("\x8b\x4c\x24\x10"); /* mov ecx, [esp + 0x10] */
-		STEP(misconfig(LAPIC + TPR));
-		assert_int_equal((uint32_t)*bench_gpr(GPR_RCX), 0x31);
-	}
-	finish();
-}
-
-/* It was a table of the guest's that lies in the page: the operand is elsewhere. */
-static void a_walk_through_the_page(void **state)
-{
-	uint32_t found;
-
-	(void)state;
-	at("ept", "trap", BENCH_PAE);
-	STEP(apic_write(TPR, 0x10));
-	*bench_gpr(GPR_RBX) = BENCH_DATA;
-	mov_store(TPR, 0x50);
-	STEP(misconfig(LAPIC + TPR));
-	assert_int_equal(lapic_tpr(&bench.v->lapic), 0x10);
-	bench_peek(BENCH_DATA + TPR, &found, 4);
-	assert_int_equal(found, 0x50);
-	finish();
-}
-
-#define IOAPIC 0xfec00000u
-
-static void the_page_of_another_device(void **state)
-{
-	(void)state;
-	at("ept", "trap", BENCH_PAE);
-	STEP(apic_write(TPR, 0x10));
-	*bench_gpr(GPR_RBX) = IOAPIC;
-	for (unsigned n = 0; n < 2; n++) {
-		mov_store(TPR, 0x50);
-		STEP(bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_VIOLATION, .qualification = WRITE_KNOWN,
-						      .gpa = IOAPIC + TPR, .gva = IOAPIC + TPR }));
-		mov_store(TPR, 0x50);
-		STEP(misconfig(IOAPIC + TPR));
-		behind_6_bytes();
-	}
-	assert_int_equal(lapic_tpr(&bench.v->lapic), 0x10);
-	finish();
-}
-
-/* The I/O APIC's version and a redirection entry, by the emulator and without it. */
-static void registers_of_another_device(void **state)
-{
-	(void)state;
-	at("ept", "trap", BENCH_LONG64);
-	*bench_gpr(GPR_RBX) = IOAPIC;
-	mov_store(0, 1);
-	STEP(bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_VIOLATION, .qualification = WRITE_KNOWN,
-					      .gpa = IOAPIC, .gva = IOAPIC }));
-	for (unsigned n = 0; n < 3; n++) {
-		mov_load(0x10);
-		*bench_gpr(GPR_RCX) = ~0ull;
-		STEP(misconfig(IOAPIC + 0x10));
-		assert_int_equal(*bench_gpr(GPR_RCX), 0x170020);
-		behind_6_bytes();
-	}
-	mov_store(0, 0x10);
-	STEP(misconfig(IOAPIC));
-	for (unsigned n = 0; n < 3; n++) {
-		mov_store(0x10, 0x10030 + n);
-		STEP(misconfig(IOAPIC + 0x10));
-		assert_int_equal((uint32_t)bench.vm[0]->ioapic.redirection[0], 0x10030 + n);
-	}
-	finish();
-}
-
-/* There is nobody in its page then. */
-static void trapped_while_disabled(void **state)
-{
-	(void)state;
-	at("ept", "trap", BENCH_PAE);
-	STEP(apic_write(TPR, 0x10));
-	for (unsigned n = 0; n < 2; n++) {
-		mov_load(SVR);
-		STEP(misconfig(LAPIC + SVR));
-		assert_int_equal((uint32_t)*bench_gpr(GPR_RCX), bench.v->lapic.svr);
-	}
-	STEP(bench_wrmsr(MSR_APIC_BASE, LAPIC | APIC_BASE_BSP));
-	mov_load(SVR);
-	STEP(misconfig(LAPIC + SVR));
-	assert_int_equal((uint32_t)*bench_gpr(GPR_RCX), 0xffffffff);
-	finish();
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(loads_and_stores),
 		cmocka_unit_test(other_instructions),
+		cmocka_unit_test(a_stack_in_the_page),
+		cmocka_unit_test(a_change_of_a_read_only_page),
 		cmocka_unit_test(other_bytes),
 		cmocka_unit_test(a_breakpoint_on_the_page),
 		cmocka_unit_test(an_operand_across_the_edge),
 		cmocka_unit_test(the_delivery_of_an_event),
-		cmocka_unit_test(trapped),
-		cmocka_unit_test(trapped_by_reserved_bits),
-		cmocka_unit_test(the_page_is_memory_now),
-		cmocka_unit_test(delivery_that_meets_the_page),
-		cmocka_unit_test(reserved_bits_of_the_guests),
-		cmocka_unit_test(trapped_by_other_operands),
-		cmocka_unit_test(a_walk_through_the_page),
-		cmocka_unit_test(the_page_of_another_device),
-		cmocka_unit_test(registers_of_another_device),
-		cmocka_unit_test(trapped_while_disabled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,260 @@
+/* emulate/plain.c - instructions with one operand in memory, for those who know already what that operand is: a
+ * device's register, which they read and write themselves. What is left of such an instruction is what it does to
+ * registers and flags; for that there is no need of the executors, and little time: a kernel may raise and lower its
+ * priority by any of them thousands of times a second. The results are those of the executors (test_plain.c). */
+#include "emulate/internal.h"
+
+static enum insn_plain plain_mov(const struct insn *i)
+{
+	bool load = i->op == OP_mov_load;
+
+	if (i->op == OP_mov_rm_imm)
+		return i->opsize == 4 ? INSN_PLAIN_STORE_IMM : INSN_PLAIN_WRITE;
+	if (i->opsize != 4)
+		return load ? INSN_PLAIN_READ : INSN_PLAIN_WRITE;
+	return load ? INSN_PLAIN_LOAD : INSN_PLAIN_STORE;
+}
+
+static enum insn_plain plain_of(const struct insn *i)
+{
+	switch (i->op) {
+	case OP_mov_load:
+	case OP_mov_store:
+	case OP_mov_rm_imm:
+		return plain_mov(i);
+	case OP_alu_rm_r:
+	case OP_alu_rm_imm:
+		return i->sub == ALU_CMP ? INSN_PLAIN_READ : INSN_PLAIN_CHANGE;
+	case OP_xchg:
+	case OP_not:
+	case OP_neg:
+	case OP_incdec:
+	case OP_xadd:
+	case OP_cmpxchg:
+		return INSN_PLAIN_CHANGE;
+	case OP_alu_r_rm:
+	case OP_test_rm_r:
+	case OP_test_rm_imm:
+	case OP_movzx:
+	case OP_movsx:
+		return INSN_PLAIN_READ;
+	case OP_push_rm:
+		return INSN_PLAIN_PUSH;
+	default:
+		return INSN_NOT_PLAIN;
+	}
+}
+
+/* Is reg a register, and not a part of the opcode? */
+static bool has_register(const struct insn *i)
+{
+	switch (i->op) {
+	case OP_mov_rm_imm:
+	case OP_alu_rm_imm:
+	case OP_test_rm_imm:
+	case OP_not:
+	case OP_neg:
+	case OP_incdec:
+	case OP_push_rm:
+		return false;
+	default:
+		return true;
+	}
+}
+
+unsigned insn_operand_size(const struct insn *i)
+{
+	return (i->op == OP_movzx || i->op == OP_movsx) && i->sub < i->opsize ? i->sub : i->opsize;
+}
+
+enum insn_plain insn_plain(const struct insn *i)
+{
+	if (!is_memory(i) || insn_operand_size(i) > 4 || (has_register(i) && (i->opsize > 4 || i->reg == EMULATE_RSP)))
+		return INSN_NOT_PLAIN;
+	return plain_of(i);
+}
+
+uint64_t insn_offset(const struct emulate *e, const struct insn *i) { return effective_address(e, i); }
+
+/* ---- registers and flags ---- */
+
+/* Into AH the status flags but OF, into AL that. SDM: "LAHF", "SETcc". */
+#define ON_HOST(insn, size, a, b, f) \
+	__asm__(insn size "\n\tlahf\n\tseto %%al" : [to] "+r"(a), "=&a"(f) : [from] "r"(b) : "cc")
+#define BY_SIZE(insn, size, a, b, f) \
+	do { \
+		if (likely((size) == 4)) \
+			ON_HOST(insn, "l %k[from], %k[to]", a, b, f); \
+		else if ((size) == 2) \
+			ON_HOST(insn, "w %w[from], %w[to]", a, b, f); \
+		else \
+			ON_HOST(insn, "b %b[from], %b[to]", a, b, f); \
+	} while (0)
+
+/* The status flags of ON_HOST, but for AF where the SDM leaves that undefined. */
+static inline void take_flags(struct emulate *e, uint32_t f, uint64_t but)
+{
+	set_flags(e, RFLAGS_STATUS, ((f >> 8 & 0xff) | (f & 1) * RFLAGS_OF) & ~but);
+}
+
+static inline uint64_t logic(struct emulate *e, unsigned op, uint64_t a, uint64_t b, unsigned size)
+{
+	uint32_t f;
+
+	if (op == ALU_AND)
+		BY_SIZE("and", size, a, b, f);
+	else if (op == ALU_OR)
+		BY_SIZE("or", size, a, b, f);
+	else
+		BY_SIZE("xor", size, a, b, f);
+	take_flags(e, f, RFLAGS_AF);
+	return a;
+}
+
+/* SUB and CMP, with borrow SBB; ADD, with carry ADC. */
+static inline uint64_t sum(struct emulate *e, bool minus, uint64_t a, uint64_t b, unsigned size)
+{
+	uint32_t f;
+
+	if (minus)
+		BY_SIZE("sub", size, a, b, f);
+	else
+		BY_SIZE("add", size, a, b, f);
+	take_flags(e, f, 0);
+	return a;
+}
+
+static uint64_t sum_with_carry(struct emulate *e, bool minus, uint64_t a, uint64_t b, unsigned size)
+{
+	uint32_t f;
+
+	if (!(e->rflags & RFLAGS_CF))
+		return sum(e, minus, a, b, size);
+	if (minus)
+		BY_SIZE("stc\n\tsbb", size, a, b, f);
+	else
+		BY_SIZE("stc\n\tadc", size, a, b, f);
+	take_flags(e, f, 0);
+	return a;
+}
+
+static inline uint64_t alu(struct emulate *e, unsigned op, uint64_t a, uint64_t b, unsigned size)
+{
+	switch ((enum alu_op)op) {
+	case ALU_OR:
+	case ALU_AND:
+	case ALU_XOR:
+		return logic(e, op, a, b, size);
+	case ALU_ADC:
+	case ALU_SBB:
+		return sum_with_carry(e, op == ALU_SBB, a, b, size);
+	default:
+		return sum(e, op != ALU_ADD, a, b, size);
+	}
+}
+
+/* CF stays. */
+static uint64_t step_by_one(struct emulate *e, bool down, uint64_t a, unsigned size)
+{
+	uint64_t carry = e->rflags & RFLAGS_CF;
+
+	a = sum(e, down, a, 1, size);
+	set_flags(e, RFLAGS_CF, carry);
+	return a;
+}
+
+static inline void exchange(struct emulate *e, const struct insn *i, uint64_t *value, uint64_t with)
+{
+	write_reg(e, i, i->reg, i->opsize, *value);
+	*value = with;
+}
+
+static inline void compare_and_exchange(struct emulate *e, const struct insn *i, uint64_t *value)
+{
+	uint64_t old = *value & size_mask(i->opsize), accumulator = read_reg(e, i, EMULATE_RAX, i->opsize);
+
+	sum(e, true, accumulator, old, i->opsize);
+	if (old == accumulator)
+		*value = read_reg(e, i, i->reg, i->opsize);
+	else
+		write_gpr(e, EMULATE_RAX, i->opsize, old);
+}
+
+/* Those that are rare. */
+static __attribute__((noinline)) void on_value_rest(struct emulate *e, const struct insn *i, uint64_t *value)
+{
+	switch (i->op) {
+	case OP_not:
+		*value = ~*value;
+		break;
+	case OP_neg:
+		*value = sum(e, true, 0, *value, i->opsize);
+		break;
+	case OP_incdec:
+		*value = step_by_one(e, i->sub, *value, i->opsize);
+		break;
+	case OP_cmpxchg:
+		compare_and_exchange(e, i, value);
+		break;
+	case OP_mov_load:
+		write_reg(e, i, i->reg, i->opsize, *value);
+		break;
+	case OP_mov_store:
+		*value = read_reg(e, i, i->reg, i->opsize);
+		break;
+	case OP_mov_rm_imm:
+		*value = i->imm;
+		break;
+	case OP_movsx:
+		write_gpr(e, i->reg, i->opsize, sign_extend(*value, insn_operand_size(i)));
+		break;
+	default:
+		break;
+	}
+}
+
+void emulate_on_value(struct emulate *e, const struct insn *i, uint64_t *value)
+{
+	uint64_t result;
+
+	switch (i->op) {
+	case OP_alu_rm_r:
+	case OP_alu_rm_imm:
+		result = i->op == OP_alu_rm_imm ? i->imm : read_reg(e, i, i->reg, i->opsize);
+		*value = alu(e, i->sub, *value, result, i->opsize);
+		break;
+	case OP_alu_r_rm:
+		result = alu(e, i->sub, read_reg(e, i, i->reg, i->opsize), *value, i->opsize);
+		if (i->sub != ALU_CMP)
+			write_reg(e, i, i->reg, i->opsize, result);
+		break;
+	case OP_test_rm_r:
+		logic(e, ALU_AND, *value, read_reg(e, i, i->reg, i->opsize), i->opsize);
+		break;
+	case OP_test_rm_imm:
+		logic(e, ALU_AND, *value, i->imm, i->opsize);
+		break;
+	case OP_xchg:
+		exchange(e, i, value, read_reg(e, i, i->reg, i->opsize));
+		break;
+	case OP_xadd:
+		exchange(e, i, value, sum(e, false, *value, read_reg(e, i, i->reg, i->opsize), i->opsize));
+		break;
+	case OP_movzx:
+		write_gpr(e, i->reg, i->opsize, *value & size_mask(insn_operand_size(i)));
+		break;
+	default:
+		on_value_rest(e, i, value);
+		break;
+	}
+	finish(e, i);
+}
+
+enum emulate_result emulate_push_value(struct emulate *e, const struct insn *i, uint64_t value)
+{
+	uint64_t sp = e->gpr[EMULATE_RSP];
+
+	TRY(push_at(e, &sp, i->opsize, value));
+	e->gpr[EMULATE_RSP] = sp;
+	return finish(e, i);
+}

@@ -1,0 +1,6 @@
+/* 64 bits: what an access to the TPR costs, by each form of instruction. */
+#include "tprcost.h"
+
+const char test_name[] = "tprcost64";
+
+void test_main(void) { measure_forms(); }

@@ -1,0 +1,204 @@
+/* test/unit/emulate/test_plain.c - what is left of an instruction when its operand in memory is known
+ * (emulate/plain.c), beside the executor of the same instruction, which test_native.c holds against the host's CPU: the
+ * same state in, the same state out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "test/unit/emulate/world.h"
+
+#define CASES 1500000
+/* Where operands are; code and stack are below. */
+#define FIRST 0x8000u
+#define LAST 0xf000u
+
+static struct world *w;
+static unsigned met[OP_COUNT];
+
+static uint64_t random64(void) { return (uint64_t)rand() << 42 ^ (uint64_t)rand() << 21 ^ (uint64_t)rand(); }
+
+static void random_state(enum emulate_mode mode)
+{
+	for (unsigned n = 0; n < EMULATE_GPRS; n++)
+		w->gpr[n] = rand() % 2 ? FIRST + (unsigned)rand() % 0x3000 : random64();
+	w->gpr[EMULATE_RSP] = rand() % 4 ? 0x7000 : FIRST + (unsigned)rand() % 0x3000;
+	w->e.rflags = (random64() & (RFLAGS_STATUS | RFLAGS_DF | RFLAGS_IF | RFLAGS_TF | RFLAGS_RF)) | RFLAGS_FIXED;
+	if (mode == EMULATE_V86)
+		w->e.rflags |= RFLAGS_VM;
+	w->e.rip = 0x7c00;
+}
+
+static void random_code(uint8_t *code, enum emulate_mode mode)
+{
+	static const uint8_t opcodes[] = { 0x63, 0x80, 0x81, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b,
+					   0xa0, 0xa1, 0xa2, 0xa3, 0xc6, 0xc7, 0xf6, 0xf7, 0xfe, 0xff };
+	static const uint8_t escaped[] = { 0xb0, 0xb1, 0xb6, 0xb7, 0xbe, 0xbf, 0xc0, 0xc1 };
+	static const uint8_t prefixes[] = { 0x66, 0x67, 0xf0, 0x3e, 0x36, 0xf3 };
+	unsigned n = 0;
+
+	for (unsigned k = 0; k < 15; k++)
+		code[k] = (uint8_t)(rand() >> 8);
+	while (rand() % 3 == 0 && n < 3)
+		code[n++] = prefixes[(unsigned)rand() % sizeof(prefixes)];
+	if (mode == EMULATE_LONG64 && rand() % 2)
+		code[n++] = (uint8_t)(0x40 | rand() % 16);
+	if (rand() % 4 == 0) {
+		code[n++] = 0x0f;
+		code[n] = escaped[(unsigned)rand() % sizeof(escaped)];
+	} else if (rand() % 2) {
+		code[n] = (uint8_t)(rand() % 8 << 3 | rand() % 4); /* arithmetic with a register */
+	} else {
+		code[n] = opcodes[(unsigned)rand() % sizeof(opcodes)];
+	}
+	/* An operand of which the displacement says where it is, or a register does. */
+	if (rand() % 2)
+		memset(code + n + 3, 0, 4);
+}
+
+/* What was done to the operand is what insn_plain() says. */
+static void check_accesses(const struct insn *i, enum insn_plain plain, uint64_t at)
+{
+	bool reads = plain <= INSN_PLAIN_LOAD || plain == INSN_PLAIN_CHANGE, writes = plain >= INSN_PLAIN_STORE;
+	bool read = false, written = false;
+
+	for (unsigned n = 0; n < w->events; n++) {
+		const struct world_event *event = &w->log[n];
+
+		if (event->kind == 'f')
+			continue;
+		if (plain == INSN_PLAIN_PUSH && event->kind == 'w')
+			continue;
+		assert_int_equal(event->address, at);
+		assert_int_equal(event->size, insn_operand_size(i));
+		read |= event->kind == 'r';
+		written |= event->kind == 'w' || event->kind == 'c';
+	}
+	assert_int_equal(read, reads);
+	assert_int_equal(written, writes);
+}
+
+static void compare(const struct emulate *other, const uint64_t *gpr)
+{
+	assert_memory_equal(gpr, w->gpr, sizeof(w->gpr));
+	assert_int_equal(other->rip, w->e.rip);
+	assert_int_equal(other->rflags, w->e.rflags);
+}
+
+/* The stack that was pushed to is the same, if it is done again. */
+static void push_again(struct emulate *other, const struct insn *i, uint64_t value)
+{
+	unsigned at = (unsigned)(w->gpr[EMULATE_RSP] & (i->opsize == 8 ? ~0ull : 0xffff));
+	uint64_t pushed = world_load(w, at, i->opsize);
+
+	world_store(w, at, i->opsize, ~pushed);
+	assert_int_equal(emulate_push_value(other, i, value), EMULATE_OK);
+	assert_int_equal(world_load(w, at, i->opsize), pushed);
+}
+
+static void one(const uint8_t *code, const struct insn *i, enum insn_plain plain, uint64_t at)
+{
+	uint64_t value = world_load(w, at, insn_operand_size(i)), gpr[EMULATE_GPRS];
+	struct emulate other = w->e;
+
+	memcpy(gpr, w->gpr, sizeof(gpr));
+	other.gpr = gpr;
+	if (world_step(w, code, 15) != EMULATE_OK)
+		return; /* a write through CS */
+	met[i->op]++;
+	check_accesses(i, plain, at);
+	if (plain == INSN_PLAIN_PUSH) {
+		push_again(&other, i, value);
+	} else {
+		emulate_on_value(&other, i, &value);
+		if (plain >= INSN_PLAIN_WRITE)
+			assert_int_equal(value & size_mask(insn_operand_size(i)),
+					 world_load(w, at, insn_operand_size(i)));
+	}
+	if (plain != INSN_PLAIN_LOAD && plain != INSN_PLAIN_STORE && plain != INSN_PLAIN_STORE_IMM)
+		compare(&other, gpr);
+}
+
+static void random_case(enum emulate_mode mode)
+{
+	enum insn_plain plain;
+	uint8_t code[15];
+	struct insn i;
+	uint64_t at;
+
+	random_code(code, mode);
+	if (emulate_decode(code, sizeof(code), mode, &i) != INSN_OK)
+		return;
+	plain = insn_plain(&i);
+	if (plain == INSN_NOT_PLAIN)
+		return;
+	random_state(mode);
+	at = insn_offset(&w->e, &i);
+	if (i.base == EMULATE_RSP || at < FIRST || at > LAST - 8 || crosses_page(at, 8))
+		return;
+	world_store(w, at, 8, rand() % 2 ? w->gpr[EMULATE_RAX] : random64());
+	if (plain == INSN_PLAIN_PUSH && w->gpr[EMULATE_RSP] >= FIRST && w->gpr[EMULATE_RSP] + 16 > at &&
+	    w->gpr[EMULATE_RSP] < at + 16)
+		return;
+	one(code, &i, plain, at);
+}
+
+static void beside_the_executors(void **state)
+{
+	static const enum insn_op ops[] = { OP_mov_load, OP_mov_store, OP_mov_rm_imm, OP_movzx, OP_movsx, OP_xchg,
+					    OP_alu_rm_r, OP_alu_r_rm, OP_alu_rm_imm, OP_test_rm_r, OP_test_rm_imm,
+					    OP_not, OP_neg, OP_incdec, OP_xadd, OP_cmpxchg, OP_push_rm };
+
+	(void)state;
+	srand(1);
+	for (enum emulate_mode mode = EMULATE_REAL; mode <= EMULATE_LONG64; mode++) {
+		memset(met, 0, sizeof(met));
+		w = world_new(mode);
+		for (unsigned n = 0; n < CASES / 6; n++)
+			random_case(mode);
+		world_free(w);
+		/* PUSH of 64 bits is none of these; of 16 bits it needs a prefix. */
+		for (unsigned n = 0; n < ARRAY_SIZE(ops); n++)
+			if (!met[ops[n]])
+				fail_msg("mode %u: operation %u was not met", mode, n);
+	}
+}
+
+static enum insn_plain plain_of(const char *bytes, enum emulate_mode mode)
+{
+	struct insn i;
+
+	assert_int_equal(emulate_decode((const uint8_t *)bytes, 15, mode, &i), INSN_OK);
+	return insn_plain(&i);
+}
+
+#define ROOM "\0\0\0\0\0\0\0\0\0\0\0\0\0"
+
+/* What is more than one access, or of registers that are not in gpr[], is none. */
+static void not_plain(void **state)
+{
+	(void)state;
+	assert_int_equal(plain_of("\x8b\x01" ROOM, EMULATE_PROT32), INSN_PLAIN_LOAD);
+	assert_int_equal(plain_of("\x8b\x21" ROOM, EMULATE_PROT32), INSN_NOT_PLAIN);  /* mov esp, [ecx] */
+	assert_int_equal(plain_of("\x01\x21" ROOM, EMULATE_PROT32), INSN_NOT_PLAIN);  /* add [ecx], esp */
+	assert_int_equal(plain_of("\x83\x21" ROOM, EMULATE_PROT32), INSN_PLAIN_CHANGE); /* and [ecx], 0 */
+	assert_int_equal(plain_of("\x8b\xc1" ROOM, EMULATE_PROT32), INSN_NOT_PLAIN);  /* mov eax, ecx */
+	assert_int_equal(plain_of("\x8f\x01" ROOM, EMULATE_PROT32), INSN_NOT_PLAIN);  /* pop [ecx] */
+	assert_int_equal(plain_of("\xd1\x21" ROOM, EMULATE_PROT32), INSN_NOT_PLAIN);  /* shl dword [ecx], 1 */
+	assert_int_equal(plain_of("\xff\x11" ROOM, EMULATE_PROT32), INSN_NOT_PLAIN);  /* call [ecx] */
+	assert_int_equal(plain_of("\x48\x8b\x01" ROOM, EMULATE_LONG64), INSN_NOT_PLAIN);
+	assert_int_equal(plain_of("\xff\x31" ROOM, EMULATE_LONG64), INSN_NOT_PLAIN);  /* push of 8 bytes */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(beside_the_executors),
+		cmocka_unit_test(not_plain),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
