@@ -129,25 +129,6 @@ static void failed(void *ctx, const struct block_request *r)
 			    d->vm->config->name, d->config->name, r->sector + r->at);
 }
 
-/* A message as a write to the local APICs' addresses (SDM, "Message Address Register Format", "Message Data Register
- * Format"); what is written elsewhere is lost. */
-static void send_message(void *ctx, uint64_t address, uint32_t data)
-{
-	struct vm *vm = ctx;
-	struct apic_message m = {
-		.dest = (address & MESSAGE_DESTINATION) >> 12,
-		.vector = (uint8_t)data,
-		.delivery = apic_delivery_of(data),
-		.shorthand = APIC_DEST,
-		.logical = address & MESSAGE_LOGICAL,
-		.level = data & ICR_LEVEL,
-		.assert = true,
-	};
-
-	if (VM_LEFT_OUT_OR(MESSAGE_ADDRESS, address >> 20 == LAPIC_DEFAULT_BASE >> 20))
-		VM_MUTANT(MESSAGE_SENT, apic_bus_send(&vm->apic_bus, &m, NULL));
-}
-
 /* ---- making them ---- */
 
 static bool refuse(struct vm *vm, const char *name, const char *why)
@@ -178,7 +159,7 @@ static bool make_disk(struct vm *vm, unsigned n)
 		return refuse(vm, config->name, "there is no memory for its snapshot");
 	block_disk_init(&d->block);
 	virtio_blk_init(&d->blk, &d->block, config->name);
-	virtio_pci_init(&d->pci, &d->blk.device, PCI_CLASS(PCI_CLASS_STORAGE, 0), send_message, vm);
+	virtio_pci_init(&d->pci, &d->blk.device, PCI_CLASS(PCI_CLASS_STORAGE, 0), platform_message, vm);
 	return pci_add(&vm->pci, &d->pci.pci, PCI_DEVFN(FIRST_SLOT + n, 0)) ||
 	       refuse(vm, config->name, "there are too many devices");
 }

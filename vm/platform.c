@@ -38,6 +38,25 @@ static bool ioapic_send(void *ctx, const struct apic_message *m)
 	return !VM_LEFT_OUT_OR(IOAPIC_WIRE, false) && apic_bus_send(&vm->apic_bus, m, NULL);
 }
 
+/* A message as a write to the local APICs' addresses (SDM, "Message Address Register Format", "Message Data Register
+ * Format"); what is written elsewhere is lost. */
+void platform_message(void *ctx, uint64_t address, uint32_t data)
+{
+	struct vm *vm = ctx;
+	struct apic_message m = {
+		.dest = (address & MESSAGE_DESTINATION) >> 12,
+		.vector = (uint8_t)data,
+		.delivery = apic_delivery_of(data),
+		.shorthand = APIC_DEST,
+		.logical = address & MESSAGE_LOGICAL,
+		.level = data & ICR_LEVEL,
+		.assert = true,
+	};
+
+	if (VM_LEFT_OUT_OR(MESSAGE_ADDRESS, address >> 20 == LAPIC_DEFAULT_BASE >> 20))
+		VM_MUTANT(MESSAGE_SENT, apic_bus_send(&vm->apic_bus, &m, NULL));
+}
+
 static void lapic_ipi(void *ctx, struct lapic *from, const struct apic_message *m)
 {
 	struct vcpu *v = ctx;

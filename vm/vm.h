@@ -630,6 +630,8 @@ bool platform_init(struct vm *vm);
 /* The guest's local APIC page or another device. */
 uint64_t platform_mmio_read(struct vcpu *v, uint64_t gpa, unsigned size);
 void platform_mmio_write(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value);
+/* A message of a device (MSI-X), for struct msix; vm: a struct vm. */
+void platform_message(void *vm, uint64_t address, uint32_t data);
 /* Bytes for COM1 have arrived, or room for output: called on the first CPU, without the device lock. */
 void platform_console_event(unsigned port);
 /* Moves what has arrived for COM1 into the UART of VM 0, as far as it has room; takes the device lock. */
