@@ -1,30 +1,5 @@
 /* Disks in the description of virtual machines (vm/config/disk.c). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <string.h>
-
-#include "vm/config/config.h"
-
-static struct vm_config vms[1];
-
-static void good(const char *text)
-{
-	char error[200] = "";
-
-	if (config_parse(text, strlen(text), vms, 1, error, sizeof(error)) != 1)
-		fail_msg("%s", error);
-}
-
-static void bad(const char *text, const char *sentence)
-{
-	char error[200] = "";
-
-	assert_int_equal(config_parse(text, strlen(text), vms, 1, error, sizeof(error)), -1);
-	assert_string_equal(error, sentence);
-}
+#include "test/unit/vm/config/one.h"
 
 static void test_disks(void **state)
 {

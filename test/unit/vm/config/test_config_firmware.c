@@ -1,30 +1,5 @@
 /* The keys of a machine that starts at a firmware (vm/config/firmware.c). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <string.h>
-
-#include "vm/config/config.h"
-
-static struct vm_config vms[1];
-
-static void good(const char *text)
-{
-	char error[300] = "";
-
-	if (config_parse(text, strlen(text), vms, 1, error, sizeof(error)) != 1)
-		fail_msg("%s", error);
-}
-
-static void bad(const char *text, const char *why)
-{
-	char error[300] = "";
-
-	assert_int_equal(config_parse(text, strlen(text), vms, 1, error, sizeof(error)), -1);
-	assert_string_equal(error, why);
-}
+#include "test/unit/vm/config/one.h"
 
 static void test_firmware(void **state)
 {
