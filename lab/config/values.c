@@ -123,7 +123,10 @@ static const struct value values[] = { AT("instructions", instructions, COUNT),
 				       AT("cycles.unpriced_data", cycles_unpriced_data, CYCLES),
 				       AT("cycles.unpriced_walks", cycles_unpriced_walks, CYCLES),
 				       AT("cycles.priced", cycles_priced, CYCLES),
-				       AT("sample.stretches", sample_stretches, COUNT),
+				       AT("sample.lines", sample_lines, COUNT),
+#define P(n) AT("sample.part" #n, sample_part[n], CYCLES)
+				       P(0), P(1), P(2), P(3), P(4), P(5), P(6), P(7),
+#undef P
 				       AT("sample.error", sample_error, CYCLES),
 				       AT("cycles.l2_tlb", cycles_l2_tlb, CYCLES),
 				       { "cycles.walks", 0, DERIVED, walk_cycles },

@@ -93,56 +93,36 @@ static struct lab_dependence dependence_of(const struct lab_machine *m)
 	return d;
 }
 
-/* What a sample's references took, of as many as `all`; 0 of none. */
-static double of_sample(const struct lab_machine_config *c, const uint64_t places[LAB_PLACES], double all)
+/* What the second caches' answers took beyond hits in the L1 cache. */
+static double beyond_l1(const struct lab_machine_config *c, const uint64_t places[LAB_PLACES])
 {
-	double sampled = 0;
+	const uint64_t beyond[LAB_PLACES] = { 0, places[LAB_L2], places[LAB_L3], places[LAB_DRAM] };
 
-	for (unsigned i = 0; i < LAB_PLACES; i++)
-		sampled += (double)places[i];
-	return sampled > 0 ? reference_cycles(c, places) / sampled * all : 0;
-}
-
-/* Student's t at 95 % of two sides, by the degrees of freedom from 1 on. */
-static double student(uint64_t freedom)
-{
-	static const double t[] = { 12.7, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14,
-				    2.13 };
-
-	return freedom <= ARRAY_SIZE(t) ? t[freedom - 1] : 2.1;
-}
-
-/* Twice the standard error of what the sample says of `all` accesses, in cycles, by how much its stretches differ: that
- * of a ratio, cycles an access. mean: what that is. */
-static double sample_error(const struct lab_sampled *n, const struct lab_machine_config *c, double mean, double all)
-{
-	const double cycles[LAB_PLACES] = { [LAB_L1] = c->l1_cycles, [LAB_L2] = c->l2_cycles, [LAB_L3] = c->l3_cycles,
-					    [LAB_DRAM] = c->dram_cycles };
-	double square = 0, sampled = 0, m = (double)n->stretches;
-
-	for (unsigned i = 0; i < LAB_PLACES; i++) {
-		sampled += (double)n->data[i];
-		for (unsigned j = 0; j < LAB_PLACES; j++)
-			square += (cycles[i] - mean) * (cycles[j] - mean) * (double)n->products[i][j];
-	}
-	return student(n->stretches - 1) * sqrt(fmax(0, square) * m / (m - 1)) / sampled * all;
+	return reference_cycles(c, beyond) -
+	       (double)(places[LAB_L2] + places[LAB_L3] + places[LAB_DRAM]) * c->l1_cycles;
 }
 
 /* Where data has no price: what it would take beyond hits in the L1 cache, what walks would take more that compete with
- * it, and the part of it that this may be off by. */
-static void price_sample(const struct lab_sampled *n, const struct lab_machine_config *c, struct lab_result *r)
+ * it, and the part of the former that this may be off by. */
+static void price_sample(const struct lab_machine *m, struct lab_result *r)
 {
-	double data = (double)(r->reads + r->writes), walks = (double)r->references, all = of_sample(c, n->data, data);
+	const struct lab_machine_config *c = &m->config->machine;
+	const struct lab_sampled *n = &m->counts->sampled;
 
-	if (c->data_cache || all == 0)
-		return;
-	r->cycles_unpriced_data = fmax(0, all - data * c->l1_cycles);
-	r->cycles_unpriced_walks = fmax(0, of_sample(c, n->walks, walks) - of_sample(c, n->walks_alone, walks));
-	r->sample_stretches = n->stretches;
-	if (n->stretches > 1 && r->cycles_unpriced_data > 0)
-		r->sample_error = sample_error(n, c, all / data, data) / r->cycles_unpriced_data;
-	if (n->stretches < LAB_STRETCHES_ENOUGH && !n->whole)
-		r->sample_error = fmax(r->sample_error, LAB_STRETCHES_FEW_ERROR);
+	for (unsigned line = 0; line < LAB_PAGE_LINES; line++) {
+		double weight = lab_sample_weight(m->sample, line), data = weight * beyond_l1(c, n->data[line]);
+
+		if (weight == 0)
+			continue;
+		r->sample_lines++;
+		r->sample_part[lab_sample_part(m->sample, line)] += data;
+		r->cycles_unpriced_data += data;
+		r->cycles_unpriced_walks +=
+			weight * (reference_cycles(c, n->walks[line]) - reference_cycles(c, n->walks_alone[line]));
+	}
+	r->cycles_unpriced_walks = fmax(0, r->cycles_unpriced_walks);
+	if (r->cycles_unpriced_data > 0)
+		r->sample_error = lab_sample_error(r->sample_part) / r->cycles_unpriced_data;
 }
 
 static void estimate(const struct lab_machine *m, struct lab_result *r)
@@ -156,13 +136,13 @@ static void estimate(const struct lab_machine *m, struct lab_result *r)
 		.flushes = r->cycles_flushes - r->cycles_beside, .wakeups = r->cycles_wakeups,
 		.walks = r->cycles_walk_guest + r->cycles_walk_ept,
 		.unpriced_data = r->cycles_unpriced_data, .unpriced_walks = r->cycles_unpriced_walks,
-		.sample_error = r->sample_error,
 		.walk_count = (double)r->walks, .instructions = (double)r->instructions, .cpi = c->cpi,
 		.walkers = (double)c->walkers, .window = (double)c->window,
 		.dependence = d.best, .dependence_low = d.low, .dependence_high = d.high,
 	};
 	struct lab_estimate e;
 
+	memcpy(parts.sample, r->sample_part, sizeof(parts.sample));
 	for (unsigned level = 1; level < ARRAY_SIZE(r->guest_references); level++)
 		r->cycles_walks_dram +=
 			(double)(r->guest_references[level][LAB_DRAM] + r->ept_references[level][LAB_DRAM]) *
@@ -186,7 +166,6 @@ void lab_account(const struct lab_machine *m, struct lab_result *r)
 {
 	const struct lab_counts *n = m->counts;
 	const struct lab_config *c = m->config;
-	const struct lab_sampled sampled = lab_sample_so_far(m);
 	double others;
 
 	*r = n->r;
@@ -214,15 +193,13 @@ void lab_account(const struct lab_machine *m, struct lab_result *r)
 	r->cycles_least = fmax(others, (r->cycles_walk_guest + r->cycles_walk_ept) / (double)c->machine.walkers);
 	r->seconds_least = r->cycles_least / (c->machine.ghz * 1e9);
 	r->seconds_most = r->cycles_most / (c->machine.ghz * 1e9);
-	price_sample(&sampled, &c->machine, r);
+	price_sample(m, r);
 	estimate(m, r);
 }
 
 void lab_measure(struct lab_machine *m)
 {
 	memset(m->counts, 0, sizeof(*m->counts));
-	m->sample = (struct lab_sample){ 0 };
-	lab_sample_next(m);
 	for (unsigned i = 0; i < m->config->hv.vms; i++) {
 		struct lab_cpu *cpu = &m->vm[i];
 

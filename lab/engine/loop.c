@@ -8,10 +8,8 @@ static bool refill(struct lab_cpu *cpu)
 
 	cpu->at = 0;
 	cpu->batch->events = 0;
-	if (lab_source_next(cpu->source, cpu->batch)) {
-		lab_sample_next(cpu->m);
+	if (lab_source_next(cpu->source, cpu->batch))
 		return true;
-	}
 	cpu->batch->events = 0;
 	cpu->ended = true;
 	why = lab_source_error(cpu->source);
@@ -143,8 +141,8 @@ static void add_tally(struct lab_cpu *cpu, struct tally *t)
 	*t = (struct tally){ 0 };
 }
 
-/* Does the filter know gva as a part of a large page? */
-static bool filtered_large(struct fast *f, unsigned row, uint64_t gva, uint64_t n, struct tally *t)
+/* Does the filter know gva as a part of a large page, and of which size? LAB_4K: no. */
+static unsigned filtered_large(struct fast *f, unsigned row, uint64_t gva, uint64_t n, struct tally *t)
 {
 	for (unsigned size = LAB_2M; size < LAB_SIZES; size++) {
 		struct filter_slot *s = filter_at(&f->filter, row, size, gva);
@@ -153,9 +151,9 @@ static bool filtered_large(struct fast *f, unsigned row, uint64_t gva, uint64_t 
 			continue;
 		*s->stamp = ++f->clock;
 		t->hits[size] += n;
-		return true;
+		return size;
 	}
-	return false;
+	return LAB_4K;
 }
 
 /* n fetches from the current code page that the filter does not know at 4 KBytes. */
@@ -238,82 +236,133 @@ static bool event(struct lab_cpu *cpu, const struct lab_event *e, struct tally *
 }
 
 /* Where the filter keeps a user's code page; NULL: it does not know it at 4 KBytes. */
-static inline struct filter_slot *code_slot(struct fast *f, uint64_t code)
+static inline __attribute__((always_inline)) struct filter_slot *code_slot(struct fast *f, uint64_t code)
 {
 	struct filter_slot *s = filter_at(&f->filter, filter_row(LAB_FETCH, true), LAB_4K, code);
 
 	return is_user(code) && filter_knows(s, LAB_4K, code) ? s : NULL;
 }
 
+/* The filter knows the access by this slot, at this size; it is in the sample, and its line was not the last one. */
+static __attribute__((noinline)) void sample_known(struct lab_machine *m, const struct filter_slot *s, unsigned size,
+						   uint64_t gva)
+{
+	struct fast *f = m->hw;
+	unsigned line = lab_line_of(gva);
+
+	/* Where all lines are in the sample, those of other places may be in its set. */
+	if (~m->sample.lines)
+		f->recent[line] = recent_key(f, gva);
+	m->counts->sampled.data[line][fast_place(f, f->beside, known_address(s, size, gva))]++;
+}
+
+static inline void sample(struct lab_machine *m, uint64_t lines, const struct filter_slot *s, unsigned size,
+			  uint64_t gva)
+{
+	if (unlikely(lab_in_sample(lines, gva)) && !is_recent(m->hw, gva))
+		sample_known(m, s, size, gva);
+}
+
 /* The access was counted, and the filter does not know it at 4 KBytes. With neither page-table isolation nor data
  * caches. */
-static bool quick_miss(struct lab_cpu *cpu, const struct lab_event *e, struct tally *t)
+static __attribute__((noinline)) bool quick_miss(struct lab_cpu *cpu, const struct lab_event *e, struct tally *t)
 {
 	struct lab_machine *m = cpu->m;
+	unsigned row = filter_row((enum lab_kind)e->kind, !e->kernel), size = filtered_large(m->hw, row, e->addr, 1, t);
+	enum lab_ended ended = LAB_DONE;
 	struct lab_translation found;
 
-	if (filtered_large(m->hw, filter_row((enum lab_kind)e->kind, !e->kernel), e->addr, 1, t))
+	if (size != LAB_4K) {
+		sample(m, m->sample.lines, filter_at(&((struct fast *)m->hw)->filter, row, size, e->addr), size,
+		       e->addr);
 		return true;
+	}
 	t->slow++;
 	found = fast_translate(m, e->addr, (enum lab_kind)e->kind, !e->kernel);
-	if (likely(found.how == LAB_TRANSLATED))
-		return true;
-	if (lab_resolve(cpu, e->addr, (enum lab_kind)e->kind, !e->kernel, &found) == LAB_EMULATED)
+	if (unlikely(found.how != LAB_TRANSLATED))
+		ended = lab_resolve(cpu, e->addr, (enum lab_kind)e->kind, !e->kernel, &found);
+	if (likely(ended == LAB_DONE))
+		lab_data(m, found.hpa);
+	else if (ended == LAB_EMULATED)
 		lab_emulated(cpu, &found, (enum lab_kind)e->kind);
+	recent_forget(m->hw);
 	return !m->error->text[0];
 }
 
-static inline void stamp_code(struct fast *f, const struct filter_slot *code, uint64_t fetched, uint64_t *stamped)
+static inline __attribute__((always_inline)) void stamp_code(uint64_t *clock, const struct filter_slot *code,
+							     uint64_t fetched, uint64_t *stamped)
 {
 	if (fetched != *stamped)
-		*code->stamp = ++f->clock;
+		*code->stamp = ++*clock;
 	*stamped = fetched;
 }
 
+static inline void count_data(struct tally *t, const struct lab_event *e)
+{
+	t->writes += e->kind;
+	t->kernel += e->kernel;
+}
+
+/* Those of the event that quick() ends with. */
+static inline bool last_fetches(struct lab_cpu *cpu, const struct lab_event *e, struct tally *t, uint64_t *clock)
+{
+	bool ok = fetches(cpu, filter_row(LAB_FETCH, true), e->fetches, t);
+
+	*clock = ((struct fast *)cpu->m->hw)->clock;
+	return ok;
+}
+
+static inline void add_quick(struct lab_cpu *cpu, const struct lab_event *at, uint64_t clock, uint64_t data,
+			     uint64_t fetched, struct tally *t)
+{
+	((struct fast *)cpu->m->hw)->clock = clock;
+	t->data += data;
+	t->fetches += fetched;
+	cpu->at = (unsigned)(at - cpu->batch->event);
+}
+
 /* Data accesses, with fetches from a user's code page that the filter knows, and changes to other such pages: up to the
- * first other event, or until so many accesses are made. A code page is stamped once for all fetches in a row. false:
- * broken. */
+ * first other event, or until so many accesses are made. A code page is stamped once for all fetches in a row. After a
+ * miss, which may be a fault or an exit, the filter may not know the page any more: that ends it. false: broken. */
 static bool quick(struct lab_cpu *cpu, uint64_t most, struct tally *t)
 {
 	struct fast *f = cpu->m->hw;
 	const struct lab_event *e = &cpu->batch->event[cpu->at], *end = &cpu->batch->event[cpu->batch->events];
 	struct filter_slot *code = code_slot(f, cpu->code), *s;
-	uint64_t made = 0, fetched = 0, stamped = 0;
+	uint64_t made = 0, fetched = 0, stamped = 0, clock = f->clock, lines = cpu->m->sample.lines;
 	bool ok = true;
 
-	for (; ok && code && e < end && made < most; e++) {
+	for (recent_forget(f); ok && code && e < end && made < most; e++) {
 		if (likely(e->kind <= LAB_WRITE)) {
 			s = filter_at(&f->filter, e->kind + 2u * e->kernel, LAB_4K, e->addr);
-			t->writes += e->kind;
-			t->kernel += e->kernel;
+			count_data(t, e);
 			made++;
 			if (unlikely(!filter_knows(s, LAB_4K, e->addr))) {
-				stamp_code(f, code, fetched, &stamped);
+				stamp_code(&clock, code, fetched, &stamped);
+				f->clock = clock;
 				ok = quick_miss(cpu, e, t);
-				/* A fault or an exit may have dropped it. */
 				code = code_slot(f, cpu->code);
+				clock = f->clock;
 			} else {
-				*s->stamp = ++f->clock;
+				*s->stamp = ++clock;
+				if (unlikely(lab_in_sample(lines, e->addr)) && !is_recent(f, e->addr))
+					sample_known(cpu->m, s, LAB_4K, e->addr);
 			}
 		} else {
 			if (e->kind != LAB_FETCH || !(s = code_slot(f, e->addr)))
 				break;
-			stamp_code(f, code, fetched, &stamped);
+			stamp_code(&clock, code, fetched, &stamped);
 			code = s;
 			cpu->code = e->addr;
 		}
-		made += ok ? e->fetches : 0;
-		fetched += ok ? e->fetches : 0;
-		if (unlikely(!code)) {
-			ok = ok && fetches(cpu, filter_row(LAB_FETCH, true), e->fetches, t);
-			stamped = fetched;
-		}
+		made += e->fetches;
+		fetched += e->fetches;
+		if (unlikely(!code))
+			ok = ok && last_fetches(cpu, e, t, &clock);
 	}
 	if (code)
-		stamp_code(f, code, fetched, &stamped);
-	t->data += made - fetched;
-	t->fetches += fetched;
-	cpu->at = (unsigned)(e - cpu->batch->event);
+		stamp_code(&clock, code, fetched, &stamped);
+	add_quick(cpu, e, clock, made - fetched, fetched, t);
 	return ok;
 }
 
@@ -328,7 +377,7 @@ bool lab_loop_fast(struct lab_cpu *cpu, uint64_t until)
 			ok = !cpu->m->error->text[0];
 			break;
 		}
-		if (simple && !cpu->m->sample.on)
+		if (simple)
 			ok = quick(cpu, until - cpu->done - t.data - t.fetches, &t);
 		if (ok && cpu->at < cpu->batch->events && cpu->done + t.data + t.fetches < until)
 			ok = event(cpu, &cpu->batch->event[cpu->at++], &t);

@@ -344,7 +344,7 @@ bool lab_machine_init(struct lab_machine *m, const struct lab_config *config, st
 		      struct lab_error *error)
 {
 	*m = (struct lab_machine){ .config = config, .counts = counts, .error = error,
-				   .caps = caps_of(&config->machine) };
+				   .sample = lab_sample_of(&config->machine), .caps = caps_of(&config->machine) };
 	m->hardware = config->plain ? &lab_plain : &lab_fast;
 	m->below = (struct mmu_below){ .frame_alloc = below_alloc,
 				       .frame_free = below_free,

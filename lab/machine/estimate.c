@@ -15,7 +15,7 @@ const struct lab_uncertain lab_uncertain[] = {
 	[CACHES] = { "machine.l1_cycles to l3_cycles, l2_hit, psc_hit", 0.8, 1.25 },
 	[KERNEL] = { "guest.path_*", 0.7, 1.5 },
 	[WAKEUPS] = { "machine.ipi_cycles, wake_cycles", 0.5, 2 },
-	[SAMPLE] = { "what a sample of the data's misses says", 0.8, 1 }, /* and by its own error */
+	[SAMPLE] = { "what a sample of the data's misses says", 1, 1 }, /* but for its own error */
 	[PROGRAM] = { "machine.cpi", 0.6, 2 },
 	[OVERLAP] = { "dependence", 0, 1 },
 	[PARAMETERS] = { NULL, 0, 0 },
@@ -46,16 +46,41 @@ static double time_with(const struct lab_parts *p, const double factor[PARAMETER
 	return fmax(others + seen, walks / fmax(1, p->walkers));
 }
 
+/* The variance of three values of which each stands for so many. */
+static double variance(const double part[3], const double weight[3])
+{
+	double mean = 0, square = 0;
+
+	for (unsigned i = 0; i < 3; i++)
+		mean += part[i] / weight[i] / 3;
+	for (unsigned i = 0; i < 3; i++)
+		square += (part[i] / weight[i] - mean) * (part[i] / weight[i] - mean) / 2;
+	return square;
+}
+
+double lab_sample_error(const double part[LAB_SAMPLE_PARTS])
+{
+	/* What parts stand for, from the third on. The first two stand for themselves, and are not in doubt. */
+	static const double weight[LAB_SAMPLE_PARTS] = { 1, 1, 2, 4, 8, 16, 16, 16 };
+	/* Student's t at 95 % of two sides, of two degrees of freedom. */
+	const double student = 4.3;
+	/* Of n that are drawn of N, and their sum times N / n: N^2 / n (1 - n / N). */
+	const double few = 2 * 2 - 2 + 4 * 4 - 4 + 8 * 8 - 8, many = 16 * 16 - 16 + 32 * 32 / 2 - 32;
+
+	return student * sqrt(few * variance(part + 2, weight + 2) + many * variance(part + 5, weight + 5));
+}
+
 enum measure { RATIO, DIFFERENCE };
 
 /* How far a parameter is varied in a run: a sample also by its own error. */
 static double end_of(const struct lab_parts *p, unsigned parameter, bool upper)
 {
-	double end = upper ? lab_uncertain[parameter].high : lab_uncertain[parameter].low;
+	double error, end = upper ? lab_uncertain[parameter].high : lab_uncertain[parameter].low;
 
-	if (parameter != SAMPLE)
+	if (parameter != SAMPLE || !(p->unpriced_data > 0))
 		return end;
-	return upper ? fmax(end, 1 + p->sample_error) : fmin(end, fmax(0, 1 - p->sample_error));
+	error = lab_sample_error(p->sample) / p->unpriced_data;
+	return upper ? 1 + error : fmax(0, 1 - error);
 }
 
 /* The time with this parameter at an end of its range; PARAMETERS: with all as they are. */
@@ -120,30 +145,20 @@ static struct lab_estimate estimate(enum measure what, const struct lab_parts *a
 	return estimate_of(what, &s);
 }
 
-/* With so many times what the sample says. */
-static struct lab_parts times_sample(const struct lab_parts *p, double factor)
+/* To each what its own sample says. How far off that is, is of both; what is more in one of them, by the differences of
+ * the parts. */
+static struct lab_estimate estimate_with_data(enum measure what, const struct lab_parts *a, const struct lab_parts *b)
 {
-	struct lab_parts q = *p;
+	struct spread s = vary(what, a, b);
+	struct lab_parts less = *b, more = *b;
+	double difference[LAB_SAMPLE_PARTS], error;
 
-	q.unpriced_data *= factor;
-	q.unpriced_walks *= factor;
-	return q;
-}
-
-/* To each what its own sample says. That it says too much is of both; its error is of each. */
-static struct lab_estimate estimate_apart(enum measure what, const struct lab_parts *a, const struct lab_parts *b)
-{
-	struct lab_parts exact_a = *a, exact_b = *b, low, high;
-	struct spread s;
-
-	exact_a.sample_error = exact_b.sample_error = 0;
-	s = vary(what, &exact_a, &exact_b);
-	low = times_sample(a, fmax(0, 1 - a->sample_error));
-	high = times_sample(a, 1 + a->sample_error);
-	add_error(&s, measure(what, &low, b, PARAMETERS, false), measure(what, &high, b, PARAMETERS, false));
-	low = times_sample(b, fmax(0, 1 - b->sample_error));
-	high = times_sample(b, 1 + b->sample_error);
-	add_error(&s, measure(what, a, &low, PARAMETERS, false), measure(what, a, &high, PARAMETERS, false));
+	for (unsigned i = 0; i < LAB_SAMPLE_PARTS; i++)
+		difference[i] = b->sample[i] - a->sample[i];
+	error = lab_sample_error(difference);
+	less.unpriced_data = fmax(0, less.unpriced_data - error);
+	more.unpriced_data += error;
+	add_error(&s, measure(what, a, &less, PARAMETERS, false), measure(what, a, &more, PARAMETERS, false));
 	return estimate_of(what, &s);
 }
 
@@ -181,29 +196,22 @@ static void widen(struct lab_estimate *e, struct lab_estimate by)
 	e->high = fmax(e->high, by.high);
 }
 
-/* Without data that has no price in both; and with it in both, the same, by the worse sample of the two; and, where
- * data may miss more in one of them, with what the sample of each says of it. */
-static struct lab_estimate compare(enum measure what, const struct lab_parts *a, const struct lab_parts *b, bool moved)
+static struct lab_estimate compare(enum measure what, const struct lab_parts *a, const struct lab_parts *b)
 {
-	struct lab_parts all_a = *a, all_b = *b, without_a = without_data(a), without_b = without_data(b);
+	struct lab_parts without_a = without_data(a), without_b = without_data(b);
 	struct lab_estimate e = estimate(what, &without_a, &without_b);
 
-	if (!has_unpriced(a) && !has_unpriced(b))
-		return e;
-	all_a.unpriced_data = all_b.unpriced_data = fmax(a->unpriced_data, b->unpriced_data);
-	all_a.sample_error = all_b.sample_error = fmax(a->sample_error, b->sample_error);
-	widen(&e, estimate(what, &all_a, &all_b));
-	if (moved)
-		widen(&e, estimate_apart(what, a, b));
+	if (has_unpriced(a) || has_unpriced(b))
+		widen(&e, estimate_with_data(what, a, b));
 	return e;
 }
 
-struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct lab_parts *b, bool moved)
+struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct lab_parts *b)
 {
-	return compare(RATIO, a, b, moved);
+	return compare(RATIO, a, b);
 }
 
-struct lab_estimate lab_estimate_difference(const struct lab_parts *a, const struct lab_parts *b, bool moved)
+struct lab_estimate lab_estimate_difference(const struct lab_parts *a, const struct lab_parts *b)
 {
-	return compare(DIFFERENCE, a, b, moved);
+	return compare(DIFFERENCE, a, b);
 }

@@ -8,20 +8,21 @@
  * hidden as far as nothing waits for it.
  *
  * The error: each parameter that is recalled or assumed is varied by itself over its range, and the deviations are
- * added as those of independent quantities. What a sample says has an error of its own, by how much its stretches
- * differ; downwards also what it says too much. Two runs on one machine are compared under the same parameters, so that
- * what they share cancels.
+ * added as those of independent quantities. What a sample says (lab/machine/sample.h) has an error of its own, by how
+ * much its parts differ. Two runs on one machine are compared under the same parameters, so that what they share
+ * cancels.
  *
  * Data that has no price (machine.data_cache=off) may be hidden wholly, as the best estimate and the lower end have it,
- * or be waited for wholly: the upper end is that of the range as if it were priced. Of two runs both ranges count,
- * without it in both and with it in both; as it is the same program's, the same is added to both, the greater one of
- * what their samples say, and to each what its own walks then take more. But where data lies elsewhere in the one than
- * in the other (guest pages of another size, say), it may miss more in one of them, and a third range counts: to each
- * is added what its own sample says, varied by its own error as if those of the two had nothing in common. */
+ * or be waited for wholly: the upper end is that of the range as if it were priced. Of two runs both count: without it
+ * in both, and with it in both, to each what its own sample says. As both samples are of the same lines, the error of
+ * their difference is that of the differences of their parts. */
 #ifndef VELLUM_LAB_ESTIMATE_H
 #define VELLUM_LAB_ESTIMATE_H
 
 #include <stdbool.h>
+
+/* A sample has parts that stand for 1, 1, 2, 4, 8, 16, 16 and 16 of a page's 64 lines (lab/machine/sample.h). */
+enum { LAB_SAMPLE_PARTS = 8 };
 
 /* What a run's time is made of: cycles, as struct lab_result names them. */
 struct lab_parts {
@@ -32,7 +33,7 @@ struct lab_parts {
 	/* machine.data_cache=off: what the data would take, and walks more for having to share the caches with it, as a
 	 * sample says (lab/machine/sample.h; 0: all is priced). In no best estimate. */
 	double unpriced_data, unpriced_walks;
-	double sample_error; /* the part of them that the sample may be off by */
+	double sample[LAB_SAMPLE_PARTS]; /* what each of its parts adds to unpriced_data */
 	double walk_count, instructions, cpi, walkers, window; /* window: instructions */
 	double dependence, dependence_low, dependence_high;
 };
@@ -41,19 +42,18 @@ struct lab_estimate {
 	double best, low, high;
 };
 
-/* From so many stretches on, how much they differ says how far off a sample is; of fewer, no less than this is
- * assumed. */
-#define LAB_STRETCHES_ENOUGH 8
-#define LAB_STRETCHES_FEW_ERROR 0.4
-
+/* How far the sum of a sample's parts may be off, at 95 %: by how much those that stand for 16 differ, and by how much
+ * those that stand for 2, 4 and 8. */
+double lab_sample_error(const double part[LAB_SAMPLE_PARTS]);
 /* Cycles. The upper end is that with what has no price. */
 struct lab_estimate lab_estimate(const struct lab_parts *p);
 /* The same as if all had its price. */
 struct lab_estimate lab_estimate_priced(const struct lab_parts *p);
-/* The time of b divided by that of a, on the same machine. moved: data lies elsewhere in b than in a. */
-struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct lab_parts *b, bool moved);
-/* The time of b less that of a, cycles. Data that both wait for is in neither: what it takes does not widen this. */
-struct lab_estimate lab_estimate_difference(const struct lab_parts *a, const struct lab_parts *b, bool moved);
+/* The time of b divided by that of a, on the same machine. */
+struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct lab_parts *b);
+/* The time of b less that of a, cycles. Data that both wait for alike is in neither: what it takes does not widen
+ * this. */
+struct lab_estimate lab_estimate_difference(const struct lab_parts *a, const struct lab_parts *b);
 
 /* The parameters that are varied, and how far: factors of a price; overlap has its own range. */
 struct lab_uncertain {

@@ -101,6 +101,7 @@ static void *make(const struct lab_config *config)
 	if (!f)
 		return NULL;
 	memset(f->filter.slot, 0xff, sizeof(f->filter.slot));
+	recent_forget(f);
 	f->l1[0][LAB_4K] = unified = tlb(f, c->l1d_4k, &ok);
 	f->l1[0][LAB_2M] = c->l1d_unified ? unified : tlb(f, c->l1d_2m, &ok);
 	f->l1[0][LAB_1G] = c->l1d_unified ? unified : tlb(f, c->l1d_1g, &ok);
@@ -144,11 +145,6 @@ static unsigned beside(struct lab_machine *m, uint64_t hpa)
 	struct fast *f = m->hw;
 
 	return fast_place(f, f->beside, hpa);
-}
-
-static void forget(void *hardware, unsigned cache)
-{
-	lines_empty(&((struct fast *)hardware)->beside[cache]);
 }
 
 /* ---- look-up ---- */
@@ -312,5 +308,4 @@ const struct lab_hardware lab_fast = {
 	.context = context,
 	.reference = reference,
 	.beside = beside,
-	.forget = forget,
 };

@@ -19,6 +19,10 @@ struct fast {
 	struct assoc ntlb;
 	struct lines cache[3];
 	struct lines beside[3];         /* lab/machine/sample.h */
+	/* By place in its page, the line of the sample that was used last: a use of the same again changes nothing, as
+	 * long as no translation does and no walk comes between (is_recent()). */
+	uint64_t recent[LAB_PAGE_LINES];
+	uint64_t epoch;                 /* of such; in the bits that recent_key() leaves */
 	bool narrow;
 	/* The shape that most machines have, which walks are compiled for: paging-structure caches of 4 ways for PD
 	 * entries, one set of 4 for PDPT entries and one of 2 for PML4 entries, a nested TLB of 4 ways, memory caches
@@ -49,6 +53,29 @@ static inline void parts_note(struct fast *f, uint64_t gva)
 	f->parts[class / 64] |= BIT(class % 64);
 }
 
+/* Addresses have 57 bits at most, which are sign-extended. */
+enum { RECENT_SHIFT = 51 };
+
+static inline uint64_t recent_key(const struct fast *f, uint64_t gva)
+{
+	return (gva >> LAB_LINE_SHIFT & (BIT(RECENT_SHIFT) - 1)) | f->epoch;
+}
+
+static inline bool is_recent(const struct fast *f, uint64_t gva)
+{
+	return f->recent[lab_line_of(gva)] == recent_key(f, gva);
+}
+
+/* What was used last of the sample is not known any more. */
+static inline void recent_forget(struct fast *f)
+{
+	f->epoch += BIT(RECENT_SHIFT);
+	if (unlikely(!f->epoch)) {
+		memset(f->recent, 0, sizeof(f->recent));
+		f->epoch = BIT(RECENT_SHIFT);
+	}
+}
+
 /* A number for the line of hpa that no other line has, in 32 bits; not 0. */
 static inline uint32_t narrow_number(const struct fast *f, uint64_t hpa)
 {
@@ -56,17 +83,17 @@ static inline uint32_t narrow_number(const struct fast *f, uint64_t hpa)
 }
 
 /* For the usual shape. */
-static inline unsigned usual_place(struct fast *f, uint64_t hpa)
+static inline unsigned usual_place(struct fast *f, struct lines cache[3], uint64_t hpa)
 {
 	uint32_t number = narrow_number(f, hpa);
 	uint64_t line = hpa >> 6;
 
-	if (lines_touch_some(&f->cache[0], line & f->cache[0].mask, number, 8))
+	if (lines_touch_some(&cache[0], line & cache[0].mask, number, 8))
 		return LAB_L1;
-	__builtin_prefetch(&f->cache[2].narrow[(line & f->cache[2].mask) * 16]);
-	if (lines_touch_some(&f->cache[1], line & f->cache[1].mask, number, 8))
+	__builtin_prefetch(&cache[2].narrow[(line & cache[2].mask) * 16]);
+	if (lines_touch_some(&cache[1], line & cache[1].mask, number, 8))
 		return LAB_L2;
-	return lines_touch_some(&f->cache[2], line & f->cache[2].mask, number, 16) ? LAB_L3 : LAB_DRAM;
+	return lines_touch_some(&cache[2], line & cache[2].mask, number, 16) ? LAB_L3 : LAB_DRAM;
 }
 
 /* A reference through the caches: what answers. A miss fills. */

@@ -18,13 +18,19 @@ struct walk {
 	uint32_t ntlb_hits, ntlb_misses;
 };
 
+static __attribute__((noinline)) void sampled(struct walk *w, uint64_t hpa, unsigned place, bool usual)
+{
+	lab_sampled_walk(w->m, hpa, place,
+			 usual ? usual_place(w->f, w->f->beside, hpa) : fast_place(w->f, w->f->beside, hpa));
+}
+
 static inline unsigned level_at(struct walk *w, uint64_t hpa, bool usual)
 {
-	unsigned place = usual ? usual_place(w->f, hpa) : fast_place(w->f, w->f->cache, hpa);
+	unsigned place = usual ? usual_place(w->f, w->f->cache, hpa) : fast_place(w->f, w->f->cache, hpa);
 
 	w->places += 1ull << 16 * place;
-	if (!usual && unlikely(w->m->sample.on))
-		lab_sampled_walk(w->m, place, fast_place(w->f, w->f->beside, hpa));
+	if (unlikely(lab_in_sample(w->m->sample.lines, hpa)))
+		sampled(w, hpa, place, usual);
 	return place;
 }
 
@@ -347,8 +353,7 @@ struct lab_translation fast_walk(struct lab_machine *m, uint64_t gva, enum lab_k
 {
 	const struct fast *f = m->hw;
 
-	/* A walk in the sample is one of the other ones. */
-	if (likely(f->usual && !m->sample.on && m->now.levels == 4 && (!m->now.nested || m->now.ept_levels == 4)))
+	if (likely(f->usual && m->now.levels == 4 && (!m->now.nested || m->now.ept_levels == 4)))
 		return one_walk(m, gva, kind, user, true);
 	return one_walk(m, gva, kind, user, false);
 }

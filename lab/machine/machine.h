@@ -115,8 +115,6 @@ struct lab_hardware {
 	unsigned (*reference)(struct lab_machine *m, uint64_t hpa);
 	/* The same through the second caches (lab/machine/sample.h). */
 	unsigned (*beside)(struct lab_machine *m, uint64_t hpa);
-	/* Empties one of them: 0 to 2 for L1 to L3. */
-	void (*forget)(void *hardware, unsigned cache);
 };
 extern const struct lab_hardware lab_fast, lab_plain;
 
@@ -228,15 +226,11 @@ struct lab_cpu {
 	double work;
 };
 
-/* lab/machine/sample.c: the next batch begins. */
-void lab_sample_next(struct lab_machine *m);
-/* What the sample says, with the stretch that has not ended. */
-struct lab_sampled lab_sample_so_far(const struct lab_machine *m);
-/* A walk's reference, in the sample: what answered it, and what the second caches answer. */
-static inline void lab_sampled_walk(struct lab_machine *m, unsigned alone, unsigned beside)
+/* A walk's reference in the sample: what answered it, and what the second caches answer. */
+static inline void lab_sampled_walk(struct lab_machine *m, uint64_t hpa, unsigned alone, unsigned beside)
 {
-	m->counts->sampled.walks_alone[alone] += m->sample.weight;
-	lab_sampled(&m->sample, m->counts->sampled.walks, beside);
+	m->counts->sampled.walks_alone[lab_line_of(hpa)][alone]++;
+	m->counts->sampled.walks[lab_line_of(hpa)][beside]++;
 }
 
 /* An access to data was translated: it goes through the caches, where that is asked for. */
@@ -244,8 +238,8 @@ static inline void lab_data(struct lab_machine *m, uint64_t hpa)
 {
 	if (m->config->machine.data_cache)
 		m->counts->r.data[m->hardware->reference(m, hpa)]++;
-	else if (m->sample.on)
-		lab_sampled(&m->sample, m->counts->sampled.data, m->hardware->beside(m, hpa));
+	else if (lab_in_sample(m->sample.lines, hpa))
+		m->counts->sampled.data[lab_line_of(hpa)][m->hardware->beside(m, hpa)]++;
 }
 
 /* ---- lab/engine/vm.c: exits, faults, entries */

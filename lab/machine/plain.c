@@ -240,14 +240,6 @@ unsigned plain_beside(struct lab_machine *m, uint64_t hpa)
 	return level_of(p, p->beside, hpa);
 }
 
-static void forget(void *hardware, unsigned cache)
-{
-	struct plain_cache *c = &((struct plain *)hardware)->beside[cache];
-
-	for (unsigned i = 0; i < c->sets * c->ways; i++)
-		c->entry[i].valid = false;
-}
-
 /* ---- invalidation ---- */
 
 static uint64_t tag_of(const struct plain_entry *e)
@@ -322,5 +314,5 @@ static void context(struct lab_machine *m)
 
 const struct lab_hardware lab_plain = {
 	.make = make, .destroy = destroy, .translate = translate, .invalidate = invalidate, .context = context,
-	.reference = plain_reference, .beside = plain_beside, .forget = forget,
+	.reference = plain_reference, .beside = plain_beside,
 };

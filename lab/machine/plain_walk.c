@@ -38,8 +38,8 @@ static void reference(struct walk *w, bool ept, unsigned level, uint64_t gpa, ui
 		r->guest_references[level][place]++;
 	r->references++;
 	w->places[place]++;
-	if (w->m->sample.on)
-		lab_sampled_walk(w->m, place, plain_beside(w->m, hpa));
+	if (lab_in_sample(w->m->sample.lines, hpa))
+		lab_sampled_walk(w->m, hpa, place, plain_beside(w->m, hpa));
 	if (w->m->listener)
 		w->m->listener->reference(w->m->listener->ctx, ept, level, gpa, hpa, entry, place);
 }

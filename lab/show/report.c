@@ -221,9 +221,8 @@ static void print_cycles(const struct lab_result *r, FILE *out)
 	fprintf(out, "Predicted run time: %.6f s, %.6f to %.6f (bounds %.6f and %.6f) at %g GHz\n", r->seconds_estimate,
 		r->seconds_low, r->seconds_high, r->seconds_least, r->seconds_most, r->config.machine.ghz);
 	if (r->cycles_priced > r->cycles_estimate)
-		fprintf(out, "  (its upper end waits for data, by %s%s%s)\n",
-			lab_sample_words(r->sample_stretches, r->sample_error, words),
-			r->sample_stretches ? ";\n  " : "", lab_sample_bursts(r->sample_stretches));
+		fprintf(out, "  (its upper end waits for data, by %s)\n",
+			lab_sample_words(r->sample_lines, r->sample_error, words));
 }
 
 /* What the memory's virtualization takes of the time, and what is in the way of large pages. */

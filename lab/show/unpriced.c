@@ -4,28 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lab/machine/estimate.h"
+#include "lab/machine/sample.h"
 #include "lab/show/view.h"
 #include "lib/base.h"
 
-const char *lab_sample_words(uint64_t stretches, double error, char text[LAB_SAMPLE_WORDS])
+const char *lab_sample_words(uint64_t lines, double error, char text[LAB_SAMPLE_WORDS])
 {
-	if (stretches >= LAB_STRETCHES_ENOUGH)
-		snprintf(text, LAB_SAMPLE_WORDS, error < 0.1 ? "a sample of %llu stretches, sampling error %.2g %%"
-							     : "a sample of %llu stretches, sampling error %.0f %%",
-			 (unsigned long long)stretches, 100 * error);
-	else if (stretches)
-		snprintf(text, LAB_SAMPLE_WORDS, "a sample of its beginning and only %llu stretch%s",
-			 (unsigned long long)stretches, stretches == 1 ? "" : "es");
+	if (lines < LAB_PAGE_LINES && error < 0.001)
+		snprintf(text, LAB_SAMPLE_WORDS, "a sample of the caches' sets, sampling error below 0.1 %%");
+	else if (lines < LAB_PAGE_LINES)
+		snprintf(text, LAB_SAMPLE_WORDS, error < 0.1 ? "a sample of the caches' sets, sampling error %.2g %%"
+							     : "a sample of the caches' sets, sampling error %.0f %%",
+			 100 * error);
 	else
-		snprintf(text, LAB_SAMPLE_WORDS, error > 0 ? "a sample of its beginning alone" : "a look at all of it");
+		snprintf(text, LAB_SAMPLE_WORDS, "a look at all of it");
 	return text;
-}
-
-const char *lab_sample_bursts(uint64_t stretches)
-{
-	return stretches ? "bursts of misses that fall between its stretches are in neither the sample nor its error"
-			 : "";
 }
 
 /* Of records whose data has no price, the extremes. */
@@ -33,7 +26,7 @@ struct unpriced {
 	unsigned sampled, not_sampled;
 	double least, most;   /* times the estimate, where sampled; */
 	double bound;         /* and where not, as if each access waited for memory */
-	uint64_t stretches;   /* of the worst sample */
+	uint64_t lines;       /* of the worst sample */
 	double error;
 };
 
@@ -55,11 +48,11 @@ static void add(struct unpriced *u, const struct lab_record *r)
 	const char *sample = lab_record_setting(r, "machine.data_sample");
 	double accesses = lab_record_number(r, "reads") + lab_record_number(r, "writes");
 	double times = lab_record_number(r, "cycles.priced") / lab_record_number(r, "cycles.estimate");
-	double stretches = lab_record_number(r, "sample.stretches"), error = lab_record_number(r, "sample.error");
+	double lines = lab_record_number(r, "sample.lines"), error = lab_record_number(r, "sample.error");
 
 	if (!priced || strcmp(priced, "off") || !(accesses > 0))
 		return;
-	if (!sample || strcmp(sample, "on") || isnan(times + stretches + error)) {
+	if (!sample || strcmp(sample, "on") || isnan(times + lines + error)) {
 		add_not_sampled(u, r, accesses);
 		return;
 	}
@@ -67,7 +60,7 @@ static void add(struct unpriced *u, const struct lab_record *r)
 	u->most = fmax(u->most, times);
 	if (!u->sampled++ || error > u->error) {
 		u->error = error;
-		u->stretches = (uint64_t)stretches;
+		u->lines = (uint64_t)lines;
 	}
 }
 
@@ -92,9 +85,8 @@ void lab_view_unpriced(const struct lab_view *v, bool compared, FILE *out)
 		fprintf(out, ", upper ends as if each were waited for, which takes %s", more(u.least, least));
 		if (strcmp(least, more(u.most, most)))
 			fprintf(out, " to %s", most);
-		fprintf(out, " %% more by %s%s", lab_sample_words(u.stretches, u.error, words),
+		fprintf(out, " %% more by %s%s", lab_sample_words(u.lines, u.error, words),
 			compared ? "; percentages have both" : "");
-		fprintf(out, "%s%s", u.stretches ? "; " : "", lab_sample_bursts(u.stretches));
 	}
 	if (u.not_sampled)
 		fprintf(out, "; %s without a sample (machine.data_sample=off), ranges and percentages have nothing of "
@@ -116,7 +108,7 @@ void lab_result_unpriced(const struct lab_result *r, double exits, double transl
 	if (c->data_sample)
 		fprintf(out, "the run would take %s %% more by %s, and these would be %.1f and %.1f %%",
 			more(r->cycles_priced / r->cycles_estimate, text),
-			lab_sample_words(r->sample_stretches, r->sample_error, words),
+			lab_sample_words(r->sample_lines, r->sample_error, words),
 			100 * exits / r->cycles_priced, 100 * translation / r->cycles_priced);
 	else
 		fprintf(out, "the run would take %.3g times as long at most (each access from memory), of which the "

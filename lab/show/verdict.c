@@ -17,6 +17,8 @@ static double setting(const struct lab_record *r, const char *key)
 static bool parts_of(const struct lab_record *r, struct lab_parts *p)
 {
 	uint64_t window = 0, walkers = 0;
+	double sampled = 0;
+	char name[24];
 
 	if (!lab_record_setting(r, "machine.window") || !lab_record_setting(r, "machine.walkers") ||
 	    !lab_parse_count(lab_record_setting(r, "machine.window"), &window) ||
@@ -39,12 +41,16 @@ static bool parts_of(const struct lab_record *r, struct lab_parts *p)
 		.dependence_high = lab_record_number(r, "dependence.high"),
 		.unpriced_data = lab_record_number(r, "cycles.unpriced_data"),
 		.unpriced_walks = lab_record_number(r, "cycles.unpriced_walks"),
-		.sample_error = lab_record_number(r, "sample.error"),
 	};
+	for (unsigned i = 0; i < LAB_SAMPLE_PARTS; i++) {
+		snprintf(name, sizeof(name), "sample.part%u", i);
+		p->sample[i] = lab_record_number(r, name);
+		sampled += p->sample[i];
+	}
 	return !isnan(p->program + p->kernel + p->data + p->l2_tlb + p->exits + p->hypervisor + p->flushes +
 		      p->wakeups + p->walks + p->walks_dram + p->data_dram + p->walk_count + p->instructions + p->cpi +
 		      p->dependence + p->dependence_low + p->dependence_high + p->unpriced_data +
-		      p->unpriced_walks + p->sample_error);
+		      p->unpriced_walks + sampled);
 }
 
 /* ---- what is assumed, and what can be chosen ---- */
@@ -121,37 +127,31 @@ static bool comparable(const struct lab_record *a, const struct lab_record *b)
 	return true;
 }
 
-/* May data lie elsewhere in the one than in the other, so that it misses more? A native run has no host pages. */
-static bool moved(const struct lab_record *a, const struct lab_record *b)
-{
-	static const char *const places[] = { "guest.pages", "guest.fragmentation", "hv.pages", "hv.fragmentation" };
-	unsigned count = is_native(a) || is_native(b) ? 2 : 4;
-
-	for (unsigned i = 0; i < count; i++) {
-		const char *x = lab_record_setting(a, places[i]), *y = lab_record_setting(b, places[i]);
-
-		if (x && y && strcmp(x, y))
-			return true;
-	}
-	return false;
-}
-
-static bool is(const struct lab_record *r, const char *key, const char *value)
-{
-	const char *text = lab_record_setting(r, key);
-
-	return text && !strcmp(text, value);
-}
-
 struct rival {
 	unsigned record;
 	struct lab_estimate ratio; /* its time over the fastest's */
 	struct lab_estimate more;  /* and less it, seconds; NAN: clocks differ */
+	bool by_data;              /* which of the two is faster is known but for how long data is waited for */
 };
 
 static struct lab_estimate times(struct lab_estimate e, double factor)
 {
 	return (struct lab_estimate){ e.best * factor, e.low * factor, e.high * factor };
+}
+
+/* Nearer than this they are as fast. */
+#define SAME 0.001
+
+enum standing { AS_FAST, PERHAPS, SLOWER }; /* SLOWER: or, at that end of its range, as fast */
+
+static enum standing standing_of(struct lab_estimate ratio)
+{
+	return ratio.low <= 1 - SAME ? PERHAPS : ratio.high < 1 + SAME ? AS_FAST : SLOWER;
+}
+
+static enum standing standing(const struct rival *r)
+{
+	return standing_of(r->ratio);
 }
 
 /* Seconds, not cycles, where clocks differ. */
@@ -164,9 +164,11 @@ static struct rival compare(const struct lab_record *a, const struct lab_record 
 
 	if (!parts_of(a, &pa) || !parts_of(b, &pb))
 		return r;
-	r.ratio = times(lab_estimate_ratio(&pa, &pb, moved(a, b)), clock);
+	r.ratio = times(lab_estimate_ratio(&pa, &pb), clock);
 	if (clock == 1)
-		r.more = times(lab_estimate_difference(&pa, &pb, moved(a, b)), 1e-9 / ghz);
+		r.more = times(lab_estimate_difference(&pa, &pb), 1e-9 / ghz);
+	pa.unpriced_data = pa.unpriced_walks = pb.unpriced_data = pb.unpriced_walks = 0;
+	r.by_data = standing(&r) == PERHAPS && standing_of(times(lab_estimate_ratio(&pa, &pb), clock)) != PERHAPS;
 	return r;
 }
 
@@ -179,15 +181,6 @@ static const char *percent(double ratio, char text[16])
 	return text;
 }
 
-/* Nearer than this they are as fast. */
-#define SAME 0.001
-
-enum standing { AS_FAST, PERHAPS, SLOWER }; /* SLOWER: or, at that end of its range, as fast */
-
-static enum standing standing(const struct rival *r)
-{
-	return r->ratio.low <= 1 - SAME ? PERHAPS : r->ratio.high < 1 + SAME ? AS_FAST : SLOWER;
-}
 
 static void say_rival(const struct lab_view *v, const char *before, const struct rival *r, FILE *out)
 {
@@ -224,22 +217,6 @@ static void say_mechanisms(const struct lab_view *v, unsigned best, unsigned nex
 	}
 }
 
-/* Where data has no price, no estimate has what it misses more where its pages lie worse. Says so if any of these lie
- * elsewhere. */
-static void say_moved(const struct lab_view *v, unsigned best, const struct rival *rival, unsigned rivals, FILE *out)
-{
-	for (unsigned i = 0; i < rivals; i++) {
-		if (!is(v->record[best], "machine.data_cache", "off") ||
-		    !moved(v->record[best], v->record[rival[i].record]))
-			continue;
-		fprintf(out, ";\n  where data lies (pages differ), so that it may miss more, is left out%s: "
-			     "machine.data_cache=on tells",
-			is(v->record[best], "machine.data_sample", "on")
-				? ", but for what samples say of it in the ranges" : "");
-		return;
-	}
-}
-
 /* Those that may be as fast, and the first that is not faster for sure. among: of which they are all, or "". */
 static void say(const struct lab_view *v, const char *among, unsigned best, const struct rival *rival, unsigned rivals,
 		FILE *out)
@@ -247,9 +224,11 @@ static void say(const struct lab_view *v, const char *among, unsigned best, cons
 	const struct rival *next = NULL;
 	char *label = lab_view_label(v, best);
 	unsigned count[3] = { 0, 0, 0 };
+	bool by_data = false;
 
 	for (unsigned i = 0; i < rivals; i++) {
 		count[standing(&rival[i])]++;
+		by_data |= rival[i].by_data;
 		if (standing(&rival[i]) == SLOWER && (!next || rival[i].ratio.best < next->ratio.best))
 			next = &rival[i];
 	}
@@ -266,11 +245,13 @@ static void say(const struct lab_view *v, const char *among, unsigned best, cons
 			say_rival(v, shown++ ? "," : "; but", &rival[i], out);
 	if (count[PERHAPS] > 3)
 		fprintf(out, ",\n  and %u others", count[PERHAPS] - 3);
+	if (by_data)
+		fprintf(out, ";\n  that hangs on how long the program waits for its data, of which one has more to "
+			     "wait for: machine.data_cache=on tells");
 	if (next)
 		say_rival(v, count[PERHAPS] ? "; the first that is not faster for sure," : "; the next,", next, out);
 	if (next)
 		say_mechanisms(v, best, next->record, rival, rivals, out);
-	say_moved(v, best, rival, rivals, out);
 	fprintf(out, ".\n");
 }
 

@@ -56,10 +56,9 @@ void lab_view_unpriced(const struct lab_view *view, bool compared, FILE *out);
 /* The same of one run, as the end of a sentence. exits, translation: cycles with the waiting for data. */
 void lab_result_unpriced(const struct lab_result *result, double exits, double translation, FILE *out);
 enum { LAB_SAMPLE_WORDS = 80 };
-/* What the sample is: "a sample of 28 stretches, sampling error 39 %". Writes and returns text. */
-const char *lab_sample_words(uint64_t stretches, double error, char text[LAB_SAMPLE_WORDS]);
-/* What no sample of stretches can say, to be said beside its error; "" of one that has none. */
-const char *lab_sample_bursts(uint64_t stretches);
+/* What the sample is, of so many of a page's lines: "a sample of the caches' sets, sampling error 1.7 %". Writes and
+ * returns text. */
+const char *lab_sample_words(uint64_t lines, double error, char text[LAB_SAMPLE_WORDS]);
 void lab_view_csv(const struct lab_view *view, FILE *out);
 void lab_view_json(const struct lab_view *view, FILE *out);
 void lab_view_html(const struct lab_view *view, FILE *out);

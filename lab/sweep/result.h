@@ -7,6 +7,7 @@
 #define VELLUM_LAB_RESULT_H
 
 #include "lab/config/config.h"
+#include "lab/machine/estimate.h"
 #include "lab/os/os.h"
 #include "mmu/counters.h"
 
@@ -94,9 +95,10 @@ struct lab_result {
 	/* machine.data_cache=off: what data would take, and walks more, as a sample says (lab/machine/sample.h); and
 	 * the estimate with both. None of them is in any other number but in cycles_high. */
 	double cycles_unpriced_data, cycles_unpriced_walks, cycles_priced;
-	/* Stretches of the sample that stand for others, and the part of cycles_unpriced_* that these may be off by, as
-	 * it is a sample. */
-	uint64_t sample_stretches;
+	/* How many of a page's 64 lines are in the sample; what each of its parts adds to cycles_unpriced_data, and how
+	 * far off that may be, as a part of it. */
+	uint64_t sample_lines;
+	double sample_part[LAB_SAMPLE_PARTS];
 	double sample_error;
 	double cycles_l2_tlb;
 	double cycles_walk_guest, cycles_walk_ept; /* if nothing overlaps */

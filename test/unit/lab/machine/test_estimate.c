@@ -16,6 +16,17 @@ static const struct lab_parts usual = { .program = 5e6, .kernel = 1e6, .walks = 
 
 static bool near(double a, double b) { return fabs(a - b) <= 1e-9 * fabs(b); }
 
+/* Parts of which two stand for more and for less, so that the sample's error is this part of it. */
+static void spread_sample(struct lab_parts *p, double error)
+{
+	static const double weight[LAB_SAMPLE_PARTS] = { 1, 1, 2, 4, 8, 16, 16, 16 };
+	/* Of the last three one is as it should be: 4.3 * sqrt(720 d^2 / 256). */
+	double d = error * p->unpriced_data / (4.3 * sqrt(720.0 / 256));
+
+	for (unsigned i = 0; i < LAB_SAMPLE_PARTS; i++)
+		p->sample[i] = p->unpriced_data * weight[i] / 64 + (i == 5 ? d : i == 6 ? -d : 0);
+}
+
 static void test_overlap(void **state)
 {
 	struct lab_parts p = usual;
@@ -84,15 +95,15 @@ static void test_ratio(void **state)
 
 	(void)state;
 	a.walks = b.walks = a.walk_count = b.walk_count = 0;
-	e = lab_estimate_ratio(&a, &b, false);
+	e = lab_estimate_ratio(&a, &b);
 	assert_true(e.best == 1 && e.low == 1 && e.high == 1);
 	/* More exits are slower, whatever an exit costs. */
 	b.exits = 1e6;
-	e = lab_estimate_ratio(&a, &b, false);
+	e = lab_estimate_ratio(&a, &b);
 	assert_true(near(e.best, 7.0 / 6) && e.low > 1.05 && e.high < 1.3);
 	/* Fewer exits and more of the hypervisor: that depends on prices. */
 	a.hypervisor = 1.05e6;
-	e = lab_estimate_ratio(&a, &b, false);
+	e = lab_estimate_ratio(&a, &b);
 	assert_true(e.best < 1 && e.low < 1 && e.high > 1);
 }
 
@@ -104,22 +115,23 @@ static void test_difference(void **state)
 
 	(void)state;
 	a.walks = b.walks = a.walk_count = b.walk_count = 0;
-	e = lab_estimate_difference(&a, &b, false);
+	e = lab_estimate_difference(&a, &b);
 	assert_true(e.best == 0 && e.low == 0 && e.high == 0);
 	b.exits += 1e6;
-	priced = lab_estimate_difference(&a, &b, false);
+	priced = lab_estimate_difference(&a, &b);
 	assert_true(near(priced.best, 1e6) && near(priced.low, 0.7e6) && near(priced.high, 1.4e6));
 	a.unpriced_data = b.unpriced_data = 900e6;
-	a.sample_error = 2;
-	e = lab_estimate_difference(&a, &b, false);
+	spread_sample(&a, 0.5);
+	spread_sample(&b, 0.5);
+	e = lab_estimate_difference(&a, &b);
 	assert_true(near(e.best, priced.best) && near(e.low, priced.low) && near(e.high, priced.high));
-	e = lab_estimate_difference(&b, &a, false);
+	e = lab_estimate_difference(&b, &a);
 	assert_true(near(e.best, -1e6) && near(e.low, -1.4e6) && near(e.high, -0.7e6));
 	/* What walks take more is a difference. */
 	b.dependence = b.dependence_low = b.dependence_high = 1;
 	b.walks = b.walk_count = 1e6;
 	b.unpriced_walks = 50e6;
-	e = lab_estimate_difference(&a, &b, false);
+	e = lab_estimate_difference(&a, &b);
 	assert_true(near(e.best, 2e6) && e.high > 52e6);
 }
 
@@ -140,10 +152,11 @@ static void test_unpriced_run(void **state)
 	assert_true(e.best == priced.best && e.low == priced.low);
 	assert_true(near(lab_estimate_priced(&all).best, 46e6 + 236e6));
 	assert_true(near(e.high, lab_estimate_priced(&all).high) && e.high > 282e6 * 1.15 && e.high < 282e6 * 1.3);
-	/* A sample whose stretches differ makes it wider upwards, and nothing else of it. */
-	all.sample_error = 0.4;
+	/* A sample whose parts differ makes it wider upwards, and nothing else of it. */
+	spread_sample(&all, 0.4);
+	assert_true(near(lab_sample_error(all.sample), 0.4 * 226e6));
 	assert_true(lab_estimate(&all).high > 282e6 * 1.35 && lab_estimate(&all).high < 282e6 * 1.6);
-	all.sample_error = 3;
+	spread_sample(&all, 3);
 	assert_true(lab_estimate(&all).high > 282e6 * 3 && lab_estimate(&all).low == e.low);
 	/* The chain's walks are in the lower end: all but the errors of their prices. */
 	assert_true(e.low > 6e6 + 0.7 * 40e6);
@@ -162,34 +175,78 @@ static void test_unpriced(void **state)
 	(void)state;
 	a.walks = a.walk_count = 0;
 	b.dependence = b.dependence_low = b.dependence_high = 1;
-	priced = lab_estimate_ratio(&a, &b, false);
+	priced = lab_estimate_ratio(&a, &b);
 	assert_true(priced.low > 1);
-	/* 6 million cycles and 40, and the 226 that both would wait: the greater of what the two say. */
-	b.unpriced_data = 226e6;
-	a.unpriced_data = 200e6;
-	e = lab_estimate_ratio(&a, &b, false);
+	/* 6 million cycles and 40, and the 226 that both would wait. */
+	b.unpriced_data = a.unpriced_data = 226e6;
+	e = lab_estimate_ratio(&a, &b);
 	assert_true(e.best == priced.best && e.high == priced.high);
 	assert_true(e.low > 1 && e.low < 1 + (priced.low - 1) / 10 && e.low < 272.0 / 232);
-	/* By the worse sample of the two; also where it says that there may be nothing. */
-	a.sample_error = 2;
-	assert_true(lab_estimate_ratio(&a, &b, false).low < e.low && lab_estimate_ratio(&a, &b, false).low > 1);
-	assert_true(lab_estimate_ratio(&a, &b, false).high >= e.high);
-	a.sample_error = 0;
+	/* A sample that may be far off is so in both: it is the same lines'. */
+	spread_sample(&a, 2);
+	spread_sample(&b, 2);
+	assert_true(lab_estimate_ratio(&a, &b).low < e.low && lab_estimate_ratio(&a, &b).low > 1);
+	assert_true(lab_estimate_ratio(&a, &b).high >= e.high);
+	spread_sample(&a, 0);
+	spread_sample(&b, 0);
 	/* What walks take more where they compete with data is a difference. */
 	b.unpriced_walks = 4e9;
-	assert_true(lab_estimate_ratio(&a, &b, false).high > priced.high * 1.2);
+	assert_true(lab_estimate_ratio(&a, &b).high > priced.high * 1.2);
 	/* The other way round, it is the upper end that comes nearer. */
 	b.unpriced_walks = 0;
-	e = lab_estimate_ratio(&b, &a, false);
+	e = lab_estimate_ratio(&b, &a);
 	a.unpriced_data = b.unpriced_data = 0;
-	priced = lab_estimate_ratio(&b, &a, false);
+	priced = lab_estimate_ratio(&b, &a);
 	assert_true(priced.high < 1 && e.high > priced.high && e.high < 1 && e.low == priced.low);
-	/* Two that are the same but for data that one of them waits for more are as fast. */
-	a = b = usual;
-	a.unpriced_data = 226e6;
-	b.unpriced_data = 221e6;
-	e = lab_estimate_ratio(&a, &b, false);
-	assert_true(e.best == 1 && e.low == 1 && e.high == 1);
+}
+
+static void test_parts(void **state)
+{
+	double part[LAB_SAMPLE_PARTS] = { 500, 0, 2, 4, 8, 16, 16, 16 };
+
+	(void)state;
+	/* What lies at one in each page or two alone is not in doubt, nor is what lies at each 2^n-th line alike. */
+	assert_true(lab_sample_error(part) < 1e-9);
+	part[5] = part[6] = part[7] = 0;
+	assert_true(lab_sample_error(part) < 1e-9);
+	part[5] = 16;
+	assert_true(near(lab_sample_error(part), 4.3 * sqrt(720.0 / 3)));
+	part[5] = 0;
+	part[4] = 0;
+	assert_true(near(lab_sample_error(part), 4.3 * sqrt(70.0 / 3)));
+}
+
+/* Samples of the same lines: what they are off by together says nothing of which waits more, what they differ by in
+ * each part does. */
+static void test_paired(void **state)
+{
+	struct lab_parts a = usual, b;
+	struct lab_estimate e;
+
+	(void)state;
+	a.walks = a.walk_count = 0;
+	b = a;
+	/* 50 % off, each of them, and 1 % more of each part in b. */
+	a.unpriced_data = 200e6;
+	b.unpriced_data = 202e6;
+	spread_sample(&a, 0.5);
+	spread_sample(&b, 0.5);
+	assert_true(near(lab_sample_error(a.sample), 100e6));
+	e = lab_estimate_difference(&a, &b);
+	assert_true(e.best == 0 && e.low == 0 && e.high > 2e6 && e.high < 4e6);
+	e = lab_estimate_difference(&b, &a);
+	assert_true(e.best == 0 && e.high == 0 && e.low < -2e6 && e.low > -4e6);
+	assert_true(lab_estimate_ratio(&a, &b).low == 1 && lab_estimate_ratio(&a, &b).high > 1.005);
+	/* The same sums, of parts that differ another way: which waits more is not known. */
+	b.sample[5] -= 20e6;
+	b.sample[7] += 20e6;
+	e = lab_estimate_difference(&a, &b);
+	assert_true(e.low < -50e6 && e.high > 50e6);
+	/* Exits that are 1 million cycles more, where data that is the same may be 100 off: known. */
+	b = a;
+	b.exits += 1e6;
+	e = lab_estimate_difference(&a, &b);
+	assert_true(e.low > 0.6e6 && e.high < 1.5e6);
 }
 
 /* A filter of which most has never been written to: with pages of 4K its reads share the page of zeros, which the L1
@@ -199,49 +256,44 @@ static void test_moved(void **state)
 	struct lab_parts large = { .program = 26.05e6, .kernel = 7.01e6, .l2_tlb = 0.44e6, .walks = 0.04e6,
 				   .walk_count = 1435, .instructions = 52.1e6, .cpi = 0.5, .walkers = 1, .window = 192,
 				   .dependence = 0.5, .dependence_low = 0.2, .dependence_high = 0.9,
-				   .unpriced_data = 433.25e6, .sample_error = 0.023 }, small = large;
-	struct lab_estimate same, e;
+				   .unpriced_data = 433.25e6 }, small = large;
+	struct lab_estimate without, e;
 
 	(void)state;
+	spread_sample(&large, 0.023);
 	small.kernel = 13.49e6;
 	small.walks = 21.91e6;
 	small.walk_count = 1.894e6;
 	small.unpriced_data = 19.91e6;
 	small.unpriced_walks = 1.9e6;
-	small.sample_error = 0.031;
+	spread_sample(&small, 0.031);
 	assert_true(fabs(lab_estimate_priced(&large).best / lab_estimate(&large).best - 14.01) < 0.01);
 	assert_true(fabs(lab_estimate_priced(&small).best / lab_estimate(&small).best - 1.41) < 0.01);
-	/* The same data in both: 4K is slower for sure, which is not so. */
-	same = lab_estimate_ratio(&large, &small, false);
-	assert_true(same.best > 1.4 && same.low > 1.01);
-	e = lab_estimate_ratio(&large, &small, true);
-	assert_true(e.best == same.best && e.high == same.high && e.low < 0.2 && e.low > 0.1);
-	assert_true(lab_estimate_difference(&large, &small, false).low > 0);
-	assert_true(lab_estimate_difference(&large, &small, true).low < -395e6);
+	/* Hidden wholly, 4K is slower; waited for, 2M: not known. */
+	e = lab_estimate_ratio(&large, &small);
+	assert_true(e.best > 1.4 && e.high > 1.4 && e.low < 0.2 && e.low > 0.1);
+	assert_true(lab_estimate_difference(&large, &small).low < -395e6);
 	/* The other way round it is the upper end. */
-	e = lab_estimate_ratio(&small, &large, true);
-	assert_true(e.best < 1 && e.high > 6 && near(e.low, 1 / same.high));
-	/* Samples that agree leave the answer, if they are good enough to tell; each has an error of its own. */
+	e = lab_estimate_ratio(&small, &large);
+	assert_true(e.best < 1 && e.high > 6 && e.low < 0.8);
+	/* Where the data waits for the same, the answer is known, however little is known of how long that is. */
 	small.unpriced_data = large.unpriced_data;
-	small.sample_error = large.sample_error = 0.01;
-	assert_true(lab_estimate_ratio(&large, &small, true).low > 1);
-	small.sample_error = large.sample_error = 0.15;
-	assert_true(lab_estimate_ratio(&large, &small, true).low < 0.9);
-	assert_true(lab_estimate_ratio(&large, &small, false).low > 1);
-	large.sample_error = 0;
-	assert_true(lab_estimate_ratio(&large, &small, true).low < 0.95);
+	spread_sample(&small, 0.6);
+	spread_sample(&large, 0.6);
+	assert_true(lab_estimate_ratio(&large, &small).low > 1);
+	assert_true(lab_estimate_difference(&large, &small).low > 0);
 	/* Where all has its price there is nothing to differ. */
 	small.unpriced_data = small.unpriced_walks = large.unpriced_data = 0;
-	e = lab_estimate_ratio(&large, &small, true);
-	same = lab_estimate_ratio(&large, &small, false);
-	assert_true(e.low == same.low && e.high == same.high);
+	without = lab_estimate_ratio(&large, &small);
+	assert_true(without.low > 1 && near(without.low * lab_estimate_ratio(&small, &large).high, 1));
 }
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_overlap), cmocka_unit_test(test_error), cmocka_unit_test(test_ratio),
-		cmocka_unit_test(test_difference), cmocka_unit_test(test_moved),
+		cmocka_unit_test(test_difference), cmocka_unit_test(test_moved), cmocka_unit_test(test_paired),
+		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_unpriced_run), cmocka_unit_test(test_unpriced),
 	};
 

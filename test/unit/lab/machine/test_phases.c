@@ -21,7 +21,7 @@
 #define OBJECT 112u /* what an allocation of 100 bytes takes */
 #define OBJECTS (AREA_BYTES / OBJECT)
 
-/* A batch holds fewer accesses than those of real programs, so that the test is fast: the sample counts batches. */
+/* A batch holds fewer accesses than those of real programs, so that there are many phases in few. */
 enum { BATCH = 512, PHASES = 6 };
 
 enum what {
@@ -162,39 +162,18 @@ static void test_range(void **state)
 			if (!(off.cycles_low <= on.cycles_estimate && on.cycles_estimate <= off.cycles_high))
 				fail_msg("program %u, %s, %s: %.4g to %.4g does not hold %.4g", p, machines[i][0],
 					 machines[i][1], off.cycles_low, off.cycles_high, on.cycles_estimate);
-			/* By the sample itself, not by a wide error alone; nor by just any number. */
-			if (!(off.cycles_priced > 0.6 * on.cycles_estimate &&
-			      off.cycles_priced < 3 * on.cycles_estimate))
+			/* By the sample itself, not by a wide error. */
+			if (!(off.cycles_priced > 0.97 * on.cycles_estimate &&
+			      off.cycles_priced < 1.03 * on.cycles_estimate && off.sample_error < 0.3))
 				fail_msg("program %u, %s, %s: the sample says %.4g, it is %.4g", p, machines[i][0],
 					 machines[i][1], off.cycles_priced, on.cycles_estimate);
 		}
 	}
 }
 
-/* The error is by how much stretches differ; of few, it is no smaller than what is assumed; of all of it, none. */
-static void test_error(void **state)
-{
-	static const struct phase even[] = { { RANDOM, 3000 }, { 0, 0 } };
-	static const struct phase two[] = { { SMALL, 1300 }, { RANDOM, 1700 }, { 0, 0 } };
-	static const struct phase few[] = { { RANDOM, 150 }, { 0, 0 } };
-	static const struct phase whole[] = { { RANDOM, 60 }, { 0, 0 } };
-	static struct lab_result r;
-	struct lab_config c = config_of(1);
-
-	(void)state;
-	run(&c, even, false, &r);
-	assert_true(r.sample_stretches == 49 && r.sample_error > 0 && r.sample_error < 0.02);
-	run(&c, two, false, &r);
-	assert_true(r.sample_stretches == 49 && r.sample_error > 0.15 && r.sample_error < 0.5);
-	run(&c, few, false, &r);
-	assert_true(r.sample_stretches < LAB_STRETCHES_ENOUGH && r.sample_error >= LAB_STRETCHES_FEW_ERROR);
-	run(&c, whole, false, &r);
-	assert_true(r.sample_stretches == 0 && r.sample_error == 0 && r.cycles_unpriced_data > 0);
-}
-
 int main(void)
 {
-	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_range), cmocka_unit_test(test_error) };
+	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_range) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

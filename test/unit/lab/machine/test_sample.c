@@ -1,5 +1,6 @@
 /* The range of a run whose data has no price (machine.data_cache=off): it holds the time of the same run with data that
  * has one. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,8 +30,7 @@ static void run(struct lab_config *c, const char *data_cache, struct lab_result 
 		fail_msg("%s: %s", c->workload, error.text);
 }
 
-/* Small caches, so that small programs leave them; of each program more batches than the first ones, which are all in
- * the sample. */
+/* Small caches, so that small programs leave them. */
 static const char *const workloads[] = {
 	"workload=chase:size=4M,passes=5",          /* waits for memory */
 	"workload=chase:size=4M,passes=20,object=1K", /* in few sets */
@@ -51,6 +51,7 @@ static const char *const machines[][4] = {
 static void test_range(void **state)
 {
 	static struct lab_result off, on;
+	double difference;
 
 	(void)state;
 	for (unsigned w = 0; w < ARRAY_SIZE(workloads); w++) {
@@ -72,68 +73,93 @@ static void test_range(void **state)
 			assert_true(off.cycles_priced >= off.cycles_estimate && off.cycles_low <= off.cycles_estimate);
 			if (off.dependence_low == 1)
 				assert_true(off.cycles_low >= 0.65 * off.cycles_most);
-			/* Not just any range: no more than what is far off. */
-			assert_true(off.cycles_high < 8 * on.cycles_estimate);
+			/* Not just any range: what the sample says is what it is, as far as it says that it knows. */
+			difference = fabs(off.cycles_unpriced_data - on.cycles_data);
+			if (difference > 1.2 * off.sample_error * off.cycles_unpriced_data + 0.01 * on.cycles_data)
+				fail_msg("%s, %s, %s: the sample says %.4g, %.2g off; it is %.4g", workloads[w],
+					 machines[i][0], machines[i][1], off.cycles_unpriced_data, off.sample_error,
+					 on.cycles_data);
 		}
 	}
 }
 
-static uint64_t batches_in(struct lab_machine *m, uint64_t from, uint64_t to, uint64_t *weight)
-{
-	uint64_t n = 0;
-
-	for (uint64_t i = from; i < to; i++) {
-		lab_sample_next(m);
-		n += m->sample.on;
-		*weight += m->sample.on ? m->sample.weight : 0;
-	}
-	return n;
-}
-
-static void ignore(void *hardware, unsigned cache)
-{
-	(void)cache;
-	++*(unsigned *)hardware;
-}
-
-/* The weights add up to the batches that they stand for, in each part of the plan; caches are emptied when as much has
- * come in meanwhile. */
+/* Weights add up to a page's lines, and parts are as many as there are. */
 static void test_plan(void **state)
 {
-	static const struct lab_hardware hardware = { .forget = ignore };
+	static const char *const odd[] = { "machine.l1_cache=32K/full", "machine.l2_cache=24K/8",
+					   "machine.l1_cache=0" };
 	struct lab_config c;
-	static struct lab_counts counts;
-	unsigned forgotten = 0;
-	struct lab_machine m = { .config = &c, .hardware = &hardware, .hw = &forgotten, .cores = 1,
-				 .counts = &counts };
-	uint64_t weight = 0;
+	struct lab_sample s;
+	unsigned weights = 0, parts = 0, by_power[7] = { 0 };
 
 	(void)state;
 	lab_config_init(&c);
-	assert_int_equal(batches_in(&m, 0, 64, &weight), 64);
-	assert_int_equal(weight, 64);
-	assert_int_equal(batches_in(&m, 64, 128, &weight), 2 * 2);
-	assert_int_equal(weight, 128);
-	assert_int_equal(batches_in(&m, 128, 256, &weight), 4 * 2);
-	assert_int_equal(weight, 256);
-	for (uint64_t begin = 256; begin < 4096; begin += 64)
-		assert_int_equal(batches_in(&m, begin, begin + 64, &weight), 4);
-	assert_int_equal(weight, 4096);
-	assert_int_equal(m.counts->sampled.stretches, 6 + 60 - (m.sample.counts ? 1 : 0));
-	assert_int_equal(forgotten, 0);
-	m.sample = (struct lab_sample){ 0 };
-	batches_in(&m, 0, 64, &weight);
-	m.sample.answered[LAB_DRAM] = 1000000;
-	batches_in(&m, 64, 192, &weight);
-	assert_true(forgotten >= 2);
-	c.machine.data_cache = true;
-	m.sample = (struct lab_sample){ 0 };
-	assert_int_equal(batches_in(&m, 0, 1000, &weight), 0);
+	s = lab_sample_of(&c.machine);
+	for (unsigned line = 0; line < LAB_PAGE_LINES; line++) {
+		weights += lab_sample_weight(s, line);
+		if (!lab_sample_weight(s, line))
+			continue;
+		/* Of lines that the same power of two divides, no more than there are. */
+		by_power[line ? __builtin_ctz(line) : 6] += lab_sample_weight(s, line);
+		parts |= 1u << lab_sample_part(s, line);
+	}
+	for (unsigned i = 0; i < 7; i++)
+		assert_int_equal(by_power[i], i < 6 ? 32u >> i : 1);
+	assert_int_equal(weights, LAB_PAGE_LINES);
+	assert_int_equal(parts, (1u << LAB_SAMPLE_PARTS) - 1);
+	/* Without an L3 cache that, too; but where lines of several places share a set, all are in it. */
+	set(&c, "machine.l3_cache=0");
+	assert_int_equal(lab_sample_of(&c.machine).lines, s.lines);
+	for (unsigned i = 0; i < ARRAY_SIZE(odd); i++) {
+		lab_config_init(&c);
+		set(&c, odd[i]);
+		s = lab_sample_of(&c.machine);
+		assert_true(s.lines == ~0ull);
+		for (unsigned line = 0; line < LAB_PAGE_LINES; line++)
+			assert_true(lab_sample_weight(s, line) == 1 && lab_sample_part(s, line) == 0);
+	}
+	set(&c, "machine.data_cache=on");
+	assert_int_equal(lab_sample_of(&c.machine).lines, 0);
+	set(&c, "machine.data_cache=off");
+	set(&c, "machine.data_sample=off");
+	assert_int_equal(lab_sample_of(&c.machine).lines, 0);
+	assert_int_equal(lab_sample_weight(lab_sample_of(&c.machine), 0), 0);
+}
+
+/* All lines in the sample: it is the same as with a price, to the last cycle, whichever implementation it is. */
+static void test_all(void **state)
+{
+	static const char *const caches[] = { "machine.l2_cache=24K/8", "machine.l1_cache=32K/full",
+					      "machine.l1_cache=0" };
+	static const char *const programs[] = { "workload=zipf:keys=32K,ops=20K", "workload=boot:processes=2" };
+	static struct lab_result off, on;
+	double more;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(caches) * ARRAY_SIZE(programs) * 2; i++) {
+		struct lab_config c;
+
+		lab_config_init(&c);
+		set(&c, programs[i / 2 % ARRAY_SIZE(programs)]);
+		set(&c, caches[i / 2 / ARRAY_SIZE(programs)]);
+		set(&c, i % 2 ? "plain=on" : "plain=off");
+		run(&c, "machine.data_cache=on", &on);
+		run(&c, "machine.data_cache=off", &off);
+		assert_int_equal(off.sample_lines, LAB_PAGE_LINES);
+		assert_true(off.sample_error == 0);
+		assert_true(fabs(off.cycles_unpriced_data - on.cycles_data) <= 1e-9 * on.cycles_data);
+		/* Data may also bring tables in that walks then find. */
+		more = on.cycles_walk_guest + on.cycles_walk_ept - off.cycles_walk_guest - off.cycles_walk_ept;
+		if (fabs(off.cycles_unpriced_walks - fmax(0, more)) > 1)
+			fail_msg("%s, %s: walks take %.9g more, the sample says %.9g", c.workload,
+				 caches[i / 2 / ARRAY_SIZE(programs)], more, off.cycles_unpriced_walks);
+	}
 }
 
 int main(void)
 {
-	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_range), cmocka_unit_test(test_plan) };
+	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_range), cmocka_unit_test(test_plan),
+					   cmocka_unit_test(test_all) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

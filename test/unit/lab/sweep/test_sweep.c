@@ -337,9 +337,6 @@ static void test_table(void **state)
 	/* The same numbers, so the same time; and shadow has 5000 exits more. */
 	look("v.out", "  with 1 that takes as long", true);
 	look("v.out", "shadow, guest.pages=4k takes +", true);
-	/* Pages differ, so data may lie elsewhere; it is what data without a price has no estimate of. */
-	look("v.out", "where data lies (pages differ)", true);
-	look("v.out", "in the ranges: machine.data_cache=on tells.", true);
 	assert_int_equal(0, shell("awk '{ if (length > 100) exit 1 }' v.out"));
 	/* All columns that are asked for are there, however wide. */
 	assert_int_equal(0, shell("\"$V\" lab report v.jsonl --columns workload,machine.l1d_4k,guest.memory,"
@@ -391,7 +388,6 @@ static void test_assumptions(void **state)
 				  "2>v.err"));
 	look("v.out", "Verdict: the fastest is ept", true);
 	look("v.out", "No verdict", false);
-	look("v.out", "where data lies", false);
 }
 
 int main(int argc, char **argv)
