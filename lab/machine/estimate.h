@@ -19,10 +19,7 @@
 #ifndef VELLUM_LAB_ESTIMATE_H
 #define VELLUM_LAB_ESTIMATE_H
 
-#include <stdbool.h>
-
-/* A sample has parts that stand for 1, 1, 2, 4, 8, 16, 16 and 16 of a page's 64 lines (lab/machine/sample.h). */
-enum { LAB_SAMPLE_PARTS = 8 };
+#include "lab/lab.h"
 
 /* What a run's time is made of: cycles, as struct lab_result names them. */
 struct lab_parts {

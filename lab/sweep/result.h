@@ -7,7 +7,6 @@
 #define VELLUM_LAB_RESULT_H
 
 #include "lab/config/config.h"
-#include "lab/machine/estimate.h"
 #include "lab/os/os.h"
 #include "mmu/counters.h"
 
@@ -15,6 +14,9 @@
 enum { LAB_4K, LAB_2M, LAB_1G, LAB_SIZES };
 /* What answered a reference. */
 enum { LAB_L1, LAB_L2, LAB_L3, LAB_DRAM, LAB_PLACES };
+/* A sample of what the program's data takes has parts that stand for 1, 1, 2, 4, 8, 16, 16 and 16 of a page's 64 lines
+ * (lab/machine/sample.h). */
+enum { LAB_SAMPLE_PARTS = 8 };
 /* Why the guest was left. */
 #define LAB_EXITS(E) \
 	E(ept_violation, "EPT violation") \
