@@ -286,6 +286,19 @@ static void stats_mechanisms(struct scope *s)
 	}
 }
 
+/* Of the whole run. */
+static void stats_run(struct scope *s)
+{
+	stats_exits(s, NULL);
+	stats_mmu(s, &s->vm->mmu.counters, mmu_table_pages(&s->vm->mmu));
+	stat(s, "console.dropped", s->vm->console_dropped);
+	stat(s, "lapic.tpr_reads", stats_tpr(s->vm).reads);
+	stat(s, "lapic.tpr_writes", stats_tpr(s->vm).writes);
+	stats_patches(s);
+	stats_tpr_methods(s);
+	VM_MUTANT(ACCOUNT_DISKS, stats_disks(s));
+}
+
 bool stats_vm(struct vm *vm)
 {
 	struct scope s = { .vm = vm, .zeros = true, .left = LINES_AT_ONCE };
@@ -294,14 +307,7 @@ bool stats_vm(struct vm *vm)
 	if (!VM_LEFT_OUT_OR(CONSOLE_REST, false) && !platform_console_rest(vm))
 		return false;
 	if (vm->vcpu_count && VM_LEFT_OUT_OR(ACCOUNT_STARTED, vm_started(vm))) {
-		stats_exits(&s, NULL);
-		stats_mmu(&s, &vm->mmu.counters, mmu_table_pages(&vm->mmu));
-		stat(&s, "console.dropped", vm->console_dropped);
-		stat(&s, "lapic.tpr_reads", stats_tpr(vm).reads);
-		stat(&s, "lapic.tpr_writes", stats_tpr(vm).writes);
-		stats_patches(&s);
-		stats_tpr_methods(&s);
-		VM_MUTANT(ACCOUNT_DISKS, stats_disks(&s));
+		stats_run(&s);
 		stats_phases(&s);
 		stats_mechanisms(&s);
 	}
@@ -317,8 +323,6 @@ void stats_last_words(void)
 
 		if (!s.vm || s.vm->all_told || !vm_started(s.vm))
 			continue;
-		stats_exits(&s, NULL);
-		stats_mmu(&s, &s.vm->mmu.counters, mmu_table_pages(&s.vm->mmu));
-		stat(&s, "console.dropped", s.vm->console_dropped);
+		stats_run(&s);
 	}
 }

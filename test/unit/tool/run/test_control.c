@@ -176,7 +176,8 @@ static void tell(struct run_result *result, const char *line)
 static const char answer[] = "{\"vm\":\"b\",\"state\":\"running\",\"mmu\":\"ept\",\"ticks\":77,"
 			     "\"instructions\":{\"guest\":1000,\"hypervisor\":20},"
 			     "\"exits\":{\"by_reason\":{\"cpuid\":{\"count\":3,\"ticks\":9}},\"total\":3},"
-			     "\"mmu_counters\":{\"faults\":4},\"tables\":{\"pages\":5,\"text\":\"no number\"}}";
+			     "\"mmu_counters\":{\"faults\":4},\"tables\":{\"pages\":5,\"text\":\"no number\"},"
+			     "\"lapic\":{\"tpr_reads\":6},\"disks\":{\"1\":{\"reads\":7}}}";
 
 static void counters_of_an_answer(void **state)
 {
@@ -192,8 +193,10 @@ static void counters_of_an_answer(void **state)
 	assert_int_equal(stat_find(&result.vms[1], "exits.by_reason.cpuid.ticks"), 9);
 	assert_int_equal(stat_find(&result.vms[1], "mmu_counters.faults"), 4);
 	assert_int_equal(stat_find(&result.vms[1], "tables.pages"), 5);
+	assert_int_equal(stat_find(&result.vms[1], "lapic.tpr_reads"), 6);
+	assert_int_equal(stat_find(&result.vms[1], "disks.1.reads"), 7);
 	/* Only counters are: no time of the machine's, no text. */
-	assert_int_equal(result.vms[1].stat_count, 7);
+	assert_int_equal(result.vms[1].stat_count, 9);
 	result_free(&result);
 }
 

@@ -41,6 +41,8 @@ static void last_words(void **state)
 	assert_in_range(told("instructions.guest"), 5000000, 5001000);
 	assert_in_range(told("instructions.hypervisor"), 1, 1000);
 	EXPECT_TOLD("console.dropped", 0);
+	EXPECT_TOLD("lapic.tpr_reads", 0);
+	EXPECT_TOLD("lapic.methods.trap.tpr_exits", 0);
 	assert_int_equal(occurrences(bench_log(), "vm 0 end"), 0);
 	finish();
 }
