@@ -11,6 +11,7 @@
 #define PCI_HEADER_TYPE 0x0e
 #define PCI_BAR 0x10          /* and every 4 bytes up to 0x24 */
 #define PCI_SUBSYSTEM 0x2c    /* vendor, device */
+#define PCI_ROM_BASE 0x30     /* of the expansion ROM */
 #define PCI_CAPABILITIES 0x34
 #define PCI_INTERRUPT_LINE 0x3c
 #define PCI_INTERRUPT_PIN 0x3d
@@ -25,6 +26,7 @@
 #define PCI_STATUS_MEDIUM 0x200u /* timing of DEVSEL# */
 #define PCI_MULTIFUNCTION 0x80u /* of the header type */
 #define PCI_BAR_IO 0x1u         /* of a base address register: it is one of ports */
+#define PCI_ROM_ENABLE 0x1u     /* of PCI_ROM_BASE: it is decoded */
 #define PCI_VENDOR_INTEL 0x8086u
 /* Base class and sub-class (Appendix "Class Codes"). */
 #define PCI_CLASS_STORAGE 0x0100u

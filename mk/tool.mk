@@ -1,6 +1,8 @@
 # The `vellum` command: hosted, from tool/ and the few freestanding sources that it shares with the hypervisor.
 
-TOOL_C := $(call sources,$(TOOL_DIRS)) $(CONFIG_C) $(LOAD_C)
+# How a VGA's registers become a picture, which the command draws.
+PICTURE_C := dev/video/vga_picture.c dev/video/vga_state.c
+TOOL_C := $(call sources,$(TOOL_DIRS)) $(CONFIG_C) $(LOAD_C) $(PICTURE_C)
 TOOL_O := $(TOOL_C:%.c=$(BUILD)/tool/%.o)
 TOOL_CFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 $(WARNINGS) -I.
 
@@ -9,7 +11,7 @@ $(BUILD)/tool/%.o: %.c
 	$(CC) $(TOOL_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/vellum: $(TOOL_O) $(BUILD)/lab.a
-	$(CC) -o $@ $(TOOL_O) $(BUILD)/lab.a -lcjson -lutil -lncurses $(LAB_LIBS)
+	$(CC) -o $@ $(TOOL_O) $(BUILD)/lab.a -lcjson -lutil -lncurses -lpng -llz4 -lvncserver $(LAB_LIBS)
 
 -include $(TOOL_O:.o=.d)
 
@@ -62,3 +64,7 @@ UNIT_tool_temporary_SRC := test/unit/tool/base/test_temporary.c tool/base/util.c
 	tool/base/output.c
 UNIT_TESTS += tool_conclude tool_control tool_guest_check
 UNIT_TESTS += tool_temporary tool_output tool_protocol tool_report tool_slim tool_util
+UNIT_tool_screen_SRC := test/unit/tool/ctl/test_screen.c tool/ctl/screen.c tool/ctl/png.c tool/ctl/keys.c $(PICTURE_C) \
+	tool/base/util.c tool/base/temporary.c tool/base/output.c
+UNIT_tool_screen_LIBS := -lcjson -lpng -llz4
+UNIT_TESTS += tool_screen

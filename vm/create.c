@@ -205,7 +205,7 @@ static bool create_mmu(struct vm *vm)
 		.vpid = vm->config->vpid != CONFIG_OFF,
 		.restricted = vm->config->unrestricted == CONFIG_OFF,
 		.ept_levels = (uint8_t)vm->config->ept_levels,
-		.ram_pages = vm->config->mem >> PAGE_SHIFT,
+		.ram_pages = (vm->config->mem >> PAGE_SHIFT) + (vm->config->vga[0] ? VIDEO_PAGES : 0),
 		.identity_map = GPA(firmware_given(vm) ? IDENTITY_MAP_FIRMWARE : IDENTITY_MAP),
 	};
 

@@ -127,7 +127,7 @@ void firmware_areas_changed(void *ctx)
 		VM_MUTANT(AREA_REQUEST, vcpu_request(v, REQUEST_MEMORY));
 }
 
-/* FM1: who comes first does it, for all. */
+/* FM1, and VV1 in vm/video.h: who comes first does it, for all. */
 void firmware_memory_changed(struct vm *vm)
 {
 	vm_freeze(vm);
@@ -135,6 +135,7 @@ void firmware_memory_changed(struct vm *vm)
 	if (vm->firmware.stale)
 		set_areas(vm);
 	vm->firmware.stale = false;
+	video_set_place(vm);
 	spin_unlock(&vm->device_lock);
 	vm_thaw(vm);
 }

@@ -12,10 +12,15 @@
 #include "hvm/types.h"
 #include "mmu/backing.h"
 
+/* By which SeaBIOS knows a machine that has fw_cfg: vendor and device of QEMU's. */
+#define QEMU_SUBSYSTEM 0x11001af4u
 #define VM_EXTENTS_MAX 16
 /* What host memory a virtual machine has: RAM below and above 4 GBytes, a firmware's ROM, its files of fw_cfg,
- * and a TSS. */
-enum vm_extents { VM_EXTENTS_LOW, VM_EXTENTS_HIGH, VM_EXTENTS_ROM, VM_EXTENTS_FILES, VM_EXTENTS_TSS, VM_EXTENT_LISTS };
+ * a TSS, and its screen's memory. */
+enum vm_extents {
+	VM_EXTENTS_LOW, VM_EXTENTS_HIGH, VM_EXTENTS_ROM, VM_EXTENTS_FILES, VM_EXTENTS_TSS, VM_EXTENTS_VIDEO,
+	VM_EXTENT_LISTS
+};
 
 enum area_source { AREA_NOTHING, AREA_ROM, AREA_RAM, AREA_RAM_READ_ONLY };
 

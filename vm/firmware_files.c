@@ -54,7 +54,10 @@ static bool add_acpi(struct vm *vm, struct files *files)
 }
 
 /* Without a screen the serial port is one. */
-static bool add_console(struct vm *vm) { return fw_cfg_add_number(&vm->fw_cfg, FW_CFG_NOGRAPHIC, 1, 2); }
+static bool add_console(struct vm *vm)
+{
+	return fw_cfg_add_number(&vm->fw_cfg, FW_CFG_NOGRAPHIC, !vm->config->vga[0], 2);
+}
 
 static bool add_rom(struct vm *vm)
 {

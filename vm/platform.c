@@ -14,8 +14,6 @@
 #define PCI_IRQ_AB 10
 #define PCI_IRQ_CD 11
 #define PCI_PORTS 0xc000 /* where those of PCI devices go that no firmware places */
-/* By which SeaBIOS knows a machine that has fw_cfg: vendor and device of QEMU's. */
-#define QEMU_SUBSYSTEM 0x11001af4u
 
 /* ---- the ends of the wires ---- */
 
@@ -490,7 +488,7 @@ bool platform_init(struct vm *vm)
 	add_timers(vm);
 	return add_interrupt_controllers(vm) && add_clocks(vm) && add_uart(vm) &&
 	       ports_init(&vm->ports, &vm->pio, sink, firmware_given(vm)) && add_pci(vm) && add_fw_cfg(vm) &&
-	       add_for_firmware(vm, sink) &&
+	       add_for_firmware(vm, sink) && video_add(vm) &&
 	       phases_init(vm) && disks_add(vm) && finish_pci(vm) &&
 	       pvpanic_init(&vm->pvpanic, &vm->pio, sink) &&
 	       (!vm->config->testdev || add_testdev(vm));

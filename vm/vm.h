@@ -49,6 +49,7 @@
 #include "vm/firmware.h"
 #include "vm/machine.h"
 #include "vm/patch.h"
+#include "vm/video.h"
 
 #define VCPUS_MAX CONFIG_VCPUS_MAX
 
@@ -70,7 +71,7 @@ enum vm_status {
 #define REQUEST_INIT BIT(4)   /* an INIT, or a start-up IPI, has arrived */
 #define REQUEST_DIRTY BIT(5)  /* what the VM has written has been logged for long enough */
 #define REQUEST_MOVE BIT(6)   /* go to another CPU */
-#define REQUEST_MEMORY BIT(7) /* what lies below 1 MByte has changed (vm/firmware.c) */
+#define REQUEST_MEMORY BIT(7) /* the memory map has changed (vm/firmware.c, vm/video.c) */
 #define REQUEST_DEBUG BIT(8)  /* what a debugger wants has changed, or a step is being made */
 
 #define INSN_CACHE_SETS 128
@@ -250,6 +251,7 @@ struct vm {
 	struct piix piix;       /* this, and what follows, with a firmware only */
 	struct dma8237 dma8237;
 	struct i8042 i8042;
+	struct vm_video *video; /* NULL: it has no screen */
 	struct debugcon debugcon;
 	struct guest_memory memory; /* as devices reach it */
 	struct ports ports;

@@ -17,7 +17,7 @@ void pci_identify(struct pci_device *d, uint16_t vendor, uint16_t device, uint32
 
 static unsigned bar_register(unsigned n)
 {
-	return PCI_BAR + 4 * n;
+	return n == PCI_ROM ? PCI_ROM_BASE : PCI_BAR + 4 * n;
 }
 
 static bool bar_maps(struct pci *p, struct pci_bar *b, uint32_t at)
@@ -47,20 +47,21 @@ static uint32_t bar_address(const struct pci_device *d, unsigned n)
 
 static bool bar_wanted(const struct pci_device *d, unsigned n)
 {
-	return d->bar[n].size && (d->config[PCI_COMMAND] & (d->bar[n].io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY));
+	return d->bar[n].size && (d->config[PCI_COMMAND] & (d->bar[n].io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY)) &&
+	       (n != PCI_ROM || (d->config[PCI_ROM_BASE] & PCI_ROM_ENABLE));
 }
 
 /* The device's registers have changed: what it decodes now; and of all others what may have got room (PB1). */
 static void map_bars(struct pci *p, struct pci_device *changed)
 {
-	for (unsigned n = 0; n < PCI_BARS; n++) {
+	for (unsigned n = 0; n <= PCI_ROM; n++) {
 		struct pci_bar *b = &changed->bar[n];
 
 		if (b->mapped && (!bar_wanted(changed, n) || b->at != bar_address(changed, n)))
 			bar_unmap(p, b);
 	}
 	for (unsigned i = 0; i < p->count; i++)
-		for (unsigned n = 0; n < PCI_BARS; n++) {
+		for (unsigned n = 0; n <= PCI_ROM; n++) {
 			struct pci_bar *b = &p->device[i]->bar[n];
 
 			if (b->mapped || !bar_wanted(p->device[i], n))
@@ -114,7 +115,7 @@ static void data_out(void *dev, uint16_t port, unsigned size, uint32_t value)
 
 		d->config[reg + i] = (uint8_t)((d->config[reg + i] & ~may) | (value >> 8 * i & may));
 	}
-	if (reg < bar_register(PCI_BARS) && reg + size > PCI_COMMAND)
+	if (reg < PCI_ROM_BASE + 4 && reg + size > PCI_COMMAND)
 		map_bars(p, d);
 	if (d->written)
 		d->written(d, reg, size);
@@ -196,7 +197,7 @@ void pci_route(struct pci *p, unsigned pirq, uint8_t irq)
 
 static void device_reset(struct pci *p, struct pci_device *d)
 {
-	for (unsigned n = 0; n < PCI_BARS; n++)
+	for (unsigned n = 0; n <= PCI_ROM; n++)
 		bar_unmap(p, &d->bar[n]);
 	memcpy(d->config, d->reset, sizeof(d->config));
 	d->asserted = false;
@@ -230,10 +231,10 @@ bool pci_add(struct pci *p, struct pci_device *d, unsigned devfn)
 
 	if (VM_KEPT(PCI_FULL, p->count == PCI_DEVICES_MAX))
 		return false;
-	for (unsigned n = 0; n < PCI_BARS; n++) {
+	for (unsigned n = 0; n <= PCI_ROM; n++) {
 		if (!d->bar[n].size)
 			continue;
-		pci_put32(d->writable, bar_register(n), ~(d->bar[n].size - 1));
+		pci_put32(d->writable, bar_register(n), ~(d->bar[n].size - 1) | (n == PCI_ROM ? PCI_ROM_ENABLE : 0));
 		d->reset[bar_register(n)] = d->bar[n].io ? PCI_BAR_IO : 0;
 		decodes |= d->bar[n].io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
 	}
@@ -264,7 +265,7 @@ bool pci_assign(struct pci *p, uint32_t io, uint32_t memory, uint32_t memory_end
 	for (unsigned i = 0; i < p->count; i++) {
 		struct pci_device *d = p->device[i];
 
-		for (unsigned n = 0; n < PCI_BARS; n++)
+		for (unsigned n = 0; n <= PCI_ROM; n++)
 			if (d->bar[n].size && !assign_bar(d, n, &io, &memory, memory_end))
 				return false;
 		if (d->reset[PCI_INTERRUPT_PIN])

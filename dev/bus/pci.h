@@ -18,6 +18,7 @@
 
 #define PCI_DEVFN(slot, function) ((slot) << 3 | (function))
 #define PCI_BARS 6
+#define PCI_ROM PCI_BARS /* the index of the expansion ROM's, which has an enable bit of its own */
 #define PCI_PIRQS 4
 #define PCI_PIRQ_OFF 0x80u
 #define PCI_DEVICES_MAX 16
@@ -35,7 +36,7 @@ struct pci_device {
 	uint8_t config[256];
 	uint8_t reset[256];           /* what pci_reset() puts there */
 	uint8_t writable[256];        /* which bits a guest may change; those of BARs and the command are the bus's */
-	struct pci_bar bar[PCI_BARS];
+	struct pci_bar bar[PCI_BARS + 1];
 	/* NULL, or: the guest has written size bytes of the configuration space from register reg on, or a reset
 	 * all of it. */
 	void (*written)(struct pci_device *d, unsigned reg, unsigned size);

@@ -1,4 +1,4 @@
-/* dev/input/i8042.c - the keyboard controller and its keyboard. */
+/* dev/input/i8042.c - the keyboard controller and its keyboard; the mouse is in dev/input/mouse.c. */
 #include "dev/input/i8042.h"
 #include "dev/bus/bytes.h"
 
@@ -10,7 +10,6 @@ enum {
 };
 #define SELF_TEST_PASSED 0x55u
 #define TEST_PASSED 0x00u
-#define CLOCK_STUCK 0x01u /* no device answers at the auxiliary port */
 #define OUTPUT_RESET 0x01u
 #define OUTPUT_A20 0x02u
 #define INPUT_PORT 0x80u  /* not locked */
@@ -23,13 +22,25 @@ enum {
 #define ACK 0xfau
 #define BAT_PASSED 0xaau
 
-static void lines(struct i8042 *k)
+/* KB1. A device whose interface is off has nothing to say. */
+static void choose(struct i8042 *k)
 {
 	bool keyboard = k->count && !(k->command_byte & I8042_KEYBOARD_OFF);
-	bool full = k->answered || keyboard, aux = k->answered && k->aux_byte;
+	bool mouse = k->mouse.count && !(k->command_byte & I8042_AUX_OFF);
 
-	irq_set(&k->keyboard_irq, full && !aux && (k->command_byte & I8042_IRQ1));
-	irq_set(&k->aux_irq, full && aux && (k->command_byte & I8042_IRQ12));
+	if ((k->front == I8042_KEYBOARD && keyboard) || (k->front == I8042_MOUSE && mouse))
+		return;
+	k->front = keyboard ? I8042_KEYBOARD : mouse ? I8042_MOUSE : I8042_NOTHING;
+}
+
+static bool is_full(const struct i8042 *k) { return k->answered || k->front != I8042_NOTHING; }
+static bool is_aux(const struct i8042 *k) { return k->answered ? k->aux_byte : k->front == I8042_MOUSE; }
+
+static void lines(struct i8042 *k)
+{
+	choose(k);
+	irq_set(&k->keyboard_irq, is_full(k) && !is_aux(k) && (k->command_byte & I8042_IRQ1));
+	irq_set(&k->aux_irq, is_full(k) && is_aux(k) && (k->command_byte & I8042_IRQ12));
 }
 
 static void answer(struct i8042 *k, uint8_t value, bool aux)
@@ -62,8 +73,8 @@ static void keyboard_parameter(struct i8042 *k, uint8_t value)
 	say(k, ACK);
 	if (command == SCAN_SET && !value)
 		say(k, k->scan_set);
-	else if (command == SCAN_SET && value <= 3)
-		k->scan_set = value;
+	else if (command == SCAN_SET && value <= 2)
+		k->scan_set = value; /* set 3 it does not have */
 }
 
 static void keyboard_command(struct i8042 *k, uint8_t value)
@@ -98,6 +109,63 @@ static void keyboard_write(struct i8042 *k, uint8_t value)
 		keyboard_command(k, value);
 }
 
+/* Scan code set 2 to set 1, as the controller translates and as a keyboard with set 1 says it. */
+static uint8_t set_1(uint8_t code)
+{
+	static const uint8_t table[0x80] = {
+		0xff, 0x43, 0x41, 0x3f, 0x3d, 0x3b, 0x3c, 0x58, 0x64, 0x44, 0x42, 0x40, 0x3e, 0x0f, 0x29, 0x59,
+		0x65, 0x38, 0x2a, 0x70, 0x1d, 0x10, 0x02, 0x5a, 0x66, 0x71, 0x2c, 0x1f, 0x1e, 0x11, 0x03, 0x5b,
+		0x67, 0x2e, 0x2d, 0x20, 0x12, 0x05, 0x04, 0x5c, 0x68, 0x39, 0x2f, 0x21, 0x14, 0x13, 0x06, 0x5d,
+		0x69, 0x31, 0x30, 0x23, 0x22, 0x15, 0x07, 0x5e, 0x6a, 0x72, 0x32, 0x24, 0x16, 0x08, 0x09, 0x5f,
+		0x6b, 0x33, 0x25, 0x17, 0x18, 0x0b, 0x0a, 0x60, 0x6c, 0x34, 0x35, 0x26, 0x27, 0x19, 0x0c, 0x61,
+		0x6d, 0x73, 0x28, 0x74, 0x1a, 0x0d, 0x62, 0x6e, 0x3a, 0x36, 0x1c, 0x1b, 0x75, 0x2b, 0x63, 0x76,
+		0x55, 0x56, 0x77, 0x78, 0x79, 0x7a, 0x0e, 0x7b, 0x7c, 0x4f, 0x7d, 0x4b, 0x47, 0x7e, 0x7f, 0x6f,
+		0x52, 0x53, 0x50, 0x4c, 0x4d, 0x48, 0x01, 0x45, 0x57, 0x4e, 0x51, 0x4a, 0x37, 0x49, 0x46, 0x54,
+	};
+
+	return code < ARRAY_SIZE(table) ? table[code] : code == 0x83 ? 0x41 : code == 0x84 ? 0x54 : code & 0x7f;
+}
+
+/* All of the bytes of a key, or nothing (KB2). */
+static bool say_all(struct i8042 *k, const uint8_t *bytes, unsigned n)
+{
+	if (k->count + n > I8042_QUEUE)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		say(k, bytes[i]);
+	lines(k);
+	return true;
+}
+
+bool i8042_key(struct i8042 *k, uint8_t how, uint8_t code)
+{
+	static const uint8_t pause_1[] = { 0xe1, 0x1d, 0x45, 0xe1, 0x9d, 0xc5 },
+		pause_2[] = { 0xe1, 0x14, 0x77, 0xe1, 0xf0, 0x14, 0xf0, 0x77 };
+	bool first = k->scan_set == 1 || (k->command_byte & I8042_TRANSLATE);
+	uint8_t bytes[3];
+	unsigned n = 0;
+
+	if (!k->scanning)
+		return true; /* nobody listens */
+	if (how & I8042_KEY_PAUSE)
+		return (how & I8042_KEY_RELEASED) ||
+		       (first ? say_all(k, pause_1, sizeof(pause_1)) : say_all(k, pause_2, sizeof(pause_2)));
+	if (how & I8042_KEY_EXTENDED)
+		bytes[n++] = 0xe0;
+	if ((how & I8042_KEY_RELEASED) && !first)
+		bytes[n++] = 0xf0;
+	bytes[n++] = first ? (uint8_t)(set_1(code) | (how & I8042_KEY_RELEASED ? 0x80 : 0)) : code;
+	return say_all(k, bytes, n);
+}
+
+bool i8042_mouse(struct i8042 *k, uint8_t buttons, int x, int y, int wheel)
+{
+	bool taken = mouse_move(&k->mouse, buttons, x, y, wheel);
+
+	lines(k);
+	return taken;
+}
+
 /* ---- the controller ---- */
 
 static void write_output_port(struct i8042 *k, uint8_t value)
@@ -124,7 +192,7 @@ static void command(struct i8042 *k, uint8_t value)
 		break;
 	case AUX_OFF: k->command_byte |= I8042_AUX_OFF; break;
 	case AUX_ON: k->command_byte &= (uint8_t)~I8042_AUX_OFF; break;
-	case AUX_TEST: answer(k, CLOCK_STUCK, false); break;
+	case AUX_TEST: answer(k, TEST_PASSED, false); break;
 	case SELF_TEST: self_test(k); break;
 	case KEYBOARD_TEST: answer(k, TEST_PASSED, false); break;
 	case KEYBOARD_OFF: k->command_byte |= I8042_KEYBOARD_OFF; break;
@@ -149,7 +217,7 @@ static void data(struct i8042 *k, uint8_t value)
 	case WRITE_OUTPUT_PORT: write_output_port(k, value); break;
 	case WRITE_KEYBOARD_BUFFER: answer(k, value, false); break;
 	case WRITE_AUX_BUFFER: answer(k, value, true); break;
-	case WRITE_AUX: break; /* nobody is there */
+	case WRITE_AUX: mouse_write(&k->mouse, value); break;
 	default: keyboard_write(k, value); break;
 	}
 }
@@ -160,22 +228,25 @@ static uint8_t read_data(struct i8042 *k)
 
 	if (k->answered) {
 		k->answered = false;
-	} else if (k->count && !(k->command_byte & I8042_KEYBOARD_OFF)) {
+	} else if (k->front == I8042_KEYBOARD) {
 		value = k->answer = k->queue[k->first];
 		k->first = (k->first + 1) % I8042_QUEUE;
 		k->count--;
-		irq_set(&k->keyboard_irq, false); /* an edge for each byte */
+		k->front = I8042_NOTHING;
+	} else if (k->front == I8042_MOUSE) {
+		value = k->answer = mouse_take(&k->mouse);
+		k->front = I8042_NOTHING;
 	}
+	irq_set(&k->keyboard_irq, false); /* an edge for each byte */
+	irq_set(&k->aux_irq, false);
 	lines(k);
 	return value;
 }
 
 static uint8_t status(const struct i8042 *k)
 {
-	bool full = k->answered || (k->count && !(k->command_byte & I8042_KEYBOARD_OFF));
-
-	return (uint8_t)(I8042_UNLOCKED | (full ? I8042_OUTPUT_FULL : 0) | (k->command_byte & I8042_SYSTEM) |
-			 (k->last_command ? I8042_COMMAND : 0) | (k->answered && k->aux_byte ? I8042_AUX_FULL : 0));
+	return (uint8_t)(I8042_UNLOCKED | (is_full(k) ? I8042_OUTPUT_FULL : 0) | (k->command_byte & I8042_SYSTEM) |
+			 (k->last_command ? I8042_COMMAND : 0) | (is_full(k) && is_aux(k) ? I8042_AUX_FULL : 0));
 }
 
 static uint8_t kbc_read(void *dev, uint16_t port)
@@ -204,6 +275,8 @@ void i8042_reset(struct i8042 *k)
 	k->pending = k->keyboard_pending = k->answer = 0;
 	k->last_command = k->aux_byte = k->answered = false;
 	k->first = k->count = 0;
+	k->front = I8042_NOTHING;
+	mouse_reset(&k->mouse);
 	keyboard_defaults(k, true);
 	lines(k);
 }

@@ -1,12 +1,17 @@
-/* dev/input/i8042.h - the keyboard controller (ports 0x60 and 0x64) with a keyboard, and no mouse behind it. IBM PS/2
+/* dev/input/i8042.h - the keyboard controller (ports 0x60 and 0x64) with a keyboard, and a mouse behind it. IBM PS/2
  * Hardware Interface Technical Reference, "Keyboard and Auxiliary Device Controller", "Keyboard (101- and 102-Key)".
  *
- * Answers are there at once, one after the other as they are read. */
+ * Answers are there at once, one after the other as they are read.
+ *
+ *   KB1  What the status says of the byte that is there, whose it is, holds until that is read: nothing comes before it
+ *        but the controller's own answer.
+ *   KB2  A key's bytes go into the queue whole, or not at all. */
 #ifndef VELLUM_DEV_I8042_H
 #define VELLUM_DEV_I8042_H
 
 #include "dev/dev.h"
 #include "dev/machine.h"
+#include "dev/input/mouse.h"
 #include "lib/ports.h"
 
 #define I8042_QUEUE 16u
@@ -24,6 +29,13 @@
 #define I8042_AUX_OFF 0x20u
 #define I8042_TRANSLATE 0x40u
 
+/* How a key is told: bits beside its code in scan code set 2. */
+#define I8042_KEY_EXTENDED 0x01u /* 0xe0 comes before it */
+#define I8042_KEY_RELEASED 0x02u
+#define I8042_KEY_PAUSE 0x04u    /* the key Pause, which is not released and whose code is not asked for */
+
+enum i8042_front { I8042_NOTHING, I8042_KEYBOARD, I8042_MOUSE };
+
 struct i8042 {
 	struct machine_sink machine;
 	struct irq_line keyboard_irq, aux_irq;
@@ -34,16 +46,22 @@ struct i8042 {
 	/* the controller's own answer, which comes before what the keyboard has */
 	uint8_t answer;
 	bool answered;
+	enum i8042_front front; /* else: whose byte is there (KB1) */
 	uint8_t queue[I8042_QUEUE]; /* of the keyboard */
 	unsigned first, count;
 	uint8_t keyboard_pending; /* the keyboard's command whose parameter comes next; 0: none */
 	uint8_t scan_set;
 	bool scanning;
+	struct mouse mouse;
 };
 
 /* false: a port is taken. */
 bool i8042_init(struct i8042 *k, struct pio_space *pio, struct irq_line keyboard, struct irq_line aux,
 		struct machine_sink machine);
 void i8042_reset(struct i8042 *k);
+/* A key is pressed or released; how: bits as above. false: there is no room for it now (KB2). */
+bool i8042_key(struct i8042 *k, uint8_t how, uint8_t code);
+/* As mouse_move(). */
+bool i8042_mouse(struct i8042 *k, uint8_t buttons, int x, int y, int wheel);
 
 #endif

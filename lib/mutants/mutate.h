@@ -14,6 +14,7 @@
 #include "lib/mutants/move.h"
 #include "lib/mutants/run.h"
 #include "lib/mutants/start.h"
+#include "lib/mutants/video.h"
 
 /* M(name, what is left out) */
 #define VM_MUTANTS(M) \
@@ -23,7 +24,8 @@
 	VM_MUTANTS_MOVE(M) \
 	VM_MUTANTS_START(M) \
 	VM_MUTANTS_DEBUG(M) \
-	VM_MUTANTS_DEVICES(M)
+	VM_MUTANTS_DEVICES(M) \
+	VM_MUTANTS_VIDEO(M)
 
 #ifdef VM_MUTATION
 #include "lib/base.h"

@@ -381,6 +381,7 @@ const struct boot_module *boot_module_find(const char *name)
 		{ .name = "kernel", .data = kernel, .size = sizeof(kernel) },
 		{ .name = "firmware", .data = firmware, .size = sizeof(firmware) },
 		{ .name = "short-firmware", .data = firmware, .size = sizeof(firmware) - 1 },
+		{ .name = "vgabios", .data = firmware, .size = 0x8000 },
 		{ .name = "bzimage", .data = bzimage, .size = sizeof(bzimage) },
 	};
 

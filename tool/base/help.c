@@ -21,6 +21,7 @@ const char help_text[] =
 	"the\n"
 	"                     firmware, and without one it boots from what it has   (default: starts at its kernel)\n"
 	"  --option-rom FILE  a ROM that the firmware runs\n"
+	"  --vga std          a display, which --bios sets up: a VGA with SeaBIOS' VGA BIOS (or one in a file)\n"
 	"  --initrd FILE      its initial RAM disk, or none   (default: the self-checking workload, for Linux)\n"
 	"  --module 'FILE TEXT'  a file for a Multiboot kernel, and what it is told with it; up to 8 of them\n"
 	"  --append TEXT      its command line; Debian's kernels get console=ttyS0 and\n"

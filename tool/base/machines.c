@@ -86,6 +86,18 @@ static void prepared(char *target_name, const char *name, const char *what, cons
 	free(path);
 }
 
+/* The display's BIOS, likewise. */
+static void choose_display(struct vm_config *vm)
+{
+	static const char stdvga[] = "/usr/share/seabios/vgabios-stdvga.bin";
+
+	if (strcmp(vm->vga, "std") != 0)
+		return;
+	if (!file_exists(stdvga))
+		die(STATUS_FAILED, "SeaBIOS' VGA BIOS, %s, is missing: run script/deps.sh (package seabios)", stdvga);
+	strcpy(vm->vga, stdvga);
+}
+
 /* The firmware that a word stands for, of Debian's package. */
 static void choose_firmware(struct vm_config *vm)
 {
@@ -97,6 +109,7 @@ static void choose_firmware(struct vm_config *vm)
 			die(STATUS_FAILED, "SeaBIOS, %s, is missing: run script/deps.sh (package seabios)", seabios);
 		strcpy(vm->bios, seabios);
 	}
+	choose_display(vm);
 	if (vm->bios[0] == 0 || vm->kernel[0] == 0 || vm->option_rom[0] != 0)
 		return;
 	if (!file_exists(loader))
@@ -268,6 +281,8 @@ static void read_description(struct machines *machines, const char *path)
 		resolve(machines->vms[i].option_rom, path);
 		for (unsigned n = 0; n < machines->vms[i].modules; n++)
 			resolve(machines->vms[i].module[n].name, path);
+		if (strcmp(machines->vms[i].vga, "std") != 0)
+			resolve(machines->vms[i].vga, path);
 		for (unsigned n = 0; n < machines->vms[i].disks; n++)
 			resolve(machines->vms[i].disk[n].name, path);
 	}
@@ -306,6 +321,7 @@ void machines_prepare(struct machines *machines, const struct options *options)
 			.initrd = file_for(machines, vm->name, "initrd", vm->initrd),
 			.bios = file_for(machines, vm->name, "bios", vm->bios),
 			.option_rom = file_for(machines, vm->name, "option-rom", vm->option_rom),
+			.vga = file_for(machines, vm->name, "vga", vm->vga),
 		};
 		guest_check_files(vm, machines->native);
 		place = *vm;
@@ -322,7 +338,8 @@ uint64_t machines_memory(const struct machines *machines)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < machines->count; i++)
-		sum += machines->vms[i].mem * (machines->native ? 2 : 1);
+		sum += machines->vms[i].mem * (machines->native ? 2 : 1) +
+		       (machines->vms[i].vga[0] != 0 ? CONFIG_VGA_MEMORY : 0);
 	for (size_t i = 0; i < machines->module_count; i++)
 		sum += machines->modules[i].bytes;
 	return sum;

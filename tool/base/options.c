@@ -11,12 +11,7 @@
 enum { DEFAULT_IPS = 50000000, MOST_CPUS = 8 };
 
 enum {
-	OPTION_MACHINE = 256,
-	OPTION_BOCHS,
-	OPTION_CPU,
-	OPTION_HOST_CPUS,
-	OPTION_HOST_MEM,
-	OPTION_IPS,
+	OPTION_MACHINE = 256, OPTION_BOCHS, OPTION_CPU, OPTION_HOST_CPUS, OPTION_HOST_MEM, OPTION_IPS,
 	OPTION_HYPERVISOR,
 	OPTION_MMU,
 	OPTION_PAGES,
@@ -60,7 +55,7 @@ enum {
 	OPTION_VPIDS,
 	OPTION_BIOS,
 	OPTION_NO_VM86,
-	OPTION_OPTION_ROM,
+	OPTION_OPTION_ROM, OPTION_VGA,
 	OPTION_GDB, OPTION_GDB_ARCH, OPTION_PAUSED,
 };
 
@@ -87,6 +82,7 @@ static const struct option names[] = {
 	{ "kernel", required_argument, NULL, OPTION_KERNEL },
 	{ "bios", required_argument, NULL, OPTION_BIOS },
 	{ "option-rom", required_argument, NULL, OPTION_OPTION_ROM },
+	{ "vga", required_argument, NULL, OPTION_VGA },
 	{ "initrd", required_argument, NULL, OPTION_INITRD },
 	{ "disk", required_argument, NULL, OPTION_DISK },
 	{ "module", required_argument, NULL, OPTION_MODULE },
@@ -151,10 +147,13 @@ static bool take_vm(struct options *options, int option, const char *value)
 		{ OPTION_MIGRATE_EVERY, "--migrate-every", "migrate-every", NULL },
 		{ OPTION_ON_RESET, "--on-reset", "on-reset", NULL }, { OPTION_BIOS, "--bios", "bios", NULL },
 		{ OPTION_OPTION_ROM, "--option-rom", "option-rom", NULL }, { OPTION_DISK, "--disk", "disk", NULL },
+		{ OPTION_VGA, "--vga", "vga", NULL },
 		{ OPTION_MODULE, "--module", "module", NULL },
 		{ OPTION_ON_RESET, "--on-reset", "on-reset", NULL }, { OPTION_PAUSED, "--paused", "paused", "on" },
 	};
 
+	if (option == OPTION_VGA && strcmp(value, "none") == 0)
+		return true; /* as it is */
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (option == keys[i].option) {
 			set_vm(options, keys[i].name, keys[i].key,
@@ -258,10 +257,10 @@ static void check(const struct options *options)
 	    (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) |
 				  BIT(CONFIG_RUN_UNRESTRICTED) | BIT(CONFIG_VM86) | BIT(CONFIG_RDRAND) |
 				  BIT(CONFIG_CLOCK) | BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR) | BIT(CONFIG_VCPUS) |
-				  BIT(CONFIG_ON_RESET) | BIT(CONFIG_BIOS))) != 0)
+				  BIT(CONFIG_ON_RESET) | BIT(CONFIG_BIOS) | BIT(CONFIG_VGA))) != 0)
 		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, "
 				  "--no-unrestricted, --no-vm86, --tpr, --no-rdrand, --clock, --vcpus, --on-reset, "
-				  "--bios and --testdev mean nothing to it");
+				  "--bios, --vga and --testdev mean nothing to it");
 	if (options->native &&
 	    (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))
 		die(STATUS_USAGE, "--native is for one guest of vellum run on Bochs");

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "tool/base/runtime.h"
+#include "tool/ctl/screen.h"
 
 enum { PATIENCE_MS = 60000, ANSWER_MAX = 1 << 20 };
 
@@ -30,6 +31,9 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "  dump [VM[.VCPU]] [gva|gpa] ADDRESS [LENGTH]   its memory, at most 4096 bytes\n"
 			    "  dirty [VM] [SECONDS]          the pages that it writes in that time; or the last count\n"
 			    "  audit [VM]                    checks the invariants of its tables\n"
+			    "  screenshot [VM] FILE.png      its screen, as a picture\n"
+			    "  sendkey [VM] KEYS ...         presses keys, named as in QEMU: a, ret, ctrl-alt-delete\n"
+			    "  mouse [VM] RIGHT DOWN [BUTTONS [WHEEL]]   moves its mouse; left+right, or none\n"
 			    "  runs                          the names of the runs there are\n"
 			    "\n"
 			    "VM is a name or a number, and may be left out where there is one. VCPU is the number "
@@ -248,6 +252,56 @@ static unsigned words_behind_vm(const char *request)
 	return blanks > 1 ? blanks - 1 : 0;
 }
 
+/* What takes more than one request: by name, with the words behind the virtual machine. */
+static const struct {
+	const char *name;
+	int (*main)(struct ctl *ctl, const char *vm, int argc, char **argv);
+} longer[] = {
+	{ "screenshot", screenshot_command }, { "sendkey", sendkey_command }, { "mouse", mouse_command },
+};
+
+char *ctl_vm(struct ctl *ctl, const char *word, bool *named)
+{
+	char error[300], *name = NULL;
+	cJSON *list = ctl_ask_json(ctl, "list", NULL, error, sizeof error);
+	const cJSON *vms = ctl_get(list, "vms");
+
+	if (list == NULL)
+		die(STATUS_FAILED, "%s", error);
+	*named = word != NULL && is_vm(vms, word);
+	if (*named)
+		name = text("%s", word);
+	else if (cJSON_GetArraySize(vms) == 1)
+		name = text("%s", ctl_text(cJSON_GetArrayItem(vms, 0), "name"));
+	else
+		die(STATUS_USAGE, "say which virtual machine: there are %d (vellum ctl list)", cJSON_GetArraySize(vms));
+	cJSON_Delete(list);
+	return name;
+}
+
+/* false: it is none of them. */
+static bool carry_out_longer(const char *run, int argc, char **argv, int *status)
+{
+	char error[300], *vm;
+	struct ctl ctl;
+	bool named;
+
+	for (size_t i = 0; i < ARRAY_SIZE(longer); i++) {
+		if (strcmp(argv[0], longer[i].name) != 0)
+			continue;
+		ctl = (struct ctl){ .file = runtime_connect(run, NULL, error, sizeof error) };
+		if (ctl.file < 0)
+			die(STATUS_USAGE, "%s", error);
+		vm = ctl_vm(&ctl, argc > 2 ? argv[1] : NULL, &named);
+		*status = longer[i].main(&ctl, vm, argc - 1 - named, argv + 1 + named);
+		free(vm);
+		bytes_free(&ctl.in);
+		close(ctl.file);
+		return true;
+	}
+	return false;
+}
+
 static int request_and_show(const char *run, bool json, int argc, char **argv)
 {
 	char error[300], *request, *raw = NULL;
@@ -294,7 +348,7 @@ static struct ctl_options ctl_options(int argc, char **argv)
 			o.run = argv[++at];
 		else if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0)
 			o.help = true;
-		else if (argv[at][0] == '-')
+		else if (argv[at][0] == '-' && (argv[at][1] < '0' || argv[at][1] > '9'))
 			die(STATUS_USAGE,
 			    "ctl: there is no option %s here, or it needs a value, or has one (vellum ctl help)",
 			    argv[at]);
@@ -307,6 +361,7 @@ static struct ctl_options ctl_options(int argc, char **argv)
 int ctl_main(int argc, char **argv)
 {
 	struct ctl_options o = ctl_options(argc, argv);
+	int status;
 
 	if (o.help || (o.words > 0 && strcmp(o.word[0], "help") == 0))
 		return fputs(usage, stdout) < 0;
@@ -314,5 +369,7 @@ int ctl_main(int argc, char **argv)
 		die(STATUS_USAGE, "ctl: say what to do (vellum ctl help)");
 	if (strcmp(o.word[0], "runs") == 0)
 		return list_runs(o.json);
+	if (carry_out_longer(o.run, o.words, o.word, &status))
+		return status;
 	return request_and_show(o.run, o.json, o.words, o.word);
 }

@@ -23,6 +23,10 @@ char *ctl_ask(struct ctl *ctl, const char *request, char *error, size_t error_si
 /* The same, parsed, to be deleted; raw, if not NULL, gets the text. */
 cJSON *ctl_ask_json(struct ctl *ctl, const char *request, char **raw, char *error, size_t error_size);
 
+/* The virtual machine that word names (then *named is set); or, where it names none or is NULL, the only one there is.
+ * To be freed; where there are several, it does not return. */
+char *ctl_vm(struct ctl *ctl, const char *word, bool *named);
+
 /* dirty.c: waits for the end of the measurement that answer, which it takes, says was begun; returns its last answer,
  * raw as before; NULL: error is one sentence. */
 cJSON *ctl_dirty_wait(struct ctl *ctl, cJSON *answer, char **raw, char *error, size_t size);

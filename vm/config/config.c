@@ -222,6 +222,7 @@ static const struct {
 	[CONFIG_ON_RESET] = { "on-reset", .word = config_set_on_reset },
 	[CONFIG_BIOS] = { "bios", .file = offsetof(struct vm_config, bios) },
 	[CONFIG_OPTION_ROM] = { "option-rom", .file = offsetof(struct vm_config, option_rom) },
+	[CONFIG_VGA] = { "vga", .file = offsetof(struct vm_config, vga) },
 	[CONFIG_DISK] = { "disk", .text = set_disk, .many = true },
 	[CONFIG_MODULE] = { "module", .text = set_module, .many = true },
 	[CONFIG_PAUSED] = { "paused", .choice = offsetof(struct vm_config, paused) },

@@ -91,8 +91,12 @@ enum config_key {
 	CONFIG_DISK,
 	CONFIG_PAUSED,
 	CONFIG_MODULE,
+	CONFIG_VGA,
 	CONFIG_KEYS,
 };
+
+/* Bytes of a display's own memory, beside its machine's. */
+#define CONFIG_VGA_MEMORY (16u << 20)
 
 struct config_disk {
 	char name[CONFIG_FILE_MAX + 1]; /* a file of the host in a --vm file, its place on the boot image */
@@ -113,6 +117,7 @@ struct vm_config {
 	char append[CONFIG_APPEND_MAX + 1];
 	char bios[CONFIG_FILE_MAX + 1];       /* the firmware that it starts at; "": at its kernel */
 	char option_rom[CONFIG_FILE_MAX + 1]; /* that the firmware runs; "": none */
+	char vga[CONFIG_FILE_MAX + 1];        /* its display's BIOS; "": it has no display */
 	uint64_t mem;                         /* bytes, a multiple of 4 KiB */
 	unsigned vcpus;                       /* virtual CPUs, 1 to CONFIG_VCPUS_MAX */
 	char mmu[16];                         /* the mechanism's name; "": the best that the CPU has */
@@ -232,7 +237,7 @@ int config_parse(const char *text, size_t n, struct vm_config *out, unsigned max
 /* Writes vm's text form (vm/config/print.c), which config_parse() reads back into the same machine. Returns the length
  * of the whole text, as fmt() does. names are those to write in place of vm's own files; NULL keeps one. */
 struct config_files {
-	const char *kernel, *initrd, *bios, *option_rom;
+	const char *kernel, *initrd, *bios, *option_rom, *vga;
 };
 size_t config_print(const struct vm_config *vm, const struct config_files *names, char *buf, size_t size);
 

@@ -18,6 +18,11 @@ bool config_check_firmware(const struct vm_config *vm, char *error, size_t error
 		fmt(error, error_size, "machine %s has an option-rom, and no bios that would run it", vm->name);
 		return false;
 	}
+	if (VM_KEPT(CONFIG_VGA_ALONE, !vm->bios[0] && vm->vga[0])) {
+		fmt(error, error_size,
+		    "machine %s has vga, and no bios that would set it up: give it bios seabios, too", vm->name);
+		return false;
+	}
 	if (VM_KEPT(CONFIG_KERNEL_LESS, !vm->kernel[0] && left)) {
 		fmt(error, error_size, "machine %s has %s, and no kernel for it", vm->name, left);
 		return false;

@@ -90,6 +90,7 @@ static void print_files(struct writer *w, const struct vm_config *vm, const stru
 {
 	put_file(w, "bios", vm->bios, names->bios);
 	put_file(w, "option-rom", vm->option_rom, names->option_rom);
+	put_file(w, "vga", vm->vga, names->vga);
 	put_file(w, "kernel", vm->kernel, names->kernel);
 	put_file(w, "initrd", vm->initrd, names->initrd);
 	print_modules(w, vm);

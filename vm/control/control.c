@@ -185,9 +185,7 @@ static bool carry_out(struct vcpu *v)
 	struct json *j = &channel.answer;
 
 	switch (r->command) {
-	case CONTROL_LIST:
-	case CONTROL_STATS:
-	case CONTROL_PHASES:
+	case CONTROL_LIST: case CONTROL_STATS: case CONTROL_PHASES:
 	case CONTROL_PIN:
 	case CONTROL_MIGRATE:
 	case CONTROL_START:
@@ -213,6 +211,8 @@ static bool carry_out(struct vcpu *v)
 		return control_dirty(v->vm, r->length, j, channel.error, sizeof(channel.error));
 	case CONTROL_DEBUG:
 		return control_debug(v, r, j, channel.error, sizeof(channel.error));
+	case CONTROL_SCREEN: case CONTROL_VIDEO: case CONTROL_KEYS: case CONTROL_MOUSE:
+		return control_of_screen(v->vm, r, j, channel.error, sizeof(channel.error));
 	case CONTROL_TRANSLATE:
 		return control_translate(v, GVA(r->address), j, channel.error, sizeof(channel.error));
 	case CONTROL_DUMP:

@@ -100,3 +100,19 @@ void json_bytes(struct json *j, const char *key, const uint8_t *bytes, size_t n)
 	}
 	put(j, '"');
 }
+
+void json_base64(struct json *j, const char *key, const uint8_t *bytes, size_t n)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	key_of(j, key);
+	put(j, '"');
+	for (size_t i = 0; i < n; i += 3) {
+		uint32_t group = (uint32_t)bytes[i] << 16 | (i + 1 < n ? (uint32_t)bytes[i + 1] << 8 : 0) |
+				 (i + 2 < n ? bytes[i + 2] : 0u);
+
+		for (unsigned c = 0; c < 4; c++)
+			put(j, i + c > n ? '=' : digits[group >> (18 - 6 * c) & 63]);
+	}
+	put(j, '"');
+}

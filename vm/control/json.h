@@ -24,5 +24,7 @@ void json_bool(struct json *j, const char *key, bool value);
 void json_text(struct json *j, const char *key, const char *text);
 /* n bytes as a string of 2n hexadecimal digits. */
 void json_bytes(struct json *j, const char *key, const uint8_t *bytes, size_t n);
+/* The same in base64 (RFC 4648). */
+void json_base64(struct json *j, const char *key, const uint8_t *bytes, size_t n);
 
 #endif

@@ -111,6 +111,10 @@ static const struct {
 	[CONTROL_MIGRATE] = { "migrate", 2, 2, "migrate VM.VCPU CPU" },
 	[CONTROL_WEIGHT] = { "weight", 2, 2, "weight VM WEIGHT" },
 	[CONTROL_DEBUG] = { "debug", 2, 5, "debug VM[.VCPU] WORD ..." },
+	[CONTROL_SCREEN] = { "screen", 1, 2, "screen VM [SINCE]" },
+	[CONTROL_VIDEO] = { "video", 3, 3, "video VM OFFSET LENGTH" },
+	[CONTROL_KEYS] = { "keys", 2, 2, "keys VM BYTES" },
+	[CONTROL_MOUSE] = { "mouse", 2, 2, "mouse VM BYTES" },
 	[CONTROL_AUDIT] = { "audit", 1, 1, "audit VM" },
 	[CONTROL_START] = { "start", 1, 1, "start VM" },
 	[CONTROL_STOP] = { "stop", 1, 1, "stop VM" },
@@ -259,6 +263,27 @@ static bool parse_cpu_or_weight(struct control_request *r, const char *word, cha
 	return true;
 }
 
+/* screen SINCE; video OFFSET LENGTH; keys BYTES, mouse likewise. */
+static bool parse_screen(struct control_request *r, char *const *word, unsigned count, char *error, size_t size)
+{
+	bool typed = r->command == CONTROL_KEYS || r->command == CONTROL_MOUSE;
+
+	if (typed && !read_bytes(r, word[0])) {
+		fmt(error, size, "%.40s is not 1 to %u bytes in hexadecimal", word[0], CONTROL_BYTES_MAX);
+		return false;
+	}
+	if (!typed && count && !read_number(word[0], &r->address)) {
+		fmt(error, size, "%.40s is not a number", word[0]);
+		return false;
+	}
+	if (r->command == CONTROL_VIDEO && (!read_number(word[1], &r->length) ||
+					    VM_KEPT(REQUEST_VIDEO, !r->length || r->length > CONTROL_VIDEO_MAX))) {
+		fmt(error, size, "the length must be from 1 to %u, not %.40s", CONTROL_VIDEO_MAX, word[1]);
+		return false;
+	}
+	return true;
+}
+
 static bool parse_words(struct control_request *r, struct words *w, char *error, size_t size)
 {
 	if (w->count < 2 || !find_command(w->word[1], r)) {
@@ -285,6 +310,8 @@ static bool parse_words(struct control_request *r, struct words *w, char *error,
 	}
 	if (r->command >= CONTROL_PIN && r->command <= CONTROL_WEIGHT)
 		return parse_cpu_or_weight(r, w->word[3], error, size);
+	if (r->command >= CONTROL_SCREEN)
+		return parse_screen(r, w->word + 3, w->count - 3, error, size);
 	if (r->command == CONTROL_DEBUG)
 		return parse_debug(r, w->word + 4, w->count - 4, error, size);
 	if (r->command == CONTROL_TRANSLATE && !read_number(w->word[3], &r->address)) {

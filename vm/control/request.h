@@ -15,6 +15,8 @@
 #define CONTROL_DUMP_MAX 4096
 #define CONTROL_SECONDS_MAX 60
 #define CONTROL_BYTES_MAX 64
+#define CONTROL_VIDEO_MAX 16384
+#define CONTROL_MOUSE_BYTES 6u /* buttons, x and y of two, the wheel */
 #define CONTROL_ANY UINT64_MAX
 
 enum control_command {
@@ -38,7 +40,11 @@ enum control_command {
 	CONTROL_MIGRATE,
 	CONTROL_WEIGHT,
 	CONTROL_DEBUG,
-	CONTROL_LAST = CONTROL_DEBUG
+	CONTROL_SCREEN,
+	CONTROL_VIDEO,
+	CONTROL_KEYS,
+	CONTROL_MOUSE,
+	CONTROL_LAST = CONTROL_MOUSE
 };
 
 enum control_space { CONTROL_REGISTERS, CONTROL_GVA, CONTROL_GPA };
@@ -50,10 +56,13 @@ struct control_request {
 	uint64_t vcpu;                   /* of VM.VCPU, as it was given; CONTROL_ANY: none was */
 	char word[CONTROL_WORD_MAX + 1]; /* CONTROL_MMU: the mechanism; CONTROL_TPR: the method */
 	enum control_space space;        /* CONTROL_DUMP: what */
-	uint64_t address;                /* or a CPU, or CONTROL_ANY; or a weight */
-	/* CONTROL_DUMP of memory: 1 .. CONTROL_DUMP_MAX; CONTROL_DIRTY: seconds, 1 .. CONTROL_SECONDS_MAX, 0: none */
+	/* or a CPU, or CONTROL_ANY; or a weight; CONTROL_SCREEN: since when; CONTROL_VIDEO: from which byte on */
+	uint64_t address;
+	/* CONTROL_DUMP of memory: 1 .. CONTROL_DUMP_MAX; CONTROL_DIRTY: seconds, 1 .. CONTROL_SECONDS_MAX, 0: none;
+	 * CONTROL_VIDEO: bytes */
 	uint64_t length;
-	/* CONTROL_DEBUG: a register's name or a breakpoint's kind, and bytes for a register or for memory */
+	/* CONTROL_DEBUG: a register's name or a breakpoint's kind, and bytes for a register or for memory;
+	 * CONTROL_KEYS: for each key two, as i8042_key() has them; CONTROL_MOUSE: CONTROL_MOUSE_BYTES */
 	char name[CONTROL_WORD_MAX + 1];
 	uint8_t bytes[CONTROL_BYTES_MAX];
 	unsigned count;

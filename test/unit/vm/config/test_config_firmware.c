@@ -3,23 +3,26 @@
 
 static void test_firmware(void **state)
 {
-	struct config_files names = { .kernel = "k0", .bios = "b0", .option_rom = "r0" };
+	struct config_files names = { .kernel = "k0", .bios = "b0", .option_rom = "r0", .vga = "v0" };
 	char text[3000];
 
 	(void)state;
 	good("vm a\nbios seabios");
 	assert_string_equal(vms[0].bios, "seabios");
 	assert_string_equal(vms[0].kernel, "");
-	good("vm a\nbios b\noption-rom r\nkernel k\nappend x\ninitrd i\nmem 2M");
+	good("vm a\nbios b\noption-rom r\nvga v\nkernel k\nappend x\ninitrd i\nmem 2M");
 	config_print(&vms[0], &names, text, sizeof(text));
 	good(text);
 	assert_string_equal(vms[0].bios, "b0");
 	assert_string_equal(vms[0].option_rom, "r0");
+	assert_string_equal(vms[0].vga, "v0");
 	assert_string_equal(vms[0].kernel, "k0");
 	assert_string_equal(vms[0].initrd, "i");
 	bad("vm a\nbios", "line 2: bios needs the name of a file");
 	bad("vm a\nbios b\nbios b", "line 3: bios is given twice for machine a");
 	bad("vm a\nkernel k\noption-rom r", "line 3: machine a has an option-rom, and no bios that would run it");
+	bad("vm a\nkernel k\nvga v",
+	    "line 3: machine a has vga, and no bios that would set it up: give it bios seabios, too");
 	bad("vm a\nbios b\ninitrd i", "line 3: machine a has an initrd, and no kernel for it");
 	bad("vm a\nbios b\nappend x", "line 3: machine a has a command line, and no kernel for it");
 	bad("vm a\nbios b\nmem 1M",

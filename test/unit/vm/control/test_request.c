@@ -14,7 +14,7 @@
 #include "lib/xorshift.h"
 
 static struct control_request request;
-static char error[200];
+static char error[280];
 
 /* Feeds a text; 1: a request came out, 0: a sentence, -1: nothing. Only the first line counts. */
 static int feed(const char *text)
@@ -139,6 +139,33 @@ static void test_debug(void **state)
 	assert_int_equal(feed(text), 0);
 }
 
+static void test_screen(void **state)
+{
+	(void)state;
+	assert_int_equal(feed("a screen g\n"), 1);
+	assert_int_equal(request.command, CONTROL_SCREEN);
+	assert_int_equal(request.address, 0);
+	assert_int_equal(feed("a screen g 17\n"), 1);
+	assert_int_equal(request.address, 17);
+	assert_int_equal(feed("a video g 4096 16384\n"), 1);
+	assert_int_equal(request.command, CONTROL_VIDEO);
+	assert_int_equal(request.address, 4096);
+	assert_int_equal(request.length, 16384);
+	assert_int_equal(feed("a keys g 001c021c\n"), 1);
+	assert_int_equal(request.command, CONTROL_KEYS);
+	assert_int_equal(request.count, 4);
+	assert_int_equal(request.bytes[2], 2);
+	assert_int_equal(feed("a mouse g 010500feff00\n"), 1);
+	assert_int_equal(request.command, CONTROL_MOUSE);
+	assert_int_equal(request.count, CONTROL_MOUSE_BYTES);
+	bad("a screen g now\n", "a", "now is not a number");
+	bad("a video g 0\n", "a", "it is: video VM OFFSET LENGTH");
+	bad("a video g x 4\n", "a", "x is not a number");
+	bad("a video g 0 0\n", "a", "the length must be from 1 to 16384, not 0");
+	bad("a video g 0 16385\n", "a", "the length must be from 1 to 16384, not 16385");
+	bad("a keys g 001\n", "a", "001 is not 1 to 64 bytes in hexadecimal");
+}
+
 static void test_refusals(void **state)
 {
 	char text[1000];
@@ -146,10 +173,12 @@ static void test_refusals(void **state)
 	(void)state;
 	bad("list\n", "list",
 	    "no command; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, audit, start, "
-	    "stop, reset, destroy, tpr, dirty, pin, migrate, weight and debug");
+	    "stop, reset, destroy, tpr, dirty, pin, migrate, weight, debug, screen, "
+	    "video, keys and mouse");
 	bad("a lust\n", "a",
 	    "there is no command lust; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, "
-	    "audit, start, stop, reset, destroy, tpr, dirty, pin, migrate, weight and debug");
+	    "audit, start, stop, reset, destroy, tpr, dirty, pin, migrate, weight, debug, screen, "
+	    "video, keys and mouse");
 	bad("a list b\n", "a", "it is: list");
 	bad("a stats\n", "a", "it is: stats VM");
 	bad("a phases\n", "a", "it is: phases VM");
@@ -287,7 +316,7 @@ int main(void)
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_place_refusals),
 		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_debug),
+		cmocka_unit_test(test_debug), cmocka_unit_test(test_screen),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_json),
 	};

@@ -1,0 +1,18 @@
+/* lib/mutants/video.h - what can be left out of a virtual machine's screen (vm/video.c). */
+#ifndef VELLUM_LIB_MUTANTS_VIDEO_H
+#define VELLUM_LIB_MUTANTS_VIDEO_H
+
+#define VM_MUTANTS_VIDEO(M) \
+	M(CONFIG_VGA_ALONE, "refusing a display without a firmware") \
+	M(VIDEO_ROM, "refusing a VGA BIOS that is too large") \
+	M(VIDEO_LOGGED, "telling of pages that the guest has written in its own memory") \
+	M(VIDEO_TOUCHED, "telling of pages that the device has written") \
+	M(VIDEO_WATCHED, "logging the memory that the guest has when somebody first asks") \
+	M(VIDEO_LEFT, "collecting the log before the memory goes from where the guest had it") \
+	M(VIDEO_LEAVES, "taking the memory away from where the guest had it") \
+	M(VIDEO_ENTERS, "giving the guest the memory as its own") \
+	M(REQUEST_VIDEO, "refusing to read more of a screen than an answer can hold") \
+	M(SCREEN_RANGE, "refusing to read beyond a screen's memory") \
+	M(VIDEO_REQUEST, "asking the virtual CPUs for that when a register is written")
+
+#endif
