@@ -1,7 +1,7 @@
 # The test kernels: build/guest/test/NAME.elf, Multiboot 1, freestanding. A name of GUEST_TEST64 is built for long mode
 # and then given the ELF32 wrapping that Multiboot demands.
 GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32 legacy32 realmode hostile32 flood32 irql32 \
-	irql32pae lives patch32 tprcost32
+	irql32pae lives patch32 tprcost32 planes
 GUEST_TEST64 := paging64 msr-cpuid timer exitcost memory chaos tables emulated stay dirty hostile neighbour flood lost \
 	sysret nullss irql64 ipicost tprcost64
 GUEST_TEST_LIB := rt pages
@@ -31,6 +31,7 @@ $(eval $(call guest_test_rules,64))
 # $(call guest_test_objects,BITS,NAME); GUEST_TEST_MORE_NAME: its objects besides NAME.o
 GUEST_TEST_MORE_tables := table-access
 GUEST_TEST_MORE_realmode := realmode-entry
+GUEST_TEST_MORE_planes := bench
 GUEST_TEST_MORE_ipicost := ipicost-entry bench
 GUEST_TEST_MORE_exitcost := bench
 GUEST_TEST_MORE_tprcost32 := tprcost-forms bench
@@ -65,6 +66,10 @@ endef
 $(foreach t,$(GUEST_TEST32),$(eval $(call guest_test32,$(t))))
 $(foreach t,$(GUEST_TEST64),$(eval $(call guest_test64,$(t))))
 
+# Boot sectors: one that loads a test kernel from its disk, and one that is a guest.
+$(GUEST)/test/%.bin: $(GUEST)/test/32/%.o
+	ld -m elf_i386 -Ttext 0x7c00 -e sector --oformat binary -o $@ $<
+
 .PHONY: guest-test
-guest-test: $(GUEST_TEST_ELF)
-ALL += $(GUEST_TEST_ELF)
+guest-test: $(GUEST_TEST_ELF) $(GUEST)/test/sector.bin $(GUEST)/test/echo.bin
+ALL += $(GUEST_TEST_ELF) $(GUEST)/test/sector.bin $(GUEST)/test/echo.bin

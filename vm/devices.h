@@ -19,5 +19,6 @@
 #include "dev/test/testdev.h"
 #include "dev/time/pit.h"
 #include "dev/time/rtc.h"
+#include "vm/video.h"
 
 #endif

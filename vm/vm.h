@@ -49,14 +49,12 @@
 #include "vm/firmware.h"
 #include "vm/machine.h"
 #include "vm/patch.h"
-#include "vm/video.h"
 
 #define VCPUS_MAX CONFIG_VCPUS_MAX
 
 /* docs/protocol.md, STATUS. */
 enum vm_status {
-	VM_STATUS_OK = 0,
-	VM_STATUS_BAD_IMAGE = 64,
+	VM_STATUS_OK = 0, VM_STATUS_BAD_IMAGE = 64,
 	VM_STATUS_TRIPLE_FAULT = 65,
 	VM_STATUS_STOPPED = 66,
 	VM_STATUS_UNSUPPORTED = 67,

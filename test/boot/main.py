@@ -24,6 +24,7 @@ import matrix       # noqa: E402
 import panics       # noqa: E402
 import refusals     # noqa: E402
 import schedule     # noqa: E402
+import screen       # noqa: E402
 import sessions     # noqa: E402
 import smp          # noqa: E402
 import switching    # noqa: E402
@@ -33,7 +34,7 @@ import workloads    # noqa: E402
 from runner import Runner, pool  # noqa: E402
 
 PARTS = (boots, schedule, workloads, switching, sessions, control, top, fairness, hostile, compare, hostmemory,
-         speculation, conformance, irql, refusals, panics, firmware)
+         speculation, conformance, irql, refusals, panics, firmware, screen)
 
 
 def chosen(everything, only):

@@ -1,0 +1,71 @@
+/* A boot sector that loads a test kernel as Multiboot does: behind it on the disk lies the kernel as it lies in memory
+ * from 1 MiB on, its entry there. Who makes the disk fills in the last words (test/boot/screen.py). */
+	.code16
+	.globl sector
+sector:
+	xorw	%ax, %ax
+	movw	%ax, %ds
+	movw	%ax, %ss
+	movw	$0x7c00, %sp
+	ljmp	$0, $1f
+1:	movb	%dl, drive
+	/* 64 sectors at a time, into what is below 640 KiB. */
+2:	movw	$packet, %si
+	movb	drive, %dl
+	movb	$0x42, %ah
+	int	$0x13
+	jc	failed
+	addw	$0x800, packet + 6
+	addl	$64, packet + 8
+	subw	$64, left
+	ja	2b
+	cli
+	lgdt	gdt_register
+	movl	%cr0, %eax
+	orb	$1, %al
+	movl	%eax, %cr0
+	ljmpl	$0x08, $protected
+failed:	hlt
+	jmp	failed
+
+	.code32
+protected:
+	movw	$0x10, %ax
+	movw	%ax, %ds
+	movw	%ax, %es
+	movw	%ax, %fs
+	movw	%ax, %gs
+	movw	%ax, %ss
+	cld
+	movl	$0x10000, %esi
+	movl	$0x100000, %edi
+	movl	bytes, %ecx
+	rep movsb
+	xorl	%eax, %eax
+	movl	$0x40000, %ecx	/* and its BSS */
+	rep stosb
+	movl	$0x2badb002, %eax
+	movl	$information, %ebx
+	jmp	*entry
+
+	.balign	8
+gdt:	.quad	0, 0x00cf9a000000ffff, 0x00cf92000000ffff
+gdt_register:
+	.word	. - gdt - 1
+	.long	gdt
+packet:	.word	16, 64, 0, 0x1000
+	.quad	1
+drive:	.byte	0
+	.balign	4
+information:
+	.long	4, 0, 0, 0, command
+	.fill	8, 4, 0
+	.org	440
+command:
+	.fill	56, 1, 0
+	.org	496
+entry:	.long	0
+bytes:	.long	0
+left:	.word	0
+	.org	510
+	.word	0xaa55
