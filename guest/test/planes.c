@@ -1,6 +1,6 @@
 /* 32 bits: the display's planes. Mode 12h, then accesses of all kinds with random registers, each beside a plain
- * model of one plane at a time; text and 256 colours read back; the same on the bare machine. What is on the screen at the end
- * is for who looks: bars of 16 colours. stay: it waits for that. bench: what accesses cost, in ticks. */
+ * model of one plane at a time; text and 256 colours read back; the same on the bare machine. What is on the screen at
+ * the end is for who looks: bars of 16 colours. stay: it waits for that. bench: what accesses cost, in ticks. */
 #include "pc.h"
 #include "rt.h"
 

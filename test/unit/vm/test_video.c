@@ -23,27 +23,21 @@ static void start_screen(const char *mmu)
 	assert_non_null(vm->video);
 }
 
-static void out(uint16_t port, unsigned size, uint32_t value)
-{
-	bench_gpr(GPR_RAX)[0] = value;
-	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)port << 16 | (size - 1), .length = 1);
-}
-
 static void indexed(uint16_t port, uint8_t index, uint8_t value)
 {
-	out(port, 2, (uint32_t)value << 8 | index);
+	out_sized(port, 2, (uint32_t)value << 8 | index);
 }
 
 static void dispi(uint16_t reg, uint16_t value)
 {
-	out(DISPI_INDEX, 2, reg);
-	out(DISPI_DATA, 2, value);
+	out_sized(DISPI_INDEX, 2, reg);
+	out_sized(DISPI_DATA, 2, value);
 }
 
 static void config(unsigned reg, unsigned size, uint32_t value)
 {
-	out(PCI_ADDRESS, 4, PCI_ADDRESS_ENABLE | 2u << 11 | (reg & 0xfc));
-	out((uint16_t)(PCI_DATA + (reg & 3)), size, value);
+	out_sized(PCI_ADDRESS, 4, PCI_ADDRESS_ENABLE | 2u << 11 | (reg & 0xfc));
+	out_sized((uint16_t)(PCI_DATA + (reg & 3)), size, value);
 }
 
 /* Is it the guest's own memory? */
@@ -70,7 +64,7 @@ static void poke(uint64_t gpa, uint8_t byte)
 
 static void mode_13h(void)
 {
-	out(VGA_MISC_WRITE, 1, 0x63);
+	out_sized(VGA_MISC_WRITE, 1, 0x63);
 	indexed(VGA_SEQUENCER, VGA_SEQ_MAP_MASK, 0x0f);
 	indexed(VGA_SEQUENCER, VGA_SEQ_MEMORY, 0x0e);
 	indexed(VGA_GRAPHICS, VGA_GC_MODE, 0x40);
@@ -262,7 +256,7 @@ static void what_is_told(void **state)
 	assert_true(ask_screen(vm, CONTROL_SCREEN, vm->video->number, 0));
 	assert_null(strstr(answer_text, "registers"));
 	assert_non_null(strstr(answer_text, "\"pages\":[2,1,4,2]"));
-	out(VGA_DAC_MASK, 1, 0xfe);
+	out_sized(VGA_DAC_MASK, 1, 0xfe);
 	assert_true(ask_screen(vm, CONTROL_SCREEN, vm->video->number, 0));
 	assert_non_null(strstr(answer_text, "registers"));
 	assert_non_null(strstr(answer_text, "\"pages\":[]"));

@@ -12,7 +12,7 @@
 #define MAX 4
 
 static struct vm_config vms[MAX];
-static const struct config_files own = { NULL, NULL, NULL, NULL }, staged = { .kernel = "kernel0" };
+static const struct config_files own = { NULL, NULL, NULL, NULL, NULL }, staged = { .kernel = "kernel0" };
 
 static int parse(const char *text, size_t n, char *error, size_t error_size)
 {
