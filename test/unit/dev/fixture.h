@@ -31,4 +31,11 @@ static inline void enable_lapics(void)
 /* A test that starts with what make leaves. */
 #define PC_TEST(f, make) cmocka_unit_test_setup_teardown(f, make, teardown)
 
+/* A doubleword of a function's configuration space. */
+static inline void config_write(unsigned devfn, unsigned reg, uint32_t value)
+{
+	outl(pc, PCI_ADDRESS, PCI_ADDRESS_ENABLE | devfn << 8 | reg);
+	outl(pc, PCI_DATA, value);
+}
+
 #endif

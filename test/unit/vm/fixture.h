@@ -122,6 +122,21 @@ static inline unsigned occurrences(const char *text, const char *what)
 	return n;
 }
 
+/* A byte as the guest sees it, and writes it: memory, or what is there where none is. */
+static inline uint8_t peek(uint64_t gpa)
+{
+	uint8_t byte;
+
+	return mmu_guest_read(&bench.v->vm->mmu, GPA(gpa), &byte, 1) == 1 ?
+		       byte :
+		       (uint8_t)platform_mmio_read(bench.v, gpa, 1);
+}
+static inline void poke(uint64_t gpa, uint8_t byte)
+{
+	if (mmu_guest_write(&bench.v->vm->mmu, GPA(gpa), &byte, 1) != 1)
+		platform_mmio_write(bench.v, gpa, 1, byte);
+}
+
 /* An exit that changes nothing, and the entry behind it. */
 static inline void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }
 /* The host's turn, which comes once a slice. */

@@ -27,21 +27,6 @@ static uint32_t in(uint16_t port, unsigned size)
 	return (uint32_t)(bench_gpr(GPR_RAX)[0] & MASK(8 * size - 1, 0));
 }
 
-static uint8_t peek(uint64_t gpa)
-{
-	uint8_t byte;
-
-	return mmu_guest_read(&vm->mmu, GPA(gpa), &byte, 1) == 1 ? byte :
-								     (uint8_t)platform_mmio_read(bench.v, gpa, 1);
-}
-
-/* As the guest writes: to memory, or to what is seen where none is. */
-static void poke(uint64_t gpa, uint8_t byte)
-{
-	if (mmu_guest_write(&vm->mmu, GPA(gpa), &byte, 1) != 1)
-		platform_mmio_write(bench.v, gpa, 1, byte);
-}
-
 static void set_pam(unsigned n, uint8_t value)
 {
 	out_sized(PCI_ADDRESS, 4, PCI_ADDRESS_ENABLE | ((0x59 + n) & 0xfc));

@@ -48,20 +48,6 @@ static bool own(uint64_t gpa)
 	return mmu_guest_read(&vm->mmu, GPA(gpa), &byte, 1) == 1;
 }
 
-static uint8_t peek(uint64_t gpa)
-{
-	uint8_t byte;
-
-	return mmu_guest_read(&vm->mmu, GPA(gpa), &byte, 1) == 1 ? byte :
-								     (uint8_t)platform_mmio_read(bench.v, gpa, 1);
-}
-
-static void poke(uint64_t gpa, uint8_t byte)
-{
-	if (mmu_guest_write(&vm->mmu, GPA(gpa), &byte, 1) != 1)
-		platform_mmio_write(bench.v, gpa, 1, byte);
-}
-
 static void mode_13h(void)
 {
 	out_sized(VGA_MISC_WRITE, 1, 0x63);

@@ -124,12 +124,6 @@ static int setup_card(void **state)
 	return 0;
 }
 
-static void config_write(unsigned reg, uint32_t value)
-{
-	outl(pc, PCI_ADDRESS, PCI_ADDRESS_ENABLE | 2 << 11 | reg);
-	outl(pc, PCI_DATA, value);
-}
-
 static uint32_t config_read(unsigned reg)
 {
 	outl(pc, PCI_ADDRESS, PCI_ADDRESS_ENABLE | 2 << 11 | reg);
@@ -144,15 +138,15 @@ static void on_the_bus(void **state)
 	assert_int_equal(config_read(0), 0x11111234);
 	assert_int_equal(config_read(8) >> 8, 0x030000);
 	assert_int_equal(config_read(PCI_SUBSYSTEM), 0x11001af4);
-	config_write(PCI_BAR, ~0u);
+	config_write(PCI_DEVFN(2, 0), PCI_BAR, ~0u);
 	assert_int_equal(config_read(PCI_BAR), ~(BYTES - 1));
-	config_write(PCI_ROM_BASE, ~0u);
+	config_write(PCI_DEVFN(2, 0), PCI_ROM_BASE, ~0u);
 	assert_int_equal(config_read(PCI_ROM_BASE), (uint32_t)~(STDVGA_ROM_MAX - 1) | PCI_ROM_ENABLE);
-	config_write(PCI_ROM_BASE, 0);
-	config_write(PCI_BAR, LFB);
-	config_write(PCI_BAR + 8, REGISTERS);
+	config_write(PCI_DEVFN(2, 0), PCI_ROM_BASE, 0);
+	config_write(PCI_DEVFN(2, 0), PCI_BAR, LFB);
+	config_write(PCI_DEVFN(2, 0), PCI_BAR + 8, REGISTERS);
 	assert_false(stdvga_linear_at(&card, &at));
-	config_write(PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_IO);
+	config_write(PCI_DEVFN(2, 0), PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_IO);
 	assert_int_equal(config_read(PCI_COMMAND) & 3, 3);
 	assert_true(stdvga_linear_at(&card, &at));
 	assert_int_equal(at, LFB);
@@ -166,24 +160,24 @@ static void on_the_bus(void **state)
 static void its_rom(void **state)
 {
 	(void)state;
-	config_write(PCI_ROM_BASE, ROM);
-	config_write(PCI_COMMAND, PCI_COMMAND_MEMORY);
+	config_write(PCI_DEVFN(2, 0), PCI_ROM_BASE, ROM);
+	config_write(PCI_DEVFN(2, 0), PCI_COMMAND, PCI_COMMAND_MEMORY);
 	assert_int_equal(mmio_read(&pc->mmio, ROM, 2), 0xffff);
-	config_write(PCI_ROM_BASE, ROM | PCI_ROM_ENABLE);
+	config_write(PCI_DEVFN(2, 0), PCI_ROM_BASE, ROM | PCI_ROM_ENABLE);
 	assert_int_equal(mmio_read(&pc->mmio, ROM, 4), 0x0001aa55);
 	assert_int_equal(mmio_read(&pc->mmio, ROM + sizeof(rom) - 2, 4), 0xffff0000);
 	assert_int_equal(mmio_read(&pc->mmio, ROM + STDVGA_ROM_MAX - 4, 4), 0xffffffff);
 	mmio_write(&pc->mmio, ROM, 4, 0);
 	assert_int_equal(mmio_read(&pc->mmio, ROM, 4), 0x0001aa55);
-	config_write(PCI_COMMAND, 0);
+	config_write(PCI_DEVFN(2, 0), PCI_COMMAND, 0);
 	assert_int_equal(mmio_read(&pc->mmio, ROM, 2), 0xffff);
 }
 
 static void registers_in_memory(void **state)
 {
 	(void)state;
-	config_write(PCI_BAR + 8, REGISTERS);
-	config_write(PCI_COMMAND, PCI_COMMAND_MEMORY);
+	config_write(PCI_DEVFN(2, 0), PCI_BAR + 8, REGISTERS);
+	config_write(PCI_DEVFN(2, 0), PCI_COMMAND, PCI_COMMAND_MEMORY);
 	mmio_write(&pc->mmio, REGISTERS + STDVGA_PORTS + VGA_MISC_WRITE - VGA_ATTRIBUTE, 1, 0x67);
 	assert_int_equal(mmio_read(&pc->mmio, REGISTERS + STDVGA_PORTS + VGA_MISC_READ - VGA_ATTRIBUTE, 1), 0x67);
 	mmio_write(&pc->mmio, REGISTERS + STDVGA_PORTS + VGA_GRAPHICS - VGA_ATTRIBUTE, 2, 0x5a08);

@@ -21,12 +21,6 @@ static void plain_changed(void *ctx)
 	changes++;
 }
 
-static void config_write(unsigned reg, uint32_t value)
-{
-	outl(pc, PCI_ADDRESS, PCI_ADDRESS_ENABLE | 2 << 11 | reg);
-	outl(pc, PCI_DATA, value);
-}
-
 static void random_port(uint64_t *seed)
 {
 	uint32_t r = pc_random(seed), value = pc_random(seed);
@@ -95,10 +89,10 @@ static void anything(void **state)
 	(void)state;
 	memset(config.memory, 0, BYTES);
 	assert_true(stdvga_init(&card, &pc->pci, PCI_DEVFN(2, 0), &pc->timers, &config));
-	config_write(PCI_BAR, LFB);
-	config_write(PCI_BAR + 8, REGISTERS);
-	config_write(PCI_ROM_BASE, ROM | PCI_ROM_ENABLE);
-	config_write(PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_IO);
+	config_write(PCI_DEVFN(2, 0), PCI_BAR, LFB);
+	config_write(PCI_DEVFN(2, 0), PCI_BAR + 8, REGISTERS);
+	config_write(PCI_DEVFN(2, 0), PCI_ROM_BASE, ROM | PCI_ROM_ENABLE);
+	config_write(PCI_DEVFN(2, 0), PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_IO);
 	for (unsigned n = 0; n < STEPS; n++) {
 		uint32_t r = pc_random(&seed);
 
