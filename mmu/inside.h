@@ -103,6 +103,10 @@ struct mmu_page {
 void overlay_show(struct mmu_vm *vm, gfn_t gfn, struct mmu_page *page);
 /* A read of data from gfn, whose overlay is not to be read. false: it must be dropped (OV4). */
 bool overlay_read(struct mmu_vm *vm, gfn_t gfn, unsigned access);
+/* OV6. */
+bool overlay_covers(const struct mmu_vm *vm, gfn_t gfn);
+/* Of the pages of a slot that goes. */
+void overlay_forget_covers(struct mmu_vm *vm, const struct slot *slot);
 /* Drops those of [first, first + pages). true: there was one. */
 bool overlay_drop(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 /* Drops all, where a change of the guest's registers wants it (OV3). */
@@ -132,9 +136,11 @@ struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, unsigned access);
 /* The same without a vCPU and without effects, for making leaves in advance and for the hypervisor's own accesses: kind
  * is never MMU_WAIT with effect on anyone, and SLOT_APIC is a device. */
 struct mmu_page mmu_peek(struct mmu_vm *vm, gfn_t gfn);
+/* The same for a leaf: a covered page is a device (OV6). */
+struct mmu_page mmu_peek_leaf(struct mmu_vm *vm, gfn_t gfn);
 /* What a leaf for gfn may be made of, SLOT_APIC's included: for audits. */
 struct mmu_page mmu_mappable(struct mmu_vm *vm, gfn_t gfn);
-/* mmu_peek for a leaf of 4 KBytes: .order may be 0 though the page could be part of more. */
+/* mmu_peek_leaf for a leaf of 4 KBytes: .order may be 0 though the page could be part of more. */
 static inline struct mmu_page mmu_peek_small(struct mmu_vm *vm, gfn_t gfn)
 {
 	struct slot *slot = &vm->slots.slot[__atomic_load_n(&vm->slots.last, __ATOMIC_RELAXED)];
@@ -142,7 +148,7 @@ static inline struct mmu_page mmu_peek_small(struct mmu_vm *vm, gfn_t gfn)
 	bool ram = slot->kind == SLOT_RAM;
 
 	if (unlikely(index >= slot->pages || !slot->linear_frame.v || slot->dirty))
-		return mmu_peek(vm, gfn);
+		return mmu_peek_leaf(vm, gfn);
 	return (struct mmu_page){ .kind = MMU_MEMORY,
 				  .slot = slot,
 				  .hfn = HFN(slot->linear_frame.v + index),

@@ -195,6 +195,7 @@ bool mmu_slot_remove(struct mmu_vm *vm, gfn_t base)
 	slot = slots_find(&vm->slots, base);
 	if (slot && slot->base.v == base.v) {
 		overlay_drop(vm, base, slot->pages);
+		overlay_forget_covers(vm, slot);
 		MUTANT(SLOT_REMOVE_UNMAP, vm->ops->unmap(vm, base, slot->pages));
 		MUTANT(SLOT_KICK, tag_synchronize(vm, NULL));
 		__atomic_store_n(&vm->logs, vm->logs - (slot->dirty != NULL), __ATOMIC_RELAXED);

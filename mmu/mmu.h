@@ -130,11 +130,11 @@ struct mmu_config {
 struct mmu_ops;
 
 #define MMU_OVERLAYS_MAX 8
+#define MMU_COVERED_MAX 32
 
 struct mmu_overlay {
 	gfn_t gfn;
 	hfn_t frame;
-	hfn_t linear_frame; /* of the slot, without overlays */
 	uint32_t reads; /* of data, that were answered from the RAM */
 };
 
@@ -156,6 +156,8 @@ struct mmu_vm {
 	bool watched;            /* OV5 */
 	unsigned overlays;
 	struct mmu_overlay overlay[MMU_OVERLAYS_MAX];
+	unsigned covers;
+	gfn_t covered[MMU_COVERED_MAX]; /* OV6 */
 };
 
 /* May a guest's CR0.PE and CR0.PG be 0 under EPT? */
@@ -364,6 +366,13 @@ bool mmu_overlay_set(struct mmu_vm *vm, gfn_t gfn, hfn_t frame);
 /* Drops the overlays of [first, first + pages); no CPU reaches their frames when it returns. false: there was none. */
 bool mmu_overlay_drop(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 bool mmu_overlaid(struct mmu_vm *vm, gfn_t gfn);
+/* From now on gfn, a page of RAM or ROM, is a device's for the guest's accesses (MMU_EMULATE), and no CPU reaches what
+ * is below it. For the hypervisor, and the guest's page tables, it is what it was. No vCPU is running. false: it is no
+ * such page, or is covered already, or there are as many as there can be. */
+bool mmu_cover(struct mmu_vm *vm, gfn_t gfn);
+/* It is again what it was. false: it was not covered. */
+bool mmu_uncover(struct mmu_vm *vm, gfn_t gfn);
+bool mmu_covered(struct mmu_vm *vm, gfn_t gfn);
 /* With on, every page fault of the guest's supervisor ends in mmu_fault(), under nested paging too (MMU_INJECT, if it
  * is the guest's own): for who has put linear addresses into overlays. No vCPU is running, and all registers are in the
  * heart. */

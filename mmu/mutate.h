@@ -153,6 +153,11 @@
 	M(OVERLAY_LARGE, "small leaves around a page with an overlay") \
 	M(OVERLAY_UNMAP, "unmapping a page that is overlaid, or no longer") \
 	M(OVERLAY_KICK, "kicking after that") \
+	M(COVER_RESOLVE, "looking whether a page is covered, when an access wants a leaf") \
+	M(COVER_PEEK, "or when leaves are made in advance") \
+	M(COVER_LARGE, "keeping a covered page out of large leaves") \
+	M(COVER_UNMAP, "dropping the leaves of a page that is covered") \
+	M(COVER_KICK, "kicking after that") \
 	M(OVERLAY_HIDE, "keeping an overlay's frame from being read") \
 	M(OVERLAY_READS, "dropping an overlay that is read too often") \
 	M(OVERLAY_UNMAPPED, "dropping the overlay of a page that the host takes away") \

@@ -11,11 +11,21 @@
  * OV4 Where EPT has execute-only leaves, the frame can only be fetched from. A read of data is answered from the RAM by
  *     emulation; of so many, and where it is not an instruction's, the overlay is dropped. Elsewhere reads find the
  *     frame.
- * OV5 While mmu_watch() is on, the page faults of the guest's supervisor exit, and so does turning paging on or off. */
+ * OV5 While mmu_watch() is on, the page faults of the guest's supervisor exit, and so does turning paging on or off.
+ * OV6 A covered page is a device's for the guest's accesses: no leaf leads to what is below, which is the slot's as
+ *     ever for the hypervisor, for devices and for walks. It has no overlay. */
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
 
 #define READS_MAX 256
+
+bool overlay_covers(const struct mmu_vm *vm, gfn_t gfn)
+{
+	for (unsigned n = 0; n < vm->covers; n++)
+		if (vm->covered[n].v == gfn.v)
+			return true;
+	return false;
+}
 
 static struct mmu_overlay *find(struct mmu_vm *vm, gfn_t gfn)
 {
@@ -46,6 +56,8 @@ void overlay_show(struct mmu_vm *vm, gfn_t gfn, struct mmu_page *page)
 		/* OV4; SDM, "EPT Misconfigurations": where the CPU lacks it, no leaf is executable and not readable. */
 		page->no_read = vm->ops->nested && vm->caps->ept_execute_only;
 	}
+	for (unsigned n = 0; n < vm->covers; n++)
+		MUTANT(COVER_LARGE, page->order = order_beside(page->order, vm->covered[n].v ^ gfn.v));
 }
 
 bool overlay_read(struct mmu_vm *vm, gfn_t gfn, unsigned access)
@@ -61,12 +73,17 @@ bool overlay_read(struct mmu_vm *vm, gfn_t gfn, unsigned access)
 /* ---- setting and dropping ---- */
 
 /* While a slot has any, its leaves are made with a look at each page. */
-static hfn_t linear_frame(const struct mmu_vm *vm, const struct slot *slot)
+static void add_to_slot(struct slot *slot)
 {
-	for (unsigned n = 0; slot->overlays && n < vm->overlays; n++)
-		if (vm->overlay[n].gfn.v - slot->base.v < slot->pages)
-			return vm->overlay[n].linear_frame;
-	return slot->linear_frame;
+	if (!slot->overlays++)
+		slot->linear_frame_kept = slot->linear_frame;
+	slot->linear_frame = HFN(0);
+}
+
+static void take_from_slot(struct slot *slot)
+{
+	if (!--slot->overlays)
+		slot->linear_frame = slot->linear_frame_kept;
 }
 
 /* OV2. SDM, "Operations that Invalidate TLBs and Paging-Structure Caches": until one the CPU may use what it has cached
@@ -80,10 +97,8 @@ static void unmap_and_flush(struct mmu_vm *vm, gfn_t gfn)
 static void drop(struct mmu_vm *vm, struct mmu_overlay *o)
 {
 	gfn_t gfn = o->gfn;
-	struct slot *slot = slots_find(&vm->slots, gfn);
 
-	if (!--slot->overlays)
-		slot->linear_frame = o->linear_frame;
+	take_from_slot(slots_find(&vm->slots, gfn));
 	*o = vm->overlay[--vm->overlays];
 	vm->counters.overlays_dropped++;
 	unmap_and_flush(vm, gfn);
@@ -111,12 +126,10 @@ bool mmu_overlay_set(struct mmu_vm *vm, gfn_t gfn, hfn_t frame)
 	mmu_lock(vm);
 	page = mmu_peek(vm, gfn);
 	ok = page.kind == MMU_MEMORY && page.slot->kind == SLOT_RAM && !find(vm, gfn) &&
-	     vm->overlays < MMU_OVERLAYS_MAX;
+	     !overlay_covers(vm, gfn) && vm->overlays < MMU_OVERLAYS_MAX;
 	if (ok) {
-		o.linear_frame = linear_frame(vm, page.slot);
 		vm->overlay[vm->overlays++] = o;
-		page.slot->linear_frame = HFN(0);
-		page.slot->overlays++;
+		add_to_slot(page.slot);
 		vm->counters.overlays_set++;
 		unmap_and_flush(vm, gfn);
 		memcpy(mmu_table_ptr(vm, frame), mmu_table_ptr(vm, page.ram), PAGE_SIZE);
@@ -145,6 +158,66 @@ bool mmu_overlaid(struct mmu_vm *vm, gfn_t gfn)
 	return is;
 }
 
+/* ---- covered pages ---- */
+
+bool mmu_cover(struct mmu_vm *vm, gfn_t gfn)
+{
+	struct slot *slot;
+	bool ok;
+
+	mmu_lock(vm);
+	slot = slots_find(&vm->slots, gfn);
+	ok = slot && slot->kind < SLOT_MMIO && !overlay_covers(vm, gfn) && vm->covers < MMU_COVERED_MAX;
+	if (ok) {
+		overlay_drop(vm, gfn, 1);
+		vm->covered[vm->covers++] = gfn;
+		add_to_slot(slot);
+		MUTANT(COVER_UNMAP, vm->ops->unmap(vm, gfn, 1));
+		MUTANT(COVER_KICK, tag_synchronize(vm, NULL));
+	}
+	mmu_unlock(vm);
+	return ok;
+}
+
+static bool uncover(struct mmu_vm *vm, gfn_t gfn)
+{
+	for (unsigned n = 0; n < vm->covers; n++)
+		if (vm->covered[n].v == gfn.v) {
+			vm->covered[n] = vm->covered[--vm->covers];
+			take_from_slot(slots_find(&vm->slots, gfn));
+			return true;
+		}
+	return false;
+}
+
+/* Nothing is mapped of it. */
+bool mmu_uncover(struct mmu_vm *vm, gfn_t gfn)
+{
+	bool was;
+
+	mmu_lock(vm);
+	was = uncover(vm, gfn);
+	mmu_unlock(vm);
+	return was;
+}
+
+void overlay_forget_covers(struct mmu_vm *vm, const struct slot *slot)
+{
+	for (unsigned n = vm->covers; n--;)
+		if (vm->covered[n].v - slot->base.v < slot->pages)
+			uncover(vm, vm->covered[n]);
+}
+
+bool mmu_covered(struct mmu_vm *vm, gfn_t gfn)
+{
+	bool is;
+
+	mmu_lock(vm);
+	is = overlay_covers(vm, gfn);
+	mmu_unlock(vm);
+	return is;
+}
+
 void mmu_watch(struct mmu_vm *vm, bool on)
 {
 	mmu_lock(vm);
@@ -168,13 +241,18 @@ const char *overlay_audit(struct mmu_vm *vm)
 
 		for (unsigned i = 0; i < vm->overlays; i++)
 			found += vm->overlay[i].gfn.v - s->base.v < s->pages;
+		for (unsigned i = 0; i < vm->covers; i++)
+			found += vm->covered[i].v - s->base.v < s->pages;
 		if (found != s->overlays)
 			return "OV1: a slot does not know how many of its pages are overlaid";
-		if (found && (s->kind != SLOT_RAM || s->linear_frame.v))
+		if (found && (s->kind >= SLOT_MMIO || s->linear_frame.v))
 			return "OV1: leaves for a page with an overlay are made without a look at it";
 	}
 	for (unsigned n = 0; n < vm->overlays; n++)
 		if (!slots_find(&vm->slots, vm->overlay[n].gfn) || find(vm, vm->overlay[n].gfn) != &vm->overlay[n])
 			return "OV1: an overlay is of no page, or of one that has another";
+	for (unsigned n = 0; n < vm->covers; n++)
+		if (!slots_find(&vm->slots, vm->covered[n]) || find(vm, vm->covered[n]))
+			return "OV6: a page is covered that is none, or that has an overlay";
 	return NULL;
 }

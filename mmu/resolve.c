@@ -45,6 +45,13 @@ struct mmu_page mmu_peek(struct mmu_vm *vm, gfn_t gfn)
 	return page;
 }
 
+struct mmu_page mmu_peek_leaf(struct mmu_vm *vm, gfn_t gfn)
+{
+	if (unlikely(vm->covers) && !MUTANT_OR(COVER_PEEK, !overlay_covers(vm, gfn)))
+		return (struct mmu_page){ .kind = MMU_DEVICE };
+	return mmu_peek(vm, gfn);
+}
+
 static struct mmu_page ask_for(struct mmu_vcpu *vcpu, gfn_t gfn, bool write, struct mmu_page page)
 {
 	mmu_want(vcpu, gfn, write);
@@ -75,6 +82,8 @@ struct mmu_page mmu_mappable(struct mmu_vm *vm, gfn_t gfn)
 {
 	struct mmu_page page = mmu_peek(vm, gfn);
 
+	if (overlay_covers(vm, gfn))
+		return (struct mmu_page){ .kind = MMU_DEVICE };
 	return page.slot && page.slot->kind == SLOT_APIC ? apic_page(vm, page.slot, gfn, MMU_READ) : page;
 }
 
@@ -83,6 +92,8 @@ struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, unsigned access)
 	struct mmu_page page = { .kind = MMU_DEVICE, .slot = slots_find(&vcpu->vm->slots, gfn) };
 	bool write = access & MMU_WRITE;
 
+	if (unlikely(vcpu->vm->covers) && !MUTANT_OR(COVER_RESOLVE, !overlay_covers(vcpu->vm, gfn)))
+		return (struct mmu_page){ .kind = MMU_DEVICE };
 	if (!page.slot || page.slot->kind == SLOT_MMIO ||
 	    (write && !MUTANT_OR(RESOLVE_ROM, page.slot->kind != SLOT_ROM)))
 		return page;

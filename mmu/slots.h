@@ -60,7 +60,7 @@ struct slot {
 	uint64_t pages;
 	uint8_t kind;            /* enum slot_kind */
 	uint8_t type;            /* enum memtype */
-	uint8_t overlays;        /* of its pages, those that are overlaid (mmu/overlay.c) */
+	uint8_t overlays;        /* of its pages, those that are overlaid or covered (mmu/overlay.c) */
 	struct backing *backing; /* NULL for SLOT_MMIO; of SLOT_APIC one frame, for good */
 	uint64_t *dirty;         /* one bit a page while dirty logging is on, else NULL */
 	/* Where the slot's memory lies in one piece, where it does so for as long as the slot exists (never swapped,
@@ -69,6 +69,7 @@ struct slot {
 	/* the first frame of such a slot, where its frames follow each other as its pages do, and none is overlaid; 0:
 	 * they need not */
 	hfn_t linear_frame;
+	hfn_t linear_frame_kept; /* while it has overlays: what that is without */
 };
 
 struct slots {

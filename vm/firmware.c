@@ -134,6 +134,7 @@ void firmware_memory_changed(struct vm *vm)
 	spin_lock(&vm->device_lock);
 	if (vm->firmware.stale)
 		set_areas(vm);
+	VM_MUTANT(COVERED_ANEW, tpr_memory_changed(vm));
 	vm->firmware.stale = false;
 	video_set_place(vm);
 	spin_unlock(&vm->device_lock);

@@ -305,7 +305,7 @@ void platform_console_event(unsigned port)
 
 /* ---- MMIO ---- */
 
-static bool is_lapic_page(const struct vcpu *v, uint64_t gpa)
+bool platform_is_lapic(const struct vcpu *v, uint64_t gpa)
 {
 	return VM_LEFT_OUT_OR(LAPIC_ACTIVE, lapic_mmio_active(&v->lapic)) &&
 	       VM_LEFT_OUT_OR(LAPIC_BASE, align_down(gpa, PAGE_SIZE) == lapic_base_gpa(&v->lapic));
@@ -316,7 +316,7 @@ uint64_t platform_mmio_read(struct vcpu *v, uint64_t gpa, unsigned size)
 	uint64_t value;
 
 	spin_lock(&v->vm->device_lock);
-	if (is_lapic_page(v, gpa))
+	if (platform_is_lapic(v, gpa))
 		value = lapic_mmio_read(&v->lapic, gpa & (PAGE_SIZE - 1), size);
 	else
 		value = mmio_read(&v->vm->mmio, gpa, size);
@@ -326,7 +326,7 @@ uint64_t platform_mmio_read(struct vcpu *v, uint64_t gpa, unsigned size)
 
 void platform_mmio_write(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value)
 {
-	bool own = is_lapic_page(v, gpa);
+	bool own = platform_is_lapic(v, gpa);
 
 	if (own && lapic_mmio_write_unlocked(&v->lapic, gpa & (PAGE_SIZE - 1), size, value))
 		return;

@@ -14,6 +14,8 @@
  *     have in IA32_APIC_BASE, while none is disabled or in x2APIC mode, and where nothing else is. Elsewhere accesses
  *     are trapped.
  *     In x2APIC mode nothing is mapped, and the CPU serves the TPR's MSR instead, where it can.
+ * TP5 Where a local APIC lies over memory, the memory's page is covered (OV6 in mmu/overlay.c), under every method:
+ *     whoever accesses it exits, and finds his own local APIC there, or else the memory.
  * TP3 Before each entry the threshold is lapic_tpr_threshold(): it is computed anew when either changes, for
  *     whoever changes what waits, what is in service or the TPR asks for a look at the events (lapic_notice).
  * TP4 Under apicv, before each entry, all that the local APIC has accepted is in the CPU's page, it knows the
@@ -104,6 +106,37 @@ static void map_page(struct vm *vm, gfn_t gfn)
 		vm->tpr.page_at = gfn;
 	else if (default_base)
 		mmu_slot_add(&vm->mmu, &trapped);
+}
+
+/* ---- where it lies over memory ---- */
+
+static bool somebodys_base(const struct vm *vm, gfn_t gfn)
+{
+	const struct vcpu *v;
+
+	for_each_vcpu(v, vm)
+		if (lapic_mmio_active(&v->lapic) && lapic_base_gpa(&v->lapic) == gfn_gpa(gfn).v)
+			return true;
+	return false;
+}
+
+/* TP5. */
+void tpr_memory_changed(struct vm *vm)
+{
+	struct vcpu *v;
+
+	for (unsigned n = vm->mmu.covers; n--;)
+		if (!somebodys_base(vm, vm->mmu.covered[n]))
+			VM_MUTANT(UNCOVERED, mmu_uncover(&vm->mmu, vm->mmu.covered[n]));
+	for_each_vcpu(v, vm) {
+		if (!lapic_mmio_active(&v->lapic) || !mmu_cover(&vm->mmu, gpa_gfn(GPA(lapic_base_gpa(&v->lapic)))))
+			continue;
+		if (!vm->tpr.over_memory)
+			console_log("%s: the local APIC of CPU %u is at 0x%lx, where memory is: its accesses there are "
+				    "trapped, as are those of others to the memory", vm->config->name, v->id,
+				    lapic_base_gpa(&v->lapic));
+		vm->tpr.over_memory = true;
+	}
 }
 
 /* ---- interrupts ---- */
@@ -230,6 +263,7 @@ static void map_page_anew(struct vcpu *v)
 		VM_MUTANT(X2APIC_GIVEN, give(v));
 	if (want.v != vm->tpr.page_at.v && want.v != NOWHERE.v)
 		map_page(vm, want);
+	VM_MUTANT(COVERED, tpr_memory_changed(vm));
 	patch_aim_anew(vm);
 	VM_MUTANT(FLEX_LOOK, vcpu_note(v, REQUEST_EVENT));
 	spin_unlock(&vm->device_lock);

@@ -232,6 +232,7 @@ struct vm {
 		gfn_t page_at;           /* where .frame is mapped; ~0: nowhere */
 		struct extent frame;     /* of one page, or of none */
 		struct backing_extents backing;
+		bool over_memory;        /* a local APIC has lain over memory, and the log has said so */
 	} tpr; /* vm/tpr.c */
 	struct vm_patch patch;
 
@@ -478,6 +479,8 @@ const char *tpr_change(struct vm *vm, const char *name);
 static inline bool tpr_page_mapped(const struct vm *vm) { return vm->tpr.page_at.v != ~0ull; }
 /* IA32_APIC_BASE of v has changed, which is loaded on this CPU and is not in its guest. Freezes the VM. */
 void tpr_page_moves(struct vcpu *v);
+/* The memory map is another; no vCPU runs, the device lock is held. */
+void tpr_memory_changed(struct vm *vm);
 /* Before an entry, by whoever looked for events: TP3. */
 static inline void tpr_set_threshold(struct vcpu *v)
 {
@@ -589,16 +592,6 @@ exit_handler exit_task_switch;
 void emulation_step(struct vcpu *v);
 /* The same, and up to max in all as long as they change no more than general registers, flags and memory; how many. */
 unsigned emulation_steps(struct vcpu *v, unsigned max);
-/* The instruction at the guest's RIP, if it is one of the decoded ones, as its bytes are now, and plain; else NULL. */
-const struct insn_cache *emulation_plain(struct vcpu *v);
-/* What the operand of that instruction is at, accessed and dirty flags set; the CPU has let the access pass otherwise.
- * false: a page fault. */
-bool emulation_operand(struct vcpu *v, const struct insn_cache *c, gpa_t *gpa);
-static inline bool emulation_writes(const struct insn_cache *c) { return c->plain >= INSN_PLAIN_STORE; }
-/* All that such an instruction does but its access: *value is what was read, and then what is to be written; PUSH is
- * for the other. Nothing is being delivered, and there are no breakpoints. */
-void emulation_on_value(struct vcpu *v, const struct insn_cache *c, uint64_t *value);
-void emulation_push(struct vcpu *v, const struct insn_cache *c, uint64_t value);
 /* Delivers v->event, whose delivery by the CPU has been cut short by an access that only the emulator can make. */
 void emulation_deliver(struct vcpu *v);
 
@@ -629,6 +622,8 @@ void resident_set_breakpoint(unsigned n, uint64_t address);
 bool platform_init(struct vm *vm);
 /* The guest's local APIC page or another device. */
 uint64_t platform_mmio_read(struct vcpu *v, uint64_t gpa, unsigned size);
+/* Is gpa in the page at which v's local APIC answers? */
+bool platform_is_lapic(const struct vcpu *v, uint64_t gpa);
 void platform_mmio_write(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value);
 /* A message of a device (MSI-X), for struct msix; vm: a struct vm. */
 void platform_message(void *vm, uint64_t address, uint32_t data);

@@ -1,6 +1,5 @@
 /* What the command line chooses: access=mmio|cr8|x2apic paging=on|off seed=N rounds=N bench=N; second: there is
- * a second CPU; over-ram: the APIC's
- * page is moved over RAM too, which on the bare machine it always is. */
+ * a second CPU. */
 #include "irql.h"
 
 static bool choose_access(void)

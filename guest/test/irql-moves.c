@@ -47,8 +47,7 @@ static void test_moved(void)
 	for (unsigned n = 0; n < 3; n++) {
 		move_to("at the usual place", APIC_PAGE);
 		move_to("over absent memory", 0xfee10000);
-		if (native || parameter("over-ram"))
-			move_to("over RAM", (word)memory);
+		move_to("over RAM", (word)memory);
 		move_to("beside it", LAPIC_DEFAULT_BASE + 0x1000);
 	}
 	move_to("back", APIC_PAGE);

@@ -13,6 +13,10 @@
 	M(QUICK_PUSH, "or where it is the store of a PUSH that exited, not its read") \
 	M(QUICK_MAY_WRITE, "looking whether it may write, for an instruction that exited by its read and writes too") \
 	M(QUICK_FLAGS, "the flags of an instruction whose access was made for it") \
+	M(OVER_MEMORY, "that a local APIC is in front of the memory that it lies over") \
+	M(COVERED, "trapping accesses to the memory that a local APIC lies over") \
+	M(UNCOVERED, "giving that memory back when it is elsewhere") \
+	M(COVERED_ANEW, "trapping them again when the memory map has changed") \
 	M(SERVED_ACTIVE, "looking whether the local APIC answers, before a trapped access to it is quick") \
 	M(SERVED_BASE, "looking whether the page is its own") \
 	M(SERVED_OPERAND, "looking whether it was the operand that led there, and not the guest's tables") \

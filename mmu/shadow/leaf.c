@@ -152,7 +152,7 @@ void leaf_prefetch(struct shadow *s, struct spage *sp, unsigned index, uint64_t 
 static void prefetch_direct(struct shadow *s, struct spage *sp, unsigned first, unsigned count)
 {
 	gfn_t gfn = entry_gfn(sp, first);
-	struct mmu_page page = mmu_peek(s->vm, gfn);
+	struct mmu_page page = mmu_peek_leaf(s->vm, gfn);
 	struct gframe *g = rmap_gframe(&s->rmap, gfn, true);
 
 	_Static_assert(BIT(GFRAME_BITS) % SHADOW_DIRECT_WINDOW == 0, "the gframes of a window are in one piece");

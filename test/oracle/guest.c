@@ -133,9 +133,10 @@ static bool left_to_emulator(struct vcpu *v, const struct outcome *x, uint64_t v
 {
 	unsigned size = x_entry_size(x_mode(&v->regs));
 	struct ram *r = ram_find(v->vm, o->gpa >> PAGE_SHIFT);
+	bool ram = r && r->kind == SLOT_RAM && !overlay_covered(v->vm, o->gpa >> PAGE_SHIFT);
 	bool at_table = by_ones(v, x, o);
 
-	if (o->how != SEEN_EMULATED || (r && r->kind == SLOT_RAM && !at_table))
+	if (o->how != SEEN_EMULATED || (ram && !at_table))
 		return false;
 	for (unsigned i = 0; i < x->levels; i++)
 		at_table |= o->gpa == x->level[i].gpa;
@@ -357,9 +358,11 @@ static bool deliverable(struct vcpu *v, uint64_t va, struct x_access a)
 	struct ram *r = ram_find(v->vm, x.gpa >> PAGE_SHIFT);
 
 	for (unsigned i = 0; i < x.levels; i++)
-		if (!page_find(v->vm, x.level[i].gpa >> PAGE_SHIFT))
+		if (!page_find(v->vm, x.level[i].gpa >> PAGE_SHIFT) ||
+		    overlay_covered(v->vm, x.level[i].gpa >> PAGE_SHIFT))
 			return false;
-	return !x.fault && r && r->kind == SLOT_RAM && (v->regs.cr0 & X_CR0_WP || !(v->regs.cr4 & X_CR4_SMAP));
+	return !x.fault && !overlay_covered(v->vm, x.gpa >> PAGE_SHIFT) && r && r->kind == SLOT_RAM &&
+	       (v->regs.cr0 & X_CR0_WP || !(v->regs.cr4 & X_CR4_SMAP));
 }
 
 /* Or may the CPU use a translation to a device, to ROM, or by a table there, that the guest has not invalidated? */
@@ -367,9 +370,10 @@ static bool device_by_stale(struct vcpu *v, uint64_t va, struct x_access a, uint
 {
 	struct observed o = { .how = SEEN_EMULATED, .gpa = gpa, .attempts = 1 };
 	struct ram *r = ram_find(v->vm, gpa >> PAGE_SHIFT);
+	bool ram = r && r->kind == SLOT_RAM && !overlay_covered(v->vm, gpa >> PAGE_SHIFT);
 	uint64_t at;
 
-	if ((r && r->kind == SLOT_RAM) || x_mode(&v->regs) == X_NONE)
+	if (ram || x_mode(&v->regs) == X_NONE)
 		return false;
 	return spec_stale(v, va, a, &o, &at) || spec_stale_table(v, va, a, gpa);
 }

@@ -108,7 +108,7 @@ enum op {
 	C(RACED, "host changes in the middle of a step") C(LAST_STORE, "stores by a vCPU that is being stopped") \
 	C(KICKED, "vCPUs stopped") C(APIC_ACCESS, "accesses to the APIC-access page") \
 	C(OVERLAID, "pages overlaid") C(OVERLAY_REACHED, "accesses to the frame of an overlay") \
-	C(OVERLAY_READ, "reads of an overlaid page that were emulated")
+	C(COVERED, "pages of memory that were covered") C(OVERLAY_READ, "reads of an overlaid page that were emulated")
 
 enum coverage {
 #define C(name, what) COVER_##name,
@@ -344,6 +344,7 @@ bool overlay_config(const struct config *c);
 /* The frame of gfn's overlay; 0: it has none. */
 uint64_t overlay_frame(const struct vm *vm, uint64_t gfn);
 /* Overlays can be fetched from only. */
+bool overlay_covered(const struct vm *vm, uint64_t gfn);
 bool overlay_hidden(const struct vm *vm);
 /* A page fault that the CPU has delivered itself may be one. false: a failure has been noted. */
 bool overlay_fault(struct vcpu *v, const struct observed *o, struct x_access a);

@@ -21,6 +21,14 @@ uint64_t overlay_frame(const struct vm *vm, uint64_t gfn)
 	return 0;
 }
 
+bool overlay_covered(const struct vm *vm, uint64_t gfn)
+{
+	for (unsigned n = 0; n < vm->mmu.covers; n++)
+		if (vm->mmu.covered[n].v == gfn)
+			return true;
+	return false;
+}
+
 bool overlay_hidden(const struct vm *vm) { return vm->mmu.ops->nested && vm->world->c.caps.ept_execute_only; }
 
 /* A frame of the VM's for it that none has now. */
@@ -51,7 +59,7 @@ static void set(struct vm *vm, uint64_t gfn)
 	for (unsigned i = 0; i < vm->world->c.vcpus; i++)
 		leave(&vm->vcpu[i]);
 	vm->world->race = 0;
-	must = r && r->kind == SLOT_RAM && p && p->in && !overlay_frame(vm, gfn);
+	must = r && r->kind == SLOT_RAM && p && p->in && !overlay_frame(vm, gfn) && !overlay_covered(vm, gfn);
 	is = mmu_overlay_set(&vm->mmu, GFN(gfn), HFN(frame));
 	vm->world->race = race;
 	if (is != must)
@@ -76,6 +84,26 @@ static void drop(struct vm *vm, uint64_t gfn, const struct step *s)
 			fail(vm->world, "an overlay is there that was dropped");
 }
 
+/* OV6: a page of RAM or ROM becomes a device's, or is what it was again. Mostly not those that tables of the guest are
+ * in: an access through one is no access to it. */
+static void cover_or_not(struct vm *vm, uint64_t gfn, const struct step *s)
+{
+	struct ram *r = ram_find(vm, gfn);
+	bool must = r && r->kind < SLOT_MMIO && !overlay_covered(vm, gfn) && vm->mmu.covers < MMU_COVERED_MAX;
+
+	if (gfn == IDENTITY_GFN || layout_level(gfn) || layout_is_pdpt(gfn))
+		return;
+	if (vm->mmu.covers && (s->b & 8 || vm->mmu.covers > 3)) {
+		if (!mmu_uncover(&vm->mmu, vm->mmu.covered[s->v % vm->mmu.covers]))
+			fail(vm->world, "a covered page cannot be uncovered");
+		return;
+	}
+	if (mmu_cover(&vm->mmu, GFN(gfn)) != must)
+		fail(vm->world, "mmu_cover says %d of gfn %llx", !must, (unsigned long long)gfn);
+	if (must)
+		cover(vm->world, COVER_COVERED);
+}
+
 void overlay_step(struct vcpu *v, uint64_t gfn, const struct step *s)
 {
 	struct vm *vm = v->vm;
@@ -83,7 +111,9 @@ void overlay_step(struct vcpu *v, uint64_t gfn, const struct step *s)
 
 	if (s->b & 96 && !x.fault)
 		gfn = x.gpa >> PAGE_SHIFT;
-	if (s->a & 3)
+	if ((s->a & 12) == 12)
+		cover_or_not(vm, gfn, s);
+	else if (s->a & 3)
 		set(vm, gfn);
 	else
 		drop(vm, gfn, s);
@@ -104,6 +134,8 @@ bool overlay_place(struct vm *vm, const struct observed *o, uint64_t gpa, struct
 {
 	uint64_t frame = overlay_frame(vm, gpa >> PAGE_SHIFT);
 
+	if (overlay_covered(vm, gpa >> PAGE_SHIFT))
+		return o->how == SEEN_EMULATED;
 	if (!frame)
 		return true;
 	if (of_another(vm, gpa >> PAGE_SHIFT, frame, *hfn))

@@ -72,6 +72,7 @@ bool spec_place(struct vm *vm, const struct observed *o, uint64_t gpa, struct x_
 	 * other memory, too. */
 	if (o->how == SEEN_EMULATED)
 		return o->gpa == gpa && (!p || a.write || overlay_frame(vm, gpa >> PAGE_SHIFT) ||
+					 overlay_covered(vm, gpa >> PAGE_SHIFT) ||
 					 vm->mmu.ops == mmu_mechanism_by_name("brute"));
 	/* While the host takes it away, it may still be used. */
 	if (!p || !(p->in || (vm->world->weave && p->leaving)) || (r->kind == SLOT_ROM && a.write))

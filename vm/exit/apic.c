@@ -2,7 +2,7 @@
  * registers that it does not serve, writes that it has put into the page, EOIs that somebody waits for, and a TPR that
  * has become low enough for an interrupt that waits. SDM, "Virtualizing Memory-Mapped APIC Accesses", "APIC-Write
  * Emulation", "EOI Virtualization" and "TPR Virtualization". */
-#include "vm/vm.h"
+#include "vm/exit/emulation.h"
 
 #include "lib/mutants/mutate.h"
 

@@ -23,6 +23,18 @@ void emulation_refuse(struct vcpu *v, const char *what);
  * that which exited. how: EMULATE_HOW_*. false: *error is the page fault's error code. */
 bool emulation_translate(struct emulate *e, uint64_t linear, unsigned how, bool fetch, gpa_t *gpa, uint32_t *error);
 
+/* vm/exit/emulation.c, for who makes the access himself. */
+/* The instruction at the guest's RIP, if it is one of the decoded ones, as its bytes are now, and plain; else NULL. */
+const struct insn_cache *emulation_plain(struct vcpu *v);
+/* What the operand of that instruction is at, accessed and dirty flags set; the CPU has let the access pass otherwise.
+ * false: a page fault. */
+bool emulation_operand(struct vcpu *v, const struct insn_cache *c, gpa_t *gpa);
+static inline bool emulation_writes(const struct insn_cache *c) { return c->plain >= INSN_PLAIN_STORE; }
+/* All that such an instruction does but its access: *value is what was read, and then what is to be written; PUSH is
+ * for the other. Nothing is being delivered, and there are no breakpoints. */
+void emulation_on_value(struct vcpu *v, const struct insn_cache *c, uint64_t *value);
+void emulation_push(struct vcpu *v, const struct insn_cache *c, uint64_t value);
+
 /* struct emulate_ops (emulate/emulate.h): vm/exit/emulation_registers.c. */
 enum emulate_access emulation_read_cr(struct emulate *e, unsigned n, uint64_t *value);
 enum emulate_access emulation_write_cr(struct emulate *e, unsigned n, uint64_t value);

@@ -119,6 +119,9 @@ static inline bool is_memory(struct vcpu *v, gpa_t gpa, bool write)
 {
 	if (v->emulated_mmio && (gpa.v ^ v->fault_gpa.v) < PAGE_SIZE)
 		return false;
+	/* A local APIC that lies over memory is in front of it, for its own CPU. */
+	if (unlikely(v->vm->tpr.over_memory) && VM_KEPT(OVER_MEMORY, platform_is_lapic(v, gpa.v)))
+		return false;
 	return emulation_is_memory(v->vm, gpa, write);
 }
 

@@ -360,10 +360,42 @@ static void test_overlays(void **state)
 	expect("OV1");
 }
 
+/* OV6: what can be covered, and what becomes of the slot. */
+static void test_covered(void **state)
+{
+	hfn_t linear;
+
+	(void)state;
+	start_overlaid();
+	linear = vm.slots.slot[0].linear_frame_kept;
+	assert_false(mmu_cover(&vm, GFN(MMIO_GFN)));
+	assert_false(mmu_cover(&vm, GFN(0x123456)));
+	assert_true(mmu_cover(&vm, GFN(OVERLAID)));
+	assert_false(mmu_cover(&vm, GFN(OVERLAID)));
+	assert_false(mmu_overlaid(&vm, GFN(OVERLAID)));
+	assert_false(mmu_overlay_set(&vm, GFN(OVERLAID), HFN(RAM_HFN)));
+	assert_int_equal(vm.slots.slot[0].overlays, 1);
+	assert_int_equal(vm.slots.slot[0].linear_frame.v, 0);
+	assert_false(mmu_uncover(&vm, GFN(OVERLAID + 1)));
+	assert_true(mmu_uncover(&vm, GFN(OVERLAID)));
+	assert_int_equal(vm.slots.slot[0].overlays, 0);
+	assert_int_equal(vm.slots.slot[0].linear_frame.v, linear.v);
+	assert_true(mmu_cover(&vm, GFN(OVERLAID)));
+	assert_true(mmu_slot_remove(&vm, vm.slots.slot[0].base));
+	assert_false(mmu_covered(&vm, GFN(OVERLAID)));
+	fake_delete(f);
+
+	start_overlaid();
+	vm.covered[vm.covers++] = GFN(OVERLAID);
+	vm.slots.slot[0].overlays++;
+	expect("OV6");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_shadow), cmocka_unit_test(test_tags),
-					    cmocka_unit_test(test_ept), cmocka_unit_test(test_overlays) };
+					    cmocka_unit_test(test_ept), cmocka_unit_test(test_overlays),
+					    cmocka_unit_test(test_covered) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

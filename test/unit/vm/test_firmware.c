@@ -89,6 +89,23 @@ static void areas(void **state)
 	finish();
 }
 
+/* A local APIC over an area stays in front of what is there, whatever that becomes. */
+static void a_local_apic_over_an_area(void **state)
+{
+	char why[200];
+
+	(void)state;
+	start_firmware(BENCH_HASWELL, "ept", NULL);
+	to_the_entry();
+	STEP(bench_wrmsr(MSR_APIC_BASE, AREA_C | APIC_BASE_EN | APIC_BASE_BSP));
+	for (unsigned n = 0; n < 4; n++) {
+		set_pam(1, n & 1 ? 0 : 0x33);
+		assert_int_equal(mmu_covered(&vm->mmu, gpa_gfn(GPA(AREA_C))), !(n & 1));
+		assert_true(mmu_audit(&vm->mmu, why, sizeof(why)));
+	}
+	finish();
+}
+
 /* Every state of every area, one after the other, under each mechanism: nothing is lost, and the tables are sound. */
 static void areas_over_and_over(void **state)
 {
@@ -283,6 +300,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(where_it_starts),	cmocka_unit_test(areas),
+		cmocka_unit_test(a_local_apic_over_an_area),
 		cmocka_unit_test(areas_over_and_over),	cmocka_unit_test(transfers),
 		cmocka_unit_test(transfers_to_nowhere), cmocka_unit_test(long_transfers),
 		cmocka_unit_test(kernel_to_load),	cmocka_unit_test(what_is_refused),
