@@ -6,6 +6,7 @@
 
 void lab_rows_walks(struct lab_figure_table *t);
 void lab_rows_early(struct lab_figure_table *table);
+void lab_rows_build(struct lab_figure_table *table);
 void lab_rows_in_sync(struct lab_figure_table *table);
 void lab_rows_switches(struct lab_figure_table *t);
 void lab_rows_out_of_sync(struct lab_figure_table *t);
@@ -26,6 +27,15 @@ void lab_rows_exits(struct lab_figure_table *t);
 #define CACHE_KEYS \
 	"machine.psc_pml4,machine.psc_pdpt,machine.psc_pd,machine.npsc_pml4,machine.npsc_pdpt,machine.npsc_pd," \
 	"machine.ntlb"
+
+/* Of the figure of builds. */
+#define BUILD_KEYS "hv.mmu,hv.pages,hv.vpid,hv.exit_period,hv.path_other"
+#define BUILD_NATIVE "native,4k,on,7460K,400"
+#define BUILD_EPT_4K "ept,4k,on,7460K,400"
+#define BUILD_NO_VPID "ept,4k,off,7460K,400"
+#define BUILD_EPT_2M "ept,2m,on,7460K,400"
+#define BUILD_BUSY_4K "ept,4k,on,340K,20000"
+#define BUILD_BUSY_2M "ept,2m,on,340K,20000"
 
 /* Of the figure of context switches. */
 #define SWITCHES(n) "ring:processes=" #n ",pages=0,switches=20000"

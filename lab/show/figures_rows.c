@@ -95,6 +95,44 @@ void lab_rows_early(struct lab_figure_table *t)
 			       "%s", cells[i].name);
 }
 
+/* The cell of a figure whose pair of these keys has these values. */
+static const char *pair_label(const char *workload, const char *keys, const char *values, char text[512])
+{
+	char key[256], value[256], *k, *v, *ks, *vs;
+	size_t n = (size_t)snprintf(text, 512, "workload=%s", workload);
+
+	snprintf(key, sizeof(key), "%s", keys);
+	snprintf(value, sizeof(value), "%s", values);
+	for (k = strtok_r(key, ",", &ks), v = strtok_r(value, ",", &vs); k && v;
+	     k = strtok_r(NULL, ",", &ks), v = strtok_r(NULL, ",", &vs))
+		n += (size_t)snprintf(text + n, 512 - n, " %s=%s", k, v);
+	return text;
+}
+
+void lab_rows_build(struct lab_figure_table *t)
+{
+	static const struct { const char *values, *name; } cells[] = {
+		{ BUILD_EPT_4K, "EPT 4K" }, { BUILD_NO_VPID, "EPT 4K, no VPID" }, { BUILD_EPT_2M, "EPT 2M" },
+		{ BUILD_BUSY_4K, "EPT 4K, busy devices" }, { BUILD_BUSY_2M, "EPT 2M, busy devices" },
+	};
+	unsigned workloads;
+	char *const *workload = values_of(t, "workload", &workloads);
+
+	for (unsigned w = 0; w < workloads; w++) {
+		char label[512], name[64];
+		struct lab_range native =
+			lab_figure_value(t, "estimate", "%s", pair_label(workload[w], BUILD_KEYS, BUILD_NATIVE, label));
+
+		for (unsigned i = 0; i < ARRAY_SIZE(cells); i++)
+			lab_figure_row(t, RANGE(5, 20),
+				       lab_range_percent(lab_figure_value(t, "estimate", "%s",
+									  pair_label(workload[w], BUILD_KEYS,
+										     cells[i].values, label)),
+							 native),
+				       "%s: %s", brief(workload[w], name), cells[i].name);
+	}
+}
+
 void lab_rows_in_sync(struct lab_figure_table *t)
 {
 	unsigned workloads;
@@ -137,13 +175,8 @@ void lab_rows_out_of_sync(struct lab_figure_table *t)
 
 static const char *cache_label(const char *workload, const char *caches, const char *pages, char text[512])
 {
-	char keys[] = CACHE_KEYS, values[128], *k, *v, *ks, *vs;
-	size_t n = (size_t)snprintf(text, 512, "workload=%s", workload);
+	size_t n = strlen(pair_label(workload, CACHE_KEYS, caches, text));
 
-	snprintf(values, sizeof(values), "%s", caches);
-	for (k = strtok_r(keys, ",", &ks), v = strtok_r(values, ",", &vs); k && v;
-	     k = strtok_r(NULL, ",", &ks), v = strtok_r(NULL, ",", &vs))
-		n += (size_t)snprintf(text + n, 512 - n, " %s=%s", k, v);
 	snprintf(text + n, 512 - n, " hv.pages=%s", pages);
 	return text;
 }

@@ -6,7 +6,7 @@
 #include "lab/show/view.h"
 #include "lib/base.h"
 
-enum { NOTES_MOST = 6 };
+enum { NOTES_MOST = 6, LABELS_MOST = 4 };
 
 static bool asks_for_large(const struct lab_record *r, const char *key)
 {
@@ -92,28 +92,66 @@ static char *note_of(const struct lab_record *r)
 	return NULL;
 }
 
+/* Of which records the note is, from the first on: "ept, guest.pages=2m; shadow, guest.pages=2m". The caller frees. */
+static char *labels_of(const struct lab_view *v, char *const *note, unsigned first)
+{
+	unsigned same = 0;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		abort();
+	for (unsigned i = first; i < v->count; i++) {
+		if (!note[i] || strcmp(note[i], note[first]) || same++ >= LABELS_MOST)
+			continue;
+		char *label = lab_view_label(v, i);
+
+		fprintf(out, "%s%s", same > 1 ? "; " : "", label);
+		free(label);
+	}
+	if (same > LABELS_MOST)
+		fprintf(out, "; and %u others", same - LABELS_MOST);
+	fclose(out);
+	return text;
+}
+
+static bool was_said(char *const *note, unsigned at)
+{
+	for (unsigned i = 0; i < at; i++)
+		if (note[i] && !strcmp(note[i], note[at]))
+			return true;
+	return false;
+}
+
+/* What is the same of several is said once. */
 void lab_view_small(const struct lab_view *v, void (*line)(const char *text, FILE *out), FILE *out)
 {
+	char **note = calloc(v->count + 1, sizeof(*note)), *labels, *text;
 	unsigned notes = 0;
 
+	if (!note)
+		abort();
+	for (unsigned i = 0; i < v->count; i++)
+		note[i] = note_of(v->record[i]);
 	for (unsigned i = 0; i < v->count; i++) {
-		char *note = note_of(v->record[i]), *label, *text;
-
-		if (note && notes++ < NOTES_MOST) {
-			label = lab_view_label(v, i);
-			if (asprintf(&text, "%s: %s.", label, note) < 0)
-				abort();
-			line(text, out);
-			free(text);
-			free(label);
-		}
-		free(note);
+		if (!note[i] || was_said(note, i) || notes++ >= NOTES_MOST)
+			continue;
+		labels = labels_of(v, note, i);
+		if (asprintf(&text, "%s: %s.", labels, note[i]) < 0)
+			abort();
+		line(text, out);
+		free(text);
+		free(labels);
 	}
 	if (notes > NOTES_MOST) {
-		char text[128];
-
-		snprintf(text, sizeof(text), "(Small pages of %u more: --columns large_share,os_small_..., --csv.)",
-			 notes - NOTES_MOST);
+		if (asprintf(&text, "(Small pages of %u more: --columns large_share,os_small_..., --csv.)",
+			     notes - NOTES_MOST) < 0)
+			abort();
 		line(text, out);
+		free(text);
 	}
+	for (unsigned i = 0; i < v->count; i++)
+		free(note[i]);
+	free(note);
 }

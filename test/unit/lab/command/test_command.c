@@ -189,6 +189,11 @@ static void test_small(void **state)
 	look("out", "khugepaged is off", true);
 	assert_int_equal(0, shell("\"$V\" lab run --guest-pages 2m grow:size=4M,ops=5K >out 2>err"));
 	look("out", "khugepaged is off", false);
+	/* What is the same of several is said once. */
+	assert_int_equal(0, shell("\"$V\" lab sweep --guest-pages 2m --set guest.khugepaged_period=0 --vary "
+				  "mmu=native,ept,shadow --workload grow:size=4M,ops=5K -o same.jsonl >out 2>err"));
+	look("out", "native; ept; shadow: 100 % of the guest's memory lies in 4K:", true);
+	assert_int_equal(0, shell("[ $(grep -c \"the guest's memory lies\" out) = 1 ]"));
 }
 
 /* Lists are not wider than a page, and settings that are printed in more lines are read again as they were. */

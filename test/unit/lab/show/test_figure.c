@@ -96,6 +96,7 @@ static const struct { const char *name, *shows; unsigned rows;
 	{"walk-refs", "d != 0 { bad = 1 } high == 35 { n++ } END { exit bad || n != 1 }", 17},
 	{"chase", "l ~ /2m, EPT 2m/ { a = low } l ~ /4k, EPT 4k/ { b = low } END { exit !(a > 0 && b > 2 * a) }", 4},
 	{"early-designs", "l ~ /Intel/ { i = low } l ~ /AMD/ { a = low } END { exit !(a > i && i > 0) }", 2},
+	{"build", "l ~ /EPT 4K,,/ { e = low } l ~ /4K, busy/ { b = low } END { exit !(b > e && e > 0) }", 10},
 	{"in-sync",
 	 "l ~ /^fork.*: in sync/ { s = low } l ~ /^fork.*out of/ { o = high } END { exit !(s > 1.3 * o && o > 1) }",
 	 12},
