@@ -151,4 +151,6 @@ void test_rounds(unsigned rounds)
 	second_report();
 	print("%s: %u rounds, %u raises, %u interrupts, at most %u in service\n", test_name, rounds, raises, all,
 	      most_depth);
+	print("%s: %u times lowered, %u times to let interrupts in, %u times but for IF\n", test_name, lowerings,
+	      lowerings_took, lowerings_held);
 }

@@ -7,6 +7,8 @@ bool paging, native, quiet;
 volatile unsigned last_vector;
 volatile word mark, last_mark, last_steps, irql_steps;
 unsigned most_depth, taken[256];
+unsigned lowerings, lowerings_took, lowerings_held;
+static unsigned taken_all;
 
 static unsigned sent[256];
 static uint16_t waiting[16], in_irr[16], due[16]; /* for each class, a bit for each vector */
@@ -127,10 +129,20 @@ void tpr_begin(uint8_t value)
 
 void tpr_end(uint8_t value) { tpr_from = tpr_to = value; }
 
+static void note_lowering(uint8_t from, uint8_t to, bool took)
+{
+	if (class_held(to) >= class_held(from))
+		return;
+	lowerings++;
+	lowerings_took += took;
+	lowerings_held += !took && !interrupts_on() && highest(in_irr) > class_held(to);
+}
+
 /* Interrupts that come by this write see `mark` as it is now. */
 void tpr_write_by(const struct tpr_way *w, uint8_t value)
 {
 	word before = mark;
+	unsigned all = taken_all;
 	uint8_t old = tpr_to;
 
 	check_nothing_due();
@@ -142,6 +154,7 @@ void tpr_write_by(const struct tpr_way *w, uint8_t value)
 	MUST(!interrupts_on() || highest(due) <= class_held(value), "class %u did not come by %s from 0x%x to 0x%x",
 	     highest(due), w->name, old, value);
 	tpr_end(value);
+	note_lowering(old, value, taken_all != all);
 	mark = before;
 }
 
@@ -278,6 +291,7 @@ static void interrupted(void)
 	take(due, v);
 	take(waiting, v);
 	taken[v]++;
+	taken_all++;
 	if ((v & 15) == REMOTE)
 		second_arrived(v);
 	tpr_from = tpr_to = tpr;

@@ -117,6 +117,9 @@ extern bool quiet; /* handlers do nothing but the EOI */
 extern volatile unsigned last_vector;
 extern volatile word last_mark, last_steps, irql_steps;
 extern unsigned most_depth, taken[256];
+/* Writes that lowered the TPR, those of them behind which interrupts came at once, and those behind which one would
+ * have come but for IF. */
+extern unsigned lowerings, lowerings_took, lowerings_held;
 
 /* ---- devices ---- */
 
