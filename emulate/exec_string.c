@@ -37,14 +37,21 @@ static bool is_time(const struct emulate *e, uint32_t n, uint32_t limit)
 static enum emulate_result repeat(struct emulate *e, const struct insn *i, iteration one, bool compares)
 {
 	uint32_t limit = e->rep_limit ? e->rep_limit : REP_LIMIT;
-	uint64_t mask = size_mask(i->adsize);
+	uint64_t mask = size_mask(i->adsize), flags = e->rflags;
 
 	if (!(i->flags & (INSN_F_REP | INSN_F_REPNE))) {
 		TRY(one(e, i));
 		return finish(e, i);
 	}
 	for (uint32_t n = 0; e->gpr[EMULATE_RCX] & mask;) {
-		TRY(one(e, i));
+		enum emulate_result result = one(e, i);
+
+		if (result != EMULATE_OK) {
+			/* A fault gives back the flags from before (SDM, "REP/REPE/REPZ/REPNE/REPNZ"). */
+			if (compares && (i->flags & INSN_F_REPNE))
+				set_flags(e, RFLAGS_STATUS, flags);
+			return result;
+		}
 		write_gpr(e, EMULATE_RCX, i->adsize, e->gpr[EMULATE_RCX] - 1);
 		if (compares && !(e->rflags & RFLAGS_ZF) == !(i->flags & INSN_F_REPNE))
 			break;

@@ -171,12 +171,13 @@ static enum emulate_result has_compaction(struct emulate *e, bool *has)
 
 /* sub: 1 XSAVEC, else XSAVE and XSAVEOPT. The CPU saves in the standard format; XSTATE_BV then says what is in use.
  * XSAVE keeps the bits of XSTATE_BV that were not asked for; XSAVEC clears them, and leaves out what is in its initial
- * state; it is #UD where CPUID does not have it (SDM, XSAVEC: "Protected Mode Exceptions"). */
+ * state; it is #UD where CPUID does not have it (SDM, XSAVEC: "Protected Mode Exceptions"). MXCSR goes with SSE, and of
+ * XSAVE with AVX too (SDM, "Operation of XSAVEC"). */
 enum emulate_result exec_xsave(struct emulate *e, const struct insn *i)
 {
 	bool compact = i->sub, has = true;
 	struct area a;
-	uint64_t in_use;
+	uint64_t in_use, with_mxcsr = compact ? XCR0_SSE : XCR0_SSE | XCR0_AVX;
 
 	if (compact)
 		TRY(has_compaction(e, &has));
@@ -185,14 +186,15 @@ enum emulate_result exec_xsave(struct emulate *e, const struct insn *i)
 	TRY(find_area(e, i, EMULATE_HOW_WRITE, &a));
 	a.compacted = compact ? a.wanted | COMPACTED : 0;
 	TRY(transfer_all(e, &a, PROBE_WRITE, a.wanted));
-	TRY(transfer_fixed(e, &a, PROBE_WRITE, MXCSR_AT, 8));
+	if (a.wanted & with_mxcsr)
+		TRY(transfer_fixed(e, &a, PROBE_WRITE, MXCSR_AT, 8));
 	TRY(transfer_fixed(e, &a, PROBE_WRITE, HEADER_AT, 16));
 	if (!compact)
 		TRY(transfer_fixed(e, &a, LOAD, HEADER_AT, 8));
 	TRY(run(e, i, 0xae, 4, a.wanted));
 	in_use = header_word(e, 0);
 	TRY(transfer_all(e, &a, STORE, compact ? a.wanted & in_use : a.wanted));
-	if (compact ? a.wanted & in_use & XCR0_SSE : a.wanted & (XCR0_SSE | XCR0_AVX))
+	if (a.wanted & with_mxcsr & (compact ? in_use : with_mxcsr))
 		TRY(transfer_fixed(e, &a, STORE, MXCSR_AT, 8));
 	set_header_word(e, 1, a.compacted);
 	TRY(transfer_fixed(e, &a, STORE, HEADER_AT, compact ? 16 : 8));
@@ -241,7 +243,6 @@ enum emulate_result exec_xrstor(struct emulate *e, const struct insn *i)
 	uint64_t in_use, cleared;
 
 	TRY(find_area(e, i, 0, &a));
-	TRY(transfer_fixed(e, &a, PROBE_READ, 0, EXTENDED_AT));
 	TRY(transfer_fixed(e, &a, LOAD, HEADER_AT, HEADER_BYTES));
 	TRY(check_header(e, &a));
 	in_use = header_word(e, 0) & a.wanted;

@@ -70,6 +70,25 @@ static void test_repne_scas(void **state)
 	assert_true(w->e.rflags & RFLAGS_ZF);
 }
 
+/* It goes on from the element that faults, but the flags are those from before (SDM, "REP/REPE/REPZ/REPNE/REPNZ"). */
+static void test_repne_scas_fault(void **state)
+{
+	const uint64_t before = RFLAGS_FIXED | RFLAGS_CF | RFLAGS_ZF | RFLAGS_OF;
+
+	(void)state;
+	w->absent = 0x6000;
+	w->gpr[EMULATE_RAX] = 0x7f;
+	w->gpr[EMULATE_RCX] = 100;
+	w->gpr[EMULATE_RDI] = 0x5ff0;
+	memset(w->memory + 0x5ff0, 1, 16);
+	w->e.rflags = before;
+	assert_int_equal(RUN(w, 0xf2, 0xae), EMULATE_EXCEPTION);
+	assert_int_equal(w->e.exception.cr2, 0x6000);
+	assert_int_equal(w->gpr[EMULATE_RCX], 84);
+	assert_int_equal(w->gpr[EMULATE_RDI], 0x6000);
+	assert_int_equal(w->e.rflags & RFLAGS_STATUS, before & RFLAGS_STATUS);
+}
+
 static void test_lost_races(void **state)
 {
 	(void)state;
@@ -354,6 +373,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_rep_fault),    T(test_rep_limit),       T(test_rep_default_limit), T(test_repne_scas),
+		T(test_repne_scas_fault),
 		T(test_lost_races),   T(test_cmpxchg16b),      T(test_split_write),	  T(test_read_for_write),
 		T(test_simple_store), T(test_push_fault),      T(test_division_limits),	  T(test_far_call_fault),
 		T(test_wrap),	      T(test_expand_down),     T(test_fetch_across_page), T(test_fetch_limits),
