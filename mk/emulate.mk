@@ -6,7 +6,8 @@ EMULATE_H := $(call headers,emulate test/unit/emulate)
 EMULATE_WORLD_C := test/unit/emulate/world.c test/unit/emulate/cpu.c $(EMULATE_C)
 EMULATE_NATIVE_C := test/unit/emulate/test_native.c test/unit/emulate/freedom.c test/unit/emulate/machine.c \
 	test/unit/emulate/layout.c test/unit/emulate/mirror.c test/unit/emulate/cpu.c test/unit/emulate/cases.c \
-	test/unit/emulate/encode.c test/unit/emulate/forms.c test/unit/emulate/auto.c test/unit/emulate/units.c $(EMULATE_C)
+	test/unit/emulate/encode.c test/unit/emulate/forms.c test/unit/emulate/auto.c test/unit/emulate/units.c \
+	$(EMULATE_C)
 
 UNIT_emulate_native_SRC := $(EMULATE_NATIVE_C)
 UNIT_emulate_real_SRC := test/unit/emulate/test_real.c $(EMULATE_WORLD_C)
