@@ -64,8 +64,9 @@ bool mmu_inspect_backing(struct mmu_vm *vm, gpa_t gpa, const char **kind, hpa_t 
 
 	mmu_lock(vm);
 	page = mmu_mappable(vm, gpa_gfn(gpa));
+	*kind = overlay_covers(vm, gpa_gfn(gpa)) ? "covered" :
+		page.slot			 ? slot_kind_name(page.slot->kind) : "absent";
 	mmu_unlock(vm);
-	*kind = page.slot ? slot_kind_name(page.slot->kind) : "absent";
 	if (page.kind != MMU_MEMORY)
 		return false;
 	*hpa = HPA(hfn_hpa(page.hfn).v | (gpa.v & (PAGE_SIZE - 1)));

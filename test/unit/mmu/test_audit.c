@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "mmu/ept/ept.h"
+#include "mmu/inspect.h"
 #include "mmu/mechanisms.h"
 #include "mmu/shadow/shadow.h"
 #include "test/unit/mmu/fake_below.h"
@@ -363,7 +364,9 @@ static void test_overlays(void **state)
 /* OV6: what can be covered, and what becomes of the slot. */
 static void test_covered(void **state)
 {
+	const char *kind;
 	hfn_t linear;
+	hpa_t hpa;
 
 	(void)state;
 	start_overlaid();
@@ -376,6 +379,8 @@ static void test_covered(void **state)
 	assert_false(mmu_overlay_set(&vm, GFN(OVERLAID), HFN(RAM_HFN)));
 	assert_int_equal(vm.slots.slot[0].overlays, 1);
 	assert_int_equal(vm.slots.slot[0].linear_frame.v, 0);
+	assert_false(mmu_inspect_backing(&vm, GPA(OVERLAID << PAGE_SHIFT), &kind, &hpa));
+	assert_string_equal(kind, "covered");
 	assert_false(mmu_uncover(&vm, GFN(OVERLAID + 1)));
 	assert_true(mmu_uncover(&vm, GFN(OVERLAID)));
 	assert_int_equal(vm.slots.slot[0].overlays, 0);
