@@ -156,10 +156,109 @@ static void test_all(void **state)
 	}
 }
 
+/* ---- what comes between two uses of a line ---- */
+
+#define CODE 0x10000000000ull
+#define DATA 0x20000000000ull
+enum { PLACE = 5, PAGES = 512, ROUNDS = 4000 };
+
+/* Of the pages of which the leaf table's entry lies in its line of this place: one of each region that a table maps. */
+static uint64_t nth_page(uint64_t area, unsigned n)
+{
+	return area + ((uint64_t)(n % 64) << 21) + (uint64_t)(PLACE * 8 + n / 64 % 8) * 4096;
+}
+
+struct between {
+	struct lab_source source; /* first */
+	bool fetches;             /* what comes between are fetches, or reads */
+	unsigned round;
+};
+
+static void add(struct lab_batch *b, enum lab_kind kind, uint64_t addr, unsigned fetches)
+{
+	b->event[b->events++] = (struct lab_event){ .kind = (uint8_t)kind, .addr = addr, .fetches = fetches,
+						    .size = 8 };
+}
+
+static bool between_next(struct lab_source *source, struct lab_batch *b)
+{
+	struct between *t = (struct between *)(void *)source;
+	static const struct lab_call calls[] = {
+		{ .kind = LAB_SWITCH },
+		{ .kind = LAB_MMAP, .addr = DATA, .length = 1ull << 28, .prot = 3 },
+		{ .kind = LAB_MMAP, .addr = CODE, .length = 1ull << 28, .prot = 5, .file = 1 },
+	};
+
+	b->events = b->calls = 0;
+	if (t->round == ROUNDS)
+		return false;
+	for (unsigned i = 0; !t->round && i < ARRAY_SIZE(calls); i++) {
+		add(b, LAB_CALL, b->calls, 0);
+		b->call[b->calls++] = calls[i];
+	}
+	if (!t->round)
+		add(b, LAB_FETCH, CODE, 1);
+	for (unsigned end = t->round + 100; t->round < end; t->round++) {
+		add(b, LAB_READ, DATA + PLACE * 64, 2);
+		if (t->fetches) {
+			add(b, LAB_FETCH, nth_page(CODE, t->round % PAGES), 2);
+			add(b, LAB_FETCH, CODE, 1);
+		} else {
+			add(b, LAB_READ, nth_page(DATA, t->round % PAGES) + 64, 2);
+		}
+	}
+	return true;
+}
+
+static const char *between_error(struct lab_source *source)
+{
+	(void)source;
+	return NULL;
+}
+
+static void between_close(struct lab_source *source) { (void)source; }
+
+static void run_between(struct lab_config *c, bool fetches, bool plain, struct lab_result *r)
+{
+	static const struct lab_source_ops ops = { between_next, between_error, between_close };
+	struct between t = { .source.ops = &ops, .fetches = fetches };
+	struct lab_source *source = &t.source;
+	struct lab_error error = { "" };
+
+	c->plain = plain;
+	if (!lab_run_sources(c, &source, r, NULL, NULL, &error))
+		fail_msg("%s", error.text);
+}
+
+/* In caches of one way, each walk's reference takes the place of the line that is used before it and after it: it is
+ * missed each time, by both implementations. */
+static void test_between(void **state)
+{
+	static const char *const caches[] = { "machine.l1_cache=4K/1", "machine.l2_cache=4K/1", "machine.l3_cache=4K/1",
+					      "hv.mmu=native", "guest.memory=2G" };
+	static struct lab_result fast, plain;
+	struct lab_config c;
+
+	(void)state;
+	lab_config_init(&c);
+	for (unsigned i = 0; i < ARRAY_SIZE(caches); i++)
+		set(&c, caches[i]);
+	for (unsigned fetches = 0; fetches < 2; fetches++) {
+		run_between(&c, fetches, true, &plain);
+		run_between(&c, fetches, false, &fast);
+		assert_int_equal(fast.sample_lines, LAB_SAMPLE_PARTS);
+		for (unsigned i = 0; i < LAB_SAMPLE_PARTS; i++)
+			assert_true(fast.sample_part[i] == plain.sample_part[i]);
+		/* The part of the line stands for 16. */
+		assert_true(fast.sample_part[6] > 0.9 * 16 * ROUNDS * (c.machine.dram_cycles - c.machine.l1_cycles));
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_range), cmocka_unit_test(test_plan),
-					   cmocka_unit_test(test_all) };
+					   cmocka_unit_test(test_all),
+					   cmocka_unit_test(test_between) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
