@@ -71,11 +71,19 @@ struct pio_ops {
 	void (*out)(void *dev, uint16_t port, unsigned size, uint32_t value);
 };
 
+/* Repeated string instructions: up to count elements of size bytes at once, of a device that has them ready, or takes
+ * them. What they return is how many were moved; 0: not so, but one by one. */
+struct pio_strings {
+	uint32_t (*in)(void *dev, uint16_t port, unsigned size, void *to, uint32_t count);
+	uint32_t (*out)(void *dev, uint16_t port, unsigned size, const void *from, uint32_t count);
+};
+
 struct pio_range {
 	uint16_t base;
 	uint16_t count;
 	const struct pio_ops *ops;
 	void *dev;
+	const struct pio_strings *strings; /* NULL: none */
 };
 
 #define PIO_RANGES_MAX 96
@@ -90,12 +98,18 @@ struct pio_space {
 
 /* false: the table is full, or the range is empty or overlaps another. */
 bool pio_add(struct pio_space *s, uint16_t base, uint16_t count, const struct pio_ops *ops, void *dev);
+/* The range that begins at base has these, too. false: there is none. */
+bool pio_add_strings(struct pio_space *s, uint16_t base, const struct pio_strings *strings);
 /* Takes away the range that begins at base. */
 void pio_remove(struct pio_space *s, uint16_t base);
 /* An access to a port without a device reads all ones and ignores writes; one that runs past a device's range is split
  * into bytes. */
 uint32_t pio_in(struct pio_space *s, uint16_t port, unsigned size);
 void pio_out(struct pio_space *s, uint16_t port, unsigned size, uint32_t value);
+
+/* Up to count elements at once; returns how many. 0: the port has no such way now. */
+uint32_t pio_in_string(struct pio_space *s, uint16_t port, unsigned size, void *to, uint32_t count);
+uint32_t pio_out_string(struct pio_space *s, uint16_t port, unsigned size, const void *from, uint32_t count);
 
 /* A byte of a device: the access that guests make most, inline. */
 static inline uint32_t pio_in_byte(struct pio_space *s, uint16_t port)

@@ -15,10 +15,11 @@
  *  EM3  Before memory or a port is changed, every access of the instruction that may fault has been tried (by the read
  *       itself or by probe()), so that a fault leaves no half-done write.
  *  EM4  No callback for memory ever sees an access that crosses a 4 KiB boundary: the core splits it.
- *  EM5  The work of one call is bounded: REP stops after rep_limit iterations, after one that is single-stepped and
- *       after one in which a callback set `interrupted`, a lost race for a locked access after a few attempts; each
- *       gives EMULATE_RESTART with rip at the instruction, so that interrupts are taken before it goes on. Any other
- *       instruction makes at most 300 accesses of at most 32 bytes (an XSAVE area of 4 KiB is the longest).
+ *  EM5  The work of one call is bounded: REP stops after rep_limit iterations (of which io_string() does eight for
+ *       one), after one that is single-stepped and after one in which a callback set `interrupted`, a lost race for a
+ *       locked access after a few attempts; each gives EMULATE_RESTART with rip at the instruction, so that interrupts
+ *       are taken before it goes on. Any other instruction makes at most 300 accesses of at most 32 bytes (an XSAVE
+ *       area of 4 KiB is the longest).
  *  EM6  What runs on the host's CPU (struct emulate_native) is one instruction that the core has encoded itself: its
  *       memory operand is a buffer of the core's, its general registers are rAX, rCX, rDX and rBX. Nothing of the
  *       guest's bytes but opcode, vector registers and immediate gets there, and no address of the host's stays in the
@@ -118,6 +119,12 @@ struct emulate_ops {
 	/* Ports; size 1, 2, 4. The core has looked at CPL, IOPL and the TSS's bitmap. Optional. */
 	enum emulate_access (*io_in)(struct emulate *e, uint16_t port, unsigned size, uint32_t *value);
 	enum emulate_access (*io_out)(struct emulate *e, uint16_t port, unsigned size, uint32_t value);
+
+	/* A part of REP INS (in) or REP OUTS: up to count elements of size bytes at once between a port and [linear,
+	 * linear + count * size), which lies within a page and its segment. *done: how many; 0: it goes one by one,
+	 * and nothing was done. Optional. */
+	enum emulate_access (*io_string)(struct emulate *e, uint16_t port, unsigned size, uint64_t linear,
+					 uint32_t count, bool in, uint32_t *done);
 
 	/* Runs one instruction on the host's CPU, with the guest's FPU, vector registers, MXCSR and XCR0 in it. If the
 	 * CPU raises an exception (#UD, #NM, #MF, #XM, #GP), nothing has changed and the answer is FAULT with its

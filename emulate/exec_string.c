@@ -4,9 +4,12 @@
 #include "emulate/flags.h"
 
 #define REP_LIMIT 4096
+#define SEVERAL_FOR_ONE 8u /* EM5 */
 
 /* One iteration: moves its pointers, not rip. */
 typedef enum emulate_result (*iteration)(struct emulate *e, const struct insn *i);
+/* The same of several, at most so many; *done: how many, 0: none. */
+typedef enum emulate_result (*iterations)(struct emulate *e, const struct insn *i, uint32_t most, uint32_t *done);
 
 /* The pointer moves on by one element, up or down. */
 static void advance(struct emulate *e, const struct insn *i, unsigned reg)
@@ -31,10 +34,11 @@ static enum emulate_result destination(struct emulate *e, const struct insn *i, 
 /* After the n-th iteration: is it time to let interrupts and traps in? A single step is one iteration. */
 static bool is_time(const struct emulate *e, uint32_t n, uint32_t limit)
 {
-	return n == limit || e->interrupted || (e->rflags & RFLAGS_TF);
+	return n >= limit || e->interrupted || (e->rflags & RFLAGS_TF);
 }
 
-static enum emulate_result repeat(struct emulate *e, const struct insn *i, iteration one, bool compares)
+static enum emulate_result repeat(struct emulate *e, const struct insn *i, iteration one, iterations several,
+				  bool compares)
 {
 	uint32_t limit = e->rep_limit ? e->rep_limit : REP_LIMIT;
 	uint64_t mask = size_mask(i->adsize), flags = e->rflags;
@@ -43,20 +47,25 @@ static enum emulate_result repeat(struct emulate *e, const struct insn *i, itera
 		TRY(one(e, i));
 		return finish(e, i);
 	}
-	for (uint32_t n = 0; e->gpr[EMULATE_RCX] & mask;) {
-		enum emulate_result result = one(e, i);
+	for (uint32_t n = 0, done = 0; e->gpr[EMULATE_RCX] & mask;) {
+		enum emulate_result result = several ? several(e, i, (limit - n) * SEVERAL_FOR_ONE, &done) : EMULATE_OK;
 
+		if (result == EMULATE_OK && !done)
+			result = one(e, i);
 		if (result != EMULATE_OK) {
 			/* A fault gives back the flags from before (SDM, "REP/REPE/REPZ/REPNE/REPNZ"). */
 			if (compares && (i->flags & INSN_F_REPNE))
 				set_flags(e, RFLAGS_STATUS, flags);
 			return result;
 		}
-		write_gpr(e, EMULATE_RCX, i->adsize, e->gpr[EMULATE_RCX] - 1);
+		done += !done;
+		write_gpr(e, EMULATE_RCX, i->adsize, e->gpr[EMULATE_RCX] - done);
 		if (compares && !(e->rflags & RFLAGS_ZF) == !(i->flags & INSN_F_REPNE))
 			break;
 		e->progress = true;
-		if (unlikely(is_time(e, ++n, limit)) && (e->gpr[EMULATE_RCX] & mask)) {
+		n += (done + SEVERAL_FOR_ONE - 1) / SEVERAL_FOR_ONE;
+		done = 0;
+		if (unlikely(is_time(e, n, limit)) && (e->gpr[EMULATE_RCX] & mask)) {
 			/* Between iterations RF is set: a breakpoint on the instruction has had its turn (SDM,
 			 * "Instruction-Breakpoint Exception Condition"). */
 			e->rflags |= RFLAGS_RF;
@@ -161,39 +170,71 @@ static enum emulate_result one_outs(struct emulate *e, const struct insn *i)
 	return EMULATE_OK;
 }
 
+/* As many iterations upwards as the page and the segment have room for, where the device can do so (EM3, EM4). A single
+ * step is one. */
+static enum emulate_result several_io(struct emulate *e, const struct insn *i, bool in, uint32_t most, uint32_t *done)
+{
+	unsigned size = port_size(i), reg = in ? EMULATE_RDI : EMULATE_RSI, seg = in ? EMULATE_ES : i->seg;
+	uint64_t mask = size_mask(i->adsize), offset = e->gpr[reg] & mask, linear, count;
+	unsigned how = in ? EMULATE_HOW_WRITE : 0;
+
+	*done = 0;
+	if (!e->ops->io_string || (e->rflags & (RFLAGS_DF | RFLAGS_TF)))
+		return EMULATE_OK;
+	TRY(linear_address(e, seg, offset, size, how, &linear));
+	count = min_u64(min_u64(most, e->gpr[EMULATE_RCX] & mask), (PAGE_SIZE - linear % PAGE_SIZE) / size);
+	count = min_u64(count, (mask - offset) / size);
+	if (count < 2 || linear_address(e, seg, offset, (unsigned)count * size, how, &linear) != EMULATE_OK)
+		return EMULATE_OK;
+	TRY(from_access(e, e->ops->io_string(e, (uint16_t)e->gpr[EMULATE_RDX], size, linear, (uint32_t)count, in,
+					     done)));
+	write_gpr(e, reg, i->adsize, e->gpr[reg] + (uint64_t)*done * size);
+	return EMULATE_OK;
+}
+
+static enum emulate_result several_ins(struct emulate *e, const struct insn *i, uint32_t most, uint32_t *done)
+{
+	return several_io(e, i, true, most, done);
+}
+
+static enum emulate_result several_outs(struct emulate *e, const struct insn *i, uint32_t most, uint32_t *done)
+{
+	return several_io(e, i, false, most, done);
+}
+
 enum emulate_result exec_movs(struct emulate *e, const struct insn *i)
 {
-	return repeat(e, i, one_movs, false);
+	return repeat(e, i, one_movs, NULL, false);
 }
 
 enum emulate_result exec_stos(struct emulate *e, const struct insn *i)
 {
-	return repeat(e, i, one_stos, false);
+	return repeat(e, i, one_stos, NULL, false);
 }
 
 enum emulate_result exec_lods(struct emulate *e, const struct insn *i)
 {
-	return repeat(e, i, one_lods, false);
+	return repeat(e, i, one_lods, NULL, false);
 }
 
 enum emulate_result exec_cmps(struct emulate *e, const struct insn *i)
 {
-	return repeat(e, i, one_cmps, true);
+	return repeat(e, i, one_cmps, NULL, true);
 }
 
 enum emulate_result exec_scas(struct emulate *e, const struct insn *i)
 {
-	return repeat(e, i, one_scas, true);
+	return repeat(e, i, one_scas, NULL, true);
 }
 
 enum emulate_result exec_ins(struct emulate *e, const struct insn *i)
 {
 	TRY(check_port(e, e->gpr[EMULATE_RDX], port_size(i)));
-	return repeat(e, i, one_ins, false);
+	return repeat(e, i, one_ins, several_ins, false);
 }
 
 enum emulate_result exec_outs(struct emulate *e, const struct insn *i)
 {
 	TRY(check_port(e, e->gpr[EMULATE_RDX], port_size(i)));
-	return repeat(e, i, one_outs, false);
+	return repeat(e, i, one_outs, several_outs, false);
 }

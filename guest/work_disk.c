@@ -15,7 +15,9 @@
 
 enum { CHUNK = 1 << 16, WORDS = CHUNK / 8, PER_MB = (1 << 20) / CHUNK, SEED = 31000 };
 
-static const char device[] = "/dev/vda", where[] = "/disk", work[] = "/disk/vellum.work";
+/* A virtio disk, or one at an IDE controller. */
+static const char *const devices[] = { "/dev/vda", "/dev/sda" };
+static const char where[] = "/disk", work[] = "/disk/vellum.work";
 
 /* The first sector tells how many chunks were written, and in which run. */
 struct label {
@@ -122,6 +124,18 @@ static void write_all(const struct label *label)
 	free(words);
 }
 
+/* Drivers look for their disks beside what else goes on; the first that there is, or would be. */
+static const char *first_disk(void)
+{
+	for (unsigned tries = 0; tries < 1000; tries++) {
+		for (unsigned i = 0; i < sizeof devices / sizeof devices[0]; i++)
+			if (access(devices[i], F_OK) == 0)
+				return devices[i];
+		usleep(10000);
+	}
+	return devices[0];
+}
+
 /* The sum depends on the size only. */
 static uint64_t sum_of(uint64_t chunks)
 {
@@ -134,6 +148,7 @@ static uint64_t sum_of(uint64_t chunks)
 
 uint64_t disk_workload(uint32_t size)
 {
+	const char *device = first_disk();
 	struct label label;
 	int file;
 

@@ -32,6 +32,7 @@
 #define BOOT_FLOPPY 1
 #define BOOT_DISK 2
 #define BOOT_CD 3
+#define BOOT_NETWORK 4
 
 #define RTC_HOUR_PM 0x80 /* where hours go to 12 */
 #define RTC_ALARM_ANY 0xc0 /* both set in an alarm's register: any value matches */

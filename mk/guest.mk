@@ -27,6 +27,10 @@ $(GUEST)/initramfs.cpio: $(GUEST)/init $(GUEST)/vmlinux script/make-initramfs.sh
 $(GUEST)/disks.cpio: $(GUEST)/init $(GUEST)/vmlinux script/make-initramfs.sh
 	script/make-initramfs.sh $(GUEST)/init $(GUEST)/busybox $@ $(GUEST)/modules
 
+# And one with drives at an IDE controller.
+$(GUEST)/ide.cpio: $(GUEST)/init $(GUEST)/vmlinux script/make-initramfs.sh
+	script/make-initramfs.sh $(GUEST)/init $(GUEST)/busybox $@ $(GUEST)/modules $(GUEST)/modules-ide
+
 # ---- i386: a directory for each kernel, and one for what they share ----
 
 $(GUESTS_I386:%=$(GUEST)/%/vmlinux): $(GUEST)/%/vmlinux: $(GET_GUEST)
@@ -48,6 +52,6 @@ $(GUEST)/foreign/xen: script/get-foreign.sh script/cache.sh script/packages.sh
 	@touch $@
 
 .PHONY: guest guests
-guest: $(GUEST)/vmlinux $(GUEST)/initramfs.cpio $(GUEST)/disks.cpio
+guest: $(GUEST)/vmlinux $(GUEST)/initramfs.cpio $(GUEST)/disks.cpio $(GUEST)/ide.cpio
 guests: guest $(GUESTS_I386:%=$(GUEST)/%/vmlinux) $(GUEST)/i386/initramfs.cpio $(GUEST)/foreign/xen
-ALL += $(GUEST)/vmlinux $(GUEST)/initramfs.cpio $(GUEST)/disks.cpio
+ALL += $(GUEST)/vmlinux $(GUEST)/initramfs.cpio $(GUEST)/disks.cpio $(GUEST)/ide.cpio

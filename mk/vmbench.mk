@@ -12,7 +12,7 @@ VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
 
 VMBENCH_TESTS := modes dispatch exception event cr msr io mmu emulation handover task_switch task_segment run \
 	platform panic lapic_order tpr tpr_memory apicv alarm patch patch_undo apic apic_trapped vcpus smp \
-	freeze enterable emulated mechanism_switch mitigations stats release disk life schedule sleep move \
+	freeze enterable emulated mechanism_switch mitigations stats release disk ide life schedule sleep move \
 	cpus clock caps mechanism cpuid create control dirty firmware v86 debug video
 $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c \
 	test/unit/vm/*/test_$(t).c test/unit/dev/irq/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := \
@@ -38,7 +38,7 @@ $(foreach t,$(VMBENCH_TESTS),$(eval $(call vm_mutants_rule,$(t))))
 # Parts of vm/ and vmx/ whose unit tests need no bench.
 VM_PLAIN_TESTS := host_ata host_speculation vmx_guards config config_disk config_firmware config_module \
 	control_request load_elf load_firmware load_linux load_multiboot dev_block dev_virtio_queue \
-	dev_virtio_blk dev_virtio_pci dev_pci dev_fw_cfg
+	dev_virtio_blk dev_virtio_pci dev_pci dev_fw_cfg $(IDE_TESTS:%=dev_ide_%)
 define vm_plain_rule
 $(VM_MUTANTS_DIR)/plain/$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_$(1)_SRC) test/vm/mutants.c \
 	test/unit/hosted.c)

@@ -5,7 +5,8 @@
 #   get-guest.sh KERNEL DIR      KERNEL: amd64, 686-pae or 686, as in linux-image-KERNEL;
 #                                leaves DIR/bzImage, DIR/vmlinux, DIR/busybox and DIR/release, and of the modules
 #                                DIR/pvpanic.ko and DIR/pvpanic-mmio.ko, for a test, and DIR/modules/, for a guest
-#                                with disks, by names in whose order they are to be loaded
+#                                with disks, and DIR/modules-ide/, with drives at an IDE controller, by names in
+#                                whose order they are to be loaded
 #
 # The index of i386 is read into a directory of its own: the system need not know of it.
 set -euo pipefail
@@ -68,9 +69,24 @@ busybox=$(package "busybox-static_*_$arch.deb" busybox-static)
 
 modules=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk crc16 crc32c_generic
 	 mbcache jbd2 ext4)
-patterns=("${modules[@]/#/*/}")
+ide_modules=(crct10dif_common crc-t10dif crc64 crc64-rocksoft t10-pi scsi_common scsi_mod libata ata_piix sd_mod cdrom
+	     sr_mod isofs)
+patterns=("${modules[@]/#/*/}" "${ide_modules[@]/#/*/}")
 patterns=("${patterns[@]/%/.ko}")
-last=$dir/modules/$((${#modules[@]} + 9))-${modules[-1]}.ko
+last=$dir/modules-ide/$((${#ide_modules[@]} + 29))-${ide_modules[-1]}.ko
+
+# keep DIRECTORY NUMBER MODULE...: from the unpacked package, in the order in which they are to be loaded.
+keep() {
+	local to=$1 n=$2 module
+	shift 2
+	rm -rf "$to"
+	mkdir "$to"
+	for module; do
+		find "$dir/unpack/lib" -name "$module.ko" -exec mv {} "$to/$n-$module.ko" \;
+		[ -f "$to/$n-$module.ko" ] || die "$linux does not hold $module"
+		n=$((n + 1))
+	done
+}
 
 if [ ! -f "$dir/vmlinux" ] || [ ! -f "$dir/pvpanic-mmio.ko" ] || [ ! -f "$last" ] ||
 	[ "$(cat "$dir/package" 2>/dev/null)" != "$(basename "$linux")" ]; then
@@ -81,13 +97,8 @@ if [ ! -f "$dir/vmlinux" ] || [ ! -f "$dir/pvpanic-mmio.ko" ] || [ ! -f "$last" 
 	dpkg-deb --fsys-tarfile "$linux" | tar -x -C "$dir/unpack" --wildcards './boot/vmlinuz-*' '*/pvpanic/*.ko' \
 		"${patterns[@]}"
 	find "$dir/unpack/lib" \( -name pvpanic.ko -o -name pvpanic-mmio.ko \) -exec mv {} "$dir/" \;
-	rm -rf "$dir/modules"
-	mkdir "$dir/modules"
-	for n in "${!modules[@]}"; do
-		find "$dir/unpack/lib" -name "${modules[$n]}.ko" -exec mv {} \
-			"$dir/modules/$((n + 10))-${modules[$n]}.ko" \;
-	done
-	[ -f "$last" ] || die "$linux does not hold all of ${modules[*]}"
+	keep "$dir/modules" 10 "${modules[@]}"
+	keep "$dir/modules-ide" 30 "${ide_modules[@]}"
 	set -- "$dir"/unpack/boot/vmlinuz-*
 	[ -f "$1" ] || die "$linux holds no kernel"
 	mv "$1" "$dir/bzImage"

@@ -1,16 +1,19 @@
 #!/bin/bash
 # Packs the default guest's initramfs: not compressed, because unpacking costs the guest instructions.
 #
-#   make-initramfs.sh INIT BUSYBOX OUT [MODULES]
+#   make-initramfs.sh INIT BUSYBOX OUT [MODULES...]
 set -euo pipefail
-[ $# -eq 3 ] || [ $# -eq 4 ] || { echo "usage: make-initramfs.sh INIT BUSYBOX OUT [MODULES]" >&2; exit 1; }
+[ $# -ge 3 ] || { echo "usage: make-initramfs.sh INIT BUSYBOX OUT [MODULES...]" >&2; exit 1; }
 out=$(realpath "$3")
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 mkdir -p "$root"/{bin,dev,proc,sys,tmp}
 install -m 755 "$1" "$root/init"
 [ -z "$2" ] || install -m 755 "$2" "$root/bin/busybox"
-[ $# -eq 3 ] || cp -r "$4" "$root/modules"
+[ $# -eq 3 ] || mkdir "$root/modules"
+for modules in "${@:4}"; do
+	cp "$modules"/* "$root/modules/"
+done
 # The same input makes the same archive, byte for byte.
 find "$root" -exec touch -h -d @0 {} +
 (cd "$root" && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet --reproducible -R 0:0 -H newc -o) >"$out.new"

@@ -21,4 +21,7 @@
 #include "dev/time/rtc.h"
 #include "vm/video.h"
 
+/* A message of a device (MSI-X), for struct msix; vm: a struct vm (vm/platform.c). */
+void platform_message(void *vm, uint64_t address, uint32_t data);
+
 #endif

@@ -5,6 +5,7 @@
  * VD2  What is written to snapshots leaves an eighth of the machine's memory free.
  * VD3  While one waits for a virtual machine's device lock to answer a request, it holds no other. */
 #include "vm/disk.h"
+#include "vm/ide.h"
 
 #include "host/disk.h"
 #include "host/frames.h"
@@ -137,6 +138,15 @@ static bool refuse(struct vm *vm, const char *name, const char *why)
 	return false;
 }
 
+unsigned disk_slot(unsigned n) { return FIRST_SLOT + n; }
+
+static bool make_virtio(struct vm *vm, struct vm_disk *d, unsigned n)
+{
+	virtio_blk_init(&d->blk, &d->block, d->config->name);
+	virtio_pci_init(&d->pci, &d->blk.device, PCI_CLASS(PCI_CLASS_STORAGE, 0), platform_message, vm);
+	return pci_add(&vm->pci, &d->pci.pci, PCI_DEVFN(disk_slot(n), 0));
+}
+
 static bool make_disk(struct vm *vm, unsigned n)
 {
 	struct vm_disk *d = &vm->disks[n];
@@ -158,9 +168,7 @@ static bool make_disk(struct vm *vm, unsigned n)
 	if (config->snapshot && !(d->block.snapshot = snapshot_of(vm, n)))
 		return refuse(vm, config->name, "there is no memory for its snapshot");
 	block_disk_init(&d->block);
-	virtio_blk_init(&d->blk, &d->block, config->name);
-	virtio_pci_init(&d->pci, &d->blk.device, PCI_CLASS(PCI_CLASS_STORAGE, 0), platform_message, vm);
-	return pci_add(&vm->pci, &d->pci.pci, PCI_DEVFN(FIRST_SLOT + n, 0)) ||
+	return (config->ide ? vm_ide_attach(vm, n, &d->block) : make_virtio(vm, d, n)) ||
 	       refuse(vm, config->name, "there are too many devices");
 }
 
@@ -180,6 +188,8 @@ bool disks_add(struct vm *vm)
 		return refuse(vm, vm->config->disk[0].name, "there is no memory for it");
 	vm->disks = frames_ptr(f);
 	memset(vm->disks, 0, pages_of(vm) << PAGE_SHIFT);
+	if (!vm_ide_add(vm))
+		return refuse(vm, vm->config->disk[0].name, "there is no memory for its controller");
 	for (unsigned n = 0; n < vm->config->disks; n++)
 		if (!make_disk(vm, n))
 			return false;
@@ -193,6 +203,7 @@ void disks_release(struct vm *vm)
 	for (unsigned n = 0; n < vm->config->disks; n++)
 		if (vm->disks[n].block.queue)
 			VM_MUTANT(DISK_CANCELLED, block_cancel(&vm->disks[n].block, false));
+	vm_ide_release(vm);
 	VM_MUTANT(DISK_FREED, frames_free(frames_of_ptr(vm->disks), pages_of(vm)));
 	vm->disks = NULL;
 }

@@ -64,6 +64,8 @@ bool firmware_add_low_ram(struct vm *vm);
 bool firmware_load(struct vm *vm, struct cpu_start *start);
 /* What it reads of fw_cfg (vm/firmware_files.c). false: the VM has ended. */
 bool firmware_add_files(struct vm *vm);
+/* Writes what it is to boot from (vm/boot_order.c): first the ROM of this name, unless NULL. Returns the characters. */
+size_t firmware_boot_order(struct vm *vm, const char *rom, char *text, size_t size);
 /* The host bridge's registers have changed; the device lock is held. */
 void firmware_areas_changed(void *vm);
 /* Serves REQUEST_MEMORY; freezes the VM. */

@@ -17,6 +17,7 @@ struct files {
 	uint8_t acpi[ACPI_BYTES];
 	struct table_loader_entry script[TABLE_LOADER_MAX];
 	struct e820_entry map[2];
+	char order[400];
 	uint8_t setup[LOAD_SETUP_MAX];
 };
 
@@ -61,14 +62,21 @@ static bool add_console(struct vm *vm)
 
 static bool add_rom(struct vm *vm)
 {
-	static const char order[] = "/rom@" ROM_FILE "\n";
 	const struct boot_module *m;
 
 	if (!vm->config->option_rom[0])
 		return true;
 	m = vm_find_module(vm, vm->config->option_rom, "option ROM");
-	return m && fw_cfg_add_file(&vm->fw_cfg, ROM_FILE, m->data, (uint32_t)m->size) &&
-	       (!vm->config->kernel[0] || fw_cfg_add_file(&vm->fw_cfg, "bootorder", order, sizeof(order)));
+	return m && fw_cfg_add_file(&vm->fw_cfg, ROM_FILE, m->data, (uint32_t)m->size);
+}
+
+/* A kernel's ROM comes first. */
+static bool add_order(struct vm *vm, struct files *files)
+{
+	const char *rom = vm->config->kernel[0] && vm->config->option_rom[0] ? "/rom@" ROM_FILE : NULL;
+	size_t n = firmware_boot_order(vm, rom, files->order, sizeof(files->order));
+
+	return !n || fw_cfg_add_file(&vm->fw_cfg, "bootorder", files->order, (uint32_t)n + 1);
 }
 
 /* ---- a kernel ---- */
@@ -132,6 +140,7 @@ bool firmware_add_files(struct vm *vm)
 	struct files *files = take_files(vm);
 
 	if (files && add_map(vm, files) && add_acpi(vm, files) && add_console(vm) && add_rom(vm) &&
+	    add_order(vm, files) &&
 	    add_kernel(vm, files))
 		return true;
 	vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for what its firmware reads");

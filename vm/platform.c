@@ -391,7 +391,8 @@ static bool add_interrupt_controllers(struct vm *vm)
 static bool add_clocks(struct vm *vm)
 {
 	struct rtc_config rtc = { machine.wall_clock, vm->low_ram, vm->high_ram,
-				  firmware_given(vm) ? vm->vcpu_count : 0 };
+				  firmware_given(vm) ? vm->vcpu_count : 0,
+				  vm->config->boot[0] ? vm->config->boot : NULL };
 	struct machine_sink sink = { machine_event, vm };
 	struct timers *timers = vm_device_timers(vm);
 
@@ -416,7 +417,7 @@ static bool add_pci(struct vm *vm)
 
 	return pci_init(&vm->pci, &vm->pio, &vm->mmio, &vm->ports, irqhub_line(&vm->irqhub, 0)) &&
 	       i440fx_init(&vm->i440fx, &vm->pci, subsystem, firmware ? firmware_areas_changed : NULL, vm) &&
-	       (!firmware || piix_init(&vm->piix, &vm->pci, subsystem));
+	       (!firmware || piix_init(&vm->piix, &vm->pci, subsystem, true));
 }
 
 /* ---- guest memory, as devices reach it ---- */

@@ -247,7 +247,7 @@ struct vm {
 	struct acpi_pm acpi_pm;
 	struct pci pci;
 	struct i440fx i440fx;
-	struct piix piix;       /* this, and what follows, with a firmware only */
+	struct piix piix;       /* with a firmware or IDE drives only; what follows, with a firmware only */
 	struct dma8237 dma8237;
 	struct i8042 i8042;
 	struct vm_video *video; /* NULL: it has no screen */
@@ -259,6 +259,7 @@ struct vm {
 	uint32_t panics_said;    /* BIT(enum machine_event) of what of that has been passed on */
 	struct testdev *testdev; /* NULL: not offered */
 	struct vm_disk *disks;   /* as many as the description says; NULL: none */
+	struct ide *ide;         /* the controller of those that are IDE drives; NULL: none are */
 	/* NULL: the guest has marked none; and the same by mechanism, NULL: it has kept the one that it began with */
 	struct phases *phases, *under;
 	bool input_waiting;      /* bytes for the UART are in the host's ring */
@@ -625,8 +626,6 @@ uint64_t platform_mmio_read(struct vcpu *v, uint64_t gpa, unsigned size);
 /* Is gpa in the page at which v's local APIC answers? */
 bool platform_is_lapic(const struct vcpu *v, uint64_t gpa);
 void platform_mmio_write(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value);
-/* A message of a device (MSI-X), for struct msix; vm: a struct vm. */
-void platform_message(void *vm, uint64_t address, uint32_t data);
 /* Bytes for COM1 have arrived, or room for output: called on the first CPU, without the device lock. */
 void platform_console_event(unsigned port);
 /* Moves what has arrived for COM1 into the UART of VM 0, as far as it has room; takes the device lock. */

@@ -26,14 +26,15 @@ static void route(struct pci_device *d, unsigned reg, unsigned size)
 		pci_route(d->bus, n, d->config[PIIX_PIRQ + n]);
 }
 
-static void make_isa(struct pci_device *d, uint32_t subsystem)
+static void make_isa(struct pci_device *d, const struct pci *bus, uint32_t subsystem, bool firmware)
 {
 	pci_identify(d, PCI_VENDOR_INTEL, 0x7000, PCI_CLASS(PCI_CLASS_ISA_BRIDGE, 0), 0x00);
 	pci_put16(d->reset, PCI_COMMAND, PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	pci_put16(d->reset, PCI_STATUS, PCI_STATUS_MEDIUM);
 	d->reset[PCI_HEADER_TYPE] = PCI_MULTIFUNCTION;
 	pci_put32(d->reset, PCI_SUBSYSTEM, subsystem);
-	memset(&d->reset[PIIX_PIRQ], PCI_PIRQ_OFF, PCI_PIRQS);
+	for (unsigned n = 0; n < PCI_PIRQS; n++)
+		d->reset[PIIX_PIRQ + n] = firmware ? PCI_PIRQ_OFF : bus->pirq[n];
 	memset(&d->writable[PIIX_PIRQ], 0x8f, PCI_PIRQS);
 	pci_put16(d->reset, XBCS, 0x0003);
 	pci_put16(d->writable, XBCS, 0xffff);
@@ -59,12 +60,12 @@ static void make_pm(struct pci_device *d, uint32_t subsystem)
 	d->writable[PCI_COMMAND] = PCI_COMMAND_IO;
 }
 
-bool piix_init(struct piix *p, struct pci *bus, uint32_t subsystem)
+bool piix_init(struct piix *p, struct pci *bus, uint32_t subsystem, bool firmware)
 {
 	memset(p, 0, sizeof(*p));
-	make_isa(&p->isa, subsystem);
+	make_isa(&p->isa, bus, subsystem, firmware);
 	make_pm(&p->pm, subsystem);
-	if (!pci_add(bus, &p->isa, PCI_DEVFN(SLOT, 0)) || !pci_add(bus, &p->pm, PCI_DEVFN(SLOT, 3)))
+	if (!pci_add(bus, &p->isa, PCI_DEVFN(SLOT, 0)) || (firmware && !pci_add(bus, &p->pm, PCI_DEVFN(SLOT, 3))))
 		return false;
 	route(&p->isa, PIIX_PIRQ, PCI_PIRQS);
 	return true;

@@ -13,8 +13,18 @@ bool pio_add(struct pio_space *s, uint16_t base, uint16_t count, const struct pi
 	for (unsigned i = 0; i < count; i++)
 		if (s->index[base + i])
 			return false;
-	s->range[s->count++] = (struct pio_range){ base, count, ops, dev };
+	s->range[s->count++] = (struct pio_range){ base, count, ops, dev, NULL };
 	memset(&s->index[base], (int)s->count, count);
+	return true;
+}
+
+bool pio_add_strings(struct pio_space *s, uint16_t base, const struct pio_strings *strings)
+{
+	unsigned i = s->index[base];
+
+	if (!i || s->range[i - 1].base != base)
+		return false;
+	s->range[i - 1].strings = strings;
 	return true;
 }
 
@@ -90,4 +100,18 @@ void pio_out(struct pio_space *s, uint16_t port, unsigned size, uint32_t value)
 		r->ops->out(r->dev, port, size, value);
 	else
 		pio_out_split(s, port, size, value);
+}
+
+uint32_t pio_in_string(struct pio_space *s, uint16_t port, unsigned size, void *to, uint32_t count)
+{
+	const struct pio_range *r = pio_find(s, port, size);
+
+	return r && r->strings ? r->strings->in(r->dev, port, size, to, count) : 0;
+}
+
+uint32_t pio_out_string(struct pio_space *s, uint16_t port, unsigned size, const void *from, uint32_t count)
+{
+	const struct pio_range *r = pio_find(s, port, size);
+
+	return r && r->strings ? r->strings->out(r->dev, port, size, from, count) : 0;
 }

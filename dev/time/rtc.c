@@ -333,6 +333,24 @@ static void put16(struct rtc *r, unsigned index, uint64_t value)
 	r->cmos[index + 1] = (uint8_t)(value >> 8);
 }
 
+/* As QEMU's and Bochs' BIOS look for it. */
+static void put_boot(struct rtc *r, const char *order)
+{
+	static const uint8_t codes[] = { BOOT_DISK, BOOT_CD, BOOT_NETWORK };
+	static const char letters[] = "cdn";
+	uint8_t by_place[3] = { BOOT_DISK, BOOT_FLOPPY, BOOT_CD };
+
+	for (unsigned i = 0; order && i < ARRAY_SIZE(by_place); i++) {
+		by_place[i] = 0;
+		for (unsigned n = 0; *order && n < ARRAY_SIZE(codes); n++)
+			if (*order == letters[n])
+				by_place[i] = codes[n];
+		order += *order != 0;
+	}
+	r->cmos[CMOS_BOOT] = (uint8_t)(by_place[1] << 4 | by_place[0]);
+	r->cmos[CMOS_BOOT_THIRD] = (uint8_t)(by_place[2] << 4 | CMOS_BOOT_UNSIGNED);
+}
+
 /* What a BIOS and old boot loaders look for. */
 static void cmos_describe(struct rtc *r, const struct rtc_config *config)
 {
@@ -347,9 +365,8 @@ static void cmos_describe(struct rtc *r, const struct rtc_config *config)
 	r->cmos[0x5b] = (uint8_t)high; /* above 4 GBytes, in 64 KBytes: as QEMU's and Bochs' BIOS look for it */
 	r->cmos[0x5c] = (uint8_t)(high >> 8);
 	r->cmos[0x5d] = (uint8_t)(high >> 16);
-	if (config->cpus) { /* as QEMU's and Bochs' BIOS look for it */
-		r->cmos[CMOS_BOOT_THIRD] = BOOT_CD << 4 | CMOS_BOOT_UNSIGNED;
-		r->cmos[CMOS_BOOT] = BOOT_FLOPPY << 4 | BOOT_DISK;
+	if (config->cpus) {
+		put_boot(r, config->boot);
 		r->cmos[CMOS_CPUS] = (uint8_t)(config->cpus - 1);
 	}
 	for (unsigned i = 0x10; i < 0x2e; i++) /* the checksum of a PC/AT's CMOS */

@@ -15,6 +15,8 @@ struct rtc_config {
 	uint64_t mem_below_4g;  /* bytes of RAM from 0 up, for the memory-size registers */
 	uint64_t mem_above_4g;  /* bytes of RAM from 4 GiB up */
 	unsigned cpus;          /* for a firmware, which also finds what to boot from; 0: there is none */
+	/* That, in order: c disk, d CD drive, n network; NULL: disk, floppy disk, CD drive */
+	const char *boot;
 };
 
 /* Everything below counts in *clocks* of the 32,768 Hz crystal since rtc_init(). */

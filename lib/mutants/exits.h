@@ -3,6 +3,7 @@
 #define VELLUM_LIB_MUTANTS_EXITS_H
 
 #define VM_MUTANTS_EXITS(M) \
+	M(STRING_DEVICE, "that strings from ports go to memory at once only") \
 	M(SKIP_WRAP, "cutting RIP to 32 bits outside 64-bit code, behind a skipped instruction") \
 	M(SKIP_BLOCKING, "the end of blocking by STI and MOV SS after a skipped instruction") \
 	M(SKIP_STEP, "the single-step trap of a skipped instruction") \

@@ -11,6 +11,7 @@
 #include "lib/mutants/debug.h"
 #include "lib/mutants/devices.h"
 #include "lib/mutants/exits.h"
+#include "lib/mutants/ide.h"
 #include "lib/mutants/move.h"
 #include "lib/mutants/run.h"
 #include "lib/mutants/start.h"
@@ -24,6 +25,7 @@
 	VM_MUTANTS_MOVE(M) \
 	VM_MUTANTS_START(M) \
 	VM_MUTANTS_DEBUG(M) \
+	VM_MUTANTS_IDE(M) \
 	VM_MUTANTS_DEVICES(M) \
 	VM_MUTANTS_VIDEO(M)
 

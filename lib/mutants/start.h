@@ -12,6 +12,9 @@
 	M(CONFIG_MODULE_TEXT, "and a text that fits") \
 	M(CONFIG_BIOS_MODULES, "refusing modules for a firmware") \
 	M(LOAD_MODULES, "refusing modules for Linux") \
+	M(CONFIG_DISK_INTERFACE, "and has an interface that there is") \
+	M(CONFIG_BOOT_ORDER, "the check of what is to be booted from") \
+	M(CONFIG_BOOT_ALONE, "and that there is a firmware that would look") \
 	M(SNAPSHOT_LEAVES, "what snapshots leave of the memory") \
 	M(SNAPSHOT_FREED, "giving back what snapshots hold") \
 	M(MESSAGE_ADDRESS, "the check that a message is for local APICs") \
@@ -20,6 +23,11 @@
 	M(DISK_THERE, "refusing one that is not there") \
 	M(DISK_CANCELLED, "taking back requests of one that ends") \
 	M(DISK_FREED, "giving back the memory of disks") \
+	M(IDE_CD_PLACE, "the places of CD drives") \
+	M(IDE_TAKEN, "that a place is taken") \
+	M(IDE_DECODES, "that a firmware turns the controller's ports on") \
+	M(IDE_FREED, "giving back the controller's memory") \
+	M(BOOT_KIND, "the order of kinds of drives") \
 	M(DISK_RIVAL, "refusing two that write the same") \
 	M(CONTROL_MAY, "taking only controls that the CPU has") \
 	M(CONTROL_MUST, "taking those that it wants set") \

@@ -67,12 +67,12 @@ def one_after_the_other(kinds):
     return run
 
 
-def costs(c):
+def costs_of(c, run, most):
     """Exits and instructions for a request of 64 KB, read one after the other: the difference of two sizes."""
     path = file_system(c, size=48 * MB)
     phases = []
     for megabytes in (1, 8):
-        phase = [p for p in work(c, path, megabytes, left=len(phases) or None).json['phases'].values()
+        phase = [p for p in run(c, path, megabytes, left=len(phases) or None).json['phases'].values()
                  if p['name'] == 'read'][0]
         exits = {r: e['count'] for r, e in phase['exits']['by_reason'].items()}
         phases.append((exits, phase['instructions']['hypervisor']))
@@ -81,9 +81,14 @@ def costs(c):
     # The guest's own timer, which has nothing to do with it, exits by these.
     ours = sum(n for r, n in by.items() if r not in ('wrmsr', 'preemption_timer_expired'))
     print('exits a request of 64 KB: %s' % ', '.join('%s %.2f' % x for x in sorted(by.items())))
-    require(ours <= 3, '%.2f exits for a request of 64 KB: %s' % (ours, by))
+    require(ours <= most, '%.2f exits for a request of 64 KB: %s' % (ours, by))
     each = (phases[1][1] - phases[0][1]) / (7 * MB)
     require(each <= 0.15, '%.3f instructions of the hypervisor a byte' % each)
+    print('%.3f instructions of the hypervisor a byte' % each)
+
+
+def costs(c):
+    costs_of(c, work, 3)
 
 
 def snapshot(c):
@@ -185,20 +190,21 @@ boot
 """
 
 
-def bootable(c):
-    """A disk with a partition, GRUB in front of it, and in it a kernel."""
+def bootable(c, config=EARLY, loaders=('multiboot',), files=None, megabytes=8):
+    """A disk with a partition, GRUB in front of it, and in it a kernel, or these files by their names."""
     os.mkdir(c.path('root'))
-    shutil.copy(c.guest('hello'), c.path('root'))
+    for name, path in (files or {'hello.elf': c.guest('hello')}).items():
+        shutil.copy(path, c.path('root/' + name))
     part, core = c.path('part.img'), c.path('core.img')
     with open(part, 'wb') as f:
-        f.truncate(8 * MB)
+        f.truncate(megabytes * MB)
     subprocess.run(['mke2fs', '-q', '-F', '-t', 'ext2', '-d', c.path('root'), part], check=True,
                    stdin=subprocess.DEVNULL)
-    subprocess.run(['grub-mkimage', '-O', 'i386-pc', '-c', c.file('early.cfg', EARLY), '-p', '/boot/grub', '-o', core,
-                    'biosdisk', 'part_msdos', 'ext2', 'multiboot', 'serial', 'terminal', 'echo'], check=True)
-    image = bytearray(9 * MB)
+    subprocess.run(['grub-mkimage', '-O', 'i386-pc', '-c', c.file('early.cfg', config), '-p', '/boot/grub', '-o', core,
+                    'biosdisk', 'part_msdos', 'ext2', 'serial', 'terminal', 'echo', *loaders], check=True)
+    image = bytearray((megabytes + 1) * MB)
     image[:440] = content('/usr/lib/grub/i386-pc/boot.img')[:440]
-    image[446:462] = struct.pack('<B3sB3sII', 0x80, b'\0\x21\0', 0x83, b'\xfe\xff\xff', 2048, 8 * 2048)
+    image[446:462] = struct.pack('<B3sB3sII', 0x80, b'\0\x21\0', 0x83, b'\xfe\xff\xff', 2048, megabytes * 2048)
     image[510:512] = b'\x55\xaa'
     image[512:512 + os.path.getsize(core)] = content(core)
     image[MB:] = content(part)

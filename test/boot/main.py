@@ -18,6 +18,7 @@ import firmware     # noqa: E402
 import foreign      # noqa: E402
 import hostile      # noqa: E402
 import hostmemory   # noqa: E402
+import ide          # noqa: E402
 import irql         # noqa: E402
 import lives        # noqa: E402
 import matrix       # noqa: E402
@@ -41,7 +42,7 @@ def chosen(everything, only):
     """The tests, as jobs; everything: with the whole matrix; only: an expression that their names must match."""
     tests = matrix.tests(everything) + (schedule.storms() if everything else []) + lives.tests(everything)
     tests += smp.tests(everything) + debugger.tests(everything) + disks.tests(everything)
-    tests += foreign.tests(everything)
+    tests += foreign.tests(everything) + ide.tests(everything)
     tests += [t for part in PARTS for t in part.tests()]
     names = [t.name for t in tests]
     if len(set(names)) != len(names):

@@ -8,6 +8,7 @@
 struct soft_cpu {
 	enum bench_cpu model;
 	uint64_t tsc, ticks; /* ticks: what a reading of it costs */
+	bool stuck;     /* .steps were too many once */
 	unsigned steps; /* since the loop went on: readings of the TSC, and windows for interrupts */
 	uint64_t cr0, cr2, cr3, cr4, dr6;
 	uint64_t efer, pat, misc_enable, apic_base, spec_ctrl;

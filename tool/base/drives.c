@@ -11,26 +11,32 @@
 
 #include "tool/base/util.h"
 
+enum { CD_SECTOR = 2048 };
+
 /* The places of the machine's controller that are not the boot image's: Bochs has that at the first channel's first,
  * QEMU at the second's. */
 static const unsigned bochs_places[MOST_DRIVES][2] = { { 0, 1 }, { 1, 0 }, { 1, 1 } },
 		      qemu_places[MOST_DRIVES][2] = { { 0, 0 }, { 0, 1 }, { 1, 1 } };
 
+static const char *option(const struct config_disk *disk) { return disk->cd ? "--cdrom" : "--disk"; }
+
 /* What the file holds must be the disk's sectors and nothing else. */
-static void check_content(int file, const char *path)
+static void check_content(int file, const struct config_disk *disk)
 {
+	const char *path = disk->name;
+	unsigned sector = disk->cd ? CD_SECTOR : SECTOR_SIZE;
 	static const char qcow2[] = { 'Q', 'F', 'I', '\xfb' };
 	char magic[sizeof qcow2] = { 0 };
 	struct stat info;
 
 	if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode))
-		die(STATUS_USAGE, "--disk %s: is not a file", path);
+		die(STATUS_USAGE, "%s %s: is not a file", option(disk), path);
 	if (pread(file, magic, sizeof magic, 0) == (ssize_t)sizeof magic && memcmp(magic, qcow2, sizeof qcow2) == 0)
-		die(STATUS_USAGE, "--disk %s: is a qcow2 image, and disks are raw files; this makes one of it: "
-		    "qemu-img convert -O raw %s %s.raw", path, path, path);
-	if (info.st_size == 0 || info.st_size % SECTOR_SIZE != 0)
-		die(STATUS_USAGE, "--disk %s: a disk has whole sectors of %u bytes, and this file %lld bytes", path,
-		    SECTOR_SIZE, (long long)info.st_size);
+		die(STATUS_USAGE, "%s %s: is a qcow2 image, and %s are raw files; this makes one of it: "
+		    "qemu-img convert -O raw %s %s.raw", option(disk), path, disk->cd ? "CDs" : "disks", path, path);
+	if (info.st_size == 0 || info.st_size % sector != 0)
+		die(STATUS_USAGE, "%s %s: a %s has whole sectors of %u bytes, and this file %lld bytes", option(disk),
+		    path, disk->cd ? "CD" : "disk", sector, (long long)info.st_size);
 }
 
 /* Locked for as long as this program runs: it is not closed. */
@@ -39,11 +45,11 @@ static void lock_file(const struct config_disk *disk, bool write)
 	int file = open(disk->name, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 
 	if (file < 0)
-		die(STATUS_USAGE, "--disk %s: %s%s", disk->name, strerror(errno),
+		die(STATUS_USAGE, "%s %s: %s%s", option(disk), disk->name, strerror(errno),
 		    write && (errno == EACCES || errno == EROFS) ? " (with ,ro or ,snapshot nobody writes it)" : "");
-	check_content(file, disk->name);
+	check_content(file, disk);
 	if (flock(file, (write ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0)
-		die(STATUS_USAGE, "--disk %s: another run has it%s", disk->name,
+		die(STATUS_USAGE, "%s %s: another run has it%s", option(disk), disk->name,
 		    write ? " (several may have one that all of them have ro or snapshot)" : " and writes it");
 }
 
@@ -63,20 +69,20 @@ static struct drive *drive_for(struct drives *drives, const struct config_disk *
 	struct drive *d;
 
 	if (path == NULL)
-		die(STATUS_USAGE, "--disk %s: %s", disk->name, strerror(errno));
+		die(STATUS_USAGE, "%s %s: %s", option(disk), disk->name, strerror(errno));
 	d = find(drives, path);
 	if (d != NULL) {
 		if (write || d->written)
-			die(STATUS_USAGE, "--disk %s: is given twice; several may have one that all of them have ro or "
-			    "snapshot", disk->name);
+			die(STATUS_USAGE, "%s %s: is given twice; several may have one that all of them have ro or "
+			    "snapshot", option(disk), disk->name);
 		free(path);
 		return d;
 	}
 	if (drives->count == MOST_DRIVES)
-		die(STATUS_USAGE, "--disk %s: the machine's controller has room for %d disks beside the boot image",
-		    disk->name, MOST_DRIVES);
+		die(STATUS_USAGE, "%s %s: the machine's controller has room for %d disks beside the boot image",
+		    option(disk), disk->name, MOST_DRIVES);
 	if (strpbrk(path, "\",\n") != NULL)
-		die(STATUS_USAGE, "--disk %s: the file's name may hold no quotation mark and no comma", path);
+		die(STATUS_USAGE, "%s %s: the file's name may hold no quotation mark and no comma", option(disk), path);
 	lock_file(disk, write);
 	d = &drives->drive[drives->count];
 	*d = (struct drive){ .path = path, .written = write };
@@ -96,8 +102,8 @@ void drives_place(struct drives *drives, struct vm_config *vm, const struct opti
 			disk->snapshot = true;
 		if (options->command == COMMAND_ISO) {
 			if (!config_disk_place(disk->name, &channel, &unit))
-				die(STATUS_USAGE, "--disk %s: on a PC a disk is named by its place: ide0.0, ide0.1, "
-				    "ide1.0 or ide1.1", disk->name);
+				die(STATUS_USAGE, "%s %s: on a PC a disk is named by its place: ide0.0, ide0.1, "
+				    "ide1.0 or ide1.1", option(disk), disk->name);
 			continue;
 		}
 		d = drive_for(drives, disk, strcmp(options->machine, "qemu") == 0);

@@ -200,6 +200,17 @@ static char *workload_of(const struct vm_config *vm, const struct options *optio
 	return whole;
 }
 
+/* The default guest's initramfs: with modules for the drives that there are. */
+static const char *initramfs_for(const struct vm_config *vm, bool own_kernel)
+{
+	const char *name = vm->disks != 0 ? "disks.cpio" : "initramfs.cpio";
+
+	for (unsigned n = 0; n < vm->disks; n++)
+		if (vm->disk[n].ide)
+			name = "ide.cpio";
+	return own_kernel ? "initramfs.cpio" : name;
+}
+
 /* The one virtual machine of the options: fills in what was not given. Returns whether it is to tell a result. */
 static bool complete_default(struct vm_config *vm, const struct options *options)
 {
@@ -217,8 +228,7 @@ static bool complete_default(struct vm_config *vm, const struct options *options
 		return false;
 	linux_kernel = guest_kind(vm->kernel);
 	if (!own_initrd && !options->no_initrd && linux_kernel == GUEST_LINUX_64)
-		prepared(vm->initrd, vm->disks != 0 && !own_kernel ? "disks.cpio" : "initramfs.cpio",
-			 "the default guest's initramfs", "guest");
+		prepared(vm->initrd, initramfs_for(vm, own_kernel), "the default guest's initramfs", "guest");
 	if (!own_initrd && !options->no_initrd && linux_kernel == GUEST_LINUX_32)
 		prepared(vm->initrd, "i386/initramfs.cpio", "the initramfs of the 32-bit guests", "guests");
 	/* A kernel of the user's gets the command line that was given, to the letter; otherwise it needs a console. */

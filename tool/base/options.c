@@ -23,6 +23,8 @@ enum {
 	OPTION_INITRD,
 	OPTION_DISK,
 	OPTION_MODULE,
+	OPTION_CDROM,
+	OPTION_BOOT,
 	OPTION_SNAPSHOT,
 	OPTION_APPEND,
 	OPTION_VM,
@@ -86,6 +88,8 @@ static const struct option names[] = {
 	{ "initrd", required_argument, NULL, OPTION_INITRD },
 	{ "disk", required_argument, NULL, OPTION_DISK },
 	{ "module", required_argument, NULL, OPTION_MODULE },
+	{ "cdrom", required_argument, NULL, OPTION_CDROM },
+	{ "boot", required_argument, NULL, OPTION_BOOT },
 	{ "snapshot", no_argument, NULL, OPTION_SNAPSHOT },
 	{ "append", required_argument, NULL, OPTION_APPEND },
 	{ "workload", required_argument, NULL, OPTION_WORKLOAD },
@@ -149,6 +153,7 @@ static bool take_vm(struct options *options, int option, const char *value)
 		{ OPTION_OPTION_ROM, "--option-rom", "option-rom", NULL }, { OPTION_DISK, "--disk", "disk", NULL },
 		{ OPTION_VGA, "--vga", "vga", NULL },
 		{ OPTION_MODULE, "--module", "module", NULL },
+		{ OPTION_CDROM, "--cdrom", "cdrom", NULL }, { OPTION_BOOT, "--boot", "boot", NULL },
 		{ OPTION_ON_RESET, "--on-reset", "on-reset", NULL }, { OPTION_PAUSED, "--paused", "paused", "on" },
 	};
 
@@ -295,7 +300,10 @@ static void take_command(struct options *options, int *argc, char ***argv)
 	die(STATUS_USAGE, "there is no command %s (vellum help lists them)", word);
 }
 
-static bool adds_up(int option) { return option == OPTION_DISK || option == OPTION_MODULE; }
+static bool adds_up(int option)
+{
+	return option == OPTION_DISK || option == OPTION_CDROM || option == OPTION_MODULE;
+}
 
 /* What has a value has one: the second would take the first one's place in silence. The settings of the virtual machine
  * see to that themselves. */

@@ -55,6 +55,11 @@ static bool set_module(struct vm_config *vm, struct text value, char *error, siz
 	return config_set_module(vm, value.p, value.n, error, error_size);
 }
 
+static bool set_cdrom(struct vm_config *vm, struct text value, char *error, size_t error_size)
+{
+	return config_set_cdrom(vm, value.p, value.n, error, error_size);
+}
+
 /* Reads decimal digits that stand at **p and moves *p behind them. false: none, or more than 64 bits. */
 static bool read_number(const char **p, uint64_t *out)
 {
@@ -225,6 +230,8 @@ static const struct {
 	[CONFIG_VGA] = { "vga", .file = offsetof(struct vm_config, vga) },
 	[CONFIG_DISK] = { "disk", .text = set_disk, .many = true },
 	[CONFIG_MODULE] = { "module", .text = set_module, .many = true },
+	[CONFIG_CDROM] = { "cdrom", .text = set_cdrom, .many = true },
+	[CONFIG_BOOT] = { "boot", .word = config_set_boot },
 	[CONFIG_PAUSED] = { "paused", .choice = offsetof(struct vm_config, paused) },
 	[CONFIG_START] = { "start", .choice = offsetof(struct vm_config, start) },
 };

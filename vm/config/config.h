@@ -89,6 +89,8 @@ enum config_key {
 	CONFIG_OPTION_ROM,
 	CONFIG_VM86,
 	CONFIG_DISK,
+	CONFIG_CDROM,
+	CONFIG_BOOT,
 	CONFIG_PAUSED,
 	CONFIG_MODULE,
 	CONFIG_VGA,
@@ -102,6 +104,8 @@ struct config_disk {
 	char name[CONFIG_FILE_MAX + 1]; /* a file of the host in a --vm file, its place on the boot image */
 	bool read_only;
 	bool snapshot;                  /* what is written stays in memory */
+	bool ide;                       /* a drive at the guest's IDE controller; else a virtio device */
+	bool cd;                        /* a CD drive's medium, at the IDE controller and read-only */
 };
 
 struct config_module {
@@ -145,6 +149,7 @@ struct vm_config {
 	unsigned disks;                       /* of them */
 	struct config_module module[CONFIG_MODULES_MAX];
 	unsigned modules;                     /* of them: what a Multiboot kernel gets beside the initrd */
+	char boot[4];                         /* what a firmware boots from, in order; "": disks, then CD drives */
 	unsigned weight;                      /* its share of the CPUs, beside those of the others */
 	uint64_t migrate_every;               /* microseconds between two moves of each virtual CPU; 0: none */
 	uint64_t given;                       /* BIT(enum config_key) of what was set, for the check for duplicates */
@@ -175,6 +180,10 @@ bool config_set_migrate_every(struct vm_config *vm, const char *value, char *err
 bool config_set_disk(struct vm_config *vm, const char *value, size_t n, char *error, size_t error_size);
 /* The value of module, of n characters, which adds one (vm/config/module.c). */
 bool config_set_module(struct vm_config *vm, const char *value, size_t n, char *error, size_t error_size);
+/* The same of cdrom. */
+bool config_set_cdrom(struct vm_config *vm, const char *value, size_t n, char *error, size_t error_size);
+/* The value of boot: letters, each once: c disks, d CD drives, n the network. */
+bool config_set_boot(struct vm_config *vm, const char *value, char *error, size_t error_size);
 /* What a disk's name on the boot image stands for: a disk of the machine's. false: it is none. */
 bool config_disk_place(const char *name, unsigned *channel, unsigned *unit);
 

@@ -1,4 +1,4 @@
-/* vm/config/disk.c - the value of disk: NAME[,ro][,snapshot]. */
+/* vm/config/disk.c - the values of disk, NAME[,if=ide][,ro][,snapshot], of cdrom, a name, and of boot. */
 #include "vm/config/config.h"
 
 #include "lib/fmt.h"
@@ -15,35 +15,106 @@ static bool take_word(const char *p, size_t *n, const char *word)
 	return true;
 }
 
-bool config_set_disk(struct vm_config *vm, const char *value, size_t n, char *error, size_t error_size)
+/* What is said of a disk behind its name. */
+struct words {
+	bool read_only, snapshot, ide, cd;
+};
+
+static struct words take_words(const char *p, size_t *n)
+{
+	struct words w = { false, false, false, false };
+
+	for (bool some = true; some;) {
+		some = true;
+		if (take_word(p, n, "ro"))
+			w.read_only = true;
+		else if (take_word(p, n, "snapshot"))
+			w.snapshot = true;
+		else if (take_word(p, n, "if=ide"))
+			w.ide = true;
+		else if (!take_word(p, n, "if=virtio"))
+			some = false;
+	}
+	return w;
+}
+
+/* Is there an interface left that is none of these? */
+static bool odd_interface(const char *p, size_t n)
+{
+	static const char word[] = ",if=";
+
+	for (size_t i = 0; i + sizeof(word) - 1 <= n; i++)
+		if (memcmp(p + i, word, sizeof(word) - 1) == 0)
+			return true;
+	return false;
+}
+
+static bool add(struct vm_config *vm, const char *key, const char *name, size_t n, struct words w, char *error,
+		size_t error_size)
 {
 	struct config_disk *d = &vm->disk[vm->disks];
-	bool read_only = false, snapshot = false;
 
 	if (VM_KEPT(CONFIG_DISKS, vm->disks == CONFIG_DISKS_MAX)) {
 		fmt(error, error_size, "machine %s has more than %d disks", vm->name, CONFIG_DISKS_MAX);
 		return false;
 	}
-	for (bool some = true; some;) {
-		some = false;
-		if (take_word(value, &n, "ro"))
-			some = read_only = true;
-		else if (take_word(value, &n, "snapshot"))
-			some = snapshot = true;
-	}
 	if (VM_KEPT(CONFIG_DISK_NAME, n == 0 || n > CONFIG_FILE_MAX)) {
-		fmt(error, error_size, "disk needs the name of a file, of at most %d characters", CONFIG_FILE_MAX);
+		fmt(error, error_size, "%s needs the name of a file, of at most %d characters", key, CONFIG_FILE_MAX);
 		return false;
 	}
-	if (VM_KEPT(CONFIG_DISK_BOTH, read_only && snapshot)) {
+	memcpy(d->name, name, n);
+	d->name[n] = 0;
+	d->read_only = w.read_only;
+	d->snapshot = w.snapshot;
+	d->ide = w.ide;
+	d->cd = w.cd;
+	vm->disks++;
+	return true;
+}
+
+bool config_set_disk(struct vm_config *vm, const char *value, size_t n, char *error, size_t error_size)
+{
+	struct words w = take_words(value, &n);
+
+	if (VM_KEPT(CONFIG_DISK_INTERFACE, odd_interface(value, n))) {
+		fmt(error, error_size, "a disk's interface is if=virtio or if=ide, not \"%.*s\"",
+		    (int)min_u64(n, 40), value);
+		return false;
+	}
+	if (VM_KEPT(CONFIG_DISK_BOTH, w.read_only && w.snapshot)) {
 		fmt(error, error_size, "a disk is ro or snapshot, not both: what cannot be written needs no snapshot");
 		return false;
 	}
-	memcpy(d->name, value, n);
-	d->name[n] = 0;
-	d->read_only = read_only;
-	d->snapshot = snapshot;
-	vm->disks++;
+	return add(vm, "disk", value, n, w, error, error_size);
+}
+
+bool config_set_cdrom(struct vm_config *vm, const char *value, size_t n, char *error, size_t error_size)
+{
+	return add(vm, "cdrom", value, n, (struct words){ .read_only = true, .ide = true, .cd = true }, error,
+		   error_size);
+}
+
+bool config_set_boot(struct vm_config *vm, const char *value, char *error, size_t error_size)
+{
+	static const char letters[] = "cdn";
+	size_t n = strlen(value);
+	bool good = n >= 1 && n < sizeof(vm->boot);
+
+	for (size_t i = 0; good && i < n; i++) {
+		bool known = false;
+
+		for (size_t k = 0; letters[k]; k++)
+			known |= letters[k] == value[i];
+		for (size_t k = 0; k < i; k++)
+			known &= value[k] != value[i];
+		good = known;
+	}
+	if (VM_KEPT(CONFIG_BOOT_ORDER, !good)) {
+		fmt(error, error_size, "boot is an order of c (disks), d (CD drives) and n (network), each once, not "
+		    "\"%.40s\"", value);
+		return false;
+	}
+	memcpy(vm->boot, value, n + 1);
 	return true;
 }
 

@@ -31,6 +31,10 @@ bool config_check_firmware(const struct vm_config *vm, char *error, size_t error
 		fmt(error, error_size, "machine %s has modules, and bios: a firmware loads none", vm->name);
 		return false;
 	}
+	if (VM_KEPT(CONFIG_BOOT_ALONE, !vm->bios[0] && vm->boot[0])) {
+		fmt(error, error_size, "machine %s has boot, and no bios that would look for what to boot", vm->name);
+		return false;
+	}
 	if (VM_KEPT(CONFIG_BIOS_MEM, vm->bios[0] && vm->mem < CONFIG_MEM_MIN_BIOS)) {
 		fmt(error, error_size, "machine %s has bios, and %luK of RAM: a firmware needs at least %lluM",
 		    vm->name, vm->mem >> 10, CONFIG_MEM_MIN_BIOS >> 20);

@@ -64,13 +64,14 @@ static void print_turns(struct writer *w, const struct vm_config *vm)
 
 static void print_disks(struct writer *w, const struct vm_config *vm)
 {
-	char text[CONFIG_FILE_MAX + 20];
+	char text[CONFIG_FILE_MAX + 30];
 
 	for (unsigned i = 0; i < vm->disks; i++) {
 		const struct config_disk *d = &vm->disk[i];
 
-		fmt(text, sizeof(text), "%s%s", d->name, d->read_only ? ",ro" : d->snapshot ? ",snapshot" : "");
-		put(w, "disk", text);
+		fmt(text, sizeof(text), "%s%s%s", d->name, d->ide && !d->cd ? ",if=ide" : "",
+		    d->cd ? "" : d->read_only ? ",ro" : d->snapshot ? ",snapshot" : "");
+		put(w, d->cd ? "cdrom" : "disk", text);
 	}
 }
 
@@ -91,6 +92,8 @@ static void print_files(struct writer *w, const struct vm_config *vm, const stru
 	put_file(w, "bios", vm->bios, names->bios);
 	put_file(w, "option-rom", vm->option_rom, names->option_rom);
 	put_file(w, "vga", vm->vga, names->vga);
+	if (vm->boot[0])
+		put(w, "boot", vm->boot);
 	put_file(w, "kernel", vm->kernel, names->kernel);
 	put_file(w, "initrd", vm->initrd, names->initrd);
 	print_modules(w, vm);

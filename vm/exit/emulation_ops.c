@@ -257,6 +257,32 @@ static enum emulate_access io_out(struct emulate *e, uint16_t port, unsigned siz
 	return EMULATE_ACCESS_OK;
 }
 
+/* Between memory and a device that has elements ready, by a buffer. */
+static enum emulate_access io_string(struct emulate *e, uint16_t port, unsigned size, uint64_t linear, uint32_t count,
+				     bool in, uint32_t *done)
+{
+	struct vcpu *v = vcpu_of(e);
+	uint8_t buffer[SECTOR_SIZE];
+	uint32_t error;
+	gpa_t gpa;
+
+	*done = 0;
+	if (!emulation_translate(e, linear, in ? EMULATE_HOW_WRITE : 0, false, &gpa, &error))
+		return page_fault(e, linear, error);
+	if (v->breakpoints || VM_KEPT(STRING_DEVICE, !is_memory(v, gpa, in)))
+		return EMULATE_ACCESS_OK;
+	count = (uint32_t)min_u64(count, sizeof(buffer) / size);
+	if (!in && mmu_guest_read(&v->vm->mmu, gpa, buffer, count * size) != count * size)
+		return EMULATE_ACCESS_OK;
+	spin_lock(&v->vm->device_lock);
+	*done = in ? pio_in_string(&v->vm->pio, port, size, buffer, count)
+		   : pio_out_string(&v->vm->pio, port, size, buffer, count);
+	spin_unlock(&v->vm->device_lock);
+	if (in && *done)
+		mmu_guest_write(&v->vm->mmu, gpa, buffer, *done * size);
+	return EMULATE_ACCESS_OK;
+}
+
 /* ---- registers ---- */
 
 static enum emulate_access read_dtr(struct emulate *e, enum emulate_dtr which, struct emulate_segment *s)
@@ -329,6 +355,7 @@ const struct emulate_ops emulation_ops = {
 	.load_segment = load_segment,
 	.io_in = io_in,
 	.io_out = io_out,
+	.io_string = io_string,
 	.native = native,
 	.read_cr = emulation_read_cr,
 	.write_cr = emulation_write_cr,

@@ -85,7 +85,7 @@ static const struct lapic_host host = { ipi, eoi, kick, signal_cpu };
 static void add_devices(struct pc *pc)
 {
 	struct machine_sink sink = { event, pc };
-	struct rtc_config rtc = { PC_EPOCH, 256u << 20, 0, 0 };
+	struct rtc_config rtc = { PC_EPOCH, 256u << 20, 0, 0, NULL };
 	struct testdev_host below = { drop, protect, pc };
 	struct irq_line lines[TESTDEV_LINES];
 	assert_true(pit_init(&pc->pit, &pc->pio, &pc->timers, irqhub_line(&pc->hub, 0)));
@@ -149,7 +149,7 @@ void pc_add_firmware(struct pc *pc)
 	for (unsigned n = 0; n < ARRAY_SIZE(taken); n++)
 		pio_remove(&pc->pio, taken[n]);
 	pc->memory = (struct guest_memory){ ram_read, ram_write, pc };
-	assert_true(piix_init(&pc->piix, &pc->pci, 0x11001af4));
+	assert_true(piix_init(&pc->piix, &pc->pci, 0x11001af4, true));
 	assert_true(dma8237_init(&pc->dma8237, &pc->pio));
 	assert_true(i8042_init(&pc->i8042, &pc->pio, irqhub_line(&pc->hub, 1), irqhub_line(&pc->hub, 12),
 			       (struct machine_sink){ event, pc }));

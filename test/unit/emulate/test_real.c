@@ -203,6 +203,69 @@ static void test_ins_fault(void **state)
 		assert_int_not_equal(w->log[n].kind, 'i');
 }
 
+static unsigned strings(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->events; i++)
+		n += w->log[i].kind == 'I' || w->log[i].kind == 'O';
+	return n;
+}
+
+/* What a port moves at once ends with a page, with the address space, with the segment; not downwards, and not under
+ * single step. */
+static void test_port_strings(void **state)
+{
+	static const struct { uint64_t rdi, rcx, flags; unsigned once; } cases[] = {
+		{ 0x1000, 8, 0, 1 }, { 0x1ff8, 8, 0, 2 }, { 0x1000, 20, 0, 3 }, { 0x1000, 1, 0, 0 },
+		{ 0xfff8, 8, 0, 2 }, { 0x1010, 8, RFLAGS_DF, 0 }, { 0x1000, 8, RFLAGS_TF, 0 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		w->string_most = 8;
+		w->events = 0;
+		w->port_value = 0x100;
+		w->gpr[EMULATE_RDI] = cases[i].rdi;
+		w->gpr[EMULATE_RCX] = cases[i].rcx;
+		w->e.rflags = RFLAGS_FIXED | cases[i].flags;
+		while (RUN(w, 0xf3, 0x6d) == EMULATE_RESTART) /* rep insw */
+			;
+		assert_int_equal(w->gpr[EMULATE_RCX], 0);
+		assert_int_equal(strings(), cases[i].once);
+		assert_int_equal(world_load(w, cases[i].rdi, 2), 0x100);
+		assert_int_equal(w->port_value, 0x100 + cases[i].rcx);
+		assert_int_equal((uint16_t)(w->gpr[EMULATE_RDI]),
+				 (uint16_t)(cases[i].rdi + (cases[i].flags & RFLAGS_DF ? -2 : 2) * (int)cases[i].rcx));
+	}
+	/* The segment ends behind three: the fourth is a fault, and what was done stays. */
+	w->e.rflags = RFLAGS_FIXED;
+	w->e.seg[EMULATE_ES].limit = 0x1005;
+	w->gpr[EMULATE_RDI] = 0x1000;
+	w->gpr[EMULATE_RCX] = 8;
+	w->events = 0;
+	assert_int_equal(RUN(w, 0xf3, 0x6d), EMULATE_EXCEPTION);
+	assert_int_equal(w->gpr[EMULATE_RCX], 5);
+	assert_int_equal(strings(), 0);
+	w->gpr[EMULATE_RSI] = 0x500;
+	assert_ok(RUN(w, 0xf3, 0x6f)); /* rep outsw */
+	assert_int_equal(w->gpr[EMULATE_RSI], 0x50a);
+	assert_int_equal(strings(), 1);
+}
+
+/* EM5. */
+static void test_port_strings_end(void **state)
+{
+	(void)state;
+	w->string_most = 1000;
+	w->e.rep_limit = 16;
+	w->gpr[EMULATE_RDI] = 0x1000;
+	w->gpr[EMULATE_RCX] = 1000;
+	assert_int_equal(RUN(w, 0xf3, 0x6d), EMULATE_RESTART);
+	assert_int_equal(w->gpr[EMULATE_RCX], 1000 - 128);
+	assert_true(w->e.progress);
+}
+
 static void test_flags(void **state)
 {
 	(void)state;
@@ -345,7 +408,7 @@ int main(void)
 		REAL(test_limits),
 		REAL(test_addressing),
 		REAL(test_ports),
-		REAL(test_ins_fault),
+		REAL(test_ins_fault), REAL(test_port_strings), REAL(test_port_strings_end),
 		REAL(test_flags),
 		REAL(test_to_protected_mode),
 		REAL(test_bad_selectors),

@@ -124,6 +124,21 @@ static enum emulate_access world_in(struct emulate *e, uint16_t port, unsigned s
 	return disturb(e);
 }
 
+/* As world_in() and world_out(), in one event. */
+static enum emulate_access world_string(struct emulate *e, uint16_t port, unsigned size, uint64_t linear,
+					uint32_t count, bool in, uint32_t *done)
+{
+	struct world *w = world_of(e);
+
+	*done = (uint32_t)min_u64(count, w->string_most);
+	if (!*done)
+		return EMULATE_ACCESS_OK;
+	note(w, in ? 'I' : 'O', port, size, *done);
+	for (uint32_t n = 0; in && n < *done; n++)
+		world_store(w, linear + n * size, size, w->port_value++);
+	return EMULATE_ACCESS_OK;
+}
+
 static enum emulate_access world_out(struct emulate *e, uint16_t port, unsigned size, uint32_t value)
 {
 	note(world_of(e), 'o', port, size, value);
@@ -224,6 +239,7 @@ static const struct emulate_ops world_ops = {
 	.cmpxchg = world_cmpxchg,
 	.io_in = world_in,
 	.io_out = world_out,
+	.io_string = world_string,
 	.native = world_native,
 	.read_cr = world_read_cr,
 	.write_cr = world_write_cr,

@@ -31,6 +31,7 @@ struct world {
 	bool interrupts;      /* each write asks for a pause (EM5) */
 	unsigned fail_one_in; /* callbacks fail at random, one in so many; 0: never */
 	uint32_t port_value;  /* what IN gives, one more each time */
+	uint32_t string_most; /* elements that a port moves at once; 0: it does not */
 	uint64_t cr[16], dr[16], msr, msr_index, invalidated;
 	struct emulate_segment dtr[4];
 	struct cpu_area cpu;

@@ -56,7 +56,7 @@ static void test_south_bridge(void **state)
 	struct piix p;
 
 	(void)state;
-	assert_true(piix_init(&p, &pc->pci, 0x11001af4));
+	assert_true(piix_init(&p, &pc->pci, 0x11001af4, true));
 	assert_int_equal(config(0x0800), 0x70008086);
 	assert_int_equal(config(0x0808) >> 16, 0x0601);
 	assert_int_equal(config(0x080c) >> 16 & 0xff, PCI_MULTIFUNCTION);
@@ -81,11 +81,26 @@ static void test_south_bridge(void **state)
 	assert_int_equal(pc->pci.pirq[0], PCI_PIRQ_OFF);
 }
 
+/* Without a firmware there is only the ISA bridge, and interrupts go where the bus has them. */
+static void test_no_firmware(void **state)
+{
+	struct piix p;
+
+	(void)state;
+	assert_true(piix_init(&p, &pc->pci, 0, false));
+	assert_int_equal(config(0x0800), 0x70008086);
+	assert_int_equal(config(0x0b00), 0xffffffff);
+	assert_int_equal(config(0x0860), 0x0b0b0a0a);
+	pci_reset(&pc->pci);
+	assert_int_equal(pc->pci.pirq[0], 10);
+	assert_int_equal(pc->pci.pirq[3], 11);
+}
+
 #define T(f) PC_TEST(f, setup)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(test_areas), T(test_south_bridge) };
+	const struct CMUnitTest tests[] = { T(test_areas), T(test_south_bridge), T(test_no_firmware) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

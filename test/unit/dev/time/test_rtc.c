@@ -354,7 +354,7 @@ static void test_memory_registers(void **state)
 	};
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct rtc_config config = { PC_EPOCH, cases[i].low, cases[i].high, i ? 4 : 0 };
+		struct rtc_config config = { PC_EPOCH, cases[i].low, cases[i].high, i ? 4 : 0, NULL };
 		struct pio_space *pio = &pc->pio;
 		timer_cancel(&pc->timers, &pc->rtc.alarm);
 		memset(&pio->index[0x70], 0, 4);
@@ -366,6 +366,24 @@ static void test_memory_registers(void **state)
 		assert_int_equal(get(0x5f), i ? 3 : 0);
 		assert_int_equal(get(0x3d), i ? 0x12 : 0);
 		assert_int_equal(get(0x38), i ? 0x31 : 0);
+	}
+}
+
+static void test_boot_order(void **state)
+{
+	static const struct { const char *order; uint8_t first, third; } cases[] = {
+		{ NULL, 0x12, 0x31 }, { "d", 0x03, 0x01 }, { "dc", 0x23, 0x01 }, { "ncd", 0x24, 0x31 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct rtc_config config = { PC_EPOCH, 0x800000, 0, 1, cases[i].order };
+
+		timer_cancel(&pc->timers, &pc->rtc.alarm);
+		memset(&pc->pio.index[0x70], 0, 4);
+		assert_true(rtc_init(&pc->rtc, &pc->pio, &pc->timers, irqhub_line(&pc->hub, 8), &config));
+		assert_int_equal(get(0x3d), cases[i].first);
+		assert_int_equal(get(0x38), cases[i].third);
 	}
 }
 
@@ -400,7 +418,7 @@ int main(void)
 		T(test_periodic_interrupt),
 		T(test_alarm),
 		T(test_cmos),
-		T(test_memory_registers),
+		T(test_memory_registers), T(test_boot_order),
 		T(test_reset_keeps_the_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

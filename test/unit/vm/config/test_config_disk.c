@@ -27,6 +27,53 @@ static void test_disks(void **state)
 	bad(text, "line 3: disk needs the name of a file, of at most 1023 characters");
 }
 
+static void test_drives(void **state)
+{
+	char text[1300];
+
+	(void)state;
+	good("vm a\nkernel k\ndisk x.img,if=ide,snapshot\ncdrom y, z.iso,ro\ndisk w,ro,if=virtio\ncdrom c");
+	assert_int_equal(vms[0].disks, 4);
+	assert_true(vms[0].disk[0].ide && vms[0].disk[0].snapshot && !vms[0].disk[0].cd);
+	assert_string_equal(vms[0].disk[0].name, "x.img");
+	assert_true(vms[0].disk[1].ide && vms[0].disk[1].cd && vms[0].disk[1].read_only);
+	assert_string_equal(vms[0].disk[1].name, "y, z.iso,ro");
+	assert_true(!vms[0].disk[2].ide && !vms[0].disk[2].cd && vms[0].disk[2].read_only);
+	config_print(&vms[0], &(struct config_files){ .kernel = "k" }, text, sizeof(text));
+	assert_non_null(strstr(text, "\ndisk x.img,if=ide,snapshot\ncdrom y, z.iso,ro\ndisk w,ro\ncdrom c\n"));
+	good(text);
+	bad("vm a\nkernel k\ndisk x,if=scsi", "line 3: a disk's interface is if=virtio or if=ide, not \"x,if=scsi\"");
+	bad("vm a\nkernel k\ncdrom", "line 3: cdrom needs the name of a file, of at most 1023 characters");
+	bad("vm a\nkernel k\ndisk 1\ndisk 2\ndisk 3\ndisk 4\ncdrom 5", "line 7: machine a has more than 4 disks");
+}
+
+static void test_boot(void **state)
+{
+	static const char *const orders[] = { "c", "d", "n", "dc", "ndc" };
+	static const char *const wrong[] = { "cc", "a", "cdnc", "c d" };
+	char text[1300];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(orders); i++) {
+		strcpy(text, "vm a\nbios b\nboot ");
+		strcat(text, orders[i]);
+		good(text);
+		assert_string_equal(vms[0].boot, orders[i]);
+	}
+	config_print(&vms[0], &(struct config_files){ .bios = "b" }, text, sizeof(text));
+	assert_non_null(strstr(text, "\nboot ndc\n"));
+	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {
+		char sentence[200] = "line 3: boot is an order of c (disks), d (CD drives) and n (network), each once, "
+				     "not \"";
+
+		strcpy(text, "vm a\nbios b\nboot ");
+		strcat(text, wrong[i]);
+		strcat(strcat(sentence, wrong[i]), "\"");
+		bad(text, sentence);
+	}
+	bad("vm a\nkernel k\nboot d", "line 3: machine a has boot, and no bios that would look for what to boot");
+}
+
 static void test_places(void **state)
 {
 	static const char *const wrong[] = { "", "ide", "ide2.0", "ide0.2", "ide00", "ide0.0 ", "IDE0.0", "ide0,1" };
@@ -41,7 +88,8 @@ static void test_places(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_disks), cmocka_unit_test(test_places) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_disks), cmocka_unit_test(test_drives),
+					     cmocka_unit_test(test_boot), cmocka_unit_test(test_places) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
