@@ -106,6 +106,11 @@ struct emulate_ops {
 	/* Would the access, of any size within a page, succeed? Sets accessed and dirty flags as the access would, but
 	 * touches neither data nor device. */
 	enum emulate_access (*probe)(struct emulate *e, uint64_t linear, unsigned size, unsigned how);
+	/* Many iterations of STOS and MOVS at once, upwards: count elements of size bytes, each as by read() and
+	 * write() one after the other, all of them within one page on either side. They say how many were done; 0:
+	 * none, and nothing has changed: the next is to be made by read() and write(). Optional. */
+	unsigned (*fill)(struct emulate *e, uint64_t to, uint64_t value, unsigned size, unsigned count);
+	unsigned (*copy)(struct emulate *e, uint64_t to, uint64_t from, unsigned size, unsigned count);
 	/* Atomic compare and exchange of size 1, 2, 4, 8 or 16 bytes: if memory holds *expected, store *desired and set
 	 * *done, else put what memory holds into *expected and clear *done. Needs write permission in both cases. To a
 	 * device it is a store. Optional: without it locked instructions read, then write. Locked accesses that cross a

@@ -202,14 +202,69 @@ static enum emulate_result several_outs(struct emulate *e, const struct insn *i,
 	return several_io(e, i, false, most, done);
 }
 
+/* Elements from an offset on that lie in one page, in the segment, and before the offset wraps; of most. Where the first
+ * is. 0: not two. */
+static unsigned in_a_row(struct emulate *e, const struct insn *i, unsigned seg, unsigned reg, unsigned how,
+			 uint64_t most, uint64_t *linear)
+{
+	uint64_t mask = size_mask(i->adsize), offset = e->gpr[reg] & mask;
+
+	if (linear_address(e, seg, offset, i->opsize, how, linear) != EMULATE_OK)
+		return 0;
+	most = min_u64(most, (PAGE_SIZE - *linear % PAGE_SIZE) / i->opsize);
+	most = min_u64(most, (mask - offset) / i->opsize);
+	if (most < 2 || linear_address(e, seg, offset, (unsigned)most * i->opsize, how, linear) != EMULATE_OK)
+		return 0;
+	return (unsigned)most;
+}
+
+/* rDI, or rSI, moves on by so many elements, upwards. */
+static void advance_by(struct emulate *e, const struct insn *i, unsigned reg, unsigned count)
+{
+	write_gpr(e, reg, i->adsize, e->gpr[reg] + (uint64_t)count * i->opsize);
+}
+
+static enum emulate_result several_stos(struct emulate *e, const struct insn *i, uint32_t most, uint32_t *done)
+{
+	unsigned count;
+	uint64_t to;
+
+	*done = 0;
+	if (!e->ops->fill || (e->rflags & (RFLAGS_DF | RFLAGS_TF)))
+		return EMULATE_OK;
+	count = in_a_row(e, i, EMULATE_ES, EMULATE_RDI, EMULATE_HOW_WRITE,
+			 min_u64(most, e->gpr[EMULATE_RCX] & size_mask(i->adsize)), &to);
+	if (count && (*done = e->ops->fill(e, to, e->gpr[EMULATE_RAX], i->opsize, count)))
+		advance_by(e, i, EMULATE_RDI, *done);
+	return EMULATE_OK;
+}
+
+static enum emulate_result several_movs(struct emulate *e, const struct insn *i, uint32_t most, uint32_t *done)
+{
+	uint64_t to, from;
+	unsigned count;
+
+	*done = 0;
+	if (!e->ops->copy || (e->rflags & (RFLAGS_DF | RFLAGS_TF)))
+		return EMULATE_OK;
+	count = in_a_row(e, i, i->seg, EMULATE_RSI, 0, min_u64(most, e->gpr[EMULATE_RCX] & size_mask(i->adsize)),
+			 &from);
+	count = count ? in_a_row(e, i, EMULATE_ES, EMULATE_RDI, EMULATE_HOW_WRITE, count, &to) : 0;
+	if (count && (*done = e->ops->copy(e, to, from, i->opsize, count))) {
+		advance_by(e, i, EMULATE_RSI, *done);
+		advance_by(e, i, EMULATE_RDI, *done);
+	}
+	return EMULATE_OK;
+}
+
 enum emulate_result exec_movs(struct emulate *e, const struct insn *i)
 {
-	return repeat(e, i, one_movs, NULL, false);
+	return repeat(e, i, one_movs, several_movs, false);
 }
 
 enum emulate_result exec_stos(struct emulate *e, const struct insn *i)
 {
-	return repeat(e, i, one_stos, NULL, false);
+	return repeat(e, i, one_stos, several_stos, false);
 }
 
 enum emulate_result exec_lods(struct emulate *e, const struct insn *i)

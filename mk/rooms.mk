@@ -6,7 +6,7 @@ DEV_DIRS := dev dev/bus dev/irq dev/time dev/serial dev/input dev/video dev/firm
 	dev/test
 VM_DIRS := vm vm/exit vm/load vm/control vm/config vm/native vm/account
 LAB_DIRS := lab lab/engine lab/machine lab/os lab/work lab/trace lab/config lab/sweep lab/show lab/command
-TOOL_DIRS := tool tool/base tool/emulator tool/run tool/ctl tool/gdb tool/compare
+TOOL_DIRS := tool tool/base tool/emulator tool/run tool/ctl tool/view tool/gdb tool/compare
 
 # $(call sources,FOLDER...): the C sources in them; headers likewise.
 sources = $(foreach d,$(1),$(wildcard $(d)/*.c))

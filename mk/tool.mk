@@ -68,3 +68,6 @@ UNIT_tool_screen_SRC := test/unit/tool/ctl/test_screen.c tool/ctl/screen.c tool/
 	tool/base/util.c tool/base/temporary.c tool/base/output.c
 UNIT_tool_screen_LIBS := -lcjson -lpng -llz4
 UNIT_TESTS += tool_screen
+UNIT_tool_view_SRC := test/unit/tool/view/test_view.c tool/view/compare.c tool/view/start.c tool/base/size.c \
+	tool/base/util.c tool/base/temporary.c tool/base/output.c
+UNIT_TESTS += tool_view

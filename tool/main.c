@@ -19,6 +19,7 @@
 #include "tool/run/run.h"
 #include "tool/ctl/top.h"
 #include "tool/base/util.h"
+#include "tool/view/view.h"
 #include "tool/base/version.h"
 
 static int make_image(const struct options *options)
@@ -52,7 +53,8 @@ static const struct {
 	const char *name;
 	int (*main)(int argc, char **argv);
 } commands[] = {
-	{ "lab", lab_main }, { "ctl", ctl_main }, { "top", top_main }, { "gdb", gdb_main }, { "compare", compare_main },
+	{ "lab", lab_main }, { "ctl", ctl_main }, { "top", top_main }, { "gdb", gdb_main }, { "view", view_main },
+	{ "compare", compare_main },
 };
 
 /* The commands that have options of their own, by name. */

@@ -76,6 +76,8 @@ extern const struct mmio_ops vga_aperture, vga_linear;
 /* One byte of the aperture, by its offset in it. */
 uint8_t vga_memory_read(struct vga *v, uint32_t offset);
 void vga_memory_write(struct vga *v, uint32_t offset, uint8_t value);
+/* The same of count elements of size bytes, one behind the other, each with the low bytes of value. */
+void vga_fill(struct vga *v, uint32_t offset, uint64_t value, unsigned size, unsigned count);
 
 /* ---- vga_picture.c ---- */
 

@@ -170,6 +170,31 @@ static void aperture_write(void *dev, uint64_t offset, unsigned size, uint64_t v
 
 const struct mmio_ops vga_aperture = { aperture_read, aperture_write };
 
+/* Bytes without odd and even, and without banks' ends within: nothing is read in between, so that all get the same. */
+static bool fill_planes(struct vga *v, uint32_t offset, uint8_t value, unsigned count)
+{
+	uint32_t address = offset - v->window_base, data = written(v, value) & v->map_mask, *p;
+
+	if (chain4(v) || !(v->sequencer[VGA_SEQ_MEMORY] & VGA_MEMORY_SEQUENTIAL) || address >= v->window_size ||
+	    count > v->window_size - address || (p = planes_at(v, address)) + count > v->memory + v->doublewords ||
+	    (!dispi_enabled(v) && (address & 0xffff) + count > 0x10000))
+		return false;
+	for (uint32_t page = (uint32_t)(p - v->memory) / (PAGE_SIZE / VGA_PLANES),
+		      last = (uint32_t)(p + count - 1 - v->memory) / (PAGE_SIZE / VGA_PLANES); page <= last; page++)
+		v->touched[page] = 1;
+	for (; count; count--, p++)
+		*p = (*p & ~v->map_mask) | data;
+	return true;
+}
+
+void vga_fill(struct vga *v, uint32_t offset, uint64_t value, unsigned size, unsigned count)
+{
+	if (size == 1 && count && fill_planes(v, offset, (uint8_t)value, count))
+		return;
+	for (unsigned n = 0; n < count; n++)
+		aperture_write(v, offset + n * size, size, value);
+}
+
 /* The linear frame buffer, where it is not plain. */
 static uint64_t linear_read(void *dev, uint64_t offset, unsigned size)
 {

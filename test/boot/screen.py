@@ -3,6 +3,7 @@ typed."""
 
 import os
 import re
+import socket
 import struct
 import zlib
 
@@ -180,6 +181,102 @@ def mouse_and_no_screen(c):
         require(r.p.poll() is None, 'the run is over')
 
 
+# ---- a VNC viewer (RFC 6143) ----
+
+class Viewer:
+    """Connects, takes what is shown, types and points."""
+
+    def __init__(self, port):
+        self.s = socket.create_connection(('127.0.0.1', port), 10)
+        self.s.settimeout(60)
+        require(self.take(12)[:4] == b'RFB ', 'no VNC server')
+        self.s.sendall(b'RFB 003.008\n')
+        kinds = self.take(self.take(1)[0])
+        require(1 in kinds, 'it wants a password')
+        self.s.sendall(b'\1')
+        require(self.take(4) == bytes(4), 'refused')
+        self.s.sendall(b'\1')
+        self.width, self.height = struct.unpack('>HH', self.take(4))
+        self.take(16)
+        self.name = self.take(struct.unpack('>I', self.take(4))[0]).decode()
+        # 32 bits a dot, red in bits 16 to 23; raw rectangles, and changes of the size.
+        self.s.sendall(struct.pack('>BxxxBBBBHHHBBBxxx', 0, 32, 24, 0, 1, 255, 255, 255, 16, 8, 0))
+        self.s.sendall(struct.pack('>BxHii', 2, 2, 0, -223))
+        self.lines = [[0] * self.width for _ in range(self.height)]
+
+    def take(self, n):
+        data = b''
+        while len(data) < n:
+            more = self.s.recv(n - len(data))
+            require(more, 'the VNC server has gone')
+            data += more
+        return data
+
+    def update(self, whole=False):
+        self.s.sendall(struct.pack('>BBHHHH', 3, not whole, 0, 0, self.width, self.height))
+        kind = self.take(1)[0]
+        while kind != 0:  # a bell, or text that was cut
+            require(kind == 2, 'message %d' % kind)
+            kind = self.take(1)[0]
+        for _ in range(struct.unpack('>xH', self.take(3))[0]):
+            x, y, w, h, encoding = struct.unpack('>HHHHi', self.take(12))
+            if encoding == -223:
+                self.width, self.height = w, h
+                self.lines = [[0] * w for _ in range(h)]
+                continue
+            dots = struct.unpack('<%dI' % (w * h), self.take(4 * w * h))
+            for row in range(h):
+                self.lines[y + row][x:x + w] = [dot & 0xffffff for dot in dots[row * w:(row + 1) * w]]
+
+    def key(self, keysym):
+        for down in (1, 0):
+            self.s.sendall(struct.pack('>BBxxI', 4, down, keysym))
+
+    def point(self, buttons, x, y):
+        self.s.sendall(struct.pack('>BBHH', 5, buttons, x, y))
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+def viewed(c):
+    with open(c.guest('echo').replace('.elf', '.bin'), 'rb') as f:
+        disk = c.file('echo.img', f.read().ljust(MB, b'\0'))
+    port = free_port()
+    with Running(c, screen(disk) + ['--display', 'vnc:%d' % port], until=rb'Booting from 0000:7c00'):
+        v = until('a VNC server', lambda: connected(port))
+        require(v.name == 'guest', 'it is called %s' % v.name)
+        until('its greeting', lambda: not is_blank(cell(seen(v), 2, 0)))
+        require((v.width, v.height) == (720, 400), 'it is %d by %d' % (v.width, v.height))
+        v.key(ord('a'))
+        until('an a as in SeaBIOS', lambda: cell(seen(v), 2, 7) == cell(v.lines, 0, 2))
+        v.point(0, 10, 10)
+        v.point(1, 20, 5)
+        v.key(ord('g'))
+        wanted = [0xaa00aa if 0x5a >> (7 - x % 8) & 1 else 0 for x in range(640)]
+        until('mode 12h', lambda: seen(v)[-1] == wanted and (v.width, v.height) == (640, 480))
+        until('the picture of the screenshot', lambda: shot(c)[2] == seen(v))
+        v.s.close()
+        ctl_view = c.start(['view', '--port', str(port)])
+        status, text = c.finish(ctl_view, 30)
+        require(status == 2 and 'cannot be had' in text, 'two servers at one port: %d, %s' % (status, text))
+
+
+def connected(port):
+    try:
+        return Viewer(port)
+    except OSError:
+        return None
+
+
+def seen(v):
+    v.update(True)
+    return v.lines
+
+
 def answers(c):
     try:
         return ask(c, 'list')
@@ -195,4 +292,5 @@ def tests():
         Test('screen: bars', bars),
         Test('screen: typed and shown', session(['--mmu', 'ept'])),
         Test('screen: typed and shown, shadow', session(['--mmu', 'shadow'])),
+        Test('screen: a VNC viewer', viewed),
         Test('screen: none', mouse_and_no_screen)]

@@ -57,7 +57,7 @@ enum {
 	OPTION_VPIDS,
 	OPTION_BIOS,
 	OPTION_NO_VM86,
-	OPTION_OPTION_ROM, OPTION_VGA,
+	OPTION_OPTION_ROM, OPTION_VGA, OPTION_DISPLAY,
 	OPTION_GDB, OPTION_GDB_ARCH, OPTION_PAUSED,
 };
 
@@ -85,6 +85,7 @@ static const struct option names[] = {
 	{ "bios", required_argument, NULL, OPTION_BIOS },
 	{ "option-rom", required_argument, NULL, OPTION_OPTION_ROM },
 	{ "vga", required_argument, NULL, OPTION_VGA },
+	{ "display", required_argument, NULL, OPTION_DISPLAY },
 	{ "initrd", required_argument, NULL, OPTION_INITRD },
 	{ "disk", required_argument, NULL, OPTION_DISK },
 	{ "module", required_argument, NULL, OPTION_MODULE },
@@ -185,6 +186,7 @@ static bool take_machine(struct options *options, int option, const char *value)
 	case OPTION_SNAPSHOT: options->snapshot = true; break;
 	case OPTION_STAY: options->stay = true; break;
 	case OPTION_GDB: options->gdb = value; break;
+	case OPTION_DISPLAY: options->display = value; break;
 	case OPTION_GDB_ARCH: options->gdb_arch = value; break;
 	default: return false;
 	}

@@ -31,6 +31,7 @@ struct options {
 	bool stay;
 	bool snapshot;                  /* of all disks that are not ro */
 	const char *workload;           /* for the default initramfs; null: its default */
+	const char *display;            /* null, "none", "vnc" or "vnc:PORT" */
 	const char *gdb, *gdb_arch;     /* where GDB comes to, or null; "auto", "i386" or "x86-64" */
 	const char *json, *keep, *output, *name;
 	unsigned timeout;               /* seconds; 0: none */

@@ -82,8 +82,7 @@ bool key_of_keysym(uint32_t keysym, uint8_t *how, uint8_t *code)
 
 /* ---- to the guest ---- */
 
-/* How many of them have found room; -1: error is one sentence. */
-static int send_some(struct ctl *ctl, const char *vm, const uint8_t *bytes, size_t count, char *error, size_t size)
+int keys_try(struct ctl *ctl, const char *vm, const uint8_t *bytes, size_t count, char *error, size_t size)
 {
 	struct bytes request = { 0 };
 	cJSON *answer;
@@ -106,7 +105,7 @@ bool keys_send(struct ctl *ctl, const char *vm, const uint8_t *bytes, size_t cou
 	unsigned waited = 0;
 
 	while (count > 0) {
-		int taken = send_some(ctl, vm, bytes, count < AT_ONCE ? count : AT_ONCE, error, size);
+		int taken = keys_try(ctl, vm, bytes, count < AT_ONCE ? count : AT_ONCE, error, size);
 
 		if (taken < 0)
 			return false;

@@ -51,6 +51,8 @@ bool key_of_keysym(uint32_t keysym, uint8_t *how, uint8_t *code);
 /* Presses or releases keys, of which there are `count` pairs in bytes, as fast as the guest takes them. false: error is
  * one sentence. */
 bool keys_send(struct ctl *ctl, const char *vm, const uint8_t *bytes, size_t count, char *error, size_t size);
+/* Once, without waiting: how many of them have found room; -1: error is one sentence. */
+int keys_try(struct ctl *ctl, const char *vm, const uint8_t *bytes, size_t count, char *error, size_t size);
 /* A movement, to the right and down; buttons: 1 left, 2 right, 4 middle. */
 bool mouse_send(struct ctl *ctl, const char *vm, unsigned buttons, int x, int y, int wheel, char *error, size_t size);
 

@@ -11,6 +11,7 @@
 #include "tool/run/console.h"
 #include "tool/emulator/bochs_cpus.h"
 #include "tool/gdb/gdb.h"
+#include "tool/view/view.h"
 #include "tool/emulator/iso.h"
 #include "tool/run/json.h"
 #include "tool/run/report.h"
@@ -164,6 +165,7 @@ static void end_natively(struct session *session)
 static void open_control(struct session *session)
 {
 	char error[300], *name;
+	uint64_t port;
 
 	session->control = (struct control){ .listener = -1, .active = -1, .heard = counters_heard,
 		.context = session };
@@ -179,6 +181,8 @@ static void open_control(struct session *session)
 	}
 	if (session->options->gdb != NULL)
 		session->gdb = gdb_start(session->options->gdb, session->options->gdb_arch, name);
+	if (session->options->display != NULL && view_display(session->options->display, &port) && port != 0)
+		session->view = view_start(port, name);
 	free(name);
 }
 
@@ -188,6 +192,18 @@ static void hide_faults(const struct emulator *emulator, struct machines *machin
 	if (emulator->hides != NULL)
 		machines->hide = machines->hide != NULL ? text("%s,%s", machines->hide, emulator->hides)
 							: emulator->hides;
+}
+
+static void check_display(const struct options *options)
+{
+	uint64_t port;
+
+	if (options->display == NULL)
+		return;
+	if (!view_display(options->display, &port))
+		die(STATUS_USAGE, "--display must be none, vnc or vnc:PORT, not %s", options->display);
+	if (port != 0 && options->vm_file == NULL && (options->vm.given & BIT(CONFIG_VGA)) == 0)
+		die(STATUS_USAGE, "--display vnc shows a display, which --vga std gives a guest");
 }
 
 /* What can be said without a machine: ends the program where something cannot be. */
@@ -204,6 +220,7 @@ static void prepare(struct session *session, struct machines *machines)
 	check_cpu(&session->emulator, machines);
 	check_json(options->json);
 	gdb_check(options);
+	check_display(options);
 	iso_check_hypervisor(hypervisor);
 	free(hypervisor);
 }
@@ -254,6 +271,8 @@ int run(const struct options *options)
 	control_close(&session.control);
 	if (session.gdb > 0)
 		gdb_wait(session.gdb);
+	if (session.view > 0)
+		gdb_wait(session.view);
 	disconnect_wires(&session);
 	return tell_and_free(&session);
 }

@@ -37,7 +37,7 @@ struct session {
 	struct run_result result;
 	char *work;
 	pid_t pid;
-	pid_t gdb;                              /* what GDB talks to; 0: nothing */
+	pid_t gdb, view;                              /* what GDB talks to; 0: nothing */
 	bool alive;
 	enum ending ending;
 	int signal;                             /* that interrupted us */

@@ -153,7 +153,7 @@ static inline bool access_served(struct vcpu *v, struct hvm_apic_access a)
 /* Here the exit does not say that. */
 static const struct insn_cache *decoded_access(struct vcpu *v, gpa_t gpa)
 {
-	const struct insn_cache *c = gpa.v & 3 ? NULL : decoded(v);
+	const struct insn_cache *c = decoded(v);
 
 	return c && leads_to(v, c, gpa) ? c : NULL;
 }
@@ -165,7 +165,7 @@ bool apic_served(struct vcpu *v, gpa_t gpa)
 	if (VM_KEPT(SERVED_ACTIVE, !lapic_mmio_active(&v->lapic)) ||
 	    VM_KEPT(SERVED_BASE, align_down(gpa.v, PAGE_SIZE) != lapic_base_gpa(&v->lapic)))
 		return false;
-	c = decoded_access(v, gpa);
+	c = gpa.v & 3 ? NULL : decoded_access(v, gpa);
 	if (!c)
 		return false;
 	serve(v, c, gpa.v & (PAGE_SIZE - 1));
@@ -195,6 +195,10 @@ bool device_served(struct vcpu *v, gpa_t gpa)
 	uint64_t *gpr;
 
 	if (!c)
+		return false;
+	if (planes_served(v, gpa, c))
+		return true;
+	if (gpa.v & 3)
 		return false;
 	if (!is_mov(c))
 		return other_served(v, c, gpa);

@@ -46,4 +46,10 @@ enum emulate_access emulation_cpuid(struct emulate *e, uint32_t leaf, uint32_t s
 enum emulate_access emulation_rdtsc(struct emulate *e, uint64_t *value);
 enum emulate_access emulation_invlpg(struct emulate *e, uint64_t linear);
 
+/* ---- vm/exit/planes.c: fill() and copy() of struct emulate_ops, for the display's planes ---- */
+unsigned emulation_fill(struct emulate *e, uint64_t to, uint64_t value, unsigned size, unsigned count);
+unsigned emulation_copy(struct emulate *e, uint64_t to, uint64_t from, unsigned size, unsigned count);
+/* The plain instruction c accesses gpa, which its operand leads to. true: that was the planes, and it is done. */
+bool planes_served(struct vcpu *v, gpa_t gpa, const struct insn_cache *c);
+
 #endif

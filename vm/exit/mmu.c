@@ -135,6 +135,9 @@ static inline bool known_mmio(struct vcpu *v, gpa_t gpa)
 {
 	if (unlikely(hvm_exit_delivery(&v->hvm) & EVENT_VALID))
 		VM_MUTANT(KNOWN_QUEUED, exit_requeue_event(v));
+	/* What is served here is no load of PDPTEs: the operand of the instruction leads there. */
+	if (gpa.v - VGA_APERTURE < VGA_APERTURE_SIZE && v->vm->video && device_served(v, gpa))
+		return true;
 	if (likely(served(v, gpa)))
 		return true;
 	if (may_load_pdptes(v, gpa))

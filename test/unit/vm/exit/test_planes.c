@@ -1,0 +1,146 @@
+/* Accesses to the display's planes, many at once or by one instruction (vm/exit/planes.c). */
+#include "test/unit/vm/fixture.h"
+
+#include "lib/vga.h"
+#include "vm/exit/emulation.h"
+
+static struct vm *vm;
+static struct emulate *e;
+static uint32_t *memory;
+
+static void indexed(uint16_t port, uint8_t index, uint8_t value)
+{
+	out_sized(port, 2, (uint32_t)value << 8 | index);
+}
+
+/* Paging is off: linear addresses are the guest's physical ones. */
+static void start_planes(void)
+{
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .firmware = true,
+					  .description = "vga vgabios\n" });
+	check_entry(0);
+	vm = bench.vm[0];
+	memory = vm->video->memory;
+	out(VGA_MISC_WRITE, 3);
+	indexed(VGA_SEQUENCER, VGA_SEQ_MAP_MASK, 0x0f);
+	indexed(VGA_SEQUENCER, VGA_SEQ_MEMORY, 0x06);
+	indexed(VGA_GRAPHICS, VGA_GC_MISC, 0x05);
+	indexed(VGA_GRAPHICS, VGA_GC_BIT_MASK, 0xff);
+	e = &bench.v->emulate;
+	e->opaque = bench.v;
+	e->cpl = 0;
+	bench.v->breakpoints = 0;
+}
+
+static void fills(void **state)
+{
+	(void)state;
+	start_planes();
+	indexed(VGA_SEQUENCER, VGA_SEQ_MAP_MASK, 0x05);
+	memset(vm->video->stdvga.vga.touched, 0, VGA_PAGES);
+	assert_int_equal(emulation_fill(e, VGA_APERTURE + 0x3f0, 0x81, 1, 80), 80);
+	assert_int_equal(memory[0x3ef], 0);
+	assert_int_equal(memory[0x3f0], 0x00810081);
+	assert_int_equal(memory[0x3f0 + 79], 0x00810081);
+	assert_int_equal(memory[0x3f0 + 80], 0);
+	assert_true(vm->video->stdvga.vga.touched[0] && vm->video->stdvga.vga.touched[1]);
+	assert_int_equal(emulation_fill(e, VGA_APERTURE, 0x1122, 2, 2), 2);
+	assert_int_equal(memory[0], 0x00220022);
+	assert_int_equal(memory[3], 0x00110011);
+	assert_int_equal(emulation_fill(e, 0x1000, 0x81, 1, 80), 0); /* memory */
+	assert_int_equal(emulation_fill(e, VGA_APERTURE + VGA_APERTURE_SIZE - 8, 0, 1, 80), 0);
+	assert_int_equal(emulation_fill(e, VGA_APERTURE + 0xfff0, 0x33, 1, 0x20), 0x20); /* the window ends there */
+	assert_int_equal(memory[0xffff], 0x00330033);
+	bench.v->breakpoints = 1;
+	assert_int_equal(emulation_fill(e, VGA_APERTURE, 0, 1, 80), 0);
+	bench.v->breakpoints = 0;
+	finish();
+}
+
+static void copies(void **state)
+{
+	uint8_t bytes[600];
+
+	(void)state;
+	start_planes();
+	for (unsigned n = 0; n < sizeof(bytes); n++)
+		bytes[n] = (uint8_t)(n * 7 + 1);
+	bench_poke(0x2000, bytes, sizeof(bytes));
+	assert_int_equal(emulation_copy(e, VGA_APERTURE, 0x2000, 1, 80), 80);
+	for (unsigned n = 0; n < 80; n++)
+		assert_int_equal(memory[n], bytes[n] * 0x01010101u);
+	assert_int_equal(memory[80], 0);
+	assert_int_equal(emulation_copy(e, VGA_APERTURE + 100, VGA_APERTURE, 2, 10), 10);
+	assert_int_equal(memory[119], bytes[19] * 0x01010101u);
+	assert_int_equal(memory[120], 0);
+	assert_int_equal(emulation_copy(e, 0x3000, VGA_APERTURE + 1, 4, 16), 16);
+	mmu_guest_read(&vm->mmu, GPA(0x3000), bytes + 100, 64);
+	assert_memory_equal(bytes + 100, bytes + 1, 64);
+	assert_true(emulation_copy(e, VGA_APERTURE, 0x2000, 1, 600) < 600); /* some at a time */
+	assert_int_equal(emulation_copy(e, 0x3000, 0x2000, 1, 80), 0); /* memory to memory */
+	assert_int_equal(emulation_copy(e, 0xf0000, VGA_APERTURE, 1, 80), 0); /* to ROM */
+	assert_int_equal(vm->video->stdvga.vga.latch, memory[64]); /* which has read nothing */
+	bench.v->breakpoints = 1;
+	assert_int_equal(emulation_copy(e, VGA_APERTURE, 0x2000, 1, 80), 0);
+	bench.v->breakpoints = 0;
+	finish();
+}
+
+/* While the aperture is the guest's own, and without a display, all of it is the emulator's. */
+static void not_planes(void **state)
+{
+	(void)state;
+	start_planes();
+	indexed(VGA_SEQUENCER, VGA_SEQ_MEMORY, 0x0e);
+	assert_int_equal(vm->video->place.plain, VGA_PLAIN_APERTURE);
+	assert_int_equal(emulation_fill(e, VGA_APERTURE, 0x81, 1, 80), 0);
+	assert_int_equal(emulation_copy(e, VGA_APERTURE, 0x2000, 1, 80), 0);
+	finish();
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .firmware = true });
+	e = &bench.v->emulate;
+	e->opaque = bench.v;
+	assert_int_equal(emulation_fill(e, VGA_APERTURE, 0x81, 1, 80), 0);
+	finish();
+}
+
+/* MOV, and what reads and writes; PUSH is the emulator's. */
+static void one_instruction(void **state)
+{
+	static const uint8_t code[][4] = {
+		{ 0x88, 0x15 }, { 0x8a, 0x15 }, { 0x00, 0x15 }, { 0x66, 0x89, 0x15 }, { 0xff, 0x35 } };
+	struct insn_cache c;
+
+	(void)state;
+	start_planes();
+	memory[5] = 0x11111111;
+	bench_gpr(GPR_RDX)[0] = 0x4222;
+	for (unsigned n = 0; n < ARRAY_SIZE(code); n++) {
+		uint8_t bytes[16] = { 0 };
+
+		memcpy(bytes, code[n], sizeof(code[n]));
+		assert_int_equal(emulate_decode(bytes, sizeof(bytes), EMULATE_PROT32, &c.insn), INSN_OK);
+		c.plain = (uint8_t)insn_plain(&c.insn);
+		e->rflags = RFLAGS_FIXED;
+		assert_int_equal(planes_served(bench.v, GPA(VGA_APERTURE + 5 + n % 2), &c), n != 4);
+		if (n == 0)
+			assert_int_equal(memory[5], 0x22222222);
+		else if (n == 1)
+			assert_int_equal(bench_gpr(GPR_RDX)[0] & 0xffff, 0x4200); /* offset 6 */
+		else if (n == 2)
+			assert_int_equal(memory[5], 0x22222222); /* and 0 is added */
+		else if (n == 3)
+			assert_int_equal(memory[7], 0x42424242);
+	}
+	assert_false(planes_served(bench.v, GPA(0x1000), &c));
+	finish();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fills), cmocka_unit_test(copies), cmocka_unit_test(not_planes),
+		cmocka_unit_test(one_instruction),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,118 @@
+/* vm/exit/planes.c - accesses to the display's planes, each of which exits: one that an instruction makes by itself,
+ * and those of repeated strings, many at once. */
+#include "vm/exit/emulation.h"
+
+#include "lib/mutants/mutate.h"
+
+/* Bytes that are filled, or copied, at once. */
+#define PIECE 512u
+
+/* Is it the planes', all of size bytes, and not memory of the guest's own? */
+static bool is_planes(const struct vm *vm, gpa_t gpa, unsigned size)
+{
+	return vm->video && gpa.v - VGA_APERTURE < VGA_APERTURE_SIZE &&
+	       gpa.v + size <= VGA_APERTURE + VGA_APERTURE_SIZE && vm->video->place.plain != VGA_PLAIN_APERTURE;
+}
+
+static uint32_t in_aperture(gpa_t gpa) { return (uint32_t)(gpa.v - VGA_APERTURE); }
+
+bool planes_served(struct vcpu *v, gpa_t gpa, const struct insn_cache *c)
+{
+	unsigned size = insn_operand_size(&c->insn);
+	struct vga *vga;
+	uint64_t value = 0;
+
+	if (!is_planes(v->vm, gpa, size) || VM_KEPT(PLANES_PUSH, c->plain == INSN_PLAIN_PUSH))
+		return false;
+	vga = &v->vm->video->stdvga.vga;
+	spin_lock(&v->vm->device_lock);
+	if (c->plain < INSN_PLAIN_STORE || c->plain == INSN_PLAIN_CHANGE)
+		value = vga_aperture.read(vga, in_aperture(gpa), size);
+	emulation_on_value(v, c, &value);
+	if (emulation_writes(c))
+		vga_aperture.write(vga, in_aperture(gpa), size, value);
+	spin_unlock(&v->vm->device_lock);
+	return true;
+}
+
+/* ---- strings ---- */
+
+/* No breakpoint is to be seen, and an access as the instruction makes it leads to gpa. */
+static bool leads_to(struct emulate *e, uint64_t linear, unsigned how, gpa_t *gpa)
+{
+	const struct vcpu *v = e->opaque;
+	uint32_t error;
+
+	return v->vm->video && !VM_KEPT(PLANES_BREAKPOINT, v->breakpoints) &&
+	       emulation_translate(e, linear, how, false, gpa, &error);
+}
+
+unsigned emulation_fill(struct emulate *e, uint64_t to, uint64_t value, unsigned size, unsigned count)
+{
+	struct vm *vm = ((struct vcpu *)e->opaque)->vm;
+	gpa_t gpa;
+
+	count = (unsigned)min_u64(count, PIECE / size);
+	if (!leads_to(e, to, EMULATE_HOW_WRITE, &gpa) || !is_planes(vm, gpa, size * count))
+		return 0;
+	spin_lock(&vm->device_lock);
+	vga_fill(&vm->video->stdvga.vga, in_aperture(gpa), value, size, count);
+	spin_unlock(&vm->device_lock);
+	return count;
+}
+
+static unsigned from_memory(struct vm *vm, gpa_t to, gpa_t from, unsigned bytes)
+{
+	uint8_t piece[PIECE];
+
+	if (mmu_guest_read(&vm->mmu, from, piece, bytes) != bytes)
+		return 0;
+	spin_lock(&vm->device_lock);
+	for (unsigned n = 0; n < bytes; n++)
+		vga_memory_write(&vm->video->stdvga.vga, in_aperture(to) + n, piece[n]);
+	spin_unlock(&vm->device_lock);
+	return bytes;
+}
+
+static unsigned to_memory(struct vm *vm, gpa_t to, gpa_t from, unsigned bytes)
+{
+	uint8_t piece[PIECE];
+
+	if (VM_KEPT(PLANES_TO_ROM, !emulation_is_memory(vm, to, true)))
+		return 0;
+	spin_lock(&vm->device_lock);
+	for (unsigned n = 0; n < bytes; n++)
+		piece[n] = vga_memory_read(&vm->video->stdvga.vga, in_aperture(from) + n);
+	spin_unlock(&vm->device_lock);
+	return (unsigned)mmu_guest_write(&vm->mmu, to, piece, bytes);
+}
+
+static unsigned within(struct vm *vm, gpa_t to, gpa_t from, unsigned size, unsigned count)
+{
+	struct vga *vga = &vm->video->stdvga.vga;
+
+	spin_lock(&vm->device_lock);
+	for (unsigned n = 0; n < size * count; n += size)
+		vga_aperture.write(vga, in_aperture(to) + n, size,
+				   vga_aperture.read(vga, in_aperture(from) + n, size));
+	spin_unlock(&vm->device_lock);
+	return size * count;
+}
+
+unsigned emulation_copy(struct emulate *e, uint64_t to, uint64_t from, unsigned size, unsigned count)
+{
+	struct vm *vm = ((struct vcpu *)e->opaque)->vm;
+	bool to_planes, from_planes;
+	gpa_t target, source;
+
+	count = (unsigned)min_u64(count, PIECE / size);
+	if (!leads_to(e, from, 0, &source) || !leads_to(e, to, EMULATE_HOW_WRITE, &target))
+		return 0;
+	to_planes = is_planes(vm, target, size * count);
+	from_planes = is_planes(vm, source, size * count);
+	if (to_planes && from_planes)
+		return within(vm, target, source, size, count) / size;
+	if (to_planes)
+		return from_memory(vm, target, source, size * count) / size;
+	return from_planes ? to_memory(vm, target, source, size * count) / size : 0;
+}
