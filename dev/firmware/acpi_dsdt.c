@@ -7,6 +7,7 @@
  *                       _PRT: pin n of slot s is GSI 10 or 11, by (s + n) mod 4; or empty: no device has a pin }
  *       Device (COM1) { _HID PNP0501, _UID 1, _CRS: IO (0x3f8, 8), IRQ 4 }
  *       Device (KBD_) { _HID PNP0303, _CRS: IO (0x60, 1), IO (0x64, 1), IRQ 1 } where there is one
+ *       Device (MOU_) { _HID PNP0F13, _CRS: IRQ 12 } likewise
  *       Device (RTC_) { _HID PNP0B00, _CRS: IO (0x70, 4), IRQ 8 }
  *       Device (PEVT) { _HID "QEMU0001", _CRS: IO (0x505, 1) }
  *       Device (C000) { _HID "ACPI0007", _UID 0 } ... one per processor
@@ -112,7 +113,7 @@ static void panic_device(struct acpi_writer *w)
 	aml_end(w, device);
 }
 
-static void keyboard(struct acpi_writer *w)
+static void keyboard_and_mouse(struct acpi_writer *w)
 {
 	size_t device = aml_device_begin(w, "KBD_"), crs;
 
@@ -122,6 +123,13 @@ static void keyboard(struct acpi_writer *w)
 	aml_io(w, PORT_KBC_DATA, 1);
 	aml_io(w, PORT_KBC_COMMAND, 1);
 	aml_irq(w, 1);
+	aml_resources_end(w, crs);
+	aml_end(w, device);
+	device = aml_device_begin(w, "MOU_");
+	hid(w, "PNP0F13");
+	aml_name(w, "_CRS");
+	crs = aml_resources_begin(w);
+	aml_irq(w, 12);
 	aml_resources_end(w, crs);
 	aml_end(w, device);
 }
@@ -144,7 +152,7 @@ void acpi_dsdt(struct acpi_writer *w, const struct acpi_config *config)
 	pci_root(w, config);
 	isa_device(w, "COM1", "PNP0501", 1, COM1_PORT, 8, COM1_IRQ);
 	if (config->ps2)
-		keyboard(w);
+		keyboard_and_mouse(w);
 	isa_device(w, "RTC_", "PNP0B00", 0, CMOS_INDEX, 4, 8);
 	panic_device(w);
 	for (unsigned n = 0; n < config->cpus; n++)

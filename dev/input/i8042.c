@@ -1,6 +1,7 @@
 /* dev/input/i8042.c - the keyboard controller and its keyboard; the mouse is in dev/input/mouse.c. */
 #include "dev/input/i8042.h"
 #include "dev/bus/bytes.h"
+#include "lib/mutants/mutate.h"
 
 /* The controller's commands. */
 enum {
@@ -28,7 +29,7 @@ static void choose(struct i8042 *k)
 	bool keyboard = k->count && !(k->command_byte & I8042_KEYBOARD_OFF);
 	bool mouse = k->mouse.count && !(k->command_byte & I8042_AUX_OFF);
 
-	if ((k->front == I8042_KEYBOARD && keyboard) || (k->front == I8042_MOUSE && mouse))
+	if ((k->front == I8042_KEYBOARD && keyboard) || VM_KEPT(KBC_FRONT, k->front == I8042_MOUSE && mouse))
 		return;
 	k->front = keyboard ? I8042_KEYBOARD : mouse ? I8042_MOUSE : I8042_NOTHING;
 }
@@ -129,7 +130,7 @@ static uint8_t set_1(uint8_t code)
 /* All of the bytes of a key, or nothing (KB2). */
 static bool say_all(struct i8042 *k, const uint8_t *bytes, unsigned n)
 {
-	if (k->count + n > I8042_QUEUE)
+	if (VM_KEPT(KEY_WHOLE, k->count + n > I8042_QUEUE))
 		return false;
 	for (unsigned i = 0; i < n; i++)
 		say(k, bytes[i]);

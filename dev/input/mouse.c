@@ -1,5 +1,6 @@
 /* dev/input/mouse.c - the mouse behind the keyboard controller's auxiliary port. */
 #include "dev/input/mouse.h"
+#include "lib/mutants/mutate.h"
 
 enum {
 	SCALE_OFF = 0xe6, SCALE_ON = 0xe7, SET_RESOLUTION = 0xe8, STATUS = 0xe9, STREAM = 0xea, READ = 0xeb,
@@ -52,7 +53,8 @@ static void packet(struct mouse *m)
 /* PM1, PM2. */
 static void send(struct mouse *m)
 {
-	while (m->enabled && !m->remote && !m->wrap && changed(m) && m->count + 4 <= MOUSE_QUEUE)
+	while (VM_LEFT_OUT_OR(MOUSE_ENABLED, m->enabled) && VM_LEFT_OUT_OR(MOUSE_REMOTE, !m->remote) && !m->wrap &&
+	       changed(m) && VM_LEFT_OUT_OR(MOUSE_WHOLE, m->count + 4 <= MOUSE_QUEUE))
 		packet(m);
 }
 

@@ -1,5 +1,6 @@
 /* dev/video/dispi.c - the Bochs display interface: modes of more colours, and the linear frame buffer. */
 #include "dev/video/vga.h"
+#include "lib/mutants/mutate.h"
 
 #define BPP_DEFAULT 8
 #define PLANAR_BPP 4
@@ -40,13 +41,13 @@ static void settle(struct vga *v)
 	d[DISPI_VIRT_HEIGHT] = (uint16_t)min_u64(memory_bytes(v) / bytes, 0xffff);
 	if (d[DISPI_YRES] > VGA_HEIGHT_MAX)
 		d[DISPI_YRES] = VGA_HEIGHT_MAX;
-	if (d[DISPI_YRES] > d[DISPI_VIRT_HEIGHT])
+	if (VM_KEPT(DISPI_HEIGHT, d[DISPI_YRES] > d[DISPI_VIRT_HEIGHT]))
 		d[DISPI_YRES] = d[DISPI_VIRT_HEIGHT];
 	if (!d[DISPI_YRES])
 		d[DISPI_YRES] = 1;
-	if (d[DISPI_X_OFFSET] > d[DISPI_VIRT_WIDTH] - d[DISPI_XRES])
+	if (VM_KEPT(DISPI_RIGHT, d[DISPI_X_OFFSET] > d[DISPI_VIRT_WIDTH] - d[DISPI_XRES]))
 		d[DISPI_X_OFFSET] = (uint16_t)(d[DISPI_VIRT_WIDTH] - d[DISPI_XRES]);
-	if (d[DISPI_Y_OFFSET] > d[DISPI_VIRT_HEIGHT] - d[DISPI_YRES])
+	if (VM_KEPT(DISPI_DOWN, d[DISPI_Y_OFFSET] > d[DISPI_VIRT_HEIGHT] - d[DISPI_YRES]))
 		d[DISPI_Y_OFFSET] = (uint16_t)(d[DISPI_VIRT_HEIGHT] - d[DISPI_YRES]);
 }
 
@@ -112,7 +113,7 @@ static bool may_write(const struct vga *v, unsigned reg, uint16_t value)
 	case DISPI_XRES: return !dispi_enabled(v) && value <= VGA_WIDTH_MAX;
 	case DISPI_YRES: return !dispi_enabled(v) && value <= VGA_HEIGHT_MAX;
 	case DISPI_BPP: return !dispi_enabled(v) && (!value || known_bpp(value));
-	case DISPI_BANK: return (uint32_t)value * VGA_BANK < memory_bytes(v);
+	case DISPI_BANK: return VM_LEFT_OUT_OR(DISPI_BANKS, (uint32_t)value * VGA_BANK < memory_bytes(v));
 	case DISPI_VIRT_WIDTH: case DISPI_X_OFFSET: case DISPI_Y_OFFSET: return true;
 	default: return false;
 	}

@@ -1,6 +1,7 @@
 /* dev/video/vga.c - its registers at 0x3b0 to 0x3df. */
 #include "dev/video/vga.h"
 #include "dev/bus/bytes.h"
+#include "lib/mutants/mutate.h"
 
 #define ALL_PLANES 0xfu
 /* Of the clock's time, a frame: 70 in a second of 449 lines, of which 400 are shown; of a line four fifths are. */
@@ -35,10 +36,10 @@ static void update_window(struct vga *v)
 
 static enum vga_plain plain_now(const struct vga *v)
 {
-	if (dispi_enabled(v) && (v->dispi[DISPI_ENABLE] & DISPI_LFB))
+	if (VM_KEPT(VGA_ONE_PLACE, dispi_enabled(v) && (v->dispi[DISPI_ENABLE] & DISPI_LFB)))
 		return VGA_PLAIN_LFB;
-	if (!(v->sequencer[VGA_SEQ_MEMORY] & VGA_MEMORY_CHAIN4) || v->map_mask != ~0u || v->window_base ||
-	    v->window_size < VGA_BANK)
+	if (!(v->sequencer[VGA_SEQ_MEMORY] & VGA_MEMORY_CHAIN4) || VM_KEPT(VGA_ALL_PLANES, v->map_mask != ~0u) ||
+	    VM_KEPT(VGA_AT_APERTURE, v->window_size < VGA_BANK)) /* windows elsewhere are smaller */
 		return VGA_PLAIN_NOWHERE;
 	return VGA_PLAIN_APERTURE;
 }
@@ -55,7 +56,7 @@ void vga_update(struct vga *v)
 	v->changed = true;
 	plain = plain_now(v);
 	offset &= v->doublewords * VGA_PLANES - 1;
-	if (plain == v->plain && offset == v->plain_offset)
+	if (plain == v->plain && VM_LEFT_OUT_OR(VGA_BANK_MOVES, offset == v->plain_offset))
 		return;
 	v->plain = plain;
 	v->plain_offset = offset;

@@ -4,6 +4,7 @@
  *
  * The four planes are worked on at once, as the bytes of a doubleword. */
 #include "dev/video/vga.h"
+#include "lib/mutants/mutate.h"
 
 #define EACH_PLANE 0x01010101u
 
@@ -61,7 +62,7 @@ uint8_t vga_memory_read(struct vga *v, uint32_t offset)
 {
 	uint32_t address = offset - v->window_base;
 
-	if (address >= v->window_size)
+	if (VM_KEPT(VGA_WINDOW_READ, address >= v->window_size))
 		return 0xff;
 	if (!chain4(v))
 		return plane_read(v, address);
@@ -142,7 +143,7 @@ void vga_memory_write(struct vga *v, uint32_t offset, uint8_t value)
 {
 	uint32_t address = offset - v->window_base;
 
-	if (address >= v->window_size)
+	if (VM_KEPT(VGA_WINDOW_WRITE, address >= v->window_size))
 		return;
 	if (!chain4(v))
 		plane_write(v, address, value);

@@ -1,4 +1,5 @@
-/* lib/mutants/video.h - what can be left out of a virtual machine's screen (vm/video.c). */
+/* lib/mutants/video.h - what can be left out of a virtual machine's screen (vm/video.c, vm/exit/planes.c, dev/video/),
+ * keyboard and mouse (dev/input/). */
 #ifndef VELLUM_LIB_MUTANTS_VIDEO_H
 #define VELLUM_LIB_MUTANTS_VIDEO_H
 
@@ -16,6 +17,21 @@
 	M(PLANES_PUSH, "leaving to the emulator who pushes what planes hold") \
 	M(PLANES_BREAKPOINT, "and strings, where there are breakpoints") \
 	M(PLANES_TO_ROM, "not copying from planes to what is no RAM") \
+	M(VGA_ALL_PLANES, "that what is the guest's own has all planes") \
+	M(VGA_AT_APERTURE, "and at 0xa0000 a window of its size") \
+	M(VGA_ONE_PLACE, "that the linear frame buffer takes the aperture's place") \
+	M(VGA_BANK_MOVES, "telling of another bank") \
+	M(VGA_WINDOW_READ, "that nothing answers outside of the window") \
+	M(VGA_WINDOW_WRITE, "and takes what is written") \
+	M(DISPI_HEIGHT, "that what is shown lies in the memory") \
+	M(DISPI_RIGHT, "and not beyond the end of its lines") \
+	M(DISPI_DOWN, "and not below the last of them") \
+	M(DISPI_BANKS, "the number of banks") \
+	M(KBC_FRONT, "that no key comes before the mouse's byte that is there") \
+	M(KEY_WHOLE, "refusing a key that there is no room for") \
+	M(MOUSE_ENABLED, "packets while reporting is enabled only") \
+	M(MOUSE_REMOTE, "and not in remote mode") \
+	M(MOUSE_WHOLE, "packets as a whole") \
 	M(VIDEO_REQUEST, "asking the virtual CPUs for that when a register is written")
 
 #endif

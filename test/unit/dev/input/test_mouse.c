@@ -98,9 +98,10 @@ static void full(void **state)
 
 	(void)state;
 	enable();
-	while (mouse_move(&m, 0, 10, 0, 0))
-		x += 10;
-	x += 10;
+	for (unsigned n = 0; n < 30; n++)
+		mouse_move(&m, 0, 10, 0, 0);
+	x += 300;
+	assert_false(mouse_move(&m, 0, 0, 0, 0));
 	assert_int_equal(m.count % 3, 0);
 	for (unsigned n = 0; n < 50; n++)
 		mouse_move(&m, 0, 1, 0, 0);
