@@ -4,8 +4,8 @@
 #
 #   bench/planes.sh [BUILD]      BUILD is build by default
 #
-# Status 1 when a limit is exceeded or a run fails: 900 for a byte under ept (400 is what was set, and is not met), 16,000
-# for a line, which is one exit.
+# Status 1 when a limit is exceeded or a run fails: 900 for a byte under ept (400 is what was set, and is not met),
+# 16,000 for a line, which is one exit.
 set -uo pipefail
 build=${1:-build}
 work=$(mktemp -d)
@@ -28,7 +28,8 @@ END
 status=0
 for mmu in ept shadow vtlb brute; do
 	"$build/vellum" run --bios seabios --vga std --disk "$work/planes.img,ro" --mem 64M --clock host --timeout 100 \
-		--mmu $mmu >"$work/$mmu" 2>&1 || { tail -n 5 "$work/$mmu" >&2; fail "planes under $mmu did not end well"; }
+		--mmu $mmu >"$work/$mmu" 2>&1 ||
+		{ tail -n 5 "$work/$mmu" >&2; fail "planes under $mmu did not end well"; }
 	tr -d '\r' <"$work/$mmu" | awk -v mmu=$mmu '$1 == "BENCH" {
 		printf "%-8s%-24s%8d\n", mmu, $2, $4
 		if (mmu == "ept" && $2 ~ /byte/ && $4 > 900 || $2 ~ /line/ && $4 > 16000) { bad = 1 }

@@ -202,8 +202,8 @@ static enum emulate_result several_outs(struct emulate *e, const struct insn *i,
 	return several_io(e, i, false, most, done);
 }
 
-/* Elements from an offset on that lie in one page, in the segment, and before the offset wraps; of most. Where the first
- * is. 0: not two. */
+/* Elements from an offset on that lie in one page, in the segment, and before the offset wraps; of most. Where the
+ * first is. 0: not two. */
 static unsigned in_a_row(struct emulate *e, const struct insn *i, unsigned seg, unsigned reg, unsigned how,
 			 uint64_t most, uint64_t *linear)
 {
