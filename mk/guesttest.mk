@@ -1,7 +1,7 @@
 # The test kernels: build/guest/test/NAME.elf, Multiboot 1, freestanding. A name of GUEST_TEST64 is built for long mode
 # and then given the ELF32 wrapping that Multiboot demands.
 GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32 legacy32 realmode hostile32 flood32 irql32 \
-	irql32pae lives patch32 tprcost32 planes
+	irql32pae lives patch32 tprcost32 planes small32
 GUEST_TEST64 := paging64 msr-cpuid timer exitcost memory chaos tables emulated stay dirty hostile neighbour flood lost \
 	sysret nullss irql64 ipicost tprcost64
 GUEST_TEST_LIB := rt pages

@@ -192,7 +192,7 @@ bool video_add(struct vm *vm)
 	const struct boot_module *rom;
 
 	if (!vm->config->vga[0])
-		return true;
+		return firmware_given(vm) || vga_text_init(&vm->text, &vm->pio, vm_device_timers(vm));
 	rom = vm_find_module(vm, vm->config->vga, "VGA BIOS");
 	if (!rom)
 		return false;

@@ -250,7 +250,8 @@ struct vm {
 	struct piix piix;       /* with a firmware or IDE drives only; what follows, with a firmware only */
 	struct dma8237 dma8237;
 	struct i8042 i8042;
-	struct vm_video *video; /* NULL: it has no screen */
+	struct vm_video *video; /* NULL: it has no display */
+	struct vga text;        /* without a firmware: the text screen that one would leave */
 	struct debugcon debugcon;
 	struct guest_memory memory; /* as devices reach it */
 	struct ports ports;

@@ -1,6 +1,7 @@
 /* dev/serial/uart.c - the registers of the 16550A. National Semiconductor PC16550D data sheet. */
 #include "dev/serial/uart.h"
 #include "dev/bus/bytes.h"
+#include "lib/mutants/mutate.h"
 
 #define LSR_EMPTY (LSR_THRE | LSR_TEMT)
 
@@ -24,9 +25,17 @@ static uint8_t uart_iir(const struct uart *u)
 	return IIR_NONE;
 }
 
+/* U2 */
+static bool lets_out(const struct uart *u)
+{
+	if (VM_KEPT(UART_LOOP, u->mcr & MCR_LOOP))
+		return false;
+	return VM_LEFT_OUT_OR(UART_GATE, u->mcr & MCR_OUT2) || VM_KEPT(UART_UNGATED, !u->gated);
+}
+
 static void uart_update(struct uart *u)
 {
-	bool level = uart_iir(u) != IIR_NONE && (u->mcr & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2;
+	bool level = uart_iir(u) != IIR_NONE && lets_out(u);
 	if (level != u->asserted) {
 		u->asserted = level;
 		irq_set(&u->irq, level);
@@ -219,6 +228,7 @@ static void uart_write(void *dev, uint16_t port, uint8_t value)
 		break;
 	case UART_MCR:
 		u->mcr = value & 0x1f;
+		u->gated |= (value & MCR_OUT2) != 0;
 		msr_update(u);
 		uart_update(u);
 		break;
@@ -251,6 +261,7 @@ void uart_reset(struct uart *u)
 	u->lcr = 0;
 	u->ier = 0;
 	u->mcr = 0;
+	VM_MUTANT(UART_RESET, u->gated = false);
 	u->lsr = LSR_EMPTY;
 	u->msr = MODEM_READY;
 	u->fcr = 0;

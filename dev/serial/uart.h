@@ -5,7 +5,9 @@
  * character times).
  *
  * U1  lsr's THRE and TEMT are set unless the last transmitted byte left the sink without room.
- * U2  the line is asserted if and only if an enabled interrupt is pending and MCR lets it out (OUT2, no loopback). */
+ * U2  the line is asserted if and only if an enabled interrupt is pending and MCR lets it out: no loopback, and OUT2, once
+ *     the guest has set that since its reset. On a PC that output gates the interrupt, and who knows so sets it. Kernels
+ *     that have only ever seen QEMU, which has no gate there, never set it, and get their interrupts all the same. */
 #ifndef VELLUM_DEV_UART_H
 #define VELLUM_DEV_UART_H
 
@@ -17,6 +19,7 @@ struct uart {
 	uint8_t lcr, ier, mcr, lsr;
 	bool thre_pending; /* the "transmitter empty" interrupt, until IIR is read or THR is written */
 	bool asserted;     /* the level of the line */
+	bool gated;        /* OUT2 has been set since the reset */
 	void (*tx)(void *ctx, uint8_t byte);
 	bool (*tx_room)(void *ctx); /* NULL: there is always room */
 	void *ctx;

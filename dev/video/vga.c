@@ -263,15 +263,20 @@ void vga_reset(struct vga *v)
 	vga_update(v);
 }
 
-bool vga_init(struct vga *v, struct pio_space *pio, struct mmio_space *mmio, struct timers *timers, void *memory,
-	      uint32_t bytes, void (*plain_changed)(void *ctx), void *ctx)
+bool vga_add_ports(struct vga *v, struct pio_space *pio)
 {
 	static const struct pio_ops ports = { vga_port_in, vga_port_out };
 
+	return pio_add(pio, VGA_PORTS, VGA_PORTS_END - VGA_PORTS, &ports, v);
+}
+
+bool vga_init(struct vga *v, struct pio_space *pio, struct mmio_space *mmio, struct timers *timers, void *memory,
+	      uint32_t bytes, void (*plain_changed)(void *ctx), void *ctx)
+{
 	*v = (struct vga){ .timers = timers, .memory = memory, .doublewords = bytes / VGA_PLANES };
 	vga_reset(v);
 	v->plain_changed = plain_changed;
 	v->ctx = ctx;
-	return pio_add(pio, VGA_PORTS, VGA_PORTS_END - VGA_PORTS, &ports, v) && dispi_init(v, pio) &&
+	return vga_add_ports(v, pio) && dispi_init(v, pio) &&
 	       mmio_add(mmio, VGA_APERTURE, VGA_APERTURE_SIZE, &vga_aperture, v);
 }

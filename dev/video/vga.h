@@ -9,7 +9,9 @@
  *        VGA_HEIGHT_MAX pixels.
  *   VG2  The guest has the memory as its own (.plain) in one place at a time at most: at the linear frame buffer, while
  *        the display interface is enabled with it; else in the aperture, while that is chain-4 with all planes. There a
- *        byte that is written is stored, and one that is read is what was stored: nothing else follows from either. */
+ *        byte that is written is stored, and one that is read is what was stored: nothing else follows from either.
+ *   VG3  One without memory (vga_text_init) has .doublewords 0, and only its registers are reached: none of them reads
+ *        or writes memory. */
 #ifndef VELLUM_DEV_VGA_H
 #define VELLUM_DEV_VGA_H
 
@@ -58,11 +60,18 @@ struct vga {
 bool vga_init(struct vga *v, struct pio_space *pio, struct mmio_space *mmio, struct timers *timers, void *memory,
 	      uint32_t bytes, void (*plain_changed)(void *ctx), void *ctx);
 void vga_reset(struct vga *v);
+/* Its registers at 0x3b0 to 0x3df. false: the ports are taken. */
+bool vga_add_ports(struct vga *v, struct pio_space *pio);
 /* A register at one of VGA's ports, and of the display interface by its number. */
 uint8_t vga_port_read(void *vga, uint16_t port);
 void vga_port_write(void *vga, uint16_t port, uint8_t value);
 /* Of what has been written, what follows from it. */
 void vga_update(struct vga *v);
+
+/* ---- vga_text.c ---- */
+/* The registers alone, in text mode 3: there is no memory, nothing at the aperture, and no display interface (VG3).
+ * false: ports are taken. */
+bool vga_text_init(struct vga *v, struct pio_space *pio, struct timers *timers);
 
 /* ---- dispi.c ---- */
 bool dispi_init(struct vga *v, struct pio_space *pio);

@@ -28,6 +28,11 @@
 	M(VIRTQ_INDIRECT_BYTES, "and tables of part of a descriptor") \
 	M(VIRTQ_NESTED, "and those within a table") \
 	M(BLK_SLOT, "giving a slot back when its request is answered") \
+	M(UART_LOOP, "that no interrupt leaves a serial port in loopback") \
+	M(UART_GATE, "that OUT2 gates it, once a guest has set that") \
+	M(UART_UNGATED, "and does not before") \
+	M(UART_RESET, "nor again behind a reset") \
+	M(TEXT_PROTECT, "that the timing of the text screen is protected") \
 	M(MSIX_VECTOR, "the range of a vector") \
 	M(MSIX_MASK, "holding a message of a vector that is masked") \
 	M(PCI_FULL, "the end of the bus's devices") \

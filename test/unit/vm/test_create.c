@@ -3,6 +3,7 @@
 
 #include "host/frames.h"
 #include "lib/multiboot.h"
+#include "lib/vga.h"
 
 static const uint8_t *ram(uint64_t gpa) { return mmu_guest_ptr(&bench.v->vm->mmu, GPA(gpa), 1, false); }
 
@@ -43,6 +44,18 @@ static void what_is_loaded(void **state)
 	assert_memory_equal(ram(0x400), "\xf8\x03", 2);
 	assert_memory_equal(ram(0x40e), "\xc0\x9f", 2);
 	assert_memory_equal(ram(0x413), "\x7f\x02", 2);
+	/* A text screen of colour in mode 3, empty, its cursor at the beginning. */
+	assert_memory_equal(ram(0x410), "\x22\x02", 2);
+	assert_memory_equal(ram(0x449), "\3\x50\0\0\x10\0\0", 7);
+	for (unsigned n = 0x450; n < 0x460; n++)
+		assert_int_equal(*ram(n), 0);
+	assert_memory_equal(ram(0x460), "\7\6\0\xd4\3", 5);
+	assert_memory_equal(ram(0x484), "\x18\x10\0", 3);
+	for (unsigned n = 0; n < 80 * 25; n++)
+		assert_memory_equal(ram(0xb8000 + 2 * n), " \7", 2);
+	assert_int_equal(*ram(0xb8000 + 2 * 80 * 25), 0);
+	out_sized(VGA_CRTC, 2, 0x5a00 | VGA_CRTC_CURSOR_LOW);
+	assert_int_equal(pio_in(&bench.v->vm->pio, VGA_CRTC + 1, 1), 0x5a);
 	for (unsigned n = 0; n < 256; n++)
 		assert_memory_equal(ram(4 * n), "\x53\xff\x00\xf0", 4);
 	assert_int_equal(*ram(0xfff53), 0xcf);

@@ -104,6 +104,37 @@ static void test_thre_interrupt(void **state)
 	assert_int_equal(inb(pc, IIR), 0xc1);
 }
 
+/* A kernel that leaves OUT2 alone gets its interrupts, as under QEMU; one that has set it once has a PC's gate. */
+static void test_gate(void **state)
+{
+	(void)state;
+	outb(pc, MCR, 0);
+	outb(pc, IER, IER_RX);
+	assert_false(line());
+	assert_true(uart_receive(&pc->uart, 'a'));
+	assert_true(line());
+	outb(pc, MCR, MCR_DTR | MCR_RTS);
+	assert_true(line());
+	outb(pc, MCR, MCR_LOOP); /* in loopback it is driven inactive all the same */
+	assert_false(line());
+	outb(pc, MCR, MCR_OUT2);
+	assert_true(line());
+	outb(pc, MCR, MCR_DTR | MCR_RTS);
+	assert_false(line());
+	outb(pc, MCR, MCR_OUT2 | MCR_LOOP);
+	assert_false(line());
+	outb(pc, MCR, 0);
+	assert_false(line());
+	uart_reset(&pc->uart);
+	outb(pc, IER, IER_RX);
+	assert_true(uart_receive(&pc->uart, 'b'));
+	assert_true(line());
+	/* Set in loopback it has been set, too: so do who look for the port. */
+	outb(pc, MCR, MCR_OUT2 | MCR_LOOP);
+	outb(pc, MCR, 0);
+	assert_false(line());
+}
+
 /* Without an IIR read between, the controller must still see an edge for each character. */
 static void test_thre_edges(void **state)
 {
@@ -220,6 +251,7 @@ int main(void)
 		T(test_probe),		T(test_polled_output),	    T(test_sink_without_room),
 		T(test_thre_interrupt), T(test_thre_edges),	    T(test_receive),
 		T(test_loopback),	T(test_interrupt_priority), T(test_reset),
+		T(test_gate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
