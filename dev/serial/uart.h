@@ -5,9 +5,9 @@
  * character times).
  *
  * U1  lsr's THRE and TEMT are set unless the last transmitted byte left the sink without room.
- * U2  the line is asserted if and only if an enabled interrupt is pending and MCR lets it out: no loopback, and OUT2, once
- *     the guest has set that since its reset. On a PC that output gates the interrupt, and who knows so sets it. Kernels
- *     that have only ever seen QEMU, which has no gate there, never set it, and get their interrupts all the same. */
+ * U2  the line is asserted if and only if an enabled interrupt is pending and MCR lets it out: no loopback, and OUT2,
+ *     once the guest has set that since the reset. On a PC that output gates the interrupt, and who knows so sets it.
+ *     Kernels that have only ever seen QEMU, which has no gate there, never set it, and get theirs all the same. */
 #ifndef VELLUM_DEV_UART_H
 #define VELLUM_DEV_UART_H
 

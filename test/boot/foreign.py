@@ -1,9 +1,10 @@
-"""Guests that are neither Linux alone nor ours: Xen with a Debian dom0, which it gets as modules, and memtest86+."""
+"""Guests that are neither Linux alone nor ours: Xen with a Debian dom0, which it gets as modules, GNU Mach, memtest86+
+and iPXE."""
 
 import os
 
 import report
-from runner import Test, require
+from runner import NEVER, Test, require
 
 LIMIT = 600
 
@@ -35,6 +36,25 @@ def memtest(c):
           expect=[r'Memtest86\+ v\d', r'Status: Testing', r'Errors: 0'])
 
 
+def mach(c):
+    """It gets no server to start, and says so; that is behind its memory, its clock and its console."""
+    c.run(['run', '--timeout=8', '--mem', '64M', '--kernel', file(c, 'foreign/gnumach'), '--initrd', 'none',
+           '--append', 'console=com0'], status=124, limit=60,
+          never=[p for p in NEVER if p != 'panic'],
+          expect=[r'^GNU Mach \d', r'biosmem: 0+100000:0+4000000, available', r'RTC time is 20\d\d-',
+                  r'bootstrap_create: No bootstrap code loaded with the kernel'])
+
+
+def ipxe(c):
+    """Twice it waits two seconds for a key. Then it gives back to the firmware, which finds nothing to boot."""
+    c.run(['run', '--timeout=%d' % (LIMIT - 20), '--mem', '64M', '--bios', 'seabios', '--kernel',
+           file(c, 'foreign/ipxe.lkrn'), '--initrd', 'none'], limit=LIMIT,
+          expect=[r'iPXE initialising devices\.\.\.ok', r'Open Source Network Boot Firmware',
+                  r'Press Ctrl-B for the iPXE command line', r'No bootable device'])
+
+
 def tests(everything):
     return [xen(m) for m in (('ept', 'shadow', 'vtlb') if everything else ('ept',))] + [
+        Test('foreign: GNU Mach', mach),
+        Test('foreign: iPXE', ipxe),
         Test('foreign: memtest86+', memtest)]
