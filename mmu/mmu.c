@@ -63,7 +63,7 @@ bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_r
 	vcpu->tag.vpid = take_vpid(vm);
 	vcpu->tag.last_cpu = TAG_NO_CPU;
 	vcpu->root.vpid = vcpu->tag.vpid;
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	reserve_add_low(vm);
 	mmu_prepare(vm);
 	ok = vm->ops->vcpu_init(vcpu);
@@ -86,7 +86,8 @@ void mmu_vcpu_destroy(struct mmu_vcpu *vcpu)
 {
 	struct mmu_vm *vm = vcpu->vm;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
+	mmu_counters_keep(vcpu);
 	for (struct mmu_vcpu **v = &vm->vcpus; *v; v = &(*v)->next) {
 		if (*v == vcpu) {
 			*v = vcpu->next;
@@ -124,12 +125,31 @@ static void count_outcome(struct mmu_counters *c, enum mmu_outcome outcome)
 	}
 }
 
+/* true: answered without the lock. */
+static bool fault_beside(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, struct mmu_result *r)
+{
+	bool done;
+
+	if (!vcpu->vm->ops->beside || !mmu_beside_begin(vcpu))
+		return false;
+	vcpu->populate.wanted = false;
+	done = vcpu->vm->ops->beside(vcpu, fault, r);
+	mmu_beside_end(vcpu);
+	if (done) {
+		vcpu->counters.faults++;
+		count_outcome(&vcpu->counters, r->outcome);
+	}
+	return done;
+}
+
 struct mmu_result mmu_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault)
 {
 	struct mmu_vm *vm = vcpu->vm;
 	struct mmu_result r;
 
-	mmu_lock(vm);
+	if (fault_beside(vcpu, fault, &r))
+		return r;
+	mmu_lock_alone_as(vcpu);
 	vm->counters.faults++;
 	/* A walk and its access may have to bring in a page for each table and one for the data, and may lose some
 	 * again. */
@@ -157,7 +177,7 @@ struct mmu_result mmu_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault
 
 void mmu_unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 {
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	MUTANT(OVERLAY_UNMAPPED, overlay_drop(vm, first, pages));
 	vm->ops->unmap(vm, first, pages);
 	MUTANT(UNMAP_KICK, tag_synchronize(vm, NULL));
@@ -166,7 +186,7 @@ void mmu_unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 
 void mmu_write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 {
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	vm->ops->write_protect(vm, first, pages);
 	MUTANT(PROTECT_KICK, tag_synchronize(vm, NULL));
 	mmu_unlock(vm);
@@ -179,7 +199,7 @@ bool mmu_slot_add(struct mmu_vm *vm, const struct slot *slot)
 
 	if (slot->base.v > limit || slot->pages > limit - slot->base.v)
 		return false;
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	/* Where there was no slot nothing is mapped, nor are accesses to nowhere cached: nothing to drop. */
 	ok = slots_add(&vm->slots, slot);
 	mmu_unlock(vm);
@@ -191,7 +211,7 @@ bool mmu_slot_remove(struct mmu_vm *vm, gfn_t base)
 	struct slot *slot;
 	bool ok = false;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	slot = slots_find(&vm->slots, base);
 	if (slot && slot->base.v == base.v) {
 		overlay_drop(vm, base, slot->pages);
@@ -219,7 +239,7 @@ bool mmu_log_start(struct mmu_vm *vm, gfn_t base, uint64_t *bitmap)
 	struct slot *slot;
 	bool ok = false;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	slot = ram_slot(vm, base);
 	if (slot && !slot->dirty) {
 		memset(bitmap, 0, (slot->pages + 63) / 64 * sizeof(bitmap[0]));
@@ -250,7 +270,7 @@ bool mmu_log_collect(struct mmu_vm *vm, gfn_t base, uint64_t *out)
 	struct slot *slot;
 	bool ok = false;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	slot = ram_slot(vm, base);
 	if (slot && slot->dirty) {
 		for (uint64_t i = 0; i < (slot->pages + 63) / 64; i++) {
@@ -270,7 +290,7 @@ bool mmu_log_stop(struct mmu_vm *vm, gfn_t base)
 	struct slot *slot;
 	bool ok = false;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	slot = ram_slot(vm, base);
 	if (slot && slot->dirty) {
 		slot->dirty = NULL;
@@ -349,7 +369,7 @@ bool mmu_switch(struct mmu_vm *vm, const struct mmu_ops *ops)
 	void *old_priv = vm->priv;
 	bool ok;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	ok = make_room(vm, ops);
 	vm->ops = ops;
 	vm->priv = NULL;
@@ -373,7 +393,7 @@ bool mmu_unshadow(struct mmu_vm *vm, gpa_t gpa)
 {
 	bool ok;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	ok = overlay_drop(vm, gpa_gfn(gpa), 1) || (vm->ops->unshadow && vm->ops->unshadow(vm, gpa_gfn(gpa)));
 	mmu_unlock(vm);
 	return ok;
@@ -383,7 +403,7 @@ bool mmu_loosen(struct mmu_vm *vm, gpa_t gpa)
 {
 	bool ok;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	ok = overlay_drop(vm, gpa_gfn(gpa), 1) || (vm->ops->loosen && vm->ops->loosen(vm, gpa_gfn(gpa)));
 	mmu_unlock(vm);
 	return ok;

@@ -3,9 +3,20 @@
 #ifndef VELLUM_MMU_EPT_H
 #define VELLUM_MMU_EPT_H
 
-#include "mmu/mmu.h"
+#include "mmu/inside.h"
 #include "mmu/mutate.h"
+#include "mmu/table/detached.h"
 #include "mmu/table/ptformat.h"
+
+struct ept_vm {
+	struct pt pt;
+	struct detached detached; /* for the flush of EPT translations */
+	hfn_t identity; /* the page that is shown at config.identity_map; HFN_NONE: none */
+	hfn_t self; /* the frame that holds this */
+};
+
+/* What is said of entries here holds for tables of five levels too. */
+extern const struct pt_format ept_format;
 
 /* A page that is never right (E4): W and X without R. */
 #define EPT_MMIO (EPT_W | EPT_X)
@@ -20,6 +31,17 @@ static inline uint64_t ept_mmio_leaf(const struct mmu_vm *vm)
 	MUTANT(MMIO_HIGH, leaf |= ept_mmio_high(vm));
 	return leaf;
 }
+
+/* Is it the page that is shown at config.identity_map? */
+bool ept_is_identity_map(const struct mmu_vm *vm, gfn_t gfn);
+/* The level of the leaf for gpa, whose page it is, where nothing is in its way (E2). */
+unsigned ept_leaf_level(const struct mmu_vm *vm, gpa_t gpa, const struct mmu_page *page);
+/* E1: shift: of the leaf, address bits. */
+uint64_t ept_make_leaf(const struct mmu_page *page, gfn_t gfn, unsigned shift);
+void ept_count_leaf(struct mmu_counters *c, unsigned level);
+
+/* Faults without the lock (mmu/ept/beside.c). */
+bool ept_beside(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, struct mmu_result *r);
 
 /* The guest's registers under EPT (mmu/ept/regs.c). */
 

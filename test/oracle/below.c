@@ -186,6 +186,8 @@ static void below_unlock(void *ctx, struct mmu_vm *mmu)
 		weave_unlock(w, vm);
 }
 
+static void below_wait(void *ctx, const bool *flag) { weave_wait_while(ctx, flag); }
+
 void below_init(struct world *w)
 {
 	w->below = (struct mmu_below){
@@ -198,6 +200,7 @@ void below_init(struct world *w)
 		.invept = below_invept,
 		.lock = below_lock,
 		.unlock = below_unlock,
+		.wait = below_wait,
 		.frame_alloc_low = w->c.low_frames ? NULL : below_alloc_low,
 		.ctx = w,
 	};

@@ -213,6 +213,17 @@ struct m_cpu *weave_cpu(struct world *w)
 
 uint64_t weave_turns(const struct world *w) { return w->weave->turns; }
 
+/* With the lock, and alone, unless all that others look at is their own; guest memory, with the lock. A fault that is
+ * served beside: an entry of its vCPU's own tables. */
+static bool may_store(const struct weave *b, bool to_guest)
+{
+	const struct mmu_vm *vm = &b->w->vm[0].mmu;
+
+	if (b->locked == b->now)
+		return to_guest || vm->alone || vm->ops->own_tables || MUTANT_OR(ALONE_SAID, false);
+	return b->now->v->mmu.beside && vm->ops->own_tables;
+}
+
 void weave_stored_to(void *ctx, bool to_guest)
 {
 	struct world *w = ctx;
@@ -224,7 +235,17 @@ void weave_stored_to(void *ctx, bool to_guest)
 
 	if (!b->now)
 		return;
-	if (b->locked != b->now)
-		fail(w, "what others look at is stored to without the VM's lock");
+	if (!may_store(b, to_guest))
+		fail(w, "what others look at is stored to by who is neither alone nor beside others");
 	weave_point(w, POINT_STORE);
+}
+
+void weave_beside_step(void *ctx) { weave_point(ctx, POINT_BESIDE); }
+
+void weave_wait_while(struct world *w, const bool *flag)
+{
+	if (w->weave && w->weave->now)
+		weave_wait(w->weave, WAIT_FLAG, flag);
+	else if (*flag)
+		fail(w, "nobody will end what is waited for");
 }

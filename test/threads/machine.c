@@ -93,6 +93,13 @@ static void below_lock(void *ctx, struct mmu_vm *vm)
 	pthread_mutex_lock(&((struct machine *)ctx)->lock);
 }
 
+static void below_wait(void *ctx, const bool *flag)
+{
+	(void)ctx;
+	while (__atomic_load_n(flag, __ATOMIC_ACQUIRE))
+		sched_yield();
+}
+
 static void below_unlock(void *ctx, struct mmu_vm *vm)
 {
 	(void)vm;

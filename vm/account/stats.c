@@ -258,6 +258,13 @@ static void stats_mmu(struct scope *s, const struct mmu_counters *c, uint64_t ta
 	stat(s, "tables.pages", table_pages);
 }
 
+static void stats_mmu_of(struct scope *s, const struct vm *vm)
+{
+	struct mmu_counters c = mmu_counters(&vm->mmu);
+
+	stats_mmu(s, &c, mmu_table_pages(&vm->mmu));
+}
+
 static void stats_phases(struct scope *s)
 {
 	phases_end(s->vm);
@@ -290,7 +297,7 @@ static void stats_mechanisms(struct scope *s)
 static void stats_run(struct scope *s)
 {
 	stats_exits(s, NULL);
-	stats_mmu(s, &s->vm->mmu.counters, mmu_table_pages(&s->vm->mmu));
+	stats_mmu_of(s, s->vm);
 	stat(s, "console.dropped", s->vm->console_dropped);
 	stat(s, "lapic.tpr_reads", stats_tpr(s->vm).reads);
 	stat(s, "lapic.tpr_writes", stats_tpr(s->vm).writes);
