@@ -41,8 +41,10 @@ bool mmu_beside_begin(struct mmu_vcpu *vcpu)
 	for (unsigned tries = 0; vm->below->lock && tries < BESIDE_TRIES; tries++) {
 		MUTANT(BESIDE_SAID, __atomic_store_n(&vcpu->beside, true, __ATOMIC_SEQ_CST));
 		seam_beside();
-		if (MUTANT_OR(BESIDE_LOOK, !__atomic_load_n(&vm->alone, __ATOMIC_SEQ_CST)))
+		if (MUTANT_OR(BESIDE_LOOK, !__atomic_load_n(&vm->alone, __ATOMIC_SEQ_CST))) {
+			vcpu->count = &vcpu->counters;
 			return true;
+		}
 		__atomic_store_n(&vcpu->beside, false, __ATOMIC_RELEASE);
 		wait_while(vm, &vm->alone);
 	}
@@ -52,6 +54,7 @@ bool mmu_beside_begin(struct mmu_vcpu *vcpu)
 void mmu_beside_end(struct mmu_vcpu *vcpu)
 {
 	seam_beside();
+	vcpu->count = &vcpu->vm->counters;
 	__atomic_store_n(&vcpu->beside, false, __ATOMIC_RELEASE);
 }
 

@@ -57,11 +57,8 @@ static inline void mmu_lock_alone_as(struct mmu_vcpu *vcpu)
 bool mmu_beside_begin(struct mmu_vcpu *vcpu);
 void mmu_beside_end(struct mmu_vcpu *vcpu);
 
-/* Where it is counted what is done for the vCPU: with the lock held, or beside. */
-static inline struct mmu_counters *mmu_counts(struct mmu_vcpu *vcpu)
-{
-	return vcpu->beside ? &vcpu->counters : &vcpu->vm->counters;
-}
+/* A fault of the vCPU's is being served beside: for its own CPU, and who is alone. */
+static inline bool mmu_is_beside(const struct mmu_vcpu *vcpu) { return vcpu->count == &vcpu->counters; }
 
 /* The vCPU ends: what was counted for it stays. */
 void mmu_counters_keep(struct mmu_vcpu *vcpu);

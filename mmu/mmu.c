@@ -59,6 +59,7 @@ bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_r
 		vcpu->memo[n].page = MEMO_NONE;
 	vcpu->mmio_gfn = vcpu->repaired_gfn = GFN(~0ull);
 	vcpu->vm = vm;
+	vcpu->count = &vm->counters;
 	vcpu->regs = *regs;
 	vcpu->tag.vpid = take_vpid(vm);
 	vcpu->tag.last_cpu = TAG_NO_CPU;

@@ -224,8 +224,10 @@ struct mmu_vcpu {
 	gfn_t repaired_gfn;
 	uint32_t repaired_generation;
 	struct walk_memo memo[MEMO_FETCHES + 2 * MEMO_PAGES];
-	bool beside;             /* a fault is being served without the VM's lock (mmu/lock.h) */
-	struct mmu_counters counters; /* of what was done for the vCPU without the lock; its own CPU's */
+	bool beside;             /* a fault is being served without the VM's lock, if nobody is alone (mmu/lock.h) */
+	/* Where what is done for the vCPU is counted: .counters, its own CPU's, while a fault is served so; else the
+	 * VM's. */
+	struct mmu_counters *count, counters;
 	void *priv;              /* the mechanism's, for the vCPU */
 	struct mmu_face other;   /* the other mechanism's, while one is exchanged for another */
 };

@@ -27,6 +27,8 @@ static void below_idle(void *ctx, hfn_t frame)
 	uint8_t *p = phys_ptr(&w->phys, frame.v);
 	uint64_t nowhere = 0xffff00ull << PAGE_SHIFT | X_P | X_W | X_U | X_A | X_D;
 
+	if (weave_beside_now(w) && !w->vm[0].mmu.ops->own_tables)
+		fail(w, "mmu/ frees frame %llx while a fault is served beside (BE1)", (unsigned long long)frame.v);
 	for (unsigned i = 0; i < CPUS; i++)
 		if (m_reaches(&w->cpu[i], frame.v))
 			fail(w, "mmu/ frees frame %llx, which a CPU in the guest still reaches (S11)",

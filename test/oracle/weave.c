@@ -71,7 +71,8 @@ bool weave_all_quiet(const struct weave *b)
 	bool quiet = !b->locked && !b->alone;
 
 	for (unsigned i = 0; i < b->actors; i++)
-		quiet &= !in_instruction(b->actor[i].v) && !b->actor[i].v->pending && !b->actor[i].v->mmu.beside;
+		quiet &= !in_instruction(b->actor[i].v) && !b->actor[i].v->pending &&
+			 !b->actor[i].v->mmu.beside;
 	return quiet;
 }
 

@@ -71,6 +71,8 @@ void weave_unlock(struct world *w, struct vm *vm);
 /* Does who runs hold the lock? Without weaving: is it held? */
 bool weave_holds(struct world *w);
 void weave_kick(struct world *w, struct vcpu *v);
+/* Is any fault being served without the lock (mmu/lock.h)? */
+bool weave_beside_now(const struct world *w);
 /* Until *flag is false. */
 void weave_wait_while(struct world *w, const bool *flag);
 bool weave_enter(struct vcpu *v);

@@ -197,7 +197,7 @@ bool machine_make(struct machine *m, const struct mmu_ops *ops, bool vpid)
 	m->caps.pcid = m->caps.pku = m->caps.la57 = false;
 	m->below = (struct mmu_below){ .frame_alloc = below_alloc, .frame_free = below_free, .frame_ptr = below_ptr,
 				       .kick = below_kick, .invvpid = below_invvpid, .invept = below_invept,
-				       .lock = below_lock, .unlock = below_unlock, .ctx = m };
+				       .lock = below_lock, .unlock = below_unlock, .wait = below_wait, .ctx = m };
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_mutex_init(&m->frames, NULL);
 	pthread_mutex_init(&m->pages, NULL);
