@@ -101,7 +101,7 @@ static const struct crossing all[] = {
 	  { BY(0, LOG, 0, 0), BY(0, DROP, 0, 0), BY(0, LOOK, 0, 0), BY(0, LOOK, 1, 0) },
 	  { { S(STORE, 0), S(HEAR, 1), S(COLLECT, 0), S(STORE, 1) }, { S(STORE, 1), S(SAY, 1), S(STORE, 0) } } },
 	{ "a read and a write of one page, and a look at the log",
-	  { BY(0, LOG, 0, 0), BY(0, DROP, 0, 0), BY(0, LOOK, 1, 0) },
+	  { BY(0, LOOK, 0, 0), BY(0, LOG, 0, 0), BY(0, DROP, 0, 0), BY(0, LOOK, 1, 0) },
 	  { { S(LOOK, 0), S(HEAR, 1), S(COLLECT, 0), S(SAY, 2), S(HEAR, 3), S(COLLECT, 0) },
 	    { S(STORE, 0), S(SAY, 1), S(HEAR, 2), S(STORE, 0), S(SAY, 3) } } },
 	{ "an event is delivered into a table, and an access by it",
