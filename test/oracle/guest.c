@@ -77,9 +77,7 @@ static bool carry_out(struct vcpu *v, uint64_t va, struct x_access a, struct obs
 	return false;
 }
 
-/* An implicit access that the error code does not tell from an explicit one: without EPT the mechanism finds out by
- * trying, and may have set the leaf's dirty flag by then. */
-static bool in_disguise(const struct vcpu *v, struct x_access a)
+bool in_disguise(const struct vcpu *v, struct x_access a)
 {
 	return a.implicit && v->cpl != 3 && v->regs.ac && v->regs.cr4 & X_CR4_SMAP && !v->mmu.intercepts.ept;
 }

@@ -374,6 +374,9 @@ void spec_prolong(struct vm *vm, uint32_t change, uint64_t word);
 void spec_forget(struct vcpu *v);
 /* true where the guest's own staleness permits what was seen; *gpa is where the access went. */
 bool spec_stale(struct vcpu *v, uint64_t va, struct x_access a, const struct observed *o, uint64_t *gpa);
+/* An implicit access that the error code does not tell from an explicit one: without EPT the mechanism finds out by
+ * trying, and may have set the leaf's dirty flag by then (guest.c). */
+bool in_disguise(const struct vcpu *v, struct x_access a);
 /* true where a permitted walk of va reads a table entry at gpa. */
 bool spec_stale_table(struct vcpu *v, uint64_t va, struct x_access a, uint64_t gpa);
 /* Adopts the accessed and dirty flags that permitted walks of va may have set on their way. */

@@ -173,7 +173,7 @@ static void end_in_fault(struct search *s, uint32_t error, bool leaf)
 	if (s->for_table)
 		return;
 	if (!s->o) {
-		adopt_path(s, leaf, false, false);
+		adopt_path(s, leaf, in_disguise(s->v, s->a), false);
 		return;
 	}
 	if (s->o->how == SEEN_FAULT && s->o->error == error && adopt_path(s, leaf, false, false))
