@@ -656,6 +656,9 @@ struct exit_stat stats_exit(const struct vm *vm, unsigned code);
 uint64_t stats_ticks_of(const struct vm *vm, unsigned code, const struct exit_stat *e);
 /* Accesses to the TPR that were exits, or parts of one. */
 struct lapic_tpr_count stats_tpr(const struct vm *vm);
+/* How often its vCPUs' CPUs waited for locks, and how long, ticks, in turns that are over. */
+struct lock_count { uint64_t waits, ticks; };
+struct lock_count stats_locks(const struct vm *vm);
 /* Do such exits belong to what virtualizing the guest's memory costs? */
 bool stats_of_mechanism(unsigned code);
 /* The accounts so far of all VMs that have not told theirs, without their phases: what a panic says before its reason

@@ -39,7 +39,7 @@ static void take_numbers(struct vm_result *vm, const char *path, const cJSON *ob
 
 bool answer_apply(struct run_result *result, const char *json, enum counters known)
 {
-	static const char *const groups[] = { "exits", "instructions", "mmu_counters", "tables", "lapic", "disks",
+	static const char *const groups[] = { "exits", "instructions", "mmu_counters", "tables", "locks", "lapic", "disks",
 					      "console", "phases", "mechanisms" };
 	cJSON *answer = cJSON_Parse(json);
 	const cJSON *name = cJSON_GetObjectItemCaseSensitive(answer, "vm");

@@ -239,6 +239,10 @@ bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 		show_tpr_methods(j, vm);
 		json_close(j, '{');
 		show_disks(j, vm);
+		json_open(j, "locks", '{');
+		json_number(j, "waits", stats_locks(vm).waits);
+		json_number(j, "ticks", stats_locks(vm).ticks);
+		json_close(j, '{');
 		json_open(j, "console", '{');
 		json_number(j, "dropped", vm->console_dropped);
 		json_close(j, '{');
