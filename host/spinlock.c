@@ -1,4 +1,4 @@
-/* host/spinlock.c - waiting for a lock, and counting that (SP1). */
+/* host/spinlock.c - waiting for a lock, and counting that (WL1). */
 #include "host/spinlock.h"
 
 #include "host/percpu.h"

@@ -2,8 +2,9 @@
  * hypervisor runs with interrupts off but for two instructions in its idle loop). The order in which they may nest is
  * in docs/architecture.md.
  *
- * SP1  Who takes a free lock at once pays nothing for counting. Who waits counts the ticks, for its CPU (percpu.lock_ticks).
- * SP2  A struct fair_lock is given in the order of asking. */
+ * WL1  Who takes a free lock at once pays nothing for counting. Who waits counts the ticks, for its CPU
+ *      (percpu.lock_ticks).
+ * WL2  A struct fair_lock is given in the order of asking. */
 #ifndef VELLUM_HOST_SPINLOCK_H
 #define VELLUM_HOST_SPINLOCK_H
 

@@ -10,3 +10,6 @@ UNIT_host_frames_LIBS := -no-pie
 UNIT_TESTS += host_frames
 UNIT_host_ata_SRC := test/unit/host/test_ata.c test/unit/host/controller.c host/ata.c host/spinlock.c
 UNIT_TESTS += host_ata
+UNIT_host_spinlock_SRC := test/unit/host/test_spinlock.c host/spinlock.c
+UNIT_host_spinlock_LIBS := -lpthread
+UNIT_TESTS += host_spinlock

@@ -38,8 +38,8 @@ void *mmu_guest_ptr_locked(struct mmu_vm *vm, gpa_t gpa, bool write)
 	return p ? p + (gpa.v & (PAGE_SIZE - 1)) : NULL;
 }
 
-/* Brings gfn in without the lock (S12); locked again, and alone, on return. What was mapped read-only for the page is dropped when
- * it moved. */
+/* Brings gfn in without the lock (S12); locked again, and alone, on return. What was mapped read-only for the page is
+ * dropped when it moved. */
 bool mmu_populate(struct mmu_vm *vm, gfn_t gfn, bool write)
 {
 	struct mmu_page before = mmu_peek(vm, gfn), after;

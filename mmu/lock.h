@@ -1,16 +1,16 @@
 /* mmu/lock.h - the VM's lock, and faults that are served beside each other without it.
  *
- * Most faults only add: a leaf where none was, in a table that is there; or they change nothing at all, because the leaf
- * says that it is a device's page. Those of different vCPUs need not wait for each other, but for who takes away: as in
- * KVM's tables for two-dimensional paging, where faults are readers of the lock and share it.
+ * Most faults only add: a leaf where none was, in a table that is there; or they change nothing at all, because the
+ * leaf says that it is a device's page. Those of different vCPUs need not wait for each other, but for who takes away:
+ * as in KVM's tables for two-dimensional paging, where faults are readers of the lock and share it.
  *
  * BE1  Who serves a fault beside others says so (vcpu.beside) before it looks whether somebody is alone; who is alone
  *      says so (vm.alone) before it looks at each vCPU. So either the one turns back, or the other waits for it.
  * BE2  Beside others tables only gain: an entry that is not present becomes present, or gets rights, by a compare and
  *      exchange with what was read, so that nobody's entry is lost. Tables of the vCPU's own are its own. No frame of a
  *      table is taken or freed, nothing is unmapped, protected or split, no request is made of another vCPU.
- * BE3  Who serves a fault beside waits for nobody, so that who is alone waits for some hundred instructions at most, and
- *      for no more than one fault of each vCPU: those that come find vm.alone.
+ * BE3  Who serves a fault beside waits for nobody, so that who is alone waits for some hundred instructions at most,
+ *      and for no more than one fault of each vCPU: those that come find vm.alone.
  * BE4  Who turned back waits until nobody is alone, and tries again, a few times; then it queues for the lock, which is
  *      given in the order of asking. So neither side starves. It is not in its guest meanwhile, so that who kicks it
  *      need not wait. */

@@ -290,16 +290,13 @@ static void turn_begins(struct vcpu *v, uint64_t now)
 {
 	__atomic_store_n(&v->exit_tsc, now, __ATOMIC_RELAXED);
 	__atomic_store_n(&v->run_before, v->run_ticks, __ATOMIC_RELAXED);
-	v->lock_waits_before = v->lock_waits - v->cpu->lock_waits;
-	v->lock_ticks_before = v->lock_ticks - v->cpu->lock_ticks;
+	v->cpu->lock_waits = v->cpu->lock_ticks = 0;
 	__atomic_store_n(&v->run_start, now, __ATOMIC_RELEASE);
 }
 
 static void turn_ends(struct vcpu *v, uint64_t now)
 {
 	__atomic_store_n(&v->run_ticks, v->run_before + now - v->run_start, __ATOMIC_RELAXED);
-	__atomic_store_n(&v->lock_waits, v->lock_waits_before + v->cpu->lock_waits, __ATOMIC_RELAXED);
-	__atomic_store_n(&v->lock_ticks, v->lock_ticks_before + v->cpu->lock_ticks, __ATOMIC_RELAXED);
 	__atomic_store_n(&v->run_start, 0, __ATOMIC_RELEASE);
 }
 

@@ -1,9 +1,9 @@
 /* mmu/ept/beside.c - the EPT violations and misconfigurations that are answered beside other vCPUs', without the VM's
  * lock (mmu/lock.h): the leaf of a page whose table exists, and the leaf that says that a page is a device's.
  *
- * Tables are neither freed nor split meanwhile, for that is done alone. An entry that gains needs no flush (E3), so that
- * nothing of it concerns another CPU (BE2). What asks for more - a table, a split, a page to be brought in, an overlay,
- * an old generation - is left to the lock. */
+ * Tables are neither freed nor split meanwhile, for that is done alone. An entry that gains needs no flush (E3), so
+ * that nothing of it concerns another CPU (BE2). What asks for more - a table, a split, a page to be brought in, an
+ * overlay, an old generation - is left to the lock. */
 #include "mmu/ept/ept.h"
 
 static bool answer(struct mmu_result *r, struct mmu_result with)

@@ -157,8 +157,8 @@ static bool left_to_emulator(struct vcpu *v, const struct outcome *x, uint64_t v
 	return true;
 }
 
-/* The emulator knows an implicit access when it makes one, and its own walk decides. (Where others come in between, what
- * was left to it may be no fault any more.) */
+/* The emulator knows an implicit access when it makes one, and its own walk decides. (Where others come in between,
+ * what was left to it may be no fault any more.) */
 static bool found_by_emulator(struct vcpu *v, const struct outcome *x, uint64_t va, struct x_access a,
 			      struct observed *o)
 {

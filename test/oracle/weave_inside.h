@@ -6,7 +6,8 @@
 
 #include "test/oracle/weave.h"
 
-enum wait { WAIT_NONE, WAIT_LOCK, WAIT_OUT, WAIT_CPU, WAIT_PAGE, WAIT_THAW, WAIT_FROZEN, WAIT_ALONE, WAIT_WORD, WAIT_FLAG };
+enum wait { WAIT_NONE, WAIT_LOCK, WAIT_OUT, WAIT_CPU, WAIT_PAGE, WAIT_THAW, WAIT_FROZEN, WAIT_ALONE,
+	    WAIT_WORD, WAIT_FLAG };
 
 struct actor {
 	ucontext_t context;
