@@ -127,10 +127,9 @@ struct vcpu {
 	bool slept;          /* since it last had the CPU */
 	struct timer wander; /* when it next goes to another CPU (vm/move.c); its period is the description's */
 	/* On a CPU, in the guest and in the hypervisor, in turns that are over; what the exits took of it is in
-	 * exits[]. And what that was when the turn that it has began. */
-	uint64_t run_ticks, run_before;
-	/* of the ticks that the exits took, in turns that are over: how often its CPUs waited for locks, how long */
-	uint64_t lock_waits, lock_ticks;
+	 * exits[]. And what that was when the turn that it has began. Of what the exits took in turns that are over: how
+	 * often its CPUs waited for locks, and how long. */
+	uint64_t run_ticks, run_before, lock_waits, lock_ticks;
 	struct event event;
 	bool nmi_pending;
 	uint64_t xcr0;
@@ -654,9 +653,6 @@ struct exit_stat stats_exit(const struct vm *vm, unsigned code);
 uint64_t stats_ticks_of(const struct vm *vm, unsigned code, const struct exit_stat *e);
 /* Accesses to the TPR that were exits, or parts of one. */
 struct lapic_tpr_count stats_tpr(const struct vm *vm);
-/* How often its vCPUs' CPUs waited for locks, and how long, ticks, in turns that are over. */
-struct lock_count { uint64_t waits, ticks; };
-struct lock_count stats_locks(const struct vm *vm);
 /* Do such exits belong to what virtualizing the guest's memory costs? */
 bool stats_of_mechanism(unsigned code);
 /* The accounts so far of all VMs that have not told theirs, without their phases: what a panic says before its reason
