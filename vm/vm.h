@@ -127,8 +127,8 @@ struct vcpu {
 	bool slept;          /* since it last had the CPU */
 	struct timer wander; /* when it next goes to another CPU (vm/move.c); its period is the description's */
 	/* On a CPU, in the guest and in the hypervisor, in turns that are over; what the exits took of it is in
-	 * exits[]. And what that was when the turn that it has began. Of what the exits took in turns that are over: how
-	 * often its CPUs waited for locks, and how long. */
+	 * exits[]. And what that was when the turn that it has began. Of what the exits took in turns that are over:
+	 * how often its CPUs waited for locks, and how long. */
 	uint64_t run_ticks, run_before, lock_waits, lock_ticks;
 	struct event event;
 	bool nmi_pending;
