@@ -44,7 +44,12 @@ static inline void fair_lock(struct fair_lock *l)
 		fair_wait(l, ticket);
 }
 
-static inline void fair_unlock(struct fair_lock *l) { __atomic_store_n(&l->served, l->served + 1, __ATOMIC_RELEASE); }
+/* One store, by who has the lock: a release, as all stores are (SDM, "Memory Ordering in P6 and More Recent Processor
+ * Families"). */
+static inline void fair_unlock(struct fair_lock *l)
+{
+	__asm__ volatile("incl %0" : "+m"(l->served) : : "memory", "cc");
+}
 
 /* Returns when *flag has been seen false, counted like a lock: another CPU is about to make it so. */
 void flag_wait(const bool *flag);

@@ -24,9 +24,9 @@ static void drain(const struct mmu_vm *vm)
 			wait_while(vm, &v->beside);
 }
 
-void mmu_alone(struct mmu_vm *vm)
+void mmu_be_alone(struct mmu_vm *vm)
 {
-	if (vm->alone || !vm->below->lock)
+	if (!vm->below->lock)
 		return;
 	MUTANT(ALONE_SAID, __atomic_store_n(&vm->alone, true, __ATOMIC_SEQ_CST));
 	seam_beside();

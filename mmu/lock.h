@@ -23,20 +23,23 @@
  * places, overlays). */
 static inline void mmu_lock(struct mmu_vm *vm)
 {
-	if (vm->below->lock)
-		vm->below->lock(vm->below->ctx, vm);
+	vm->lock(vm->below->ctx, vm);
 }
 
 static inline void mmu_unlock(struct mmu_vm *vm)
 {
 	if (vm->alone)
 		__atomic_store_n(&vm->alone, false, __ATOMIC_RELEASE);
-	if (vm->below->unlock)
-		vm->below->unlock(vm->below->ctx, vm);
+	vm->unlock(vm->below->ctx, vm);
 }
 
 /* With the lock held: when it returns no fault is served beside, nor will be until the lock is released. */
-void mmu_alone(struct mmu_vm *vm);
+void mmu_be_alone(struct mmu_vm *vm);
+static inline void mmu_alone(struct mmu_vm *vm)
+{
+	if (unlikely(vm->several) && !vm->alone)
+		mmu_be_alone(vm);
+}
 
 static inline void mmu_lock_alone(struct mmu_vm *vm)
 {
@@ -44,12 +47,11 @@ static inline void mmu_lock_alone(struct mmu_vm *vm)
 	mmu_alone(vm);
 }
 
-/* The same for a call of the vCPU's own: where there is no other, or each has tables of its own, it is alone with the
- * lock. */
+/* The same for a call of the vCPU's own: where each has tables of its own, it is alone with the lock. */
 static inline void mmu_lock_alone_as(struct mmu_vcpu *vcpu)
 {
 	mmu_lock(vcpu->vm);
-	if ((vcpu->next || vcpu->vm->vcpus != vcpu) && !vcpu->vm->ops->own_tables)
+	if (unlikely(vcpu->beside_others) && !vcpu->vm->ops->own_tables)
 		mmu_alone(vcpu->vm);
 }
 

@@ -11,12 +11,20 @@ const char *mmu_unsupported(const struct mmu_ops *ops, const struct mmu_caps *ca
 	return why || !ops->config_unsupported ? why : ops->config_unsupported(caps, config);
 }
 
+static void no_lock(void *ctx, struct mmu_vm *vm)
+{
+	(void)ctx;
+	(void)vm;
+}
+
 bool mmu_vm_init(struct mmu_vm *vm, const struct mmu_ops *ops, const struct mmu_below *below,
 		 const struct mmu_caps *caps, const struct mmu_config *config, struct vpid_pool *vpids)
 {
 	memset(vm, 0, sizeof(*vm));
 	vm->ops = ops;
 	vm->below = below;
+	vm->lock = below->lock ? below->lock : no_lock;
+	vm->unlock = below->unlock ? below->unlock : no_lock;
 	vm->caps = caps;
 	vm->config = *config;
 	if (!vm->config.gpa_bits)
@@ -50,6 +58,13 @@ static uint16_t take_vpid(struct mmu_vm *vm)
 	return vpid;
 }
 
+static void count_vcpus(struct mmu_vm *vm)
+{
+	vm->several = vm->vcpus && vm->vcpus->next;
+	for (struct mmu_vcpu *v = vm->vcpus; v; v = v->next)
+		v->beside_others = vm->several;
+}
+
 bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_regs *regs)
 {
 	bool ok;
@@ -71,6 +86,7 @@ bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_r
 	if (ok) {
 		vcpu->next = vm->vcpus;
 		vm->vcpus = vcpu;
+		count_vcpus(vm);
 	} else {
 		reserve_drop_low(vm);
 	}
@@ -95,6 +111,7 @@ void mmu_vcpu_destroy(struct mmu_vcpu *vcpu)
 			break;
 		}
 	}
+	count_vcpus(vm);
 	vm->ops->vcpu_destroy(vcpu);
 	reserve_drop_low(vm);
 	mmu_unlock(vm);
@@ -102,54 +119,23 @@ void mmu_vcpu_destroy(struct mmu_vcpu *vcpu)
 		vpid_free(vm->vpids, vcpu->tag.vpid);
 }
 
-static void count_outcome(struct mmu_counters *c, enum mmu_outcome outcome)
-{
-	switch (outcome) {
-	case MMU_FIXED:
-		c->outcome_fixed++;
-		break;
-	case MMU_RETRY:
-		c->outcome_retry++;
-		break;
-	case MMU_SPURIOUS:
-		c->outcome_spurious++;
-		break;
-	case MMU_INJECT:
-		c->outcome_inject++;
-		break;
-	case MMU_EMULATE:
-		c->outcome_emulate++;
-		break;
-	case MMU_STOP:
-		c->outcome_stop++;
-		break;
-	}
-}
+/* In the order of enum mmu_outcome. */
+#define OUTCOME(name, n) \
+	_Static_assert(offsetof(struct mmu_counters, name) == \
+		       offsetof(struct mmu_counters, outcome_fixed) + 8 * (n), #name)
+OUTCOME(outcome_retry, MMU_RETRY);
+OUTCOME(outcome_spurious, MMU_SPURIOUS);
+OUTCOME(outcome_inject, MMU_INJECT);
+OUTCOME(outcome_emulate, MMU_EMULATE);
+OUTCOME(outcome_stop, MMU_STOP);
 
-/* true: answered without the lock. */
-static bool fault_beside(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, struct mmu_result *r)
-{
-	bool done;
+static void count_outcome(struct mmu_counters *c, enum mmu_outcome outcome) { (&c->outcome_fixed)[outcome]++; }
 
-	if (!vcpu->vm->ops->beside || !mmu_beside_begin(vcpu))
-		return false;
-	vcpu->populate.wanted = false;
-	done = vcpu->vm->ops->beside(vcpu, fault, r);
-	mmu_beside_end(vcpu);
-	if (done) {
-		vcpu->counters.faults++;
-		count_outcome(&vcpu->counters, r->outcome);
-	}
-	return done;
-}
-
-struct mmu_result mmu_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault)
+struct mmu_result mmu_fault_locked(struct mmu_vcpu *vcpu, const struct mmu_fault *fault)
 {
 	struct mmu_vm *vm = vcpu->vm;
 	struct mmu_result r;
 
-	if (fault_beside(vcpu, fault, &r))
-		return r;
 	mmu_lock_alone_as(vcpu);
 	vm->counters.faults++;
 	/* A walk and its access may have to bring in a page for each table and one for the data, and may lose some
@@ -172,6 +158,30 @@ struct mmu_result mmu_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault
 	count_outcome(&vm->counters, r.outcome);
 	mmu_unlock(vm);
 	return r;
+}
+
+/* true: answered without the lock. */
+static bool fault_beside(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, struct mmu_result *r)
+{
+	bool done;
+
+	if (!vcpu->vm->ops->beside || !mmu_beside_begin(vcpu))
+		return false;
+	vcpu->populate.wanted = false;
+	done = vcpu->vm->ops->beside(vcpu, fault, r);
+	mmu_beside_end(vcpu);
+	if (done) {
+		vcpu->counters.faults++;
+		count_outcome(&vcpu->counters, r->outcome);
+	}
+	return done;
+}
+
+struct mmu_result mmu_fault_of_several(struct mmu_vcpu *vcpu, const struct mmu_fault *fault)
+{
+	struct mmu_result r;
+
+	return fault_beside(vcpu, fault, &r) ? r : mmu_fault_locked(vcpu, fault);
 }
 
 /* ---- host-side changes ---- */

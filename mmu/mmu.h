@@ -158,6 +158,8 @@ struct mmu_vm {
 	struct mmu_overlay overlay[MMU_OVERLAYS_MAX];
 	unsigned covers;
 	gfn_t covered[MMU_COVERED_MAX]; /* OV6 */
+	void (*lock)(void *ctx, struct mmu_vm *vm), (*unlock)(void *ctx, struct mmu_vm *vm); /* below's, or nothing */
+	bool several;            /* vCPUs: the faults of one alone are served with the lock */
 	bool alone;              /* who has the lock excludes the faults that are served beside (mmu/lock.h) */
 };
 
@@ -224,6 +226,7 @@ struct mmu_vcpu {
 	gfn_t repaired_gfn;
 	uint32_t repaired_generation;
 	struct walk_memo memo[MEMO_FETCHES + 2 * MEMO_PAGES];
+	bool beside_others;      /* vm->several */
 	bool beside;             /* a fault is being served without the VM's lock, if nobody is alone (mmu/lock.h) */
 	/* Where what is done for the vCPU is counted: .counters, its own CPU's, while a fault is served so; else the
 	 * VM's. */
@@ -308,9 +311,15 @@ struct mmu_result mmu_vcpu_reset(struct mmu_vcpu *vcpu, const struct walk_regs *
  * mmu_unsupported() has been asked. false: no memory; the old mechanism stays. */
 bool mmu_switch(struct mmu_vm *vm, const struct mmu_ops *ops);
 
+struct mmu_result mmu_fault_locked(struct mmu_vcpu *vcpu, const struct mmu_fault *fault);
+struct mmu_result mmu_fault_of_several(struct mmu_vcpu *vcpu, const struct mmu_fault *fault);
 /* What becomes of a fault of the vCPU, which is not running; its registers have been synchronised as far as the
- * mechanism looks at them. Takes the VM's lock. Ends in exactly one outcome, which is counted (S3). */
-struct mmu_result mmu_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault);
+ * mechanism looks at them. Takes the VM's lock, but for what is served beside other vCPUs' (mmu/lock.h). Ends in
+ * exactly one outcome, which is counted (S3). */
+static inline struct mmu_result mmu_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault)
+{
+	return unlikely(vcpu->beside_others) ? mmu_fault_of_several(vcpu, fault) : mmu_fault_locked(vcpu, fault);
+}
 
 /* The guest's loads of its paging registers: each checks (MMU_INJECT: #GP, nothing changed), then acts (MMU_FIXED), as
  * MOV to CR0/CR3/CR4 and WRMSR of IA32_EFER do (SDM, the instructions' pages, and "Paging": PDPTE loads). */

@@ -56,9 +56,13 @@ static bool violation(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, stru
 	slot = slots_find(&vcpu->vm->slots, gfn);
 	if (slot && slot->kind == SLOT_MMIO)
 		return device(vcpu, fault->gpa, r);
-	if (!slot || slot->kind == SLOT_APIC || slot->overlays)
+	if (!slot)
+		return answer(r, mmu_emulate(fault->gpa));
+	if (slot->kind == SLOT_APIC || slot->overlays)
 		return false;
 	page = mmu_resolve(vcpu, gfn, fault->access);
+	if (page.kind == MMU_DEVICE) /* a write to ROM */
+		return answer(r, mmu_emulate(fault->gpa));
 	return page.kind == MMU_MEMORY && leaf(vcpu, fault, &page, r);
 }
 

@@ -117,13 +117,6 @@ void *ept_identity_map(struct mmu_vm *vm)
 	return hfn_is_none(e->identity) ? NULL : mmu_table_ptr(vm, e->identity);
 }
 
-bool ept_is_identity_map(const struct mmu_vm *vm, gfn_t gfn)
-{
-	const struct ept_vm *e = vm->priv;
-
-	return !hfn_is_none(e->identity) && gfn.v == gpa_gfn(vm->config.identity_map).v;
-}
-
 static uint64_t ept_pointer(const struct mmu_vm *vm)
 {
 	const struct ept_vm *e = vm->priv;
@@ -292,42 +285,6 @@ static struct mmu_result mmio(struct mmu_vm *vm, const struct mmu_fault *fault)
 		vm->counters.mmio_cached++;
 	}
 	return mmu_emulate(gpa);
-}
-
-uint64_t ept_make_leaf(const struct mmu_page *page, gfn_t gfn, unsigned shift)
-{
-	uint64_t first = page->hfn.v, leaf = page->no_fetch ? EPT_R : EPT_R | EPT_X;
-
-	if (unlikely(page->no_read))
-		MUTANT(OVERLAY_HIDE, leaf = EPT_X);
-	MUTANT(EPT_MAP_FIRST, first -= gfn.v & (BIT(shift - PAGE_SHIFT) - 1));
-	MUTANT(EPT_MAP_TYPE, leaf |= (uint64_t)page->slot->type << EPT_TYPE_SHIFT);
-	leaf |= hfn_hpa(HFN(first)).v;
-	if (MUTANT_OR(EPT_MAP_WRITABLE, page->writable))
-		leaf |= EPT_W;
-	return shift > PAGE_SHIFT ? leaf | EPT_LARGE : leaf;
-}
-
-void ept_count_leaf(struct mmu_counters *c, unsigned level)
-{
-	if (level == 1)
-		c->mapped_4k++;
-	else if (level == 2)
-		c->mapped_2m++;
-	else
-		c->mapped_1g++;
-}
-
-unsigned ept_leaf_level(const struct mmu_vm *vm, gpa_t gpa, const struct mmu_page *page)
-{
-	const struct ept_vm *e = vm->priv;
-	unsigned limit = vm->caps->ept_1g ? 30 : vm->caps->ept_2m ? 21 : 12;
-	unsigned level = pt_level(mmu_leaf_shift(vm, gpa_gfn(gpa), page, limit));
-
-	/* The identity map's page is no part of a large leaf. */
-	while (level > 1 && !hfn_is_none(e->identity) && ((gpa.v ^ vm->config.identity_map.v) >> pt_shift(level)) == 0)
-		level--;
-	return level;
 }
 
 /* Makes the leaf for gpa. at: the deepest position there, not special. */

@@ -334,22 +334,6 @@ static const struct hw_fixer fixer = { .leaf = last_level_entry, .fix = fix, .re
 /* Nobody else edits these tables but to empty them, and what was emptied is not spurious. */
 static const uint64_t edits;
 
-/* All tables that it changes are its vCPU's (BE2 in mmu/lock.h). */
-static bool beside(struct mmu_vcpu *vcpu, const struct mmu_fault *f, struct mmu_result *r)
-{
-	struct vtlb *t = tlb_of(vcpu);
-	struct hw_spurious before = t->spurious;
-
-	if (f->kind != MMU_FAULT_PAGE || t->grave.depth)
-		return false;
-	if (hw_cached_mmio(vcpu, f, &t->spurious, &fixer, r))
-		return true;
-	*r = hw_page_fault(vcpu, f, &t->spurious, &edits, &fixer);
-	if (vcpu->populate.wanted)
-		t->spurious = before;
-	return !vcpu->populate.wanted;
-}
-
 static struct mmu_result fault(struct mmu_vcpu *vcpu, const struct mmu_fault *f)
 {
 	struct vtlb *t = tlb_of(vcpu);
@@ -362,6 +346,20 @@ static struct mmu_result fault(struct mmu_vcpu *vcpu, const struct mmu_fault *f)
 	if (hw_cached_mmio(vcpu, f, &t->spurious, &fixer, &r))
 		return r;
 	return hw_page_fault(vcpu, f, &t->spurious, &edits, &fixer);
+}
+
+/* All tables that it changes are its vCPU's (BE2 in mmu/lock.h). */
+static bool beside(struct mmu_vcpu *vcpu, const struct mmu_fault *f, struct mmu_result *r)
+{
+	struct vtlb *t = tlb_of(vcpu);
+	struct hw_spurious before = t->spurious;
+
+	if (f->kind != MMU_FAULT_PAGE || t->grave.depth)
+		return false;
+	*r = fault(vcpu, f);
+	if (vcpu->populate.wanted)
+		t->spurious = before;
+	return !vcpu->populate.wanted;
 }
 
 /* ---- the host's side ---- */
