@@ -165,7 +165,7 @@ bool mmu_cover(struct mmu_vm *vm, gfn_t gfn)
 	struct slot *slot;
 	bool ok;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	slot = slots_find(&vm->slots, gfn);
 	ok = slot && slot->kind < SLOT_MMIO && !overlay_covers(vm, gfn) && vm->covers < MMU_COVERED_MAX;
 	if (ok) {
@@ -195,7 +195,7 @@ bool mmu_uncover(struct mmu_vm *vm, gfn_t gfn)
 {
 	bool was;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	was = uncover(vm, gfn);
 	mmu_unlock(vm);
 	return was;
