@@ -81,19 +81,13 @@ static bool below_invept(void *ctx, enum invept_type type, uint64_t eptp)
 static void below_lock(void *ctx, struct mmu_vm *mmu)
 {
 	(void)mmu;
-	fair_lock(&((struct vm *)ctx)->mmu_lock);
+	spin_lock(&((struct vm *)ctx)->mmu_lock);
 }
 
 static void below_unlock(void *ctx, struct mmu_vm *mmu)
 {
 	(void)mmu;
-	fair_unlock(&((struct vm *)ctx)->mmu_lock);
-}
-
-static void below_wait(void *ctx, const bool *flag)
-{
-	(void)ctx;
-	flag_wait(flag);
+	spin_unlock(&((struct vm *)ctx)->mmu_lock);
 }
 
 static const struct mmu_below below_template = {
@@ -106,7 +100,6 @@ static const struct mmu_below below_template = {
 	.invept = below_invept,
 	.lock = below_lock,
 	.unlock = below_unlock,
-	.wait = below_wait,
 };
 
 /* ---- memory ---- */

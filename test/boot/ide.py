@@ -2,6 +2,7 @@
 disk and from a CD, under each mechanism; a run that is killed; what is refused."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -72,6 +73,14 @@ def one_after_the_other(kinds):
             work(c, path, 1, more, left=n)
         intact(path)
     return run
+
+
+def by_port(c):
+    """Without DMA all goes by the data port: one run writes, the next finds it."""
+    path = file_system(c)
+    work(c, path, 1, ['--append', 'libata.dma=0'])
+    work(c, path, 1, left=1)
+    intact(path)
 
 
 def killed(c):
@@ -146,6 +155,20 @@ def linux_from_disk(name):
     return Test('ide: Linux from a disk, ' + name, run)
 
 
+def memtest(name):
+    """Debian's memtest86+ from a CD, by GRUB: to its tests, without an error; it does not end by itself."""
+    def run(c):
+        cd = image(c, 'linux /memtest console=ttyS0,115200', 'linux',
+                   {'memtest': os.path.join(c.build, 'guest/foreign/memtest86+')})
+        p = c.start(['run', '--bios', 'seabios', '--cdrom', cd, '-m', '32M', '--timeout', '300'] + MACHINES[name])
+        seen = read_until(p.stdout.fileno(), b'Status: Testing', 280)
+        p.send_signal(signal.SIGTERM)
+        c.finish(p, 30)
+        require(b'Memtest86+ v' in seen and b'GRUB from the CD' in seen, 'it did not say who it is')
+        require(re.search(rb'Errors: [1-9]', seen) is None, 'it found errors')
+    return Test('ide: memtest86+ from a CD, ' + name, run)
+
+
 def refusals(c):
     disk = c.file('x.img', b'\0' * 4096)
     refused(c, ['run', '--cdrom', c.path('missing.iso')], 2, r'--cdrom \S+missing.iso: No such file')
@@ -165,7 +188,8 @@ def tests(everything):
     more = [linux_from_disk(n) for n in names] + [linux_from_cd(n) for n in names[1:]] if everything else []
     return [Test('ide: Linux under each mechanism, one after the other',
                  one_after_the_other(ALL_KINDS if everything else KINDS)),
-            Test('ide: a run is killed', killed), Test('ide: snapshots', snapshot), Test('ide: boot order', order),
+            Test('ide: Linux by the data port', by_port), Test('ide: a run is killed', killed),
+            Test('ide: snapshots', snapshot), Test('ide: boot order', order),
             Test('ide: what a request costs', costs),
             linux_from_cd('ept'), Test('ide: refused', refusals)] + \
-        [grub_disk(n) for n in names] + [grub_cd(n) for n in names] + more
+        [grub_disk(n) for n in names] + [grub_cd(n) for n in names] + [memtest(n) for n in names[:2]] + more

@@ -6,8 +6,7 @@
 
 #include "test/oracle/weave.h"
 
-enum wait { WAIT_NONE, WAIT_LOCK, WAIT_OUT, WAIT_CPU, WAIT_PAGE, WAIT_THAW, WAIT_FROZEN, WAIT_ALONE,
-	    WAIT_WORD, WAIT_FLAG };
+enum wait { WAIT_NONE, WAIT_LOCK, WAIT_OUT, WAIT_CPU, WAIT_PAGE, WAIT_THAW, WAIT_FROZEN, WAIT_ALONE, WAIT_WORD };
 
 struct actor {
 	ucontext_t context;
@@ -55,6 +54,5 @@ void weave_come_out(struct vcpu *v);
 /* What the model and mmu/ call at their points (world.phys.watch, seam.h). */
 void weave_walk(void *ctx);
 void weave_stored_to(void *ctx, bool to_guest);
-void weave_beside_step(void *ctx);
 
 #endif
