@@ -15,9 +15,9 @@ echo '== Table pages'
 echo
 echo '== Work: exits, and instructions in mmu/, for one PTE write or CR3 load of the guest'
 toggles=
-for f in mmu_fault mmu_set_cr3 mmu_invlpg mmu_guest_write mmu_sync_regs tag_consume machine_below_alloc \
-	machine_below_free \
-	machine_below_ptr machine_below_kick machine_below_invvpid machine_below_invept; do
+for f in mmu_fault_locked mmu_fault_of_several mmu_set_cr3 mmu_invlpg mmu_guest_write mmu_sync_regs tag_consume \
+	machine_below_alloc machine_below_free machine_below_ptr machine_below_kick machine_below_invvpid \
+	machine_below_invept; do
 	toggles="$toggles --toggle-collect=$f"
 done
 # shellcheck disable=SC2086

@@ -1,5 +1,6 @@
 """The tables of exits.sh: exits.py CONSOLE-OF-EXITCOST JSON-OF-BOOT DIRECTORY-OF-MEASURES DIRECTORY-OF-TPR
-CONSOLE-OF-IPICOST DIRECTORY-OF-IRQL DIRECTORY-OF-FORMS. Status 1 when a limit is exceeded."""
+CONSOLE-OF-IPICOST DIRECTORY-OF-IRQL DIRECTORY-OF-FORMS DIRECTORY-OF-FRESH. Status 1 when a limit is
+exceeded."""
 
 import json
 import os
@@ -132,6 +133,18 @@ def forms(directory):
     print('  each at most %d, but for push, which stores to the guest\'s stack besides' % TRAPPED)
 
 
+def fresh(folder):
+    """Of 4 virtual CPUs on 4 CPUs that touch fresh memory, what their CPUs wait for locks."""
+    head('4 CPUs that touch 4,096 fresh pages each')
+    for mechanism, limit in (('ept', 5.0), ('shadow', None), ('vtlb', None)):
+        with open(os.path.join(folder, mechanism + '.json')) as f:
+            run = json.load(f)
+        own, locks = run['instructions']['hypervisor'], run['locks']
+        row('%s: faults' % mechanism, run['mmu_counters']['faults'], None)
+        row('%s: the hypervisor, ticks' % mechanism, own, None)
+        row('%s: of these, waiting for locks, %%' % mechanism, 100.0 * locks['ticks'] / own, limit, form='{:.2f}')
+
+
 def main():
     cost = read_costs(sys.argv[1])
     with open(sys.argv[2]) as f:
@@ -166,6 +179,7 @@ def main():
         row(what, between[name], None)
     patched(sys.argv[6])
     forms(sys.argv[7])
+    fresh(sys.argv[8])
     return 1 if exceeded else 0
 
 

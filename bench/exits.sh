@@ -6,9 +6,9 @@
 #
 # Prints tables: the path length of single exits as the guest sees them (test kernel exitcost), the default guest's
 # boot, what each measure against speculation adds to an exit, on the CPU model of BARE_CPU and on one that has the
-# MSRs (SCA_CPU), what an access to the local APIC costs by each method, and by trap with
-# each form of instruction, what is between CPUs, and a 32-bit kernel's
-# accesses to its TPR. Status 1 when a limit is exceeded or a run fails.
+# MSRs (SCA_CPU), what an access to the local APIC costs by each method, and by trap with each form of instruction, what
+# is between CPUs, what 4 CPUs wait for each other, and a 32-bit kernel's accesses to its TPR. Status 1 when a limit is
+# exceeded or a run fails.
 set -uo pipefail
 build=build
 case ${1:-} in ''|-*) ;; *) build=$1; shift ;; esac
@@ -55,6 +55,14 @@ done
 "$vellum" run --kernel "$build/guest/test/ipicost.elf" --append gap=1500 --mem 64M --clock host --timeout 100 --cpu \
 	$BARE_CPU --host-cpus 2 --migrate-every 1 >>"$work/ipi" 2>&1 || fail "ipicost, moved, did not end well"
 
+# Fresh memory, touched by 4 virtual CPUs side by side on 4 CPUs, as MECHANISM.json.
+mkdir "$work/fresh"
+for mmu in ept shadow vtlb; do
+	"$vellum" run --kernel "$build/guest/test/fresh.elf" --append "processors=4 pages=4096" --mem 256M --pages 4k \
+		--clock host --timeout 100 --cpu $BARE_CPU --vcpus 4 --host-cpus 4 --mmu $mmu \
+		--json "$work/fresh/$mmu.json" >"$work/fresh/$mmu" 2>&1 || fail "fresh under $mmu did not end well"
+done
+
 # 1,000 accesses of a 32-bit kernel's to its TPR, none of which lets an interrupt in, as METHOD.MECHANISM.json.
 mkdir "$work/irql"
 for run in {trap,patch,flexpriority}.{ept,shadow}; do
@@ -65,4 +73,4 @@ for run in {trap,patch,flexpriority}.{ept,shadow}; do
 done
 
 python3 -B "$(dirname "$0")/exits.py" "$work/cost" "$work/boot.json" "$work/measures" "$work/tpr" "$work/ipi" \
-	"$work/irql" "$work/forms"
+	"$work/irql" "$work/forms" "$work/fresh"

@@ -72,7 +72,7 @@ def pieces(p):
         "remove": (p.c("entry_drop") - NOTHING * (p.n("entry_drop") - removed), removed),
         "sync": (p.c("shadow_sync_page") - sync_children, p.n("shadow_sync_page")),
         "change": (p.c("sync_entry") - change_children, p.n("entry_drop", "sync_entry")),
-        "fault": (p.c("mmu_fault") - fault_children - below, p.n("mmu_fault")),
+        "fault": (p.c("mmu_fault_locked") - fault_children - below, p.n("mmu_fault_locked")),
         "INVLPG": (p.c("mmu_invlpg") - p.c("entry_drop", "spage_clear"), p.n("mmu_invlpg")),
     }
 

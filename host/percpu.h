@@ -58,6 +58,8 @@ struct percpu {
 	/* the least vcpu.fair of those that want the CPU, when one of them left it; never goes back. Others read
 	 * it, for a new vCPU. */
 	uint64_t fair_floor;
+	/* For locks, and what is waited for like one, since this vCPU has its turn (WL1 in host/spinlock.h). */
+	uint64_t lock_waits, lock_ticks;
 	/* Others read it: the least vcpu.fair of those that could run when the CPU last looked; UINT64_MAX: none */
 	uint64_t fair_least;
 };

@@ -3,7 +3,7 @@
 GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32 legacy32 realmode hostile32 flood32 irql32 \
 	irql32pae lives patch32 tprcost32 planes small32
 GUEST_TEST64 := paging64 msr-cpuid timer exitcost memory chaos tables emulated stay dirty hostile neighbour flood lost \
-	sysret nullss irql64 ipicost tprcost64
+	sysret nullss irql64 ipicost tprcost64 fresh
 GUEST_TEST_LIB := rt pages
 GUEST_TEST_ELF := $(GUEST_TEST32:%=$(GUEST)/test/%.elf) $(GUEST_TEST64:%=$(GUEST)/test/%.elf)
 
@@ -33,6 +33,7 @@ GUEST_TEST_MORE_tables := table-access
 GUEST_TEST_MORE_realmode := realmode-entry
 GUEST_TEST_MORE_planes := bench
 GUEST_TEST_MORE_ipicost := ipicost-entry bench
+GUEST_TEST_MORE_fresh := fresh-entry
 GUEST_TEST_MORE_exitcost := bench
 GUEST_TEST_MORE_tprcost32 := tprcost-forms bench
 GUEST_TEST_MORE_tprcost64 := tprcost-forms bench

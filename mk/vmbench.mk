@@ -3,7 +3,7 @@
 # may execute.
 
 VMBENCH_HYP_C := $(filter-out vm/main.c vm/native/native.c vm/resident.c vmx/entry_check.c vmx/cpu.c,$(call \
-	sources,$(VM_DIRS) vmx)) host/console.c host/speculation.c \
+	sources,$(VM_DIRS) vmx)) host/console.c host/spinlock.c host/speculation.c \
 	host/speculation_read.c lib/fmt.c lib/heap.c
 VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate/cpu.c test/unit/dev/irq/virtual_apic.c $(VMBENCH_HYP_C) \
 	$(call sources,$(DEV_DIRS) emulate $(MMU_DIRS)) $(wildcard model/vmentry*.c)

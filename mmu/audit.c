@@ -41,7 +41,7 @@ bool mmu_audit(struct mmu_vm *vm, char *why, size_t size)
 	const char *broken;
 	bool ok;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	broken = check_reserve(vm);
 	if (!broken)
 		broken = overlay_audit(vm);

@@ -44,6 +44,9 @@ struct mmu_below {
 	/* The VM's MMU lock (order: docs/architecture.md). The model may leave both NULL. */
 	void (*lock)(void *ctx, struct mmu_vm *vm);
 	void (*unlock)(void *ctx, struct mmu_vm *vm);
+	/* Returns when *flag, which is true, has been seen false: another CPU is about to make it so, which waits for
+	 * nothing. May be NULL: mmu/ looks itself. */
+	void (*wait)(void *ctx, const bool *flag);
 	/* As frame_alloc, but below 4 GBytes, where CR3 can name it under PAE paging. NULL: all frames of frame_alloc
 	 * are. */
 	hfn_t (*frame_alloc_low)(void *ctx);

@@ -38,8 +38,8 @@ void *mmu_guest_ptr_locked(struct mmu_vm *vm, gpa_t gpa, bool write)
 	return p ? p + (gpa.v & (PAGE_SIZE - 1)) : NULL;
 }
 
-/* Brings gfn in without the lock (S12); locked again on return. What was mapped read-only for the page is dropped when
- * it moved. */
+/* Brings gfn in without the lock (S12); locked again, and alone, on return. What was mapped read-only for the page is
+ * dropped when it moved. */
 bool mmu_populate(struct mmu_vm *vm, gfn_t gfn, bool write)
 {
 	struct mmu_page before = mmu_peek(vm, gfn), after;
@@ -47,6 +47,7 @@ bool mmu_populate(struct mmu_vm *vm, gfn_t gfn, bool write)
 	uint64_t index;
 	bool ok;
 
+	mmu_alone(vm);
 	if (write && overlay_drop(vm, gfn, 1))
 		return true;
 	if (!slot || !slot->backing || !slot->backing->populate)
@@ -54,7 +55,7 @@ bool mmu_populate(struct mmu_vm *vm, gfn_t gfn, bool write)
 	index = gfn.v - slot->base.v;
 	mmu_unlock(vm);
 	ok = slot->backing->populate(slot->backing, index, write);
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	vm->counters.populated++;
 	after = mmu_peek(vm, gfn);
 	if (before.kind == MMU_MEMORY && (after.kind != MMU_MEMORY || after.hfn.v != before.hfn.v)) {
@@ -149,6 +150,14 @@ size_t mmu_guest_read(struct mmu_vm *vm, gpa_t gpa, void *buf, size_t n)
 	return done;
 }
 
+/* Who is told of writes changes tables. */
+static void lock_to_tell(struct mmu_vm *vm)
+{
+	mmu_lock(vm);
+	if (vm->ops->guest_written)
+		mmu_alone(vm);
+}
+
 size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n)
 {
 	size_t done = 0;
@@ -158,7 +167,7 @@ size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n)
 		size_t offset = at.v & (PAGE_SIZE - 1), chunk = min_u64(n - done, PAGE_SIZE - offset);
 		char *p;
 
-		mmu_lock(vm);
+		lock_to_tell(vm);
 		p = slots_linear(&vm->slots, at, true);
 		if (unlikely(!p)) {
 			p = ready_ptr(vm, gpa_gfn(at), true);
@@ -208,7 +217,7 @@ void mmu_guest_written(struct mmu_vm *vm, gpa_t gpa, size_t n)
 	/* By a locked instruction: what was written is seen by others before it is looked whether they log. */
 	if (!vm->ops->guest_written && !__atomic_fetch_add(&vm->logs, 0, __ATOMIC_SEQ_CST))
 		return;
-	mmu_lock(vm);
+	lock_to_tell(vm);
 	for (size_t done = 0; done < n;) {
 		size_t chunk = min_u64(n - done, PAGE_SIZE - ((gpa.v + done) & (PAGE_SIZE - 1)));
 

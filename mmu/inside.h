@@ -1,21 +1,10 @@
-/* mmu/inside.h - what the files of mmu/ share among themselves and offer to nobody else: the lock, what a guest frame
- * resolves to, guest memory for the walker, table frames, results. */
+/* mmu/inside.h - what the files of mmu/ share among themselves and offer to nobody else: what a guest frame resolves
+ * to, guest memory for the walker, table frames, results; the lock is in mmu/lock.h. */
 #ifndef VELLUM_MMU_INSIDE_H
 #define VELLUM_MMU_INSIDE_H
 
+#include "mmu/lock.h"
 #include "mmu/mmu.h"
-
-static inline void mmu_lock(struct mmu_vm *vm)
-{
-	if (vm->below->lock)
-		vm->below->lock(vm->below->ctx, vm);
-}
-
-static inline void mmu_unlock(struct mmu_vm *vm)
-{
-	if (vm->below->unlock)
-		vm->below->unlock(vm->below->ctx, vm);
-}
 
 /* The frame of an MMIO leaf of now that an access has met. */
 static inline void mmu_know_mmio(struct mmu_vcpu *vcpu, gfn_t gfn)

@@ -44,7 +44,7 @@ void mmu_inspect(struct mmu_vcpu *vcpu, gva_t gva, gpa_t gpa, struct mmu_path *p
 	unsigned top = f->root_level;
 	uint64_t addr;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	*path = (struct mmu_path){ .ept = vcpu->intercepts.ept };
 	addr = path->ept ? gpa.v : gva.v;
 	/* Under PAE paging CR3 names 32 bytes, else a page. */
@@ -62,7 +62,7 @@ bool mmu_inspect_backing(struct mmu_vm *vm, gpa_t gpa, const char **kind, hpa_t 
 {
 	struct mmu_page page;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	page = mmu_mappable(vm, gpa_gfn(gpa));
 	*kind = overlay_covers(vm, gpa_gfn(gpa)) ? "covered" :
 		page.slot			 ? slot_kind_name(page.slot->kind) : "absent";

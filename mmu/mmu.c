@@ -11,12 +11,20 @@ const char *mmu_unsupported(const struct mmu_ops *ops, const struct mmu_caps *ca
 	return why || !ops->config_unsupported ? why : ops->config_unsupported(caps, config);
 }
 
+static void no_lock(void *ctx, struct mmu_vm *vm)
+{
+	(void)ctx;
+	(void)vm;
+}
+
 bool mmu_vm_init(struct mmu_vm *vm, const struct mmu_ops *ops, const struct mmu_below *below,
 		 const struct mmu_caps *caps, const struct mmu_config *config, struct vpid_pool *vpids)
 {
 	memset(vm, 0, sizeof(*vm));
 	vm->ops = ops;
 	vm->below = below;
+	vm->lock = below->lock ? below->lock : no_lock;
+	vm->unlock = below->unlock ? below->unlock : no_lock;
 	vm->caps = caps;
 	vm->config = *config;
 	if (!vm->config.gpa_bits)
@@ -50,6 +58,13 @@ static uint16_t take_vpid(struct mmu_vm *vm)
 	return vpid;
 }
 
+static void count_vcpus(struct mmu_vm *vm)
+{
+	vm->several = vm->vcpus && vm->vcpus->next;
+	for (struct mmu_vcpu *v = vm->vcpus; v; v = v->next)
+		v->beside_others = vm->several;
+}
+
 bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_regs *regs)
 {
 	bool ok;
@@ -59,17 +74,19 @@ bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_r
 		vcpu->memo[n].page = MEMO_NONE;
 	vcpu->mmio_gfn = vcpu->repaired_gfn = GFN(~0ull);
 	vcpu->vm = vm;
+	vcpu->count = &vm->counters;
 	vcpu->regs = *regs;
 	vcpu->tag.vpid = take_vpid(vm);
 	vcpu->tag.last_cpu = TAG_NO_CPU;
 	vcpu->root.vpid = vcpu->tag.vpid;
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	reserve_add_low(vm);
 	mmu_prepare(vm);
 	ok = vm->ops->vcpu_init(vcpu);
 	if (ok) {
 		vcpu->next = vm->vcpus;
 		vm->vcpus = vcpu;
+		count_vcpus(vm);
 	} else {
 		reserve_drop_low(vm);
 	}
@@ -86,13 +103,15 @@ void mmu_vcpu_destroy(struct mmu_vcpu *vcpu)
 {
 	struct mmu_vm *vm = vcpu->vm;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
+	mmu_counters_keep(vcpu);
 	for (struct mmu_vcpu **v = &vm->vcpus; *v; v = &(*v)->next) {
 		if (*v == vcpu) {
 			*v = vcpu->next;
 			break;
 		}
 	}
+	count_vcpus(vm);
 	vm->ops->vcpu_destroy(vcpu);
 	reserve_drop_low(vm);
 	mmu_unlock(vm);
@@ -100,36 +119,24 @@ void mmu_vcpu_destroy(struct mmu_vcpu *vcpu)
 		vpid_free(vm->vpids, vcpu->tag.vpid);
 }
 
-static void count_outcome(struct mmu_counters *c, enum mmu_outcome outcome)
-{
-	switch (outcome) {
-	case MMU_FIXED:
-		c->outcome_fixed++;
-		break;
-	case MMU_RETRY:
-		c->outcome_retry++;
-		break;
-	case MMU_SPURIOUS:
-		c->outcome_spurious++;
-		break;
-	case MMU_INJECT:
-		c->outcome_inject++;
-		break;
-	case MMU_EMULATE:
-		c->outcome_emulate++;
-		break;
-	case MMU_STOP:
-		c->outcome_stop++;
-		break;
-	}
-}
+/* In the order of enum mmu_outcome. */
+#define OUTCOME(name, n) \
+	_Static_assert(offsetof(struct mmu_counters, name) == \
+		       offsetof(struct mmu_counters, outcome_fixed) + 8 * (n), #name)
+OUTCOME(outcome_retry, MMU_RETRY);
+OUTCOME(outcome_spurious, MMU_SPURIOUS);
+OUTCOME(outcome_inject, MMU_INJECT);
+OUTCOME(outcome_emulate, MMU_EMULATE);
+OUTCOME(outcome_stop, MMU_STOP);
 
-struct mmu_result mmu_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault)
+static void count_outcome(struct mmu_counters *c, enum mmu_outcome outcome) { (&c->outcome_fixed)[outcome]++; }
+
+struct mmu_result mmu_fault_locked(struct mmu_vcpu *vcpu, const struct mmu_fault *fault)
 {
 	struct mmu_vm *vm = vcpu->vm;
 	struct mmu_result r;
 
-	mmu_lock(vm);
+	mmu_lock_alone_as(vcpu);
 	vm->counters.faults++;
 	/* A walk and its access may have to bring in a page for each table and one for the data, and may lose some
 	 * again. */
@@ -153,11 +160,35 @@ struct mmu_result mmu_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault
 	return r;
 }
 
+/* true: answered without the lock. */
+static bool fault_beside(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, struct mmu_result *r)
+{
+	bool done;
+
+	if (!vcpu->vm->ops->beside || !mmu_beside_begin(vcpu))
+		return false;
+	vcpu->populate.wanted = false;
+	done = vcpu->vm->ops->beside(vcpu, fault, r);
+	mmu_beside_end(vcpu);
+	if (done) {
+		vcpu->counters.faults++;
+		count_outcome(&vcpu->counters, r->outcome);
+	}
+	return done;
+}
+
+struct mmu_result mmu_fault_of_several(struct mmu_vcpu *vcpu, const struct mmu_fault *fault)
+{
+	struct mmu_result r;
+
+	return fault_beside(vcpu, fault, &r) ? r : mmu_fault_locked(vcpu, fault);
+}
+
 /* ---- host-side changes ---- */
 
 void mmu_unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 {
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	MUTANT(OVERLAY_UNMAPPED, overlay_drop(vm, first, pages));
 	vm->ops->unmap(vm, first, pages);
 	MUTANT(UNMAP_KICK, tag_synchronize(vm, NULL));
@@ -166,7 +197,7 @@ void mmu_unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 
 void mmu_write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 {
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	vm->ops->write_protect(vm, first, pages);
 	MUTANT(PROTECT_KICK, tag_synchronize(vm, NULL));
 	mmu_unlock(vm);
@@ -179,7 +210,7 @@ bool mmu_slot_add(struct mmu_vm *vm, const struct slot *slot)
 
 	if (slot->base.v > limit || slot->pages > limit - slot->base.v)
 		return false;
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	/* Where there was no slot nothing is mapped, nor are accesses to nowhere cached: nothing to drop. */
 	ok = slots_add(&vm->slots, slot);
 	mmu_unlock(vm);
@@ -191,7 +222,7 @@ bool mmu_slot_remove(struct mmu_vm *vm, gfn_t base)
 	struct slot *slot;
 	bool ok = false;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	slot = slots_find(&vm->slots, base);
 	if (slot && slot->base.v == base.v) {
 		overlay_drop(vm, base, slot->pages);
@@ -219,7 +250,7 @@ bool mmu_log_start(struct mmu_vm *vm, gfn_t base, uint64_t *bitmap)
 	struct slot *slot;
 	bool ok = false;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	slot = ram_slot(vm, base);
 	if (slot && !slot->dirty) {
 		memset(bitmap, 0, (slot->pages + 63) / 64 * sizeof(bitmap[0]));
@@ -250,7 +281,7 @@ bool mmu_log_collect(struct mmu_vm *vm, gfn_t base, uint64_t *out)
 	struct slot *slot;
 	bool ok = false;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	slot = ram_slot(vm, base);
 	if (slot && slot->dirty) {
 		for (uint64_t i = 0; i < (slot->pages + 63) / 64; i++) {
@@ -270,7 +301,7 @@ bool mmu_log_stop(struct mmu_vm *vm, gfn_t base)
 	struct slot *slot;
 	bool ok = false;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	slot = ram_slot(vm, base);
 	if (slot && slot->dirty) {
 		slot->dirty = NULL;
@@ -349,7 +380,7 @@ bool mmu_switch(struct mmu_vm *vm, const struct mmu_ops *ops)
 	void *old_priv = vm->priv;
 	bool ok;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	ok = make_room(vm, ops);
 	vm->ops = ops;
 	vm->priv = NULL;
@@ -373,7 +404,7 @@ bool mmu_unshadow(struct mmu_vm *vm, gpa_t gpa)
 {
 	bool ok;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	ok = overlay_drop(vm, gpa_gfn(gpa), 1) || (vm->ops->unshadow && vm->ops->unshadow(vm, gpa_gfn(gpa)));
 	mmu_unlock(vm);
 	return ok;
@@ -383,7 +414,7 @@ bool mmu_loosen(struct mmu_vm *vm, gpa_t gpa)
 {
 	bool ok;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	ok = overlay_drop(vm, gpa_gfn(gpa), 1) || (vm->ops->loosen && vm->ops->loosen(vm, gpa_gfn(gpa)));
 	mmu_unlock(vm);
 	return ok;

@@ -158,6 +158,9 @@ struct mmu_vm {
 	struct mmu_overlay overlay[MMU_OVERLAYS_MAX];
 	unsigned covers;
 	gfn_t covered[MMU_COVERED_MAX]; /* OV6 */
+	void (*lock)(void *ctx, struct mmu_vm *vm), (*unlock)(void *ctx, struct mmu_vm *vm); /* below's, or nothing */
+	bool several;            /* vCPUs: the faults of one alone are served with the lock */
+	bool alone;              /* who has the lock excludes the faults that are served beside (mmu/lock.h) */
 };
 
 /* May a guest's CR0.PE and CR0.PG be 0 under EPT? */
@@ -223,13 +226,20 @@ struct mmu_vcpu {
 	gfn_t repaired_gfn;
 	uint32_t repaired_generation;
 	struct walk_memo memo[MEMO_FETCHES + 2 * MEMO_PAGES];
+	bool beside_others;      /* vm->several */
+	bool beside;             /* a fault is being served without the VM's lock, if nobody is alone (mmu/lock.h) */
+	/* Where what is done for the vCPU is counted: .counters, its own CPU's, while a fault is served so; else the
+	 * VM's. */
+	struct mmu_counters *count, counters;
 	void *priv;              /* the mechanism's, for the vCPU */
 	struct mmu_face other;   /* the other mechanism's, while one is exchanged for another */
 };
 
-/* One mechanism. All are called with the VM's lock held, by the front functions only. */
+/* One mechanism. All but .beside are called with the VM's lock held, by the front functions only; those that change
+ * tables, alone (mmu/lock.h). */
 struct mmu_ops {
 	const char *name;
+	bool own_tables; /* each vCPU has its own, which no other's calls change */
 	bool nested; /* the CPU walks the guest's own tables, and the mechanism's below them */
 	/* CR4 bits that guests of this mechanism do not have: hidden in CPUID, #GP when set. */
 	uint64_t cr4_unsupported;
@@ -251,6 +261,9 @@ struct mmu_ops {
 	bool (*vcpu_init)(struct mmu_vcpu *vcpu);
 	void (*vcpu_destroy)(struct mmu_vcpu *vcpu);
 	struct mmu_result (*fault)(struct mmu_vcpu *vcpu, const struct mmu_fault *fault);
+	/* The same without the lock, beside other vCPUs' (BE1 to BE4 in mmu/lock.h). false: it cannot be answered so,
+	 * and nothing was changed that matters; fault() is asked next. May be NULL. */
+	bool (*beside)(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, struct mmu_result *r);
 	/* The guest's registers were changed from old to vcpu->regs (already validated); cr3_write: a MOV to CR3,
 	 * perhaps with the same value; keep_tlb: bit 63 of the operand under PCID. */
 	void (*regs_changed)(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool cr3_write, bool keep_tlb);
@@ -298,9 +311,15 @@ struct mmu_result mmu_vcpu_reset(struct mmu_vcpu *vcpu, const struct walk_regs *
  * mmu_unsupported() has been asked. false: no memory; the old mechanism stays. */
 bool mmu_switch(struct mmu_vm *vm, const struct mmu_ops *ops);
 
+struct mmu_result mmu_fault_locked(struct mmu_vcpu *vcpu, const struct mmu_fault *fault);
+struct mmu_result mmu_fault_of_several(struct mmu_vcpu *vcpu, const struct mmu_fault *fault);
 /* What becomes of a fault of the vCPU, which is not running; its registers have been synchronised as far as the
- * mechanism looks at them. Takes the VM's lock. Ends in exactly one outcome, which is counted (S3). */
-struct mmu_result mmu_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault);
+ * mechanism looks at them. Takes the VM's lock, but for what is served beside other vCPUs' (mmu/lock.h). Ends in
+ * exactly one outcome, which is counted (S3). */
+static inline struct mmu_result mmu_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault)
+{
+	return unlikely(vcpu->beside_others) ? mmu_fault_of_several(vcpu, fault) : mmu_fault_locked(vcpu, fault);
+}
 
 /* The guest's loads of its paging registers: each checks (MMU_INJECT: #GP, nothing changed), then acts (MMU_FIXED), as
  * MOV to CR0/CR3/CR4 and WRMSR of IA32_EFER do (SDM, the instructions' pages, and "Paging": PDPTE loads). */
@@ -398,13 +417,15 @@ static inline bool mmu_is_known_mmio(const struct mmu_vcpu *vcpu, gpa_t gpa)
 /* Without the VM's lock, which others may hold. misconfig: it was an EPT misconfiguration, no page fault. */
 static inline void mmu_count_known_mmio(struct mmu_vcpu *vcpu, bool misconfig)
 {
-	struct mmu_counters *c = &vcpu->vm->counters;
+	struct mmu_counters *c = &vcpu->counters;
 
-	__atomic_fetch_add(&c->faults, 1, __ATOMIC_RELAXED);
-	if (misconfig)
-		__atomic_fetch_add(&c->ept_misconfigs, 1, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&c->outcome_emulate, 1, __ATOMIC_RELAXED);
+	c->faults++;
+	c->ept_misconfigs += misconfig;
+	c->outcome_emulate++;
 }
+
+/* What was counted for the VM until now, by all its CPUs. Needs no lock: others may be counting. */
+struct mmu_counters mmu_counters(const struct mmu_vm *vm);
 
 /* What gva means to the guest for the access, accessed and dirty flags set: for instructions that the hypervisor
  * carries out. false: *error is the page fault's error code. vcpu->regs are up to date; the VM's lock is not held. */

@@ -147,6 +147,12 @@
 	M(KICK_WAIT, "waiting until a kicked vCPU is out of its guest (a promise of mmu/below.h)") \
 	M(ENTRY_SAID, "saying that the guest is being entered before the last look at what was requested (RL2)") \
 	M(ENTRY_LOOK, "that last look (RL2)") \
+	M(ALONE_SAID, "saying that one is alone (BE1)") \
+	M(ALONE_WAITS, "waiting for faults that are being served beside (BE1)") \
+	M(BESIDE_SAID, "saying that a fault is being served beside (BE1)") \
+	M(BESIDE_LOOK, "looking whether somebody is alone before it is (BE1)") \
+	M(BESIDE_LOST, "looking whether an entry is still what was read when it is changed beside others (BE2)") \
+	M(LOG_MARK_ATOMIC, "marking pages of a log by an atomic operation (it is read, changed and written)") \
 	M(POPULATE_KICK, "kicking after a page was copied to be written") \
 	M(POPULATE_UNMAP, "dropping the old frame when a page was copied to be written") \
 	M(OVERLAY_SHOW, "fetching from an overlay's frame") \

@@ -123,7 +123,7 @@ bool mmu_overlay_set(struct mmu_vm *vm, gfn_t gfn, hfn_t frame)
 	struct mmu_page page;
 	bool ok;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	page = mmu_peek(vm, gfn);
 	ok = page.kind == MMU_MEMORY && page.slot->kind == SLOT_RAM && !find(vm, gfn) &&
 	     !overlay_covers(vm, gfn) && vm->overlays < MMU_OVERLAYS_MAX;
@@ -142,7 +142,7 @@ bool mmu_overlay_drop(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 {
 	bool any;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	any = overlay_drop(vm, first, pages);
 	mmu_unlock(vm);
 	return any;
@@ -165,7 +165,7 @@ bool mmu_cover(struct mmu_vm *vm, gfn_t gfn)
 	struct slot *slot;
 	bool ok;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	slot = slots_find(&vm->slots, gfn);
 	ok = slot && slot->kind < SLOT_MMIO && !overlay_covers(vm, gfn) && vm->covers < MMU_COVERED_MAX;
 	if (ok) {
@@ -195,7 +195,7 @@ bool mmu_uncover(struct mmu_vm *vm, gfn_t gfn)
 {
 	bool was;
 
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	was = uncover(vm, gfn);
 	mmu_unlock(vm);
 	return was;
@@ -220,7 +220,7 @@ bool mmu_covered(struct mmu_vm *vm, gfn_t gfn)
 
 void mmu_watch(struct mmu_vm *vm, bool on)
 {
-	mmu_lock(vm);
+	mmu_lock_alone(vm);
 	vm->watched = on;
 	for (struct mmu_vcpu *v = vm->ops->nested ? vm->vcpus : NULL; v; v = v->next) {
 		struct walk_regs same = v->regs;

@@ -37,7 +37,7 @@ static bool load_pdptes(struct mmu_vm *vm, const struct walk_regs *r, uint64_t c
 /* Only this vCPU's own CPU looks at its registers, so they need no lock. */
 static struct mmu_result tell(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool cr3_write, bool keep_tlb)
 {
-	mmu_lock(vcpu->vm);
+	mmu_lock_alone_as(vcpu);
 	vcpu->stuck = NULL;
 	mmu_prepare(vcpu->vm);
 	vcpu->vm->ops->regs_changed(vcpu, old, cr3_write, keep_tlb);
@@ -194,7 +194,7 @@ void mmu_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
 		gva.v &= MASK(31, 0);
 	else if (!MUTANT_OR(INVLPG_CANONICAL, canonical(&vcpu->regs, gva)))
 		return;
-	mmu_lock(vcpu->vm);
+	mmu_lock_alone_as(vcpu);
 	vcpu->vm->counters.invlpg++;
 	vcpu->vm->ops->invlpg(vcpu, gva);
 	mmu_unlock(vcpu->vm);

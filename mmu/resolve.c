@@ -2,10 +2,24 @@
  * has to be brought in first. The one place where slots, backing and dirty log meet. */
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
+#include "mmu/table/seam.h"
 
 static bool logged_clean(const struct slot *slot, uint64_t index)
 {
-	return slot->dirty && !(slot->dirty[index / 64] & BIT(index % 64));
+	return slot->dirty && !(__atomic_load_n(&slot->dirty[index / 64], __ATOMIC_RELAXED) & BIT(index % 64));
+}
+
+/* Faults that are served beside each other mark pages of one word. */
+static bool set_dirty(uint64_t *word, uint64_t bit)
+{
+	uint64_t was = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+	seam_beside();
+	if (MUTANT_OR(LOG_MARK_ATOMIC, false))
+		__atomic_store_n(word, was | bit, __ATOMIC_RELAXED);
+	else
+		was = __atomic_fetch_or(word, bit, __ATOMIC_RELAXED);
+	return !(was & bit);
 }
 
 void mmu_mark_dirty(struct mmu_vm *vm, struct slot *slot, gfn_t gfn)
@@ -14,8 +28,8 @@ void mmu_mark_dirty(struct mmu_vm *vm, struct slot *slot, gfn_t gfn)
 
 	if (!logged_clean(slot, index))
 		return;
-	slot->dirty[index / 64] |= BIT(index % 64);
-	vm->counters.log_dirtied++;
+	if (set_dirty(&slot->dirty[index / 64], BIT(index % 64)))
+		__atomic_fetch_add(&vm->counters.log_dirtied, 1, __ATOMIC_RELAXED);
 }
 
 /* false: the page is not in memory. */

@@ -78,7 +78,7 @@ bool tag_usable(const struct mmu_caps *caps)
  * too early (SDM, "Loads May Be Reordered with Earlier Stores to Different Locations"): the store is a full barrier. */
 static void request(struct mmu_vcpu *vcpu)
 {
-	vcpu->vm->counters.flush_requests++;
+	vcpu->count->flush_requests++;
 	__atomic_store_n(&vcpu->tag.pending, true, __ATOMIC_SEQ_CST);
 }
 

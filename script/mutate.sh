@@ -23,7 +23,7 @@ try() {
 # Where the mutant is most likely to show comes first. INVEPT and what EPT alone does need no look at the others.
 order() {
 	case $1 in
-	EPT_* | TAG_EPT | OVERLAY_*) echo ept vtlb shadow brute ;;
+	EPT_* | TAG_EPT | OVERLAY_* | ALONE_* | BESIDE_*) echo ept vtlb shadow brute ;;
 	VTLB_*) echo vtlb shadow brute ept ;;
 	TAG_* | LOG_* | WALK_* | SWITCH_* | POPULATE_* | SLOT_* | SYNC_HOST_*) echo ept vtlb shadow brute ;;
 	TRACK_ZAP | TRACK_FLUSH) echo brute shadow vtlb ept ;;

@@ -81,13 +81,19 @@ static bool below_invept(void *ctx, enum invept_type type, uint64_t eptp)
 static void below_lock(void *ctx, struct mmu_vm *mmu)
 {
 	(void)mmu;
-	spin_lock(&((struct vm *)ctx)->mmu_lock);
+	fair_lock(&((struct vm *)ctx)->mmu_lock);
 }
 
 static void below_unlock(void *ctx, struct mmu_vm *mmu)
 {
 	(void)mmu;
-	spin_unlock(&((struct vm *)ctx)->mmu_lock);
+	fair_unlock(&((struct vm *)ctx)->mmu_lock);
+}
+
+static void below_wait(void *ctx, const bool *flag)
+{
+	(void)ctx;
+	flag_wait(flag);
 }
 
 static const struct mmu_below below_template = {
@@ -100,6 +106,7 @@ static const struct mmu_below below_template = {
 	.invept = below_invept,
 	.lock = below_lock,
 	.unlock = below_unlock,
+	.wait = below_wait,
 };
 
 /* ---- memory ---- */

@@ -290,6 +290,7 @@ static void turn_begins(struct vcpu *v, uint64_t now)
 {
 	__atomic_store_n(&v->exit_tsc, now, __ATOMIC_RELAXED);
 	__atomic_store_n(&v->run_before, v->run_ticks, __ATOMIC_RELAXED);
+	v->cpu->lock_waits = v->cpu->lock_ticks = 0;
 	__atomic_store_n(&v->run_start, now, __ATOMIC_RELEASE);
 }
 

@@ -241,6 +241,8 @@ void schedule_account(struct vcpu *v, uint64_t ticks)
 	VM_MUTANT(FAIR_TICKS, v->fair += schedule_weighed(v, ticks));
 	v->slept = v->halted || v->vm->paused;
 	VM_MUTANT(FAIR_RAISED, raise_floor(v->cpu, v));
+	__atomic_store_n(&v->lock_waits, v->lock_waits + v->cpu->lock_waits, __ATOMIC_RELAXED);
+	__atomic_store_n(&v->lock_ticks, v->lock_ticks + v->cpu->lock_ticks, __ATOMIC_RELAXED);
 }
 
 /* ---- one that waits for another ---- */

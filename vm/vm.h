@@ -14,9 +14,9 @@
  *        read; `deaf` is written before `halted` is set, and read after it;
  *      - `asleep`, by atomic exchange, and who has taken it puts it among the arrivals (HA2 in vm/sleep.c);
  *      - `cpu`, `moves` and `pin`: its own CPU writes them, others read; `favoured`: anybody;
- *      - `run_ticks`, `run_before`, `run_start`, `exit_tsc`, `exits` and what `lapic` counts: its own CPU writes them,
- *        word by word, and does not wait; any CPU adds them up at any time (vm/account/), so what it tells of exits
- *        may lack the last ones. A turn counts once (stats_ran);
+ *      - `run_ticks`, `run_before`, `run_start`, `lock_waits`, `lock_ticks`, `exit_tsc`, `exits` and what `lapic`
+ *        counts: its own CPU writes them, word by word, and does not wait; any CPU adds them up at any time
+ *        (vm/account/), so what it tells of exits may lack the last ones. A turn counts once (stats_ran);
  *      - `mmu`: also who holds mmu_lock, as mmu/mmu.h says; and all of it: who has frozen the VM (FZ1).
  * VM2  vcpu.requests is 0, or the vCPU looks at it before it next enters the guest.
  *
@@ -127,8 +127,9 @@ struct vcpu {
 	bool slept;          /* since it last had the CPU */
 	struct timer wander; /* when it next goes to another CPU (vm/move.c); its period is the description's */
 	/* On a CPU, in the guest and in the hypervisor, in turns that are over; what the exits took of it is in
-	 * exits[]. And what that was when the turn that it has began. */
-	uint64_t run_ticks, run_before;
+	 * exits[]. And what that was when the turn that it has began. Of what the exits took in turns that are over:
+	 * how often its CPUs waited for locks, and how long. */
+	uint64_t run_ticks, run_before, lock_waits, lock_ticks;
 	struct event event;
 	bool nmi_pending;
 	uint64_t xcr0;
@@ -209,7 +210,7 @@ struct vm {
 	struct spinlock device_lock;
 	/* The alarms of the devices, where there are several vCPUs: the boot processor looks at them */
 	struct timers device_timers;
-	struct spinlock mmu_lock;
+	struct fair_lock mmu_lock;
 	struct mmu_vm mmu;
 	bool has_mmu; /* .mmu has been set up */
 	struct mmu_below below;

@@ -19,7 +19,6 @@
 #include "mmu/inside.h"
 #include "mmu/mechanisms.h"
 #include "mmu/mutate.h"
-#include "mmu/table/detached.h"
 
 #define FORMAT(levels) \
 	{ \
@@ -28,19 +27,13 @@
 		.special_mask = EPT_R | EPT_W | EPT_X, .special = EPT_MMIO, \
 	}
 /* The formats of entries do not depend on the number of levels. */
-static const struct pt_format ept_format = FORMAT(4), ept_format_5level = FORMAT(5);
+const struct pt_format ept_format = FORMAT(4);
+static const struct pt_format ept_format_5level = FORMAT(5);
 
 /* RV3: a violation makes a table for each level but the root's, or splits two; at least, that, the records, and what
  * one access needs whose tables and page lie far from each other. */
 #define EPT_NEED 6
 #define EPT_LEAST 24
-
-struct ept_vm {
-	struct pt pt;
-	struct detached detached; /* for the flush of EPT translations */
-	hfn_t identity; /* the page that is shown at config.identity_map; HFN_NONE: none */
-	hfn_t self; /* the frame that holds this */
-};
 
 static const char *unsupported(const struct mmu_caps *caps)
 {
@@ -122,13 +115,6 @@ void *ept_identity_map(struct mmu_vm *vm)
 	const struct ept_vm *e = vm->priv;
 
 	return hfn_is_none(e->identity) ? NULL : mmu_table_ptr(vm, e->identity);
-}
-
-static bool is_identity_map(const struct mmu_vm *vm, gfn_t gfn)
-{
-	const struct ept_vm *e = vm->priv;
-
-	return !hfn_is_none(e->identity) && gfn.v == gpa_gfn(vm->config.identity_map).v;
 }
 
 static uint64_t ept_pointer(const struct mmu_vm *vm)
@@ -301,42 +287,11 @@ static struct mmu_result mmio(struct mmu_vm *vm, const struct mmu_fault *fault)
 	return mmu_emulate(gpa);
 }
 
-static uint64_t make_leaf(const struct mmu_page *page, gfn_t gfn, unsigned shift)
-{
-	uint64_t first = page->hfn.v, leaf = page->no_fetch ? EPT_R : EPT_R | EPT_X;
-
-	if (unlikely(page->no_read))
-		MUTANT(OVERLAY_HIDE, leaf = EPT_X);
-	MUTANT(EPT_MAP_FIRST, first -= gfn.v & (BIT(shift - PAGE_SHIFT) - 1));
-	MUTANT(EPT_MAP_TYPE, leaf |= (uint64_t)page->slot->type << EPT_TYPE_SHIFT);
-	leaf |= hfn_hpa(HFN(first)).v;
-	if (MUTANT_OR(EPT_MAP_WRITABLE, page->writable))
-		leaf |= EPT_W;
-	return shift > PAGE_SHIFT ? leaf | EPT_LARGE : leaf;
-}
-
-static void count_leaf(struct mmu_counters *c, unsigned level)
-{
-	if (level == 1)
-		c->mapped_4k++;
-	else if (level == 2)
-		c->mapped_2m++;
-	else
-		c->mapped_1g++;
-}
-
 /* Makes the leaf for gpa. at: the deepest position there, not special. */
 static struct mmu_result map(struct mmu_vm *vm, gpa_t gpa, const struct mmu_page *page, struct pt_position at)
 {
 	struct ept_vm *e = vm->priv;
-	gfn_t gfn = gpa_gfn(gpa);
-	unsigned limit = vm->caps->ept_1g ? 30 : vm->caps->ept_2m ? 21 : 12;
-	unsigned level = pt_level(mmu_leaf_shift(vm, gfn, page, limit));
-	uint64_t leaf;
-
-	/* The identity map's page is no part of a large leaf. */
-	while (level > 1 && !hfn_is_none(e->identity) && ((gpa.v ^ vm->config.identity_map.v) >> pt_shift(level)) == 0)
-		level--;
+	unsigned level = ept_leaf_level(vm, gpa, page);
 
 	while (at.leaf && at.level > level)
 		if (!pt_split(&e->pt, gpa.v, &at))
@@ -345,9 +300,8 @@ static struct mmu_result map(struct mmu_vm *vm, gpa_t gpa, const struct mmu_page
 		level = at.level; /* a table that is there stays: in its place a leaf would owe a flush (S11) */
 	if (!pt_reach(&e->pt, gpa.v, level, &at))
 		return mmu_stop(no_memory);
-	leaf = make_leaf(page, gfn, pt_shift(level));
-	pt_set(at.entry, leaf);
-	count_leaf(&vm->counters, level);
+	pt_set(at.entry, ept_make_leaf(page, gpa_gfn(gpa), pt_shift(level)));
+	ept_count_leaf(&vm->counters, level);
 	return mmu_done(MMU_FIXED);
 }
 
@@ -378,7 +332,7 @@ static struct mmu_result violation(struct mmu_vcpu *vcpu, const struct mmu_fault
 	vm->counters.ept_violations++;
 	if (fault->gpa.v >= pt_limit(e->pt.format))
 		return loads_pdptes(fault) ? mmu_inject_gp() : mmu_emulate(fault->gpa);
-	if (is_identity_map(vm, gpa_gfn(fault->gpa)))
+	if (ept_is_identity_map(vm, gpa_gfn(fault->gpa)))
 		return map_identity(vm, fault->gpa);
 	page = mmu_resolve(vcpu, gpa_gfn(fault->gpa), fault->access);
 	if (page.kind == MMU_WAIT) {
@@ -482,6 +436,7 @@ const struct mmu_ops mmu_ept = {
 	.vcpu_init = vcpu_init,
 	.vcpu_destroy = vcpu_destroy,
 	.fault = fault,
+	.beside = ept_beside,
 	.regs_changed = ept_regs_changed,
 	.invlpg = ept_invlpg,
 	.unmap = unmap,

@@ -3,9 +3,20 @@
 #ifndef VELLUM_MMU_EPT_H
 #define VELLUM_MMU_EPT_H
 
-#include "mmu/mmu.h"
+#include "mmu/inside.h"
 #include "mmu/mutate.h"
+#include "mmu/table/detached.h"
 #include "mmu/table/ptformat.h"
+
+struct ept_vm {
+	struct pt pt;
+	struct detached detached; /* for the flush of EPT translations */
+	hfn_t identity; /* the page that is shown at config.identity_map; HFN_NONE: none */
+	hfn_t self; /* the frame that holds this */
+};
+
+/* What is said of entries here holds for tables of five levels too. */
+extern const struct pt_format ept_format;
 
 /* A page that is never right (E4): W and X without R. */
 #define EPT_MMIO (EPT_W | EPT_X)
@@ -20,6 +31,54 @@ static inline uint64_t ept_mmio_leaf(const struct mmu_vm *vm)
 	MUTANT(MMIO_HIGH, leaf |= ept_mmio_high(vm));
 	return leaf;
 }
+
+/* Is it the page that is shown at config.identity_map? */
+static inline bool ept_is_identity_map(const struct mmu_vm *vm, gfn_t gfn)
+{
+	const struct ept_vm *e = vm->priv;
+
+	return !hfn_is_none(e->identity) && gfn.v == gpa_gfn(vm->config.identity_map).v;
+}
+/* The level of the leaf for gpa, whose page it is, where nothing is in its way (E2). */
+static inline unsigned ept_leaf_level(const struct mmu_vm *vm, gpa_t gpa, const struct mmu_page *page)
+{
+	const struct ept_vm *e = vm->priv;
+	unsigned limit = vm->caps->ept_1g ? 30 : vm->caps->ept_2m ? 21 : 12;
+	unsigned level = pt_level(mmu_leaf_shift(vm, gpa_gfn(gpa), page, limit));
+
+	/* The identity map's page is no part of a large leaf. */
+	while (level > 1 && !hfn_is_none(e->identity) && ((gpa.v ^ vm->config.identity_map.v) >> pt_shift(level)) == 0)
+		level--;
+	return level;
+}
+
+/* E1. shift: of the leaf, address bits. */
+static inline uint64_t ept_make_leaf(const struct mmu_page *page, gfn_t gfn, unsigned shift)
+{
+	uint64_t first = page->hfn.v, leaf = page->no_fetch ? EPT_R : EPT_R | EPT_X;
+
+	if (unlikely(page->no_read))
+		MUTANT(OVERLAY_HIDE, leaf = EPT_X);
+	MUTANT(EPT_MAP_FIRST, first -= gfn.v & (BIT(shift - PAGE_SHIFT) - 1));
+	MUTANT(EPT_MAP_TYPE, leaf |= (uint64_t)page->slot->type << EPT_TYPE_SHIFT);
+	leaf |= hfn_hpa(HFN(first)).v;
+	if (MUTANT_OR(EPT_MAP_WRITABLE, page->writable))
+		leaf |= EPT_W;
+	return shift > PAGE_SHIFT ? leaf | EPT_LARGE : leaf;
+}
+
+static inline void ept_count_leaf(struct mmu_counters *c, unsigned level)
+{
+	if (level == 1)
+		c->mapped_4k++;
+	else if (level == 2)
+		c->mapped_2m++;
+	else
+		c->mapped_1g++;
+}
+
+/* Faults without the lock (mmu/ept/beside.c). */
+bool ept_beside(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, struct mmu_result *r);
 
 /* The guest's registers under EPT (mmu/ept/regs.c). */
 

@@ -321,6 +321,16 @@ static uint64_t last_level_entry(struct mmu_vcpu *vcpu, gva_t gva)
 
 static const struct hw_fixer fixer = { .leaf = last_level_entry, .fix = fix, .refused = shadow_page_fault };
 
+bool shadow_beside(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, struct mmu_result *r)
+{
+	const struct shadow *s = shadow_of(vcpu->vm);
+	struct shadow_vcpu *v = vcpu->priv;
+
+	if (fault->kind != MMU_FAULT_PAGE || s->loose_count || s->mmio_epoch != hw_mmio_epoch(vcpu->vm))
+		return false;
+	return hw_cached_mmio(vcpu, fault, &v->spurious, &fixer, r);
+}
+
 struct mmu_result shadow_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault)
 {
 	struct shadow *s = shadow_of(vcpu->vm);

@@ -181,7 +181,8 @@ static bool unshadow(struct mmu_vm *vm, gfn_t gfn)
 		.name = (mechanism), .need = SHADOW_NEED, .least = SHADOW_LEAST, .ample = SHADOW_AMPLE, \
 		.relieve = shadow_relieve, .cr4_unsupported = CR4_PCIDE | CR4_PKE, .unsupported = hw_unsupported, \
 		.vm_init = (init), .vm_destroy = vm_destroy, .vcpu_init = vcpu_init, .vcpu_destroy = vcpu_destroy, \
-		.fault = shadow_fault, .regs_changed = shadow_regs_changed, .invlpg = shadow_invlpg, .unmap = unmap, \
+		.fault = shadow_fault, .beside = shadow_beside, .regs_changed = shadow_regs_changed, \
+		.invlpg = shadow_invlpg, .unmap = unmap, \
 		.write_protect = write_protect, .guest_written = shadow_guest_written, \
 		.flags_written = shadow_flags_written, .unshadow = unshadow, .loosen = shadow_loosen, \
 		.audit = shadow_audit, \

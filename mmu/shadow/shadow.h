@@ -362,6 +362,8 @@ static inline void shadow_finish(struct shadow *s, struct mmu_vcpu *self)
 /* ---- fault.c, root.c ---- */
 
 struct mmu_result shadow_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault);
+/* Without the VM's lock (mmu/lock.h). */
+bool shadow_beside(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, struct mmu_result *r);
 /* The mode bits of the roles of a guest with these registers. */
 uint32_t shadow_modes(const struct walk_regs *r);
 /* false: no memory. Where it was interrupted, the vCPU runs on nothing until a fault loads the rest. */

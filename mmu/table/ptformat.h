@@ -9,6 +9,7 @@
 #define VELLUM_MMU_PTFORMAT_H
 
 #include "mmu/mmu.h"
+#include "mmu/mutate.h"
 #include "mmu/table/seam.h"
 
 #define PT_LEVELS_MAX 5
@@ -70,6 +71,19 @@ static inline void pt_clear_bits(uint64_t *entry, uint64_t bits)
 	seam_stored();
 }
 static inline uint64_t pt_get(const uint64_t *entry) { return __atomic_load_n(entry, __ATOMIC_ACQUIRE); }
+/* BE2 in mmu/lock.h. false: the entry is no longer what was read. */
+static inline bool pt_replace(uint64_t *entry, uint64_t was, uint64_t value)
+{
+	bool done = true;
+
+	seam_beside();
+	if (MUTANT_OR(BESIDE_LOST, false))
+		__atomic_store_n(entry, value, __ATOMIC_RELEASE);
+	else
+		done = __atomic_compare_exchange_n(entry, &was, value, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	seam_beside();
+	return done;
+}
 
 static inline uint64_t pt_table_flags(const struct pt_format *f, unsigned level)
 {

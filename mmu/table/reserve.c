@@ -145,6 +145,7 @@ void reserve_refill(struct mmu_vm *vm, uint32_t need)
 	if (reserve_count(r) >= need)
 		return;
 	vm->counters.tables_relieved++;
+	mmu_alone(vm);
 	MUTANT(RESERVE_RELIEVE, vm->ops->relieve(vm, need));
 	/* more: a change of mechanisms, which can do without */
 	r->short_of |= need <= vm->ops->need && reserve_count(r) < need;

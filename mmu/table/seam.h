@@ -11,5 +11,7 @@
 static inline void seam_stored(void) {}
 /* The hypervisor just wrote to guest memory for the guest. */
 static inline void seam_written(void) {}
+/* Between two steps of faults that are served beside each other, and of who wants to be alone. */
+static inline void seam_beside(void) {}
 
 #endif

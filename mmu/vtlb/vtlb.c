@@ -74,7 +74,7 @@ static void drop_entry(struct mmu_vcpu *vcpu, const struct pt_position *at)
 		return;
 	pt_set(at->entry, 0);
 	if (at->leaf || pt_special(t->pt.format, at->value)) {
-		vcpu->vm->counters.leaves_removed++;
+		vcpu->count->leaves_removed++;
 		return;
 	}
 	if (detached_full(&t->detached))
@@ -260,6 +260,9 @@ static struct mmu_result put(struct mmu_vcpu *vcpu, gva_t gva, const struct walk
 
 	if (at.value == leaf && at.level == level)
 		return mmu_done(MMU_SPURIOUS);
+	/* Beside others no table is made or unlinked. */
+	if (mmu_is_beside(vcpu) && (at.level != level || (at.value && !at.leaf && !pt_special(t->pt.format, at.value))))
+		return mmu_not_beside(vcpu);
 	/* What was there is replaced: a large leaf, or a table where a large leaf goes. */
 	if (at.leaf || at.level == level)
 		drop_entry(vcpu, &at);
@@ -296,7 +299,7 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 	if (page.kind == MMU_DEVICE) {
 		if (page.slot && page.slot->kind == SLOT_MMIO && hw_mmio_possible(vm->caps, gfn)) {
 			put(vcpu, gva, w, 1, hw_mmio_leaf(vm, gfn, acc));
-			vm->counters.mmio_cached++;
+			vcpu->count->mmio_cached++;
 		}
 		return mmu_emulate(w->gpa);
 	}
@@ -307,13 +310,19 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 	shift = mmu_leaf_shift(vm, gfn, &page, w->page_shift >= 21 ? 21 : 12);
 	r = put(vcpu, gva, w, pt_level(shift), hw_leaf(vm->caps, gfn, page.hfn, shift, acc, w->pat_index, global));
 	if (r.outcome == MMU_FIXED) {
-		*(shift > PAGE_SHIFT ? &vm->counters.mapped_2m : &vm->counters.mapped_4k) += 1;
-		vm->counters.wp_flips += rights.flipped;
+		*(shift > PAGE_SHIFT ? &vcpu->count->mapped_2m : &vcpu->count->mapped_4k) += 1;
+		vcpu->count->wp_flips += rights.flipped;
 	}
 	return r;
 }
 
-static void refused(struct mmu_vcpu *vcpu, gva_t gva) { MUTANT(INJECT_SYNC, invlpg(vcpu, gva)); }
+static void refused(struct mmu_vcpu *vcpu, gva_t gva)
+{
+	if (mmu_is_beside(vcpu))
+		mmu_not_beside(vcpu);
+	else
+		MUTANT(INJECT_SYNC, invlpg(vcpu, gva));
+}
 
 static uint64_t last_level_entry(struct mmu_vcpu *vcpu, gva_t gva)
 {
@@ -322,10 +331,11 @@ static uint64_t last_level_entry(struct mmu_vcpu *vcpu, gva_t gva)
 
 static const struct hw_fixer fixer = { .leaf = last_level_entry, .fix = fix, .refused = refused };
 
+/* Nobody else edits these tables but to empty them, and what was emptied is not spurious. */
+static const uint64_t edits;
+
 static struct mmu_result fault(struct mmu_vcpu *vcpu, const struct mmu_fault *f)
 {
-	/* Nobody else edits these tables but to empty them, and what was emptied is not spurious. */
-	static const uint64_t edits;
 	struct vtlb *t = tlb_of(vcpu);
 	struct mmu_result r;
 
@@ -336,6 +346,20 @@ static struct mmu_result fault(struct mmu_vcpu *vcpu, const struct mmu_fault *f)
 	if (hw_cached_mmio(vcpu, f, &t->spurious, &fixer, &r))
 		return r;
 	return hw_page_fault(vcpu, f, &t->spurious, &edits, &fixer);
+}
+
+/* All tables that it changes are its vCPU's (BE2 in mmu/lock.h). */
+static bool beside(struct mmu_vcpu *vcpu, const struct mmu_fault *f, struct mmu_result *r)
+{
+	struct vtlb *t = tlb_of(vcpu);
+	struct hw_spurious before = t->spurious;
+
+	if (f->kind != MMU_FAULT_PAGE || t->grave.depth)
+		return false;
+	*r = fault(vcpu, f);
+	if (vcpu->populate.wanted)
+		t->spurious = before;
+	return !vcpu->populate.wanted;
 }
 
 /* ---- the host's side ---- */
@@ -411,6 +435,7 @@ static bool audit(struct mmu_vm *vm, char *why, size_t size)
 
 const struct mmu_ops mmu_vtlb = {
 	.name = "vtlb",
+	.own_tables = true,
 	.need = VTLB_NEED,
 	.least = VTLB_LEAST,
 	.ample = RESERVE_ANY,
@@ -422,6 +447,7 @@ const struct mmu_ops mmu_vtlb = {
 	.vcpu_init = vcpu_init,
 	.vcpu_destroy = vcpu_destroy,
 	.fault = fault,
+	.beside = beside,
 	.regs_changed = regs_changed,
 	.invlpg = invlpg,
 	.unmap = drop_all,

@@ -74,6 +74,19 @@ def off_and_on(c):
         os.close(master)
 
 
+def fresh(mmu, most):
+    """4 CPUs touch memory side by side, and each finds what it wrote; most: percent of the hypervisor's ticks that they
+    may wait for locks, or None."""
+    def run(c):
+        o = c.run(['run', '--kernel', c.guest('fresh'), '--append', 'processors=4 pages=2048', '--mem', '256M',
+                   '--pages', '4k', '--clock', 'host', '--vcpus', '4', '--host-cpus', '4', '--mmu', mmu, '--timeout',
+                   '100'], expect=[r'^BENCH fresh_4 2048 \d+'])
+        share = 100.0 * o.json['locks']['ticks'] / o.json['instructions']['hypervisor']
+        c.log.write('locks: %.2f %%\n' % share)
+        require(most is None or share <= most, 'it waits for locks %.2f %% of the time' % share)
+    return Test('vcpus: 4 touch fresh memory under %s' % mmu, run)
+
+
 def tests(everything):
     chosen = [(mmu, cpus) for mmu in ('ept', 'shadow', 'vtlb', 'brute') for cpus in (2, 4)] if everything else \
         [('shadow', 2), ('ept', 4)]
@@ -81,7 +94,7 @@ def tests(everything):
                   ['--guest', guest, '--mmu', mmu])
              for guest in ('amd64', '686-pae', '686') for mmu in ('ept', 'shadow', 'vtlb', 'brute')
              for vcpus in (2, 4) for cpus in (1, 2, 4)] if everything else []
-    return [threads(*c) for c in chosen] + whole + [
+    return [threads(*c) for c in chosen] + whole + [fresh('ept', 5), fresh('shadow', None), fresh('vtlb', None)] + [
             boot('vcpus: 4 on 4 CPUs', 4, 4, []),
             boot('vcpus: 2 on 2 CPUs, started by the emulator', 2, 2,
                  ['--mmu', 'shadow', '--cpu', 'core2_penryn_t9600']),

@@ -27,6 +27,8 @@ static void below_idle(void *ctx, hfn_t frame)
 	uint8_t *p = phys_ptr(&w->phys, frame.v);
 	uint64_t nowhere = 0xffff00ull << PAGE_SHIFT | X_P | X_W | X_U | X_A | X_D;
 
+	if (weave_beside_now(w) && !w->vm[0].mmu.ops->own_tables)
+		fail(w, "mmu/ frees frame %llx while a fault is served beside (BE1)", (unsigned long long)frame.v);
 	for (unsigned i = 0; i < CPUS; i++)
 		if (m_reaches(&w->cpu[i], frame.v))
 			fail(w, "mmu/ frees frame %llx, which a CPU in the guest still reaches (S11)",
@@ -186,6 +188,8 @@ static void below_unlock(void *ctx, struct mmu_vm *mmu)
 		weave_unlock(w, vm);
 }
 
+static void below_wait(void *ctx, const bool *flag) { weave_wait_while(ctx, flag); }
+
 void below_init(struct world *w)
 {
 	w->below = (struct mmu_below){
@@ -198,6 +202,7 @@ void below_init(struct world *w)
 		.invept = below_invept,
 		.lock = below_lock,
 		.unlock = below_unlock,
+		.wait = below_wait,
 		.frame_alloc_low = w->c.low_frames ? NULL : below_alloc_low,
 		.ctx = w,
 	};

@@ -97,6 +97,13 @@ static const struct crossing all[] = {
 	{ "all goes, and accesses",
 	  { BY(0, LOOK, 0, 0), BY(1, STORE, 1, 0) },
 	  { { S(DROP, 0), S(STORE, 0) }, { S(STORE, 1), S(LOOK, 0), S(STORE, 1) } } },
+	{ "two writes to pages of one word of a log",
+	  { BY(0, LOG, 0, 0), BY(0, DROP, 0, 0), BY(0, LOOK, 0, 0), BY(0, LOOK, 1, 0) },
+	  { { S(STORE, 0), S(HEAR, 1), S(COLLECT, 0), S(STORE, 1) }, { S(STORE, 1), S(SAY, 1), S(STORE, 0) } } },
+	{ "a read and a write of one page, and a look at the log",
+	  { BY(0, LOOK, 0, 0), BY(0, LOG, 0, 0), BY(0, DROP, 0, 0), BY(0, LOOK, 1, 0) },
+	  { { S(LOOK, 0), S(HEAR, 1), S(COLLECT, 0), S(SAY, 2), S(HEAR, 3), S(COLLECT, 0) },
+	    { S(STORE, 0), S(SAY, 1), S(HEAR, 2), S(STORE, 0), S(SAY, 3) } } },
 	{ "an event is delivered into a table, and an access by it",
 	  { BY(0, LOOK, 0, 0), BY(1, LOOK, 1, 0) },
 	  { { S(EVENT, 0), S(LOOK, 0) }, { S(LOOK, 1), S(INVLPG, 1), S(LOOK, 1) } } },
@@ -345,6 +352,7 @@ static struct config config_of(const struct mmu_ops *ops, bool vpid)
 	c.caps = caps_all();
 	c.caps.maxphyaddr = 39;
 	c.caps.pku = c.caps.pcid = false;
+	c.caps.ept_ad = vpid; /* without, walks of tables are no writes to them */
 	c.mmu = (struct mmu_config){ .page_limit = PAGE_LIMIT_2M, .vpid = vpid };
 	c.vms = 1;
 	c.vcpus = 2;

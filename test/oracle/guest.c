@@ -77,9 +77,7 @@ static bool carry_out(struct vcpu *v, uint64_t va, struct x_access a, struct obs
 	return false;
 }
 
-/* An implicit access that the error code does not tell from an explicit one: without EPT the mechanism finds out by
- * trying, and may have set the leaf's dirty flag by then. */
-static bool in_disguise(const struct vcpu *v, struct x_access a)
+bool in_disguise(const struct vcpu *v, struct x_access a)
 {
 	return a.implicit && v->cpl != 3 && v->regs.ac && v->regs.cr4 & X_CR4_SMAP && !v->mmu.intercepts.ept;
 }
@@ -136,6 +134,9 @@ static bool left_to_emulator(struct vcpu *v, const struct outcome *x, uint64_t v
 	bool ram = r && r->kind == SLOT_RAM && !overlay_covered(v->vm, o->gpa >> PAGE_SHIFT);
 	bool at_table = by_ones(v, x, o);
 
+	/* Others may have changed the entry since that named what is no memory. */
+	if (v->vm->world->weave && !at_table && o->how == SEEN_EMULATED && x_mode(&v->regs) != X_NONE)
+		at_table = spec_stale_table(v, va, a, o->gpa);
 	if (o->how != SEEN_EMULATED || (ram && !at_table))
 		return false;
 	for (unsigned i = 0; i < x->levels; i++)
@@ -156,7 +157,8 @@ static bool left_to_emulator(struct vcpu *v, const struct outcome *x, uint64_t v
 	return true;
 }
 
-/* The emulator knows an implicit access when it makes one, and its own walk decides. */
+/* The emulator knows an implicit access when it makes one, and its own walk decides. (Where others come in between,
+ * what was left to it may be no fault any more.) */
 static bool found_by_emulator(struct vcpu *v, const struct outcome *x, uint64_t va, struct x_access a,
 			      struct observed *o)
 {
@@ -165,7 +167,8 @@ static bool found_by_emulator(struct vcpu *v, const struct outcome *x, uint64_t 
 	uint64_t gpa = x->gpa;
 
 	plain.implicit = false;
-	if (o->how != SEEN_EMULATED || !in_disguise(v, a) || !x->fault)
+	if (o->how != SEEN_EMULATED || !in_disguise(v, a) ||
+	    (!x->fault && (!v->vm->world->weave || o->gpa == x->gpa)))
 		return false;
 	if ((!x->complete || o->gpa != x->gpa) && !spec_stale(v, va, plain, o, &gpa))
 		return false;
@@ -173,6 +176,9 @@ static bool found_by_emulator(struct vcpu *v, const struct outcome *x, uint64_t 
 		if (!gm_adopt(v->vm, x->level[i].gpa, size,
 			      X_A | (x->level[i].gpa == x->level[x->levels - 1].gpa && a.write ? X_D : 0)))
 			return false;
+	o->gpa = x->gpa;
+	if (!x->fault)
+		return true;
 	o->how = SEEN_FAULT;
 	o->error = x->error;
 	mmu_invlpg(&v->mmu, GVA(va));

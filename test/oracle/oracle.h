@@ -153,7 +153,8 @@ struct ram {
 struct change {
 	uint64_t word;  /* guest-physical address / 8 */
 	uint64_t value; /* what it was */
-	uint64_t when;  /* it stopped being that */
+	uint64_t when;  /* something else was in memory from then on */
+	uint64_t seen;  /* it could be met until then */
 	uint32_t next;  /* older, in the same bucket; 0: none */
 };
 #define HISTORY (1u << 15)
@@ -178,7 +179,7 @@ struct context {
 
 /* What mmu_guest_write is writing: in memory already, or not yet; and the word that was there. Until it returns,
  * shadows may follow the one or the other. */
-struct store { uint64_t gpa, value, old; unsigned size; bool done; };
+struct store { uint64_t gpa, value, old; unsigned size; uint32_t change; bool done; };
 
 struct vcpu {
 	struct mmu_vcpu mmu;
@@ -368,11 +369,14 @@ void spec_drop(struct vcpu *v, enum drop drop, uint64_t va, uint16_t pcid);
 /* The page fault of the attempt that began when the vCPU was last entered drops what was cached before. */
 void spec_drop_fault(struct vcpu *v, uint64_t va);
 void spec_change(struct vm *vm, uint64_t gpa, uint64_t old);
-/* The word held that value until now, though something else was in memory already. */
-void spec_prolong(struct vm *vm, uint64_t word, uint64_t value);
+/* What the word was before that change could be met until now. */
+void spec_prolong(struct vm *vm, uint32_t change, uint64_t word);
 void spec_forget(struct vcpu *v);
 /* true where the guest's own staleness permits what was seen; *gpa is where the access went. */
 bool spec_stale(struct vcpu *v, uint64_t va, struct x_access a, const struct observed *o, uint64_t *gpa);
+/* An implicit access that the error code does not tell from an explicit one: without EPT the mechanism finds out by
+ * trying, and may have set the leaf's dirty flag by then (guest.c). */
+bool in_disguise(const struct vcpu *v, struct x_access a);
 /* true where a permitted walk of va reads a table entry at gpa. */
 bool spec_stale_table(struct vcpu *v, uint64_t va, struct x_access a, uint64_t gpa);
 /* Adopts the accessed and dirty flags that permitted walks of va may have set on their way. */

@@ -27,7 +27,8 @@ void spec_change(struct vm *vm, uint64_t gpa, uint64_t old)
 		return;
 	}
 	vm->change[++vm->changes] =
-		(struct change){ .word = word, .value = old, .when = vm->world->now, .next = vm->bucket[b] };
+		(struct change){ .word = word, .value = old, .when = vm->world->now, .seen = vm->world->now,
+				 .next = vm->bucket[b] };
 	vm->bucket[b] = vm->changes;
 }
 
@@ -55,16 +56,12 @@ void spec_drop(struct vcpu *v, enum drop drop, uint64_t va, uint16_t pcid)
 	v->event[v->events++] = (struct event){ .when = now, .va = va, .drop = drop, .pcid = pcid };
 }
 
-void spec_prolong(struct vm *vm, uint64_t word, uint64_t value)
+void spec_prolong(struct vm *vm, uint32_t change, uint64_t word)
 {
 	uint64_t now = ++vm->world->now;
 
-	for (uint32_t i = vm->bucket[bucket_of(word / 8)]; i; i = vm->change[i].next)
-		if (vm->change[i].word == word / 8) {
-			if (vm->change[i].value == value)
-				vm->change[i].when = now;
-			return;
-		}
+	if (change && vm->change[change].word == word / 8)
+		vm->change[change].seen = now;
 }
 
 /* Others may have changed the entry since, and what was cached after that is not dropped by it. */
@@ -146,7 +143,7 @@ struct search {
 	unsigned nows;
 	bool found;
 	uint64_t gpa;
-	bool for_table;           /* looking for nothing but a table entry at gpa, read now */
+	bool for_table;           /* looking for nothing but a table entry at gpa, read now, or a page by ones there */
 };
 
 static bool adopt_path(struct search *s, bool leaf, bool success, bool must)
@@ -176,17 +173,28 @@ static void end_in_fault(struct search *s, uint32_t error, bool leaf)
 	if (s->for_table)
 		return;
 	if (!s->o) {
-		adopt_path(s, leaf, false, false);
+		adopt_path(s, leaf, in_disguise(s->v, s->a), false);
 		return;
 	}
 	if (s->o->how == SEEN_FAULT && s->o->error == error && adopt_path(s, leaf, false, false))
 		s->found = true;
 }
 
+/* One of the entries read now is in no memory, which reads as ones. */
+static bool by_ones_now(const struct search *s)
+{
+	for (unsigned i = 0; i < s->nows; i++)
+		if (!page_find(s->v->vm, s->now[i] >> PAGE_SHIFT))
+			return true;
+	return false;
+}
+
 static void end_in_page(struct search *s, uint64_t gpa)
 {
-	if (s->for_table)
+	if (s->for_table) {
+		s->found |= s->v->vm->world->weave && gpa == s->gpa && by_ones_now(s);
 		return;
+	}
 	if (!s->o) {
 		adopt_path(s, true, true, false);
 		return;
@@ -256,7 +264,7 @@ static void consider_since(struct search *s, unsigned level, uint64_t at, struct
 	unsigned size = x_entry_size(s->mode);
 
 	for (uint32_t i = vm->bucket[bucket_of(at / 8)]; i && !s->found; i = vm->change[i].next)
-		if (vm->change[i].word == at / 8 && vm->change[i].when > s->v->since)
+		if (vm->change[i].word == at / 8 && vm->change[i].seen > s->v->since)
 			consider(s, level, at, part(vm->change[i].value, at, size), rights, vm->world->now, NEVER,
 				 true);
 	/* What the hypervisor is just writing. */
@@ -295,7 +303,7 @@ static void descend(struct search *s, unsigned level, uint64_t table, struct x_r
 		if (!i || begin <= from)
 			return;
 		value = vm->change[i].value;
-		to = begin;
+		to = vm->change[i].seen;
 		i = vm->change[i].next;
 	}
 }

@@ -71,7 +71,8 @@ bool weave_all_quiet(const struct weave *b)
 	bool quiet = !b->locked && !b->alone;
 
 	for (unsigned i = 0; i < b->actors; i++)
-		quiet &= !in_instruction(b->actor[i].v) && !b->actor[i].v->pending;
+		quiet &= !in_instruction(b->actor[i].v) && !b->actor[i].v->pending &&
+			 !b->actor[i].v->mmu.beside;
 	return quiet;
 }
 
@@ -99,6 +100,8 @@ bool weave_may_come(const struct weave *b, const struct actor *a)
 		return weave_all_quiet(b);
 	case WAIT_WORD:
 		return *(const bool *)a->on;
+	case WAIT_FLAG:
+		return !*(const bool *)a->on;
 	}
 	return false;
 }
@@ -290,6 +293,7 @@ void weave_round(struct world *w, uint32_t round, struct schedule *s, const stru
 }
 
 void (*weave_stored)(void *ctx, bool to_guest);
+void (*weave_beside)(void *ctx);
 void *weave_stored_ctx;
 
 struct weave *weave_make(struct world *w)
@@ -308,6 +312,7 @@ struct weave *weave_make(struct world *w)
 	w->phys.watch = weave_walk;
 	w->phys.watch_ctx = w;
 	weave_stored = weave_stored_to;
+	weave_beside = weave_beside_step;
 	weave_stored_ctx = w;
 	return b;
 }
@@ -317,6 +322,7 @@ void weave_set(struct weave *b, weave_do *todo) { b->todo = todo; }
 void weave_free(struct weave *b)
 {
 	weave_stored = NULL;
+	weave_beside = NULL;
 	b->w->phys.watch = NULL;
 	b->w->weave = NULL;
 	for (unsigned i = 0; i < b->actors; i++)

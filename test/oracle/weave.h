@@ -18,7 +18,8 @@
 #define POINTS(P) \
 	P(STEP, "between two steps") P(LOCK, "the lock is about to be taken") P(UNLOCK, "it was released") \
 	P(KICK, "a kick is on its way") P(FLUSH, "INVVPID or INVEPT comes") P(STORE, "an entry of a table was stored") \
-	P(ENTRY, "the guest is about to be entered") P(WALK, "a CPU's walk is about to read an entry")
+	P(ENTRY, "the guest is about to be entered") P(WALK, "a CPU's walk is about to read an entry") \
+	P(BESIDE, "a fault is served beside others, or somebody wants to be alone")
 
 enum point {
 #define P(name, what) POINT_##name,
@@ -70,6 +71,10 @@ void weave_unlock(struct world *w, struct vm *vm);
 /* Does who runs hold the lock? Without weaving: is it held? */
 bool weave_holds(struct world *w);
 void weave_kick(struct world *w, struct vcpu *v);
+/* Is any fault being served without the lock (mmu/lock.h)? */
+bool weave_beside_now(const struct world *w);
+/* Until *flag is false. */
+void weave_wait_while(struct world *w, const bool *flag);
 bool weave_enter(struct vcpu *v);
 /* The page is nobody else's until it is let go. */
 void weave_wait_page(struct world *w, struct page *p);

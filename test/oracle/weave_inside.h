@@ -6,7 +6,8 @@
 
 #include "test/oracle/weave.h"
 
-enum wait { WAIT_NONE, WAIT_LOCK, WAIT_OUT, WAIT_CPU, WAIT_PAGE, WAIT_THAW, WAIT_FROZEN, WAIT_ALONE, WAIT_WORD };
+enum wait { WAIT_NONE, WAIT_LOCK, WAIT_OUT, WAIT_CPU, WAIT_PAGE, WAIT_THAW, WAIT_FROZEN, WAIT_ALONE,
+	    WAIT_WORD, WAIT_FLAG };
 
 struct actor {
 	ucontext_t context;
@@ -54,5 +55,6 @@ void weave_come_out(struct vcpu *v);
 /* What the model and mmu/ call at their points (world.phys.watch, seam.h). */
 void weave_walk(void *ctx);
 void weave_stored_to(void *ctx, bool to_guest);
+void weave_beside_step(void *ctx);
 
 #endif

@@ -1,4 +1,5 @@
 /* What actors wait for, and what they are told at their points. */
+#include "mmu/lock.h"
 #include "mmu/mutate.h"
 #include "test/oracle/weave_inside.h"
 
@@ -213,6 +214,25 @@ struct m_cpu *weave_cpu(struct world *w)
 
 uint64_t weave_turns(const struct world *w) { return w->weave->turns; }
 
+bool weave_beside_now(const struct world *w)
+{
+	for (const struct mmu_vcpu *v = w->vm[0].mmu.vcpus; v; v = v->next)
+		if (mmu_is_beside(v))
+			return true;
+	return false;
+}
+
+/* With the lock, and alone, unless all that others look at is their own; guest memory, with the lock. A fault that is
+ * served beside: an entry of its vCPU's own tables. */
+static bool may_store(const struct weave *b, bool to_guest)
+{
+	const struct mmu_vm *vm = &b->w->vm[0].mmu;
+
+	if (b->locked == b->now)
+		return to_guest || vm->ops->own_tables || !weave_beside_now(b->w);
+	return mmu_is_beside(&b->now->v->mmu) && vm->ops->own_tables;
+}
+
 void weave_stored_to(void *ctx, bool to_guest)
 {
 	struct world *w = ctx;
@@ -224,7 +244,17 @@ void weave_stored_to(void *ctx, bool to_guest)
 
 	if (!b->now)
 		return;
-	if (b->locked != b->now)
-		fail(w, "what others look at is stored to without the VM's lock");
+	if (!may_store(b, to_guest))
+		fail(w, "what others look at is stored to by who is neither alone nor beside others");
 	weave_point(w, POINT_STORE);
+}
+
+void weave_beside_step(void *ctx) { weave_point(ctx, POINT_BESIDE); }
+
+void weave_wait_while(struct world *w, const bool *flag)
+{
+	if (w->weave && w->weave->now)
+		weave_wait(w->weave, WAIT_FLAG, flag);
+	else if (*flag)
+		fail(w, "nobody will end what is waited for");
 }

@@ -93,6 +93,13 @@ static void below_lock(void *ctx, struct mmu_vm *vm)
 	pthread_mutex_lock(&((struct machine *)ctx)->lock);
 }
 
+static void below_wait(void *ctx, const bool *flag)
+{
+	(void)ctx;
+	while (__atomic_load_n(flag, __ATOMIC_ACQUIRE))
+		sched_yield();
+}
+
 static void below_unlock(void *ctx, struct mmu_vm *vm)
 {
 	(void)vm;
@@ -190,7 +197,7 @@ bool machine_make(struct machine *m, const struct mmu_ops *ops, bool vpid)
 	m->caps.pcid = m->caps.pku = m->caps.la57 = false;
 	m->below = (struct mmu_below){ .frame_alloc = below_alloc, .frame_free = below_free, .frame_ptr = below_ptr,
 				       .kick = below_kick, .invvpid = below_invvpid, .invept = below_invept,
-				       .lock = below_lock, .unlock = below_unlock, .ctx = m };
+				       .lock = below_lock, .unlock = below_unlock, .wait = below_wait, .ctx = m };
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_mutex_init(&m->frames, NULL);
 	pthread_mutex_init(&m->pages, NULL);

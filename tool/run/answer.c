@@ -39,8 +39,8 @@ static void take_numbers(struct vm_result *vm, const char *path, const cJSON *ob
 
 bool answer_apply(struct run_result *result, const char *json, enum counters known)
 {
-	static const char *const groups[] = { "exits", "instructions", "mmu_counters", "tables", "lapic", "disks",
-					      "console", "phases", "mechanisms" };
+	static const char *const groups[] = { "exits", "instructions", "mmu_counters", "tables", "locks", "lapic",
+					      "disks", "console", "phases", "mechanisms" };
 	cJSON *answer = cJSON_Parse(json);
 	const cJSON *name = cJSON_GetObjectItemCaseSensitive(answer, "vm");
 	struct vm_result *vm = cJSON_IsString(name) ? running_vm(result, name->valuestring) : NULL;

@@ -59,6 +59,10 @@ bool phases_until_now(const struct vm *vm, unsigned phase, struct account *accou
 /* The account of a phase, or NULL. */
 const struct account *phases_account(const struct vm *vm, unsigned phase);
 
+/* How often its vCPUs' CPUs waited for locks, and how long, ticks, in turns that are over. */
+struct lock_count { uint64_t waits, ticks; };
+struct lock_count stats_locks(const struct vm *vm);
+
 /* vm/account/tpr.c: another method is about to be chosen. The VM is frozen, or has not run. */
 void account_tpr(struct vm *vm, unsigned next);
 /* The account of a method until now. false: it has never been chosen. Takes no lock. */

@@ -24,12 +24,13 @@ static void add_words(uint64_t *to, const uint64_t *from, size_t bytes, bool min
 /* ran: ticks that the vCPUs have had CPUs until now. */
 static void add_now(struct account *a, const struct vm *vm, uint64_t ran, bool minus)
 {
+	struct mmu_counters mmu = mmu_counters(&vm->mmu);
 	const struct vcpu *v;
 
 	add_words(&a->run_ticks, &ran, sizeof(ran), minus);
 	for_each_vcpu(v, vm)
 		add_words(&a->exits[0].count, &v->exits[0].count, sizeof(v->exits), minus);
-	add_words((uint64_t *)&a->mmu, (const uint64_t *)&vm->mmu.counters, sizeof(a->mmu), minus);
+	add_words((uint64_t *)&a->mmu, (const uint64_t *)&mmu, sizeof(a->mmu), minus);
 	a->table_pages = mmu_table_pages(&vm->mmu);
 }
 

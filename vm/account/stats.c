@@ -160,6 +160,18 @@ uint64_t stats_ticks_of(const struct vm *vm, unsigned code, const struct exit_st
 	return e->count || stats_exit(vm, code).count ? e->ticks : 0;
 }
 
+struct lock_count stats_locks(const struct vm *vm)
+{
+	struct lock_count sum = { 0, 0 };
+	const struct vcpu *v;
+
+	for_each_vcpu(v, vm) {
+		sum.waits += __atomic_load_n(&v->lock_waits, __ATOMIC_RELAXED);
+		sum.ticks += __atomic_load_n(&v->lock_ticks, __ATOMIC_RELAXED);
+	}
+	return sum;
+}
+
 struct lapic_tpr_count stats_tpr(const struct vm *vm)
 {
 	struct lapic_tpr_count sum = { 0, 0 };
@@ -258,6 +270,13 @@ static void stats_mmu(struct scope *s, const struct mmu_counters *c, uint64_t ta
 	stat(s, "tables.pages", table_pages);
 }
 
+static void stats_mmu_of(struct scope *s, const struct vm *vm)
+{
+	struct mmu_counters c = mmu_counters(&vm->mmu);
+
+	stats_mmu(s, &c, mmu_table_pages(&vm->mmu));
+}
+
 static void stats_phases(struct scope *s)
 {
 	phases_end(s->vm);
@@ -290,8 +309,10 @@ static void stats_mechanisms(struct scope *s)
 static void stats_run(struct scope *s)
 {
 	stats_exits(s, NULL);
-	stats_mmu(s, &s->vm->mmu.counters, mmu_table_pages(&s->vm->mmu));
+	stats_mmu_of(s, s->vm);
 	stat(s, "console.dropped", s->vm->console_dropped);
+	stat(s, "locks.waits", stats_locks(s->vm).waits);
+	stat(s, "locks.ticks", stats_locks(s->vm).ticks);
 	stat(s, "lapic.tpr_reads", stats_tpr(s->vm).reads);
 	stat(s, "lapic.tpr_writes", stats_tpr(s->vm).writes);
 	stats_patches(s);

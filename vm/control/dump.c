@@ -94,7 +94,7 @@ static void show_tables(struct json *j, const struct vcpu *v)
 	json_number(j, "pages", mmu_table_pages(vm));
 	json_hex(j, "root", v->mmu.intercepts.ept ? v->mmu.root.eptp : v->mmu.root.cr3);
 	json_number(j, "switches", vm->counters.switches);
-	json_number(j, "faults", vm->counters.faults);
+	json_number(j, "faults", mmu_counters(vm).faults);
 	json_open(j, "slots", '[');
 	for (unsigned n = 0; n < vm->slots.count; n++) {
 		const struct slot *s = &vm->slots.slot[n];

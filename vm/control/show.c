@@ -213,6 +213,7 @@ static void show_tpr_methods(struct json *j, const struct vm *vm)
 
 bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 {
+	struct mmu_counters counters = mmu_counters(&vm->mmu);
 	uint64_t guest = 0, hypervisor = 0;
 
 	(void)error;
@@ -228,7 +229,7 @@ bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 		add_ticks(vm, &guest, &hypervisor);
 		show_ticks(j, guest, hypervisor);
 		show_exits(j, vm, NULL);
-		show_counters(j, &vm->mmu.counters, mmu_table_pages(&vm->mmu), true);
+		show_counters(j, &counters, mmu_table_pages(&vm->mmu), true);
 		json_text(j, "tpr", tpr_name(vm));
 		json_open(j, "lapic", '{');
 		json_number(j, "tpr_reads", stats_tpr(vm).reads);
@@ -238,6 +239,10 @@ bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 		show_tpr_methods(j, vm);
 		json_close(j, '{');
 		show_disks(j, vm);
+		json_open(j, "locks", '{');
+		json_number(j, "waits", stats_locks(vm).waits);
+		json_number(j, "ticks", stats_locks(vm).ticks);
+		json_close(j, '{');
 		json_open(j, "console", '{');
 		json_number(j, "dropped", vm->console_dropped);
 		json_close(j, '{');

@@ -164,10 +164,10 @@ static void a_dropped_mapping(void **state)
 	(void)state;
 	with_testdev();
 	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = READ_KNOWN, .gpa = BENCH_DATA, .gva = BENCH_DATA);
-	removed = bench.vm[0]->mmu.counters.leaves_removed;
+	removed = mmu_counters(&bench.vm[0]->mmu).leaves_removed;
 	*bench_gpr(GPR_RAX) = BENCH_DATA;
 	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = 0xe4ull << 16 | 3, .length = 1);
-	assert_int_not_equal(bench.vm[0]->mmu.counters.leaves_removed, removed);
+	assert_int_not_equal(mmu_counters(&bench.vm[0]->mmu).leaves_removed, removed);
 	finish();
 }
 

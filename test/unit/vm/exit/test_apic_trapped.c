@@ -25,7 +25,7 @@ static void trapped(void **state)
 		}
 		assert_int_equal(bench.v->lapic.tpr_count.writes, 5);
 		assert_int_equal(bench.v->lapic.tpr_count.reads, 4);
-		assert_int_equal(bench.vm[0]->mmu.counters.ept_misconfigs, 8);
+		assert_int_equal(mmu_counters(&bench.vm[0]->mmu).ept_misconfigs, 8);
 		finish();
 	}
 }
@@ -56,8 +56,8 @@ static void trapped_by_reserved_bits(void **state)
 		}
 		assert_int_equal(bench.v->lapic.tpr_count.writes, 5);
 		assert_int_equal(bench.v->lapic.tpr_count.reads, 4);
-		assert_int_equal(bench.vm[0]->mmu.counters.faults, 9);
-		assert_int_equal(bench.vm[0]->mmu.counters.outcome_emulate, 9);
+		assert_int_equal(mmu_counters(&bench.vm[0]->mmu).faults, 9);
+		assert_int_equal(mmu_counters(&bench.vm[0]->mmu).outcome_emulate, 9);
 		finish();
 	}
 }
@@ -80,7 +80,7 @@ static void the_page_is_memory_now(void **state)
 	bench.vm[0]->mmu.slots.generation++;
 	mov_load(TPR);
 	STEP(page_fault(PFERR_P | PFERR_RSVD, LAPIC + TPR));
-	assert_int_equal(bench.vm[0]->mmu.counters.mmio_stale, 1);
+	assert_int_equal(mmu_counters(&bench.vm[0]->mmu).mmio_stale, 1);
 	finish();
 }
 

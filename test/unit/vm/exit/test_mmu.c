@@ -27,7 +27,7 @@ static void memory_is_mapped(void **state)
 	STEP(violation(READ | GVA_KNOWN, BENCH_DATA));
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, BENCH_CODE);
-	assert_int_equal(bench.vm[0]->mmu.counters.ept_violations, 1);
+	assert_int_equal(mmu_counters(&bench.vm[0]->mmu).ept_violations, 1);
 	/* Again: nothing to do, and it is said. */
 	STEP(violation(READ | GVA_KNOWN, BENCH_DATA));
 	EXPECT_NOTHING();
@@ -109,9 +109,9 @@ static void a_known_device_page(void **state)
 			EXPECT_NOTHING();
 			assert_int_equal(bench.entry.rip, BENCH_CODE + 6);
 			assert_int_equal(lapic_tpr(&bench.v->lapic), 0x10 * n);
-			assert_int_equal(bench.vm[0]->mmu.counters.ept_misconfigs, n);
+			assert_int_equal(mmu_counters(&bench.vm[0]->mmu).ept_misconfigs, n);
 		}
-		assert_int_equal(bench.vm[0]->mmu.counters.ept_violations, 1);
+		assert_int_equal(mmu_counters(&bench.vm[0]->mmu).ept_violations, 1);
 		finish();
 	}
 }

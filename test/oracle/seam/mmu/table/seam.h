@@ -14,6 +14,14 @@ static inline void seam_stored(void)
 		weave_stored(weave_stored_ctx, false);
 }
 
+extern void (*weave_beside)(void *ctx);
+
+static inline void seam_beside(void)
+{
+	if (weave_beside)
+		weave_beside(weave_stored_ctx);
+}
+
 static inline void seam_written(void)
 {
 	if (weave_stored)
