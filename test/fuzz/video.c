@@ -1,5 +1,5 @@
-/* The guest's display, keyboard and mouse under libFuzzer: accesses to ports, registers and memory, keys, movements, and
- * pictures of what comes of it. Nothing leaves the memory or a picture's lines, which the sanitizers watch. */
+/* The guest's display, keyboard and mouse under libFuzzer: accesses to ports, registers and memory, keys, movements,
+ * and pictures of what comes of it. Nothing leaves the memory or a picture's lines, which the sanitizers watch. */
 #include "test/fuzz/input.h"
 
 #include <stdlib.h>
