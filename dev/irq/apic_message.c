@@ -40,15 +40,20 @@ bool apic_message_matches(const struct apic_message *m, const struct lapic *l, c
 	}
 }
 
-/* The addressed local APIC of lowest processor priority takes it; among equals, in turn. */
+/* The addressed local APIC of lowest processor priority takes it; among equals, in turn. Without a lock: others may
+ * send at the same time, and whose turn it is then need not be exact; a priority may change behind the look at it, as on
+ * any bus. */
 static bool send_lowest(struct apic_bus *bus, const struct apic_message *m, const struct lapic *from)
 {
+	unsigned best_at = 0, turn = __atomic_load_n(&bus->turn, __ATOMIC_RELAXED);
 	struct lapic *best = NULL;
-	unsigned best_at = 0;
+
 	for (unsigned i = 0; i < bus->count; i++) {
-		unsigned at = (bus->turn + i) % bus->count;
+		unsigned at = (turn + i) % bus->count;
 		struct lapic *l = bus->cpu[at];
-		if (!l->enabled || !l->sw_enabled || !apic_message_matches(m, l, from))
+
+		if (!__atomic_load_n(&l->enabled, __ATOMIC_RELAXED) ||
+		    !__atomic_load_n(&l->sw_enabled, __ATOMIC_RELAXED) || !apic_message_matches(m, l, from))
 			continue;
 		if (!best || lapic_ppr(l) >> 4 < lapic_ppr(best) >> 4) {
 			best = l;
@@ -57,7 +62,7 @@ static bool send_lowest(struct apic_bus *bus, const struct apic_message *m, cons
 	}
 	if (!best)
 		return false;
-	bus->turn = (best_at + 1) % bus->count;
+	__atomic_store_n(&bus->turn, (best_at + 1) % bus->count, __ATOMIC_RELAXED);
 	return lapic_deliver(best, m);
 }
 

@@ -131,9 +131,9 @@ void lapic_mmio_write(struct lapic *l, uint64_t offset, unsigned size, uint64_t 
 /* IA32_APIC_BASE, IA32_TSC_DEADLINE and 0x800-0x8ff. false: #GP(0), and nothing has changed. */
 bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value);
 bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value);
-/* The same without the device lock, for what needs none, on the vCPU's own CPU: a fixed interrupt sent by ICR, the
- * EOI of an edge-triggered one, the initial count of the timer, the TPR. false: nothing was done; it needs the lock, or
- * is not legal. */
+/* The same without the device lock, for what needs none, on the vCPU's own CPU: an interrupt sent by ICR that is fixed
+ * or of lowest priority, the EOI of an edge-triggered one, the initial count of the timer, the TPR. false: nothing was
+ * done; it needs the lock, or is not legal. */
 bool lapic_msr_write_unlocked(struct lapic *l, uint32_t msr, uint64_t value);
 bool lapic_mmio_write_unlocked(struct lapic *l, uint64_t offset, unsigned size, uint64_t value);
 /* The fast path of WRMSR to IA32_TSC_DEADLINE; same as lapic_msr_write(). */

@@ -258,7 +258,8 @@ static ALWAYS_INLINE bool reg_write(struct lapic *l, unsigned r, uint32_t value)
 
 /* ---- without the lock ---- */
 
-#define ICR_PLAIN (ICR_LEGAL_X2APIC & ~(uint64_t)(ICR_DELIVERY(7) | ICR_LEVEL))
+/* Fixed, or of lowest priority. */
+#define ICR_PLAIN (ICR_LEGAL_X2APIC & ~(uint64_t)(ICR_DELIVERY(7 & ~APIC_LOWEST) | ICR_LEVEL))
 
 /* The one in x2APIC mode that a physical destination names, as most do. NULL: it takes a look at all. */
 static inline struct lapic *addressed(const struct lapic *l, uint64_t icr)
@@ -279,7 +280,7 @@ static __attribute__((noinline)) void send_to_some(struct lapic *l, uint64_t icr
 	l->host->ipi(l->ctx, l, &m);
 }
 
-/* A fixed interrupt, edge-triggered. */
+/* A fixed interrupt, or one of lowest priority, edge-triggered. */
 static ALWAYS_INLINE bool icr_unlocked(struct lapic *l, uint64_t icr)
 {
 	struct lapic *to = l->x2apic ? addressed(l, icr) : NULL;

@@ -116,6 +116,11 @@ static void test_lowest_priority(void **state)
 		assert_true(apic_bus_send(&pc->bus, &m, NULL));
 		assert_int_equal(arrived(0x70), 0x4);
 	}
+	/* By ICR it needs no lock. */
+	lapic_mmio_write(&pc->lapic[0], APIC_ICR_HIGH, 4, 0x0f000000);
+	assert_true(lapic_mmio_write_unlocked(&pc->lapic[0], APIC_ICR, 4,
+					      ICR_LOGICAL | ICR_ASSERT | ICR_DELIVERY(APIC_LOWEST) | 0x70));
+	assert_int_equal(arrived(0x70), 0x4);
 	m.dest = 0x3;
 	apic_bus_send(&pc->bus, &m, NULL);
 	unsigned who = arrived(0x70);
