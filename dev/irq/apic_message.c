@@ -41,8 +41,8 @@ bool apic_message_matches(const struct apic_message *m, const struct lapic *l, c
 }
 
 /* The addressed local APIC of lowest processor priority takes it; among equals, in turn. Without a lock: others may
- * send at the same time, and whose turn it is then need not be exact; a priority may change behind the look at it, as on
- * any bus. */
+ * send at the same time, and whose turn it is then need not be exact; a priority may change behind the look at it, as
+ * on any bus. */
 static bool send_lowest(struct apic_bus *bus, const struct apic_message *m, const struct lapic *from)
 {
 	unsigned best_at = 0, turn = __atomic_load_n(&bus->turn, __ATOMIC_RELAXED);
