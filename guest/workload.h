@@ -68,6 +68,7 @@ uint64_t compute_workload(uint32_t size);
 uint64_t compile_workload(uint32_t size);
 uint64_t threads_workload(uint32_t size);
 uint64_t disk_workload(uint32_t size);
+uint64_t net_workload(uint32_t size);
 uint64_t mix_workload(uint32_t size);
 
 #endif

@@ -15,6 +15,7 @@
 	W(compile, "source files", 180, 100000) \
 	W(threads, "rounds of each kind and process", 60, 100000) \
 	W(disk, "megabytes", 8, 65536) \
+	W(net, "megabytes", 1, 65536) \
 	W(mix, "page-table edits per context switch", 0, 4096)
 
 #endif

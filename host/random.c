@@ -29,12 +29,16 @@ static uint64_t seconds(void)
 	return inb(CMOS_DATA);
 }
 
+bool random_from_cpu(void) { return cpuid(CPUID_LEAF_VERSION, 0).ecx & CPUID_1_ECX_RDRAND; }
+
+bool random_strong(uint64_t *value) { return random_from_cpu() && rdrand(value); }
+
 uint64_t random_u64(void)
 {
 	static uint64_t state;
 	uint64_t v;
 
-	if ((cpuid(CPUID_LEAF_VERSION, 0).ecx & CPUID_1_ECX_RDRAND) && rdrand(&v))
+	if (random_strong(&v))
 		return v;
 	state = mix(state + rdtsc()) + seconds();
 	state = mix(state + rdtsc());

@@ -8,4 +8,9 @@
  * firmware's timing varies (not at all on an emulator). Slow: for boot. */
 uint64_t random_u64(void);
 
+/* Does the CPU have RDRAND? */
+bool random_from_cpu(void);
+/* 64 bits of its, for who must not be given others. false: it has none now, or never. From any CPU. */
+bool random_strong(uint64_t *value);
+
 #endif

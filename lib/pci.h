@@ -31,9 +31,12 @@
 /* Base class and sub-class (Appendix "Class Codes"). */
 #define PCI_CLASS_STORAGE 0x0100u
 #define PCI_CLASS_IDE 0x0101u
+#define PCI_CLASS_NETWORK 0x0200u
 #define PCI_CLASS_HOST_BRIDGE 0x0600u
 #define PCI_CLASS_ISA_BRIDGE 0x0601u
 #define PCI_CLASS_OTHER_BRIDGE 0x0680u
+#define PCI_CLASS_COMMUNICATION 0x0780u /* other than those that have a sub-class */
+#define PCI_CLASS_OTHER 0xff00u
 #define PCI_CLASS(class, interface) ((uint32_t)(class) << 8 | (interface)) /* as pci_identify() has it */
 
 #endif

@@ -30,6 +30,10 @@ $(GUEST)/disks.cpio: $(GUEST)/init $(GUEST)/vmlinux script/make-initramfs.sh
 # And one with drives at an IDE controller.
 $(GUEST)/ide.cpio: $(GUEST)/init $(GUEST)/vmlinux script/make-initramfs.sh
 	script/make-initramfs.sh $(GUEST)/init $(GUEST)/busybox $@ $(GUEST)/modules $(GUEST)/modules-ide
+# ... and one with any virtio device.
+$(GUEST)/devices.cpio: $(GUEST)/init $(GUEST)/vmlinux script/make-initramfs.sh
+	script/make-initramfs.sh $(GUEST)/init $(GUEST)/busybox $@ $(GUEST)/modules \
+		$(GUEST)/modules-ide $(GUEST)/modules-more
 
 # ---- i386: a directory for each kernel, and one for what they share ----
 
@@ -52,6 +56,6 @@ $(GUEST)/foreign/xen: script/get-foreign.sh script/cache.sh script/packages.sh
 	@touch $@
 
 .PHONY: guest guests
-guest: $(GUEST)/vmlinux $(GUEST)/initramfs.cpio $(GUEST)/disks.cpio $(GUEST)/ide.cpio
+guest: $(GUEST)/vmlinux $(GUEST)/initramfs.cpio $(GUEST)/disks.cpio $(GUEST)/ide.cpio $(GUEST)/devices.cpio
 guests: guest $(GUESTS_I386:%=$(GUEST)/%/vmlinux) $(GUEST)/i386/initramfs.cpio $(GUEST)/foreign/xen
-ALL += $(GUEST)/vmlinux $(GUEST)/initramfs.cpio $(GUEST)/disks.cpio $(GUEST)/ide.cpio
+ALL += $(GUEST)/vmlinux $(GUEST)/initramfs.cpio $(GUEST)/disks.cpio $(GUEST)/ide.cpio $(GUEST)/devices.cpio

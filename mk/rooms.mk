@@ -2,7 +2,8 @@
 # whom.
 
 MMU_DIRS := mmu mmu/table mmu/ept mmu/shadow mmu/vtlb
-DEV_DIRS := dev dev/bus dev/irq dev/time dev/serial dev/input dev/video dev/firmware dev/block dev/ide dev/virtio \
+DEV_DIRS := dev dev/bus dev/irq dev/time dev/serial dev/input dev/video dev/firmware dev/block dev/ide dev/net \
+	dev/virtio \
 	dev/test
 VM_DIRS := vm vm/exit vm/load vm/control vm/config vm/native vm/account
 LAB_DIRS := lab lab/engine lab/machine lab/os lab/work lab/trace lab/config lab/sweep lab/show lab/command

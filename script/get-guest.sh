@@ -5,8 +5,9 @@
 #   get-guest.sh KERNEL DIR      KERNEL: amd64, 686-pae or 686, as in linux-image-KERNEL;
 #                                leaves DIR/bzImage, DIR/vmlinux, DIR/busybox and DIR/release, and of the modules
 #                                DIR/pvpanic.ko and DIR/pvpanic-mmio.ko, for a test, and DIR/modules/, for a guest
-#                                with disks, and DIR/modules-ide/, with drives at an IDE controller, by names in
-#                                whose order they are to be loaded
+#                                with disks, and DIR/modules-ide/, with drives at an IDE controller, and
+#                                DIR/modules-more/, with other virtio devices, by names in whose order they are to be
+#                                loaded
 #
 # The index of i386 is read into a directory of its own: the system need not know of it.
 set -euo pipefail
@@ -71,9 +72,10 @@ modules=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_p
 	 mbcache jbd2 ext4)
 ide_modules=(crct10dif_common crc-t10dif crc64 crc64-rocksoft t10-pi scsi_common scsi_mod libata ata_piix sd_mod cdrom
 	     sr_mod isofs)
-patterns=("${modules[@]/#/*/}" "${ide_modules[@]/#/*/}")
+more_modules=(failover net_failover virtio_net virtio-rng virtio_console)
+patterns=("${modules[@]/#/*/}" "${ide_modules[@]/#/*/}" "${more_modules[@]/#/*/}")
 patterns=("${patterns[@]/%/.ko}")
-last=$dir/modules-ide/$((${#ide_modules[@]} + 29))-${ide_modules[-1]}.ko
+last=$dir/modules-more/$((${#more_modules[@]} + 49))-${more_modules[-1]}.ko
 
 # keep DIRECTORY NUMBER MODULE...: from the unpacked package, in the order in which they are to be loaded.
 keep() {
@@ -99,6 +101,7 @@ if [ ! -f "$dir/vmlinux" ] || [ ! -f "$dir/pvpanic-mmio.ko" ] || [ ! -f "$last" 
 	find "$dir/unpack/lib" \( -name pvpanic.ko -o -name pvpanic-mmio.ko \) -exec mv {} "$dir/" \;
 	keep "$dir/modules" 10 "${modules[@]}"
 	keep "$dir/modules-ide" 30 "${ide_modules[@]}"
+	keep "$dir/modules-more" 50 "${more_modules[@]}"
 	set -- "$dir"/unpack/boot/vmlinuz-*
 	[ -f "$1" ] || die "$linux holds no kernel"
 	mv "$1" "$dir/bzImage"

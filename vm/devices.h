@@ -1,4 +1,5 @@
-/* vm/devices.h - all that the PC of a virtual machine is made of, but for its disks (vm/disk.h). */
+/* vm/devices.h - all that the PC of a virtual machine is made of, but for its disks (vm/disk.h), network
+ * cards (vm/net.h) and what is in vm/virtio.h. */
 #ifndef VELLUM_VM_DEVICES_H
 #define VELLUM_VM_DEVICES_H
 

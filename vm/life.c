@@ -10,6 +10,7 @@
 
 #include "host/console.h"
 #include "host/lapic.h"
+#include "vm/console.h"
 #include "vm/control/control.h"
 #include "lib/mutants/mutate.h"
 

@@ -9,6 +9,7 @@
 
 struct vm;
 struct snapshot;
+struct vm_port;
 
 /* What the description says of a virtual machine, and the one that is made of it. */
 struct vm_place {
@@ -17,6 +18,7 @@ struct vm_place {
 	int status;          /* of the last one that was here, from its end on */
 	unsigned starts;     /* how often it was made */
 	struct snapshot *snapshots; /* of its disks, CONFIG_DISKS_MAX of them; NULL: none (vm/disk.c) */
+	struct vm_port *ports;      /* of its network cards; NULL: it has none (vm/net.c) */
 	uint64_t not_before; /* TSC: when it may begin again (LC3 in vm/life.c) */
 };
 

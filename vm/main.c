@@ -1,6 +1,8 @@
 /* vm/main.c - from the boot loader to the last virtual machine's end. The first CPU comes here from host/boot.S. */
 #include "vm/control/control.h"
+#include "vm/console.h"
 #include "vm/disk.h"
+#include "vm/net.h"
 #include "vm/life.h"
 #include "vm/vm.h"
 
@@ -176,9 +178,11 @@ void vellum_main(uint32_t magic, const void *information)
 	stats_host();
 	make_places();
 	why = disks_begin();
+	machine.frames_before = frames_available();
+	if (!why)
+		why = nets_begin();
 	if (why)
 		refuse(why);
-	machine.frames_before = frames_available();
 	if (boot_info()->stay)
 		life_hold();
 	life_begin();

@@ -5,6 +5,8 @@
 #include "host/frames.h"
 #include "vm/disk.h"
 #include "vm/life.h"
+#include "vm/net.h"
+#include "vm/virtio.h"
 #include "lib/mutants/mutate.h"
 
 static uint64_t pages_of(size_t bytes) { return align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT; }
@@ -26,6 +28,8 @@ void vm_release(struct vm *vm)
 	for_each_vcpu(v, vm)
 		release_vcpu(v);
 	disks_release(vm);
+	nets_release(vm);
+	virtio_release(vm);
 	VM_MUTANT(RELEASE_DIRTY, dirty_free(vm));
 	if (VM_KEPT(RELEASE_TABLES, vm->has_mmu))
 		mmu_vm_destroy(&vm->mmu);
@@ -52,6 +56,7 @@ void vm_release_all(void)
 		if (vm_at(n))
 			life_forget(n);
 	disks_end();
+	nets_end();
 	machine.vm_count = 0;
 	if (VM_KEPT(RELEASE_SAID, frames_available() != machine.frames_before))
 		console_log("of %lu free frames only %lu came back", machine.frames_before, frames_available());

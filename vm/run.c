@@ -14,6 +14,7 @@
 #include "host/lapic.h"
 #include "vm/control/control.h"
 #include "vm/life.h"
+#include "vm/virtio.h"
 #include "lib/mutants/mutate.h"
 
 struct machine machine;
@@ -90,6 +91,7 @@ static __attribute__((noinline)) uint64_t serve_rare(struct vcpu *v, uint64_t re
 		firmware_memory_changed(v->vm);
 	if (requests & REQUEST_MOVE)
 		vcpu_wander(v);
+	requests |= requests & REQUEST_DEVICES ? virtio_serve(v->vm) : 0;
 	return (requests & REQUEST_DEBUG) && debug_serve(v) ? requests | REQUEST_SWITCH : requests;
 }
 
@@ -99,8 +101,7 @@ static bool serve_once(struct vcpu *v)
 
 	if (VM_KEPT(STOP, requests & REQUEST_STOP))
 		return false;
-	if (unlikely(requests & (REQUEST_MMU | REQUEST_INIT | REQUEST_DIRTY | REQUEST_MOVE | REQUEST_MEMORY |
-			      REQUEST_DEBUG)))
+	if (unlikely(requests & ~(REQUEST_EVENT | REQUEST_STOP | REQUEST_SWITCH)))
 		requests = serve_rare(v, requests);
 	if (v->halted) {
 		if (!event_wakes(v)) {
@@ -209,9 +210,8 @@ static inline void account_exit(struct vcpu *v, uint64_t now)
 static __attribute__((noinline)) void cover_alarm(struct vcpu *v)
 {
 	const struct vm_clock *c = &v->vm->clock;
-	uint64_t late =
+	uint64_t alarm, late =
 		VM_KEPT(ALARM_LATE, c->stopped) ? rdtsc() - c->stopped_at + TICKS_TO_ENTRY + v->hvm.exit_ticks : 0;
-	uint64_t alarm;
 
 	/* Before the look at the first alarm: another CPU may arm an earlier one at any time, and says so behind it. */
 	__atomic_store_n(&v->timers.earlier, false, __ATOMIC_SEQ_CST);

@@ -71,6 +71,7 @@ enum vm_status {
 #define REQUEST_MOVE BIT(6)   /* go to another CPU */
 #define REQUEST_MEMORY BIT(7) /* the memory map has changed (vm/firmware.c, vm/video.c) */
 #define REQUEST_DEBUG BIT(8)  /* what a debugger wants has changed, or a step is being made */
+#define REQUEST_DEVICES BIT(9) /* frames have come, or a device has more to do (vm/virtio.c) */
 
 #define INSN_CACHE_SETS 128
 #define INSN_CACHE_WAYS 2
@@ -262,6 +263,8 @@ struct vm {
 	struct testdev *testdev; /* NULL: not offered */
 	struct vm_disk *disks;   /* as many as the description says; NULL: none */
 	struct ide *ide;         /* the controller of those that are IDE drives; NULL: none are */
+	struct vm_net *nets;     /* its network cards, in the same way */
+	struct vm_virtio *virtio; /* NULL: neither of what is in there */
 	/* NULL: the guest has marked none; and the same by mechanism, NULL: it has kept the one that it began with */
 	struct phases *phases, *under;
 	bool input_waiting;      /* bytes for the UART are in the host's ring */
@@ -628,13 +631,6 @@ uint64_t platform_mmio_read(struct vcpu *v, uint64_t gpa, unsigned size);
 /* Is gpa in the page at which v's local APIC answers? */
 bool platform_is_lapic(const struct vcpu *v, uint64_t gpa);
 void platform_mmio_write(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value);
-/* Bytes for COM1 have arrived, or room for output: called on the first CPU, without the device lock. */
-void platform_console_event(unsigned port);
-/* Moves what has arrived for COM1 into the UART of VM 0, as far as it has room; takes the device lock. */
-void platform_feed_uart(struct vm *vm);
-/* What is left of the console's output of a VM that has ended: a line that no newline ended, or that waits for room.
- * false: there is still no room. */
-bool platform_console_rest(struct vm *vm);
 /* Is there a device whose interrupt comes as an NMI or as INIT, as the guest has programmed it? */
 bool platform_sends_nmi(struct vm *vm);
 /* Presses the PC's power button. */

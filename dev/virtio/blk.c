@@ -1,4 +1,6 @@
 #include "dev/virtio/blk.h"
+
+#include "dev/virtio/chain.h"
 #include "lib/mutants/mutate.h"
 
 #define HEADER_BYTES 16u
@@ -81,25 +83,6 @@ static void io_done(struct block_request *r, enum block_result result)
 
 /* ---- requests ---- */
 
-/* The next n bytes of the segments of a chain's readable part, which they are taken from. */
-static bool take_bytes(struct virtio_blk *b, struct virtq_chain *c, void *to, uint32_t n)
-{
-	uint8_t *p = to;
-
-	for (unsigned i = 0; n && i < c->readable; i++) {
-		struct guest_segment *s = &c->segment[i];
-		uint32_t part = (uint32_t)min_u64(n, s->bytes);
-
-		if (part && !guest_memory_read(&b->device.memory, s->gpa, p, part))
-			return false;
-		p += part;
-		n -= part;
-		s->gpa += part;
-		s->bytes -= part;
-	}
-	return n == 0;
-}
-
 /* The last byte of the writable part is for the status, whatever the driver's layout. false: there is none. */
 static bool take_status(struct virtio_blk_slot *s)
 {
@@ -160,8 +143,8 @@ static void change_range(struct virtio_blk *b, struct virtio_blk_slot *s, bool z
 	struct range range;
 	uint64_t bytes = sum(s->chain.segment, s->chain.readable);
 
-	if (bytes != sizeof(range) || !take_bytes(b, &s->chain, &range, sizeof(range)) || b->disk->read_only ||
-	    !block_in_range(b->disk, range.sector, range.count))
+	if (bytes != sizeof(range) || !virtq_take(&b->device.memory, &s->chain, &range, sizeof(range)) ||
+	    b->disk->read_only || !block_in_range(b->disk, range.sector, range.count))
 		answer(b, s, VIRTIO_BLK_S_IOERR);
 	/* "Device Operation": of the flags there is the one bit, for zeroes; else the device says that it knows
 	 * none. */
@@ -197,7 +180,7 @@ static void begin(struct virtio_blk *b, struct virtio_blk_slot *s)
 	struct header header;
 
 	/* There is nothing that could be answered. */
-	if (!take_status(s) || !take_bytes(b, &s->chain, &header, sizeof(header))) {
+	if (!take_status(s) || !virtq_take(&b->device.memory, &s->chain, &header, sizeof(header))) {
 		b->queue.broken = true;
 		give_slot(b, s);
 		return;

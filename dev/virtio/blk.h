@@ -9,7 +9,7 @@
 #include "dev/block/block.h"
 #include "dev/virtio/device.h"
 
-#define VIRTIO_BLK_TYPE 2
+#define VIRTIO_BLK_TYPE VIRTIO_ID_BLOCK
 #define VIRTIO_BLK_QUEUE 128
 #define VIRTIO_BLK_SLOTS 32    /* VB1 */
 #define VIRTIO_BLK_SEGMENTS 126 /* as many as the driver is told of */

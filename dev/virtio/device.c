@@ -79,11 +79,16 @@ void virtio_enable_queue(struct virtio_device *d, unsigned n)
 	virtio_tell(d, n);
 }
 
-void virtio_notify(struct virtio_device *d, unsigned n)
+bool virtio_ready(const struct virtio_device *d, unsigned n)
 {
 	bool may = virtio_has(d, VIRTIO_F_VERSION_1) ? d->status & VIRTIO_DRIVER_OK : d->status & VIRTIO_DRIVER;
 
-	if (n < d->queues && may && d->queue[n].ready && !d->queue[n].broken)
+	return n < d->queues && may && d->queue[n].ready && !d->queue[n].broken;
+}
+
+void virtio_notify(struct virtio_device *d, unsigned n)
+{
+	if (virtio_ready(d, n))
 		d->ops->notify(d, n);
 }
 

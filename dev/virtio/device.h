@@ -48,6 +48,8 @@ void virtio_set_features(struct virtio_device *d, unsigned half, uint32_t value,
 void virtio_set_status(struct virtio_device *d, uint8_t status);
 /* The addresses of queue n have been set. */
 void virtio_enable_queue(struct virtio_device *d, unsigned n);
+/* May the device look at queue n (VO1)? */
+bool virtio_ready(const struct virtio_device *d, unsigned n);
 /* The driver's notification. */
 void virtio_notify(struct virtio_device *d, unsigned n);
 /* After something was done with a queue: an interrupt where the driver wants one, or the news that it is broken. */

@@ -156,8 +156,16 @@ static void add_capabilities(struct virtio_pci *p)
 	p->pci.reset[PCI_STATUS] = PCI_STATUS_CAPABILITIES;
 }
 
-/* "PCI Device Discovery": 0x1000 and up are transitional, by the subsystem; a disk has 0x1001. */
-static uint16_t device_id(uint16_t type) { return type == 2 ? 0x1001 : 0x1000; }
+/* "PCI Device Discovery": 0x1000 and up are transitional. */
+static uint16_t device_id(uint16_t type)
+{
+	switch (type) {
+	case VIRTIO_ID_BLOCK: return 0x1001;
+	case VIRTIO_ID_CONSOLE: return 0x1003;
+	case VIRTIO_ID_RNG: return 0x1005;
+	default: return 0x1000;
+	}
+}
 
 void virtio_pci_init(struct virtio_pci *p, struct virtio_device *device, uint32_t class,
 		     void (*send)(void *ctx, uint64_t address, uint32_t data), void *ctx)

@@ -124,17 +124,29 @@ bool virtq_pop(struct virtq *q, struct virtq_chain *chain)
 	return true;
 }
 
-void virtq_push(struct virtq *q, uint16_t head, uint32_t written)
+void virtq_put(struct virtq *q, unsigned n, uint16_t head, uint32_t written)
 {
 	uint32_t element[2] = { head, written };
-	uint16_t idx = (uint16_t)(q->next_used + 1);
 
-	if (VM_KEPT(VIRTQ_BROKEN_PUSH, q->broken) || !q->ready)
-		return;
-	if (write_bytes(q, q->used + VIRTQ_RING_ENTRIES + VIRTQ_USED_BYTES * (q->next_used & (q->size - 1u)), element,
-			sizeof(element)) &&
+	if (VM_LEFT_OUT_OR(VIRTQ_BROKEN_PUSH, !q->broken) && q->ready)
+		write_bytes(q, q->used + VIRTQ_RING_ENTRIES +
+			    VIRTQ_USED_BYTES * ((uint16_t)(q->next_used + n) & (q->size - 1u)),
+			    element, sizeof(element));
+}
+
+void virtq_flush(struct virtq *q, unsigned count)
+{
+	uint16_t idx = (uint16_t)(q->next_used + count);
+
+	if (VM_LEFT_OUT_OR(VIRTQ_BROKEN_PUSH, !q->broken) && q->ready &&
 	    write_bytes(q, q->used + VIRTQ_RING_IDX, &idx, sizeof(idx)))
 		q->next_used = idx;
+}
+
+void virtq_push(struct virtq *q, uint16_t head, uint32_t written)
+{
+	virtq_put(q, 0, head, written);
+	virtq_flush(q, 1);
 }
 
 /* What was written is seen before what is read next. */

@@ -42,6 +42,11 @@ void virtq_reset(struct virtq *q, uint16_t size);
 bool virtq_pop(struct virtq *q, struct virtq_chain *chain);
 /* The request with this head is done; `written` bytes of its writable part. */
 void virtq_push(struct virtq *q, uint16_t head, uint32_t written);
+/* The same of several at once: first each by itself, n from 0 on; the guest sees them when all are flushed. */
+void virtq_put(struct virtq *q, unsigned n, uint16_t head, uint32_t written);
+void virtq_flush(struct virtq *q, unsigned count);
+/* What was popped since .next_avail was so comes again. For who has not put any of it. */
+static inline void virtq_go_back(struct virtq *q, uint16_t next_avail) { q->next_avail = next_avail; }
 /* Does the guest want an interrupt for what was pushed since this was last asked? */
 bool virtq_wants_interrupt(struct virtq *q);
 /* Asks for a notification of the next request. true: there is one already. */

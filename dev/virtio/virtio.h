@@ -5,6 +5,12 @@
 
 #include "lib/base.h"
 
+/* "Device Types". */
+#define VIRTIO_ID_NET 1
+#define VIRTIO_ID_BLOCK 2
+#define VIRTIO_ID_CONSOLE 3
+#define VIRTIO_ID_RNG 4
+
 /* "Device Status Field". */
 #define VIRTIO_ACKNOWLEDGE 1u
 #define VIRTIO_DRIVER 2u

@@ -33,6 +33,40 @@
 	M(UART_UNGATED, "and does not before") \
 	M(UART_RESET, "nor again behind a reset") \
 	M(TEXT_PROTECT, "that the timing of the text screen is protected") \
+	M(RNG_READABLE, "refusing a request for random numbers that is to be read") \
+	M(RNG_EMPTY, "and one without room") \
+	M(RNG_NONE, "giving no number where the source has none") \
+	M(CONSOLE_OUT_WRITABLE, "refusing output that is to be written") \
+	M(CONSOLE_IN_READABLE, "refusing a buffer for input that is to be read") \
+	M(VCONSOLE_ROOM, "leaving output that there is no room for") \
+	M(VCONSOLE_TURN, "going on with output that is too much for one turn") \
+	M(VCONSOLE_READY, "looking at no console without a driver") \
+	M(NET_PORTS, "the most ports of a network") \
+	M(NET_TWICE, "refusing an address that is there already") \
+	M(NET_FULL, "dropping what a backlog has no room for") \
+	M(NET_CROWDED, "saying that half of a backlog is used") \
+	M(NET_CLOSED, "dropping what is for a port that nobody reads") \
+	M(NET_NOTICED, "noticing the owner of a backlog once") \
+	M(NET_OPEN_EMPTY, "throwing away what was for the one before") \
+	M(NET_BACK, "not sending a frame for all back") \
+	M(NET_ITSELF, "nor one to who sends it") \
+	M(NET_SHORT, "dropping what is too short for a frame") \
+	M(NET_LONG, "and too long") \
+	M(NET_SOURCE, "dropping what has another's source address") \
+	M(NET_OUTSIDE_SHORT, "the same of what comes from outside") \
+	M(NET_OUTSIDE_LONG, "and is too long") \
+	M(NET_OUTSIDE_SOURCE, "and has a port's address") \
+	M(NET_OUT_WRITABLE, "refusing a frame that is to be written") \
+	M(NET_OUT_OFFLOAD, "dropping what needs an offload") \
+	M(NET_OUT_TURN, "going on with frames that are too many for one turn") \
+	M(NET_MERGED, "the most buffers of a frame") \
+	M(NET_GO_BACK, "leaving buffers that are too few where they are") \
+	M(NET_IN_READABLE, "refusing a buffer for frames that is to be read") \
+	M(NET_IN_SMALL, "and one that is too small, without merging") \
+	M(NET_IN_TURN, "the end of a turn of frames that come") \
+	M(NET_HUSH, "not being told of frames that there is no buffer for") \
+	M(NET_RESET, "throwing away what was for the driver of before") \
+	M(NET_SERVE_READY, "looking at no card without a driver") \
 	M(MSIX_VECTOR, "the range of a vector") \
 	M(MSIX_MASK, "holding a message of a vector that is masked") \
 	M(PCI_FULL, "the end of the bus's devices") \

@@ -219,6 +219,17 @@
 	M(ACCOUNT_MECHANISM, "which exits are the mechanism's") \
 	M(ACCOUNT_STARTED, "that who has not run has no account") \
 	M(ACCOUNT_DISKS, "the account of disks") \
+	M(ACCOUNT_NETS, "and of network cards") \
+	M(DEVICES_ASK, "asking for devices to be served again") \
+	M(DEVICES_SERVED, "serving them") \
+	M(DEVICES_TURN, "another's turn before they are served once more") \
+	M(NET_THERE, "telling of a frame only where somebody is there") \
+	M(NET_REQUEST, "telling of a frame") \
+	M(NET_YIELDS, "leaving the CPU to who has many frames to read") \
+	M(CONSOLE_HUNGRY, "giving a console input when it has buffers again") \
+	M(INPUT_CONSOLE, "giving input to the virtio console") \
+	M(VCONSOLE_READY_AGAIN, "going on with output when there is room") \
+	M(OTHER_VCONSOLE_READY, "and of those that are not the first") \
 	M(ACCOUNT_WHOLE, "waiting with the end until all is told") \
 	M(PHASE_CLOSED, "closing a phase") \
 	M(PHASE_OPENED, "that a phase begins with what was counted before") \

@@ -7,6 +7,15 @@
 	M(CONFIG_DISKS, "the check of how many disks there are") \
 	M(CONFIG_DISK_NAME, "and that one has a name that fits") \
 	M(CONFIG_DISK_BOTH, "and is not ro and snapshot") \
+	M(CONFIG_NETS, "the check of how many network cards there are") \
+	M(CONFIG_NET_NAME, "and that a network's name is one") \
+	M(CONFIG_NET_GROUP, "refusing the address of several stations") \
+	M(CONFIG_NET_ZERO, "and of none") \
+	M(RNG_SOURCE, "refusing random numbers where there is no source") \
+	M(VIRTIO_FREED, "giving back the memory of a virtio device") \
+	M(NET_PORTS_FREED, "giving back the memory of ports") \
+	M(NET_FREED, "and of network cards") \
+	M(NET_DETACHED, "taking a port from a virtual machine that ends") \
 	M(CONFIG_MODULES, "the check of how many modules there are") \
 	M(CONFIG_MODULE_NAME, "and that one has a name that fits") \
 	M(CONFIG_MODULE_TEXT, "and a text that fits") \

@@ -22,6 +22,7 @@ import ide          # noqa: E402
 import irql         # noqa: E402
 import lives        # noqa: E402
 import matrix       # noqa: E402
+import network      # noqa: E402
 import panics       # noqa: E402
 import refusals     # noqa: E402
 import schedule     # noqa: E402
@@ -35,7 +36,8 @@ import workloads    # noqa: E402
 from runner import Runner, pool  # noqa: E402
 
 PARTS = (boots, schedule, workloads, switching, sessions, control, top, fairness, hostile, compare, hostmemory,
-         speculation, conformance, irql, refusals, panics, firmware, screen)
+         speculation, conformance, irql, refusals, panics, firmware, screen,
+         network)
 
 
 def chosen(everything, only):

@@ -9,7 +9,9 @@
 #include "host/frames.h"
 #include "host/interrupt.h"
 #include "vm/control/control.h"
+#include "vm/console.h"
 #include "vm/disk.h"
+#include "vm/net.h"
 #include "vm/seam.h"
 
 #define STACK_SIZE (256 * 1024)
@@ -320,6 +322,8 @@ struct vm *bench_create(const struct bench_config *config)
 	machine.console_waits = &console_waits;
 	machine.vm_count = n + 1;
 	bench.why_not = disks_begin();
+	if (!bench.why_not)
+		bench.why_not = nets_begin();
 	vm = vm_create(n, &vm_configs[n], &soft.percpu);
 	BUG_ON(!vm);
 	mitigations_choose(vm);

@@ -57,4 +57,7 @@ void host_reset(void);
 const void *host_memory(uint64_t hpa, unsigned n);
 void host_interrupt_pending(uint8_t vector);
 
+/* The host's CPU has no RDRAND. */
+extern bool host_no_random;
+
 #endif

@@ -18,6 +18,7 @@
 #include "host/multiboot.h"
 #include "host/percpu.h"
 #include "host/power.h"
+#include "host/random.h"
 #include "lib/multiboot.h"
 
 /* ---- frames ---- */
@@ -404,4 +405,19 @@ void host_reset(void)
 	pending_count = 0;
 	console_init();
 	console_route_interrupts();
+}
+
+/* ---- random numbers ---- */
+
+bool host_no_random;
+
+bool random_from_cpu(void) { return !host_no_random; }
+
+/* As good as any for a test. */
+bool random_strong(uint64_t *value)
+{
+	static uint64_t state = 0x9e3779b97f4a7c15;
+
+	*value = state *= 0x5851f42d4c957f2d;
+	return !host_no_random;
 }

@@ -208,6 +208,8 @@ static const char *initramfs_for(const struct vm_config *vm, bool own_kernel)
 	for (unsigned n = 0; n < vm->disks; n++)
 		if (vm->disk[n].ide)
 			name = "ide.cpio";
+	if (vm->nets != 0 || vm->rng == CONFIG_ON || vm->hvc == CONFIG_ON)
+		name = "devices.cpio";
 	return own_kernel ? "initramfs.cpio" : name;
 }
 

@@ -21,7 +21,7 @@ enum {
 	OPTION_MEM,
 	OPTION_KERNEL,
 	OPTION_INITRD,
-	OPTION_DISK,
+	OPTION_DISK, OPTION_NET, OPTION_RNG, OPTION_HVC,
 	OPTION_MODULE,
 	OPTION_CDROM,
 	OPTION_BOOT,
@@ -88,6 +88,9 @@ static const struct option names[] = {
 	{ "display", required_argument, NULL, OPTION_DISPLAY },
 	{ "initrd", required_argument, NULL, OPTION_INITRD },
 	{ "disk", required_argument, NULL, OPTION_DISK },
+	{ "net", required_argument, NULL, OPTION_NET },
+	{ "rng", no_argument, NULL, OPTION_RNG },
+	{ "hvc", no_argument, NULL, OPTION_HVC },
 	{ "module", required_argument, NULL, OPTION_MODULE },
 	{ "cdrom", required_argument, NULL, OPTION_CDROM },
 	{ "boot", required_argument, NULL, OPTION_BOOT },
@@ -155,6 +158,8 @@ static bool take_vm(struct options *options, int option, const char *value)
 		{ OPTION_VGA, "--vga", "vga", NULL },
 		{ OPTION_MODULE, "--module", "module", NULL },
 		{ OPTION_CDROM, "--cdrom", "cdrom", NULL }, { OPTION_BOOT, "--boot", "boot", NULL },
+		{ OPTION_NET, "--net", "net", NULL }, { OPTION_RNG, "--rng", "rng", "on" },
+		{ OPTION_HVC, "--hvc", "hvc", "on" },
 		{ OPTION_ON_RESET, "--on-reset", "on-reset", NULL }, { OPTION_PAUSED, "--paused", "paused", "on" },
 	};
 
@@ -264,10 +269,11 @@ static void check(const struct options *options)
 	    (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) |
 				  BIT(CONFIG_RUN_UNRESTRICTED) | BIT(CONFIG_VM86) | BIT(CONFIG_RDRAND) |
 				  BIT(CONFIG_CLOCK) | BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR) | BIT(CONFIG_VCPUS) |
-				  BIT(CONFIG_ON_RESET) | BIT(CONFIG_BIOS) | BIT(CONFIG_VGA))) != 0)
+				  BIT(CONFIG_ON_RESET) | BIT(CONFIG_BIOS) | BIT(CONFIG_VGA) | BIT(CONFIG_NET) |
+				  BIT(CONFIG_RNG) | BIT(CONFIG_HVC))) != 0)
 		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, "
 				  "--no-unrestricted, --no-vm86, --tpr, --no-rdrand, --clock, --vcpus, --on-reset, "
-				  "--bios, --vga and --testdev mean nothing to it");
+				  "--bios, --vga, --net, --rng, --hvc and --testdev mean nothing to it");
 	if (options->native &&
 	    (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))
 		die(STATUS_USAGE, "--native is for one guest of vellum run on Bochs");
@@ -304,26 +310,24 @@ static void take_command(struct options *options, int *argc, char ***argv)
 
 static bool adds_up(int option)
 {
-	return option == OPTION_DISK || option == OPTION_CDROM || option == OPTION_MODULE;
+	return option == OPTION_DISK || option == OPTION_CDROM || option == OPTION_MODULE || option == OPTION_NET;
 }
 
 /* What has a value has one: the second would take the first one's place in silence. The settings of the virtual machine
  * see to that themselves. */
-static void check_once(uint64_t *given, int option)
+static void check_once(bool *given, int option)
 {
-	_Static_assert(ARRAY_SIZE(names) <= 64, "a bit for each option");
-
 	for (size_t i = 0; names[i].name != NULL; i++)
 		if (names[i].val == option && !adds_up(option) && names[i].has_arg == required_argument) {
-			if ((*given & BIT(i)) != 0)
+			if (given[i])
 				die(STATUS_USAGE, "--%s is given twice", names[i].name);
-			*given |= BIT(i);
+			given[i] = true;
 		}
 }
 
 void options_parse(struct options *options, int argc, char **argv)
 {
-	uint64_t given = 0;
+	bool given[ARRAY_SIZE(names)] = { false };
 	char error[100];
 	int option;
 
@@ -339,7 +343,7 @@ void options_parse(struct options *options, int argc, char **argv)
 			die(STATUS_USAGE, "there is no option %s here, or it takes no value (vellum help lists them)",
 			    argv[optind - 1]);
 		option = option == 'h' ? OPTION_HELP : option == 'm' ? OPTION_MEM : option;
-		check_once(&given, option);
+		check_once(given, option);
 		take(options, option, optarg);
 	}
 	if (options->command == COMMAND_ISO && optind < argc)

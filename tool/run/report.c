@@ -189,6 +189,30 @@ static void print_disks(FILE *out, const struct vm_result *vm)
 	}
 }
 
+/* A line for each network card that did something. */
+static void print_nets(FILE *out, const struct vm_result *vm)
+{
+	static const char *const figures[] = { "sent", "bytes_sent", "received", "bytes_received", "dropped_full",
+					       "dropped_source", "dropped_unknown", "dropped_malformed" };
+	char name[40], a[32], b[32], c[32], d[32];
+
+	for (unsigned n = 0; n < CONFIG_NETS_MAX; n++) {
+		uint64_t value[ARRAY_SIZE(figures)], sum = 0;
+
+		for (size_t i = 0; i < ARRAY_SIZE(figures); i++) {
+			snprintf(name, sizeof name, "nets.%u.%s", n, figures[i]);
+			value[i] = stat_find(vm, name);
+			sum += value[i];
+		}
+		if (sum > 0)
+			fprintf(out, "  network card %u: sent %s (%s bytes), received %s (%s bytes); dropped: %llu for "
+				"want of room, %llu with a wrong source, %llu to nobody, %llu malformed\n", n,
+				grouped(value[0], a), grouped(value[1], b), grouped(value[2], c), grouped(value[3], d),
+				(unsigned long long)value[4], (unsigned long long)value[5],
+				(unsigned long long)value[6], (unsigned long long)value[7]);
+	}
+}
+
 static void print_setting(FILE *out, const struct vm_result *vm, const char *name, const char *shown)
 {
 	const char *value = fact_find(vm->settings, vm->setting_count, name);
@@ -300,6 +324,7 @@ static void print_vm(FILE *out, const struct run_result *result, const struct vm
 		print_memory(out, vm);
 		print_tpr(out, vm);
 		print_disks(out, vm);
+		print_nets(out, vm);
 		if (stat_find(vm, "console.dropped") != 0)
 			fprintf(out, "  console: lost for coming faster than the port takes it: %s byte%s\n",
 				grouped(stat_find(vm, "console.dropped"), a), plural(stat_find(vm, "console.dropped")));

@@ -7,7 +7,9 @@
 #include "host/frames.h"
 #include "host/percpu.h"
 #include "lib/fmt.h"
+#include "vm/console.h"
 #include "vm/disk.h"
+#include "vm/net.h"
 #include "lib/mutants/mutate.h"
 
 static void brand(char text[49])
@@ -235,6 +237,20 @@ static void stats_disks(struct scope *s)
 	}
 }
 
+static void stats_nets(struct scope *s)
+{
+	char name[40];
+
+	for (unsigned n = 0; s->vm->nets && n < s->vm->config->nets; n++) {
+		const struct net_account *a = &s->vm->nets[n].port->port.account;
+#define A(what) \
+	fmt(name, sizeof(name), "nets.%u." #what, n); \
+	stat(s, name, a->what);
+		NET_ACCOUNT(A)
+#undef A
+	}
+}
+
 /* of: a phase's account, or NULL for all of the run. */
 static void stats_exits(struct scope *s, const struct account *of)
 {
@@ -318,6 +334,7 @@ static void stats_run(struct scope *s)
 	stats_patches(s);
 	stats_tpr_methods(s);
 	VM_MUTANT(ACCOUNT_DISKS, stats_disks(s));
+	VM_MUTANT(ACCOUNT_NETS, stats_nets(s));
 }
 
 bool stats_vm(struct vm *vm)

@@ -50,6 +50,11 @@ static bool set_disk(struct vm_config *vm, struct text value, char *error, size_
 	return config_set_disk(vm, value.p, value.n, error, error_size);
 }
 
+static bool set_net(struct vm_config *vm, struct text value, char *error, size_t error_size)
+{
+	return config_set_net(vm, value.p, value.n, error, error_size);
+}
+
 static bool set_module(struct vm_config *vm, struct text value, char *error, size_t error_size)
 {
 	return config_set_module(vm, value.p, value.n, error, error_size);
@@ -232,6 +237,9 @@ static const struct {
 	[CONFIG_MODULE] = { "module", .text = set_module, .many = true },
 	[CONFIG_CDROM] = { "cdrom", .text = set_cdrom, .many = true },
 	[CONFIG_BOOT] = { "boot", .word = config_set_boot },
+	[CONFIG_NET] = { "net", .text = set_net, .many = true },
+	[CONFIG_RNG] = { "rng", .choice = offsetof(struct vm_config, rng) },
+	[CONFIG_HVC] = { "hvc", .choice = offsetof(struct vm_config, hvc) },
 	[CONFIG_PAUSED] = { "paused", .choice = offsetof(struct vm_config, paused) },
 	[CONFIG_START] = { "start", .choice = offsetof(struct vm_config, start) },
 };

@@ -17,6 +17,7 @@
 #define CONFIG_APPEND_MAX 2047
 #define CONFIG_VCPUS_MAX 32
 #define CONFIG_DISKS_MAX 4
+#define CONFIG_NETS_MAX 4
 #define CONFIG_MODULES_MAX 8 /* as IMAGE_MODULES_MAX */
 #define CONFIG_MODULE_TEXT_MAX 2047
 #define CONFIG_SWITCHES_MAX 16      /* mechanisms in a list to go through */
@@ -92,6 +93,9 @@ enum config_key {
 	CONFIG_CDROM,
 	CONFIG_BOOT,
 	CONFIG_PAUSED,
+	CONFIG_NET,
+	CONFIG_RNG,
+	CONFIG_HVC,
 	CONFIG_MODULE,
 	CONFIG_VGA,
 	CONFIG_KEYS,
@@ -106,6 +110,15 @@ struct config_disk {
 	bool snapshot;                  /* what is written stays in memory */
 	bool ide;                       /* a drive at the guest's IDE controller; else a virtio device */
 	bool cd;                        /* a CD drive's medium, at the IDE controller and read-only */
+};
+
+/* The network with a way out, by the machine's own card. */
+#define CONFIG_NET_USER "user"
+
+struct config_net {
+	char name[CONFIG_NAME_MAX + 1]; /* of the network that its card is on */
+	bool address_given;             /* else it has one by its numbers */
+	uint8_t address[6];
 };
 
 struct config_module {
@@ -147,6 +160,10 @@ struct vm_config {
 	enum config_tpr tpr;
 	struct config_disk disk[CONFIG_DISKS_MAX];
 	unsigned disks;                       /* of them */
+	struct config_net net[CONFIG_NETS_MAX];
+	unsigned nets;                        /* of them: network cards */
+	enum config_switch rng;               /* on: it has a source of random numbers */
+	enum config_switch hvc;               /* on: it has a virtio console beside its serial port */
 	struct config_module module[CONFIG_MODULES_MAX];
 	unsigned modules;                     /* of them: what a Multiboot kernel gets beside the initrd */
 	char boot[4];                         /* what a firmware boots from, in order; "": disks, then CD drives */
@@ -178,6 +195,10 @@ bool config_set_migrate_every(struct vm_config *vm, const char *value, char *err
 
 /* The value of disk, of n characters, which adds one (vm/config/disk.c). */
 bool config_set_disk(struct vm_config *vm, const char *value, size_t n, char *error, size_t error_size);
+/* The value of net, of n characters, which adds one (vm/config/net.c). */
+bool config_set_net(struct vm_config *vm, const char *value, size_t n, char *error, size_t error_size);
+/* Writes it as it is read. */
+void config_print_net(const struct config_net *net, char *buf, size_t size);
 /* The value of module, of n characters, which adds one (vm/config/module.c). */
 bool config_set_module(struct vm_config *vm, const char *value, size_t n, char *error, size_t error_size);
 /* The same of cdrom. */

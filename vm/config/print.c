@@ -75,6 +75,18 @@ static void print_disks(struct writer *w, const struct vm_config *vm)
 	}
 }
 
+static void print_virtio(struct writer *w, const struct vm_config *vm)
+{
+	char text[CONFIG_NAME_MAX + 30];
+
+	for (unsigned i = 0; i < vm->nets; i++) {
+		config_print_net(&vm->net[i], text, sizeof(text));
+		put(w, "net", text);
+	}
+	put_switch(w, "rng", vm->rng);
+	put_switch(w, "hvc", vm->hvc);
+}
+
 static void print_modules(struct writer *w, const struct vm_config *vm)
 {
 	for (unsigned i = 0; i < vm->modules; i++)
@@ -98,6 +110,7 @@ static void print_files(struct writer *w, const struct vm_config *vm, const stru
 	put_file(w, "initrd", vm->initrd, names->initrd);
 	print_modules(w, vm);
 	print_disks(w, vm);
+	print_virtio(w, vm);
 }
 
 size_t config_print(const struct vm_config *vm, const struct config_files *names, char *buf, size_t size)

@@ -4,6 +4,7 @@
 #include "host/frames.h"
 #include "lib/fmt.h"
 #include "vm/disk.h"
+#include "vm/net.h"
 
 const char *control_state(const struct vm *vm)
 {
@@ -191,6 +192,26 @@ static void show_disks(struct json *j, const struct vm *vm)
 	json_close(j, '{');
 }
 
+static void show_nets(struct json *j, const struct vm *vm)
+{
+	char name[12];
+
+	if (!vm->nets)
+		return;
+	json_open(j, "nets", '{');
+	for (unsigned n = 0; n < vm->config->nets; n++) {
+		const struct net_account *a = &vm->nets[n].port->port.account;
+
+		fmt(name, sizeof(name), "%u", n);
+		json_open(j, name, '{');
+#define A(what) json_number(j, #what, __atomic_load_n(&a->what, __ATOMIC_RELAXED));
+		NET_ACCOUNT(A)
+#undef A
+		json_close(j, '{');
+	}
+	json_close(j, '{');
+}
+
 /* By each method that there was. */
 static void show_tpr_methods(struct json *j, const struct vm *vm)
 {
@@ -243,6 +264,7 @@ bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 		json_number(j, "waits", stats_locks(vm).waits);
 		json_number(j, "ticks", stats_locks(vm).ticks);
 		json_close(j, '{');
+		show_nets(j, vm);
 		json_open(j, "console", '{');
 		json_number(j, "dropped", vm->console_dropped);
 		json_close(j, '{');

@@ -5,6 +5,7 @@
  * ones too, which are no instruction: #UD. */
 #include "vm/exit/emulation.h"
 
+#include "vm/console.h"
 #include "host/insn_slot.h"
 #include "lib/atomic.h"
 #include "lib/mutants/mutate.h"

@@ -1,0 +1,143 @@
+"""Virtio's network cards, random numbers and console: virtual machines that talk to each other, one that watches, what
+a packet and a line cost, and what is refused."""
+
+import json
+import os
+import pty
+import re
+import select
+import time
+
+from refusals import refused
+from runner import Test, require
+from sessions import read_until
+
+# The workload's checksum for one megabyte.
+SUM = '7abb0f329ed80770'
+
+
+def machines(c, count, more=''):
+    guest = ('kernel %(b)s/guest/vmlinux\ninitrd %(b)s/guest/devices.cpio\nmem 96M\nnet lan\n'
+             'append console=ttyS0 cryptomgr.notests=1 nopti vellum.workload=net:1\n' % {'b': os.path.abspath(c.build)})
+    return c.file('machines', ''.join('vm %s\n%s%s\n' % (name, guest, more) for name in 'abc'[:count]))
+
+
+def talk(c, count=2, description='', more=()):
+    o = c.run(['run', '--vm', machines(c, count, description), '--timeout', '280'] + list(more), limit=300)
+    require(len(re.findall(r'VELLUM-RESULT ok checksum=%s ' % SUM, o.text)) == count, 'not all of them have ended well')
+    return [vm['nets']['0'] for vm in o.json['vms']], o
+
+
+def phase(vm, name):
+    return [p for p in vm['phases'].values() if p['name'] == name][0]
+
+
+def two(mmu, more=()):
+    """Pings and a stream arrive whole, and a packet of the stream makes at most two exits, in both together."""
+    def run(c):
+        (first, second), o = talk(c, 2, 'mmu %s\n' % mmu, more)
+        require(first['sent'] == second['received'] + second['dropped_full'], 'not all has arrived: %s, %s' %
+                (first, second))
+        require(first['bytes_sent'] > 1 << 20 and second['sent'] > 50, 'too little: %s, %s' % (first, second))
+        exits = sum(phase(vm, 'stream')['exits']['total'] for vm in o.json['vms'])
+        # But for what belongs to pings and the beginning, all of them are the stream's.
+        packets = first['sent'] + second['sent'] - 2 * 50 - 20
+        print('%d exits for some %d packets of a stream: %.2f each' % (exits, packets, exits / packets))
+        require(exits <= 2 * packets, '%d exits for %d packets' % (exits, packets))
+    return run
+
+
+def watched(c):
+    """A third one sees no frame of the two, and cannot speak as one of them."""
+    (first, second, third), _ = talk(c, 3, more=['--host-cpus', '2'])
+    require(third['dropped_source'] == 1, 'the frame with the wrong source address: %s' % third)
+    require(third['bytes_received'] < 20000 < first['bytes_sent'], 'it has received too much: %s' % third)
+    require(first['dropped_source'] == second['dropped_source'] == 0, 'frames of the others: %s, %s' % (first, second))
+
+
+class Shell:
+    """A run with a shell that is typed at."""
+
+    def __init__(self, c, more):
+        self.c, self.seen = c, b''
+        self.master, slave = pty.openpty()
+        self.process = c.start(['run', '-i', '--timeout', '250'] + list(more), stdin=slave, stdout=slave, stderr=slave)
+        os.close(slave)
+
+    def wait(self, pattern, limit=60):
+        self.seen = read_until(self.master, pattern, limit, self.seen)
+        return re.search(pattern, self.seen)
+
+    def say(self, line):
+        os.write(self.master, line.encode() + b'\r')
+
+    def end(self, patience=30):
+        """Powers off, and waits for the run's end."""
+        self.say('poweroff -f')
+        end = time.monotonic() + 10 * patience
+        while self.process.poll() is None and time.monotonic() < end:
+            ready, _, _ = select.select([self.master], [], [], 0.2)
+            if ready:
+                try:
+                    self.seen += os.read(self.master, 65536)
+                except OSError:
+                    time.sleep(0.1)
+        require(self.process.poll() == 0, 'status %s' % self.process.poll())
+
+    def __enter__(self):
+        self.wait(rb'vellum:[^\r\n]*# ', 150)
+        return self
+
+    def __exit__(self, *_):
+        self.c.log.write(self.seen.decode(errors='replace'))
+        os.close(self.master)
+
+
+def random_numbers(c):
+    """Linux finds the source, and reads numbers that differ."""
+    with Shell(c, ['--rng']) as s:
+        s.say('cat /sys/class/misc/hw_random/rng_current')
+        s.wait(rb'virtio_rng\.0')
+        s.say('for n in 1 2; do head -c 32 /dev/hwrng | sha256sum | cut -c1-16 | sed s/^/=/; done; echo is it')
+        s.wait(rb'\nis it')
+        found = re.findall(rb'\n=([0-9a-f]{16})', s.seen)
+        require(len(set(found)) == 2, 'numbers: %s' % found)
+        s.end()
+
+
+LINES = 400
+
+
+def console(c):
+    """Output by hvc0 makes less than an exit a line, and what is typed comes in there."""
+    out = c.path('out.json')
+    with Shell(c, ['--hvc', '--json', out, '--append', 'console=hvc0 vellum.shell']) as s:
+        s.say('tty; stty -opost; seq 1000 %d > /tmp/lines' % (999 + LINES))
+        s.wait(rb'/dev/hvc0')
+        mark = r"printf '\%03o' | dd of=/dev/port bs=1 seek=35076 count=1 conv=notrunc 2>/tmp/dd"
+        s.say('%s; cat /tmp/lines; %s; stty opost; echo told' % (mark % 1, mark % 0))
+        s.wait(rb'\n%d\n' % (999 + LINES))
+        s.wait(rb'\ntold')
+        s.end()
+    with open(out) as f:
+        exits = json.load(f)['phases']['1']['exits']['by_reason']['io_instruction']['count']
+    print('%d exits by port for %d lines' % (exits, LINES))
+    require(0 < exits < LINES, '%d exits for %d lines' % (exits, LINES))
+
+
+def refusals(c):
+    refused(c, ['run', '--net', 'a b'], 2, r'needs the name of a network')
+    refused(c, ['run', '--net', 'lan,mac=01:00:00:00:00:01'], 2, r'the address of one station')
+    refused(c, ['run', '--native', '--net', 'lan'], 2, r'mean nothing to it')
+    o = c.run(['run', '--rng', '--cpu', 'penryn', '--timeout', '60'], status=67, limit=60)
+    require('they come from RDRAND' in o.text, 'it said: %s' % o.text)
+    more = 'net lan,mac=52:54:00:00:00:09\n'
+    o = c.run(['run', '--vm', machines(c, 2, more + more), '--timeout', '60'], status=67, limit=60)
+    require('another card with the same address' in o.text, 'it said: %s' % o.text)
+
+
+def tests():
+    return [Test('network: two machines under ept', two('ept')),
+            Test('network: two machines under shadow, on two CPUs', two('shadow', ['--host-cpus', '2'])),
+            Test('network: a third watches', watched), Test('network: random numbers', random_numbers),
+            Test('network: a console', console), Test('network: refused', refusals)]

@@ -1,0 +1,202 @@
+#include "vm/net.h"
+
+#include "host/frames.h"
+#include "lib/fmt.h"
+#include "lib/mutants/mutate.h"
+#include "vm/virtio.h"
+#include "vm/vm.h"
+
+#define FIRST_SLOT 7 /* on the bus */
+
+/* The networks that descriptions name, each in memory of its own. */
+static struct network {
+	const char *name;
+	struct net net;
+	struct network *next;
+} *networks;
+
+static uint64_t pages_of(uint64_t bytes) { return align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT; }
+
+/* Zeroed; NULL: there is no room. */
+static void *take(uint64_t bytes)
+{
+	hfn_t f = frames_alloc_run(pages_of(bytes), 1);
+
+	return hfn_is_none(f) ? NULL : memset(frames_ptr(f), 0, pages_of(bytes) << PAGE_SHIFT);
+}
+
+static void give_back(void *p, uint64_t bytes) { frames_free(frames_of_ptr(p), pages_of(bytes)); }
+
+/* ---- what a port tells of its backlog ---- */
+
+/* VN4. */
+static void notice(void *ctx)
+{
+	struct vm_port *p = ctx;
+
+	spin_lock(&p->lock);
+	if (VM_LEFT_OUT_OR(NET_THERE, p->vm))
+		VM_MUTANT(NET_REQUEST, vcpu_request(vm_boot_vcpu(p->vm), REQUEST_DEVICES));
+	spin_unlock(&p->lock);
+}
+
+/* Who sends leaves the CPU, if that is what its reader waits for. */
+static void crowded(void *ctx)
+{
+	struct percpu *cpu = this_cpu();
+	struct vm_port *p = ctx;
+	struct vcpu *reader;
+
+	spin_lock(&p->lock);
+	reader = p->vm ? vm_boot_vcpu(p->vm) : NULL;
+	if (reader)
+		__atomic_store_n(&reader->favoured, true, __ATOMIC_RELAXED);
+	if (reader && __atomic_load_n(&reader->cpu, __ATOMIC_RELAXED) == cpu && cpu->run_queue &&
+	    cpu->run_queue->running)
+		VM_MUTANT(NET_YIELDS, vcpu_note(cpu->run_queue, REQUEST_SWITCH));
+	spin_unlock(&p->lock);
+}
+
+/* ---- all descriptions ---- */
+
+static const char no_memory[] = "there is no memory for the networks of its descriptions";
+
+/* NULL: there is no memory for it. */
+static struct network *network(const char *name)
+{
+	struct network *n;
+
+	for (n = networks; n; n = n->next)
+		if (strcmp(n->name, name) == 0)
+			return n;
+	n = take(sizeof(*n));
+	if (n) {
+		n->name = name;
+		n->next = networks;
+		networks = n;
+	}
+	return n;
+}
+
+/* Of those that nobody has been given ("locally administered"), by the numbers of the machine and its card; QEMU's
+ * begin alike. */
+static void choose_address(uint8_t *address, const struct config_net *config, unsigned id, unsigned n)
+{
+	const uint8_t own[NET_ADDRESS] = { 0x52, 0x54, 0, (uint8_t)(id >> 8), (uint8_t)id, (uint8_t)(n + 1) };
+
+	memcpy(address, config->address_given ? config->address : own, NET_ADDRESS);
+}
+
+static const char *make_ports(unsigned id)
+{
+	static char text[300];
+	struct vm_place *place = &machine.place[id];
+	const struct vm_config *config = place->config;
+	uint8_t address[NET_ADDRESS];
+
+	place->ports = take(config->nets * sizeof(struct vm_port));
+	if (!place->ports)
+		return no_memory;
+	for (unsigned n = 0; n < config->nets; n++) {
+		struct vm_port *p = &place->ports[n];
+		struct network *on = network(config->net[n].name);
+
+		p->port.notice = notice;
+		p->port.crowded = crowded;
+		p->port.ctx = p;
+		choose_address(address, &config->net[n], id, n);
+		if (!on)
+			return no_memory;
+		if (net_join(&on->net, &p->port, address))
+			continue;
+		fmt(text, sizeof(text), "%s cannot be on network %s: that has %s", config->name, on->name,
+		    on->net.ports == NET_PORTS_MAX ? "64 cards, and no more are possible" :
+						     "another card with the same address (mac)");
+		return text;
+	}
+	return NULL;
+}
+
+const char *nets_begin(void)
+{
+	const char *why = NULL;
+
+	for (unsigned id = 0; id < machine.vm_count && !why; id++)
+		if (machine.place[id].config->nets && !machine.place[id].ports)
+			why = make_ports(id);
+	return why;
+}
+
+void nets_end(void)
+{
+	for (unsigned id = 0; id < machine.vm_count; id++) {
+		struct vm_place *place = &machine.place[id];
+
+		if (place->ports)
+			VM_MUTANT(NET_PORTS_FREED,
+				  give_back(place->ports, place->config->nets * sizeof(struct vm_port)));
+		place->ports = NULL;
+	}
+	while (networks) {
+		struct network *n = networks;
+
+		networks = n->next;
+		give_back(n, sizeof(*n));
+	}
+}
+
+/* ---- one virtual machine ---- */
+
+static void attach(struct vm_port *p, struct vm *vm)
+{
+	if (vm)
+		net_open(&p->port);
+	else
+		net_close(&p->port);
+	spin_lock(&p->lock);
+	p->vm = vm;
+	spin_unlock(&p->lock);
+}
+
+static bool make_net(struct vm *vm, unsigned n)
+{
+	struct vm_net *d = &vm->nets[n];
+
+	d->port = &machine.place[vm->id].ports[n];
+	virtio_net_init(&d->net, &d->port->port, &vm->memory, virtio_ask, vm);
+	virtio_pci_init(&d->pci, &d->net.device, PCI_CLASS(PCI_CLASS_NETWORK, 0), platform_message, vm);
+	if (!pci_add(&vm->pci, &d->pci.pci, PCI_DEVFN(FIRST_SLOT + n, 0)))
+		return false;
+	attach(d->port, vm);
+	return true;
+}
+
+bool nets_add(struct vm *vm)
+{
+	if (!vm->config->nets)
+		return true;
+	vm->nets = take(vm->config->nets * sizeof(struct vm_net));
+	for (unsigned n = 0; n < vm->config->nets; n++)
+		if (!vm->nets || !make_net(vm, n)) {
+			vm_end(vm, VM_STATUS_BAD_IMAGE, "cannot give it a network card: there is no room");
+			return false;
+		}
+	return true;
+}
+
+void nets_release(struct vm *vm)
+{
+	if (!vm->nets)
+		return;
+	for (unsigned n = 0; n < vm->config->nets; n++)
+		if (vm->nets[n].port)
+			VM_MUTANT(NET_DETACHED, attach(vm->nets[n].port, NULL));
+	VM_MUTANT(NET_FREED, give_back(vm->nets, vm->config->nets * sizeof(struct vm_net)));
+	vm->nets = NULL;
+}
+
+void nets_serve(struct vm *vm)
+{
+	for (unsigned n = 0; vm->nets && n < vm->config->nets; n++)
+		virtio_net_serve(&vm->nets[n].net, pci_is_master(&vm->nets[n].pci.pci));
+}

@@ -1,0 +1,40 @@
+/* vm/net.h - the network cards of virtual machines, and the networks that join them (dev/net/switch.h).
+ *
+ * VN4  Of another virtual machine, who sends touches the port's backlog and its boot processor's requests; that it is
+ *      there is held by the port's lock, a leaf. No copy is made with that held. */
+#ifndef VELLUM_VM_NET_H
+#define VELLUM_VM_NET_H
+
+#include "dev/virtio/net.h"
+#include "dev/virtio/pci.h"
+#include "host/spinlock.h"
+#include "vm/config/config.h"
+
+struct vm;
+
+/* Of a place in the description: it is there as long as the machine is. */
+struct vm_port {
+	struct net_port port;
+	struct spinlock lock;
+	struct vm *vm; /* that is there now; NULL: none */
+};
+
+/* Of a virtual machine. */
+struct vm_net {
+	struct virtio_net net;
+	struct virtio_pci pci;
+	struct vm_port *port;
+};
+
+/* Makes the networks of all descriptions, or of those that were added since, before any VM of them is made. NULL, or
+ * one sentence. */
+const char *nets_begin(void);
+/* Gives back what they take. */
+void nets_end(void);
+/* Puts the network cards of the description on the bus of a new VM. false: it has ended, with a sentence. */
+bool nets_add(struct vm *vm);
+void nets_release(struct vm *vm);
+/* With the device lock held. */
+void nets_serve(struct vm *vm);
+
+#endif
