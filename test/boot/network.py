@@ -69,12 +69,13 @@ class Shell:
         return re.search(pattern, self.seen)
 
     def say(self, line):
-        os.write(self.master, line.encode() + b'\r')
+        # The shell asks the terminal where its cursor is, and may take the next character for the answer.
+        os.write(self.master, b' ' + line.encode() + b'\r')
 
-    def end(self, patience=30):
+    def end(self):
         """Powers off, and waits for the run's end."""
         self.say('poweroff -f')
-        end = time.monotonic() + 10 * patience
+        end = time.monotonic() + 300
         while self.process.poll() is None and time.monotonic() < end:
             ready, _, _ = select.select([self.master], [], [], 0.2)
             if ready:
