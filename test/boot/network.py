@@ -1,5 +1,5 @@
-"""Virtio's network cards, random numbers and console: virtual machines that talk to each other, one that watches, what
-a packet and a line cost, and what is refused."""
+"""Virtio's network cards and random numbers: virtual machines that talk to each other, one that watches, what a packet
+costs, and what is refused."""
 
 import os
 import pty
@@ -105,14 +105,6 @@ def random_numbers(c):
         s.end()
 
 
-def console(c):
-    """What the kernel says comes by hvc0, too, from when its driver is loaded."""
-    o = c.run(['run', '--hvc', '--workload', 'boot', '--append', 'console=hvc0', '--timeout', '120'], limit=140,
-              expect=[r'console \[hvc0\] enabled', r'VELLUM-RESULT ok'])
-    said = len(re.findall(r'reboot: Power down', o.text))
-    require(said == 2, 'the last words came %d times' % said)
-
-
 def refusals(c):
     refused(c, ['run', '--net', 'a b'], 2, r'needs the name of a network')
     refused(c, ['run', '--net', 'lan,mac=01:00:00:00:00:01'], 2, r'the address of one station')
@@ -128,4 +120,4 @@ def tests():
     return [Test('network: two machines under ept', two('ept')),
             Test('network: two machines under shadow, on two CPUs', two('shadow', ['--host-cpus', '2'])),
             Test('network: a third watches', watched), Test('network: random numbers', random_numbers),
-            Test('network: a console', console), Test('network: refused', refusals)]
+            Test('network: refused', refusals)]
