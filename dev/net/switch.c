@@ -51,7 +51,7 @@ static void deliver(struct net_port *to, const uint8_t *frame, uint32_t bytes)
 		__atomic_add_fetch(&to->account.dropped_full, 1, __ATOMIC_RELAXED);
 		return;
 	}
-	memcpy(slot->data, frame, bytes);
+	memcpy(net_data(slot), frame, bytes);
 	slot->bytes = bytes;
 	__atomic_store_n(&slot->ready, 1, __ATOMIC_SEQ_CST);
 	if (VM_LEFT_OUT_OR(NET_NOTICED, !__atomic_exchange_n(&to->noticed, true, __ATOMIC_SEQ_CST))) /* NS4 */

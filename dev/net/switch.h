@@ -26,9 +26,10 @@
 struct net_frame {
 	uint32_t ready;
 	uint32_t bytes;
-	uint8_t headroom[NET_HEADROOM];
-	uint8_t data[NET_FRAME_MAX];
+	uint8_t whole[NET_HEADROOM + NET_FRAME_MAX];
 };
+
+static inline uint8_t *net_data(struct net_frame *f) { return f->whole + NET_HEADROOM; }
 
 /* A(what) for each, as they stand in the account of a run; from the guest's point of view. */
 #define NET_ACCOUNT(A) \

@@ -131,7 +131,7 @@ static enum outcome receive(struct virtio_net *n, struct net_frame *f, unsigned 
 {
 	uint32_t before = header_bytes(n), bytes = f->bytes + before;
 	struct virtio_net_header header = { 0 };
-	uint8_t *p = f->data - before;
+	uint8_t *p = f->whole + NET_HEADROOM - before;
 	unsigned chains = 0;
 	enum outcome outcome = gather(n, bytes, &chains, work);
 

@@ -86,8 +86,8 @@ static uint8_t *group(unsigned from, uint8_t byte)
 /* The one frame that a port has; -1: none. */
 static int got(unsigned n)
 {
-	const struct net_frame *f = net_first(port[n]);
-	int byte = f ? f->data[f->bytes - 1] : -1;
+	struct net_frame *f = net_first(port[n]);
+	int byte = f ? net_data(f)[f->bytes - 1] : -1;
 
 	if (f)
 		net_take(port[n]);

@@ -88,7 +88,7 @@ static void to_the_switch(void **state)
 	send(0, HEADER + 60);
 	assert_int_equal(box_used(OUT, 0), 0);
 	assert_int_equal(net_first(&other)->bytes, 60);
-	assert_memory_equal(net_first(&other)->data, box.ram + BOX_DATA + HEADER, 60);
+	assert_memory_equal(net_data(net_first(&other)), box.ram + BOX_DATA + HEADER, 60);
 	/* In pieces, the header's too. */
 	box_descriptor(OUT, 1, BOX_DATA, 5, VIRTQ_DESC_F_NEXT, 2);
 	box_descriptor(OUT, 2, BOX_DATA + 5, 20, VIRTQ_DESC_F_NEXT, 3);
@@ -98,13 +98,13 @@ static void to_the_switch(void **state)
 	box_used(OUT, 1);
 	net_take(&other);
 	assert_int_equal(net_first(&other)->bytes, 100);
-	assert_memory_equal(net_first(&other)->data, box.ram + BOX_DATA + HEADER, 100);
+	assert_memory_equal(net_data(net_first(&other)), box.ram + BOX_DATA + HEADER, 100);
 	/* Drivers of before the specification, without merging: a shorter header. */
 	begin(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_NET_F_MRG_RXBUF));
 	net_discard(&other);
 	write_frame(BOX_DATA, 10, 6);
 	send(0, 10 + 60);
-	assert_memory_equal(net_first(&other)->data, box.ram + BOX_DATA + 10, 60);
+	assert_memory_equal(net_data(net_first(&other)), box.ram + BOX_DATA + 10, 60);
 	assert_int_equal(port.account.sent, 3);
 }
 
