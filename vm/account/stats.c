@@ -83,6 +83,20 @@ static void stat(struct scope *s, const char *name, uint64_t value)
 		say(s, "stat %u %s%s %lu", s->vm->id, s->prefix, name, value);
 }
 
+/* A figure of several of a kind. A name that were cut would be another figure's. */
+static __attribute__((format(printf, 3, 4))) void stat_of(struct scope *s, uint64_t value, const char *format, ...)
+{
+	char name[80];
+	va_list ap;
+	size_t n;
+
+	va_start(ap, format);
+	n = fmt_v(name, sizeof(name), format, ap);
+	va_end(ap);
+	BUG_ON(n >= sizeof(name));
+	stat(s, name, value);
+}
+
 /* VM1: no two turns begin at the same tick, so what is read while run_start stays the same is of one turn, or of none.
  * It is read again only where a turn has begun or ended meanwhile. */
 uint64_t stats_ran(const struct vcpu *v)
@@ -191,13 +205,10 @@ static void stats_tpr_methods(struct scope *s)
 {
 	for (unsigned n = 0; n < TPR_METHODS; n++) {
 		struct tpr_account a;
-		char name[48];
 
 		if (!stats_tpr_method(s->vm, n, &a))
 			continue;
-#define FIGURE(what, value) \
-	fmt(name, sizeof(name), "lapic.methods.%s." what, tpr_method_name(n)); \
-	stat(s, name, value)
+#define FIGURE(what, value) stat_of(s, value, "lapic.methods.%s." what, tpr_method_name(n))
 		FIGURE("tpr_reads", a.reads);
 		FIGURE("tpr_writes", a.writes);
 		FIGURE("tpr_exits", tpr_account_exits(&a));
@@ -211,27 +222,20 @@ static void stats_tpr_methods(struct scope *s)
 static void stats_patches(struct scope *s)
 {
 	const struct vm_patch *p = &s->vm->patch;
-	char name[40];
 
 	if (!p->data)
 		return;
 	stat(s, "lapic.patches_made", p->made);
 	stat(s, "lapic.patches_undone", p->made - patch_live(s->vm));
-	for (unsigned n = 0; n < PATCH_LEFTS; n++) {
-		fmt(name, sizeof(name), "lapic.left_%s", patch_left_names[n]);
-		stat(s, name, p->left[n]);
-	}
+	for (unsigned n = 0; n < PATCH_LEFTS; n++)
+		stat_of(s, p->left[n], "lapic.left_%s", patch_left_names[n]);
 }
 
 static void stats_disks(struct scope *s)
 {
-	char name[40];
-
 	for (unsigned n = 0; s->vm->disks && n < s->vm->config->disks; n++) {
 		const struct block_account *a = &s->vm->disks[n].block.account;
-#define A(what) \
-	fmt(name, sizeof(name), "disks.%u." #what, n); \
-	stat(s, name, a->what);
+#define A(what) stat_of(s, a->what, "disks.%u." #what, n);
 		BLOCK_ACCOUNT(A)
 #undef A
 	}
@@ -239,13 +243,9 @@ static void stats_disks(struct scope *s)
 
 static void stats_nets(struct scope *s)
 {
-	char name[40];
-
 	for (unsigned n = 0; s->vm->nets && n < s->vm->config->nets; n++) {
 		const struct net_account *a = &s->vm->nets[n].port->port.account;
-#define A(what) \
-	fmt(name, sizeof(name), "nets.%u." #what, n); \
-	stat(s, name, a->what);
+#define A(what) stat_of(s, a->what, "nets.%u." #what, n);
 		NET_ACCOUNT(A)
 #undef A
 	}

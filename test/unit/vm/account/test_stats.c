@@ -47,6 +47,17 @@ static void last_words(void **state)
 	finish();
 }
 
+/* The longest names there are. */
+static void names_are_whole(void **state)
+{
+	(void)state;
+	bench_create(&(struct bench_config){ .mmu = "ept", .tpr = "flexpriority" });
+	stats_last_words();
+	EXPECT_TOLD("lapic.methods.flexpriority.virtualized_eoi_exits", 0);
+	EXPECT_TOLD("lapic.methods.flexpriority.threshold_exits", 0);
+	finish();
+}
+
 /* Who has told its account says nothing more. */
 static void no_last_words(void **state)
 {
@@ -311,7 +322,7 @@ int main(void)
 		cmocka_unit_test(exits_and_ticks),
 		cmocka_unit_test(by_mechanism),
 		cmocka_unit_test(by_one_mechanism),
-		cmocka_unit_test(last_words),
+		cmocka_unit_test(last_words), cmocka_unit_test(names_are_whole),
 		cmocka_unit_test(no_last_words),
 		cmocka_unit_test(phases),
 		cmocka_unit_test(a_phase_that_the_end_closes),

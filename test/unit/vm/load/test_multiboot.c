@@ -145,6 +145,7 @@ static void test_modules(void **state)
 {
 	size_t n;
 	uint8_t *k = make_elf(&n);
+	static const char bytes[] = "abcdefghi";
 	static char longest[2048];
 	struct image_files f = { .kernel = k, .kernel_size = n, .cmdline = "", .modules = IMAGE_MODULES_MAX };
 	struct cpu_start s;
@@ -153,7 +154,7 @@ static void test_modules(void **state)
 	(void)state;
 	memset(longest, 'l', sizeof(longest) - 1);
 	for (unsigned i = 0; i < IMAGE_MODULES_MAX; i++)
-		f.module[i] = (struct image_module){ "abcdefghi" + i, 9 - i, longest };
+		f.module[i] = (struct image_module){ &bytes[i], sizeof(bytes) - 1 - i, longest };
 	f.module[0].string = "vmlinuz root=/dev/sda  ro";
 	f.module[7].string = "";
 	ram_init(&r, 8 * MB, 0, true);
