@@ -51,7 +51,7 @@ static void last_words(void **state)
 static void names_are_whole(void **state)
 {
 	(void)state;
-	bench_create(&(struct bench_config){ .mmu = "ept", .tpr = "flexpriority" });
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .tpr = "flexpriority" });
 	stats_last_words();
 	EXPECT_TOLD("lapic.methods.flexpriority.virtualized_eoi_exits", 0);
 	EXPECT_TOLD("lapic.methods.flexpriority.threshold_exits", 0);

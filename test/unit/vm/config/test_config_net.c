@@ -10,17 +10,17 @@ static void test_nets(void **state)
 	struct config_files none = { .kernel = NULL };
 
 	(void)state;
-	good("vm a\nkernel k\nnet lan\nnet user,mac=52:54:00:aB:Cd:ef\nrng on\nhvc on");
+	good("vm a\nkernel k\nnet lan\nnet users,mac=52:54:00:aB:Cd:ef\nrng on\nhvc on");
 	assert_int_equal(vms[0].nets, 2);
 	assert_string_equal(vms[0].net[0].name, "lan");
 	assert_false(vms[0].net[0].address_given);
-	assert_string_equal(vms[0].net[1].name, CONFIG_NET_USER);
+	assert_string_equal(vms[0].net[1].name, "users");
 	assert_true(vms[0].net[1].address_given);
 	assert_memory_equal(vms[0].net[1].address, address, 6);
 	assert_int_equal(vms[0].rng, CONFIG_ON);
 	assert_int_equal(vms[0].hvc, CONFIG_ON);
 	config_print(&vms[0], &none, text, sizeof(text));
-	assert_non_null(strstr(text, "\nnet lan\nnet user,mac=52:54:00:ab:cd:ef\nrng on\nhvc on\n"));
+	assert_non_null(strstr(text, "\nnet lan\nnet users,mac=52:54:00:ab:cd:ef\nrng on\nhvc on\n"));
 }
 
 #define NAME "net needs the name of a network, of 1 to 31 letters, digits, - and _, and behind it perhaps ,mac= and " \
@@ -50,6 +50,8 @@ static void test_refused(void **state)
 		bad(text, sentence);
 	}
 	bad("vm a\nkernel k\nnet a\nnet a\nnet a\nnet a\nnet a", "line 7: machine a has more than 4 network cards");
+	bad("vm a\nkernel k\nnet user", "line 3: net user would be a way out of the machine, and there is none: another "
+	    "name joins the virtual machines that have it");
 	bad("vm a\nkernel k\nrng maybe", "line 3: rng must be on or off, not \"maybe\"");
 }
 
