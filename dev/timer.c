@@ -5,6 +5,7 @@
  *     again.
  * TM3 the earliest deadline becomes earlier only by timer_arm(), which then sets timers.earlier. */
 #include "dev/dev.h"
+#include "lib/mutants/mutate.h"
 
 void timer_cancel(struct timers *t, struct timer *timer)
 {
@@ -21,14 +22,14 @@ void timer_arm(struct timers *t, struct timer *timer, uint64_t deadline)
 {
 	timer_cancel(t, timer);
 	struct timer **p = &t->first;
-	while (*p && (*p)->deadline <= deadline)
+	while (*p && VM_KEPT(TIMER_SORTED, (*p)->deadline <= deadline)) /* TM1 */
 		p = &(*p)->next;
 	timer->deadline = deadline;
 	timer->next = *p;
 	timer->armed = true;
 	__atomic_store_n(p, timer, __ATOMIC_RELEASE);
 	if (p == &t->first) {
-		t->earlier = true;
+		VM_MUTANT(TIMER_EARLIER, t->earlier = true); /* TM3 */
 		if (unlikely(t->notice))
 			t->notice(t);
 	}
@@ -39,7 +40,7 @@ void timers_run(struct timers *t, uint64_t now)
 	unsigned due = 0;
 	for (const struct timer *i = t->first; i && i->deadline <= now; i = i->next)
 		due++;
-	for (; due && t->first && t->first->deadline <= now; due--) {
+	for (; VM_LEFT_OUT_OR(TIMER_DUE, due) && t->first && t->first->deadline <= now; due--) {
 		struct timer *timer = t->first;
 		t->first = timer->next;
 		timer->armed = false;

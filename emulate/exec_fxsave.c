@@ -3,7 +3,6 @@
  * The CPU, in 64-bit mode, saves 16 XMM registers; outside that the guest has 8, and the other 8 stay as they are. */
 #include "emulate/native.h"
 
-#define FXSAVE_BYTES 512
 #define XMM_AT 160
 #define USED_64 (XMM_AT + 16 * 16) /* beyond are 48 reserved bytes, and 48 for programs: neither is written */
 #define USED_32 (XMM_AT + 8 * 16)

@@ -10,7 +10,6 @@
 #define FSW_ZE 4u
 #define FSW_OE 8u
 #define FSW_UE 16u
-#define FXSAVE_BYTES 512
 #define ENVIRONMENT_BYTES 28
 #define REGISTER_BYTES 80
 

@@ -9,8 +9,8 @@
 #define TABLE_ENTRY (PTE_P | PTE_W) /* leaves say what is allowed */
 #define WINDOW_MAX (16u << 20)
 
-uint64_t host_pml4[512] __attribute__((aligned(PAGE_SIZE)));
-extern uint64_t boot_pml4[512];
+uint64_t host_pml4[PAGE_TABLE_ENTRIES] __attribute__((aligned(PAGE_SIZE)));
+extern uint64_t boot_pml4[PAGE_TABLE_ENTRIES];
 extern uint32_t boot_cr3;
 
 static unsigned largest_level = 2;
@@ -32,7 +32,7 @@ static unsigned leaf_level(uint64_t va, uint64_t pa, uint64_t n)
 {
 	unsigned level = largest_level;
 
-	while (level > 1 && (((va | pa) & MASK(level_shift(level) - 1, 0)) || n < BIT(level_shift(level))))
+	while (level > 1 && (((va | pa) & MASK(PAGING_SHIFT(level) - 1, 0)) || n < BIT(PAGING_SHIFT(level))))
 		level--;
 	return level;
 }
@@ -72,7 +72,7 @@ static bool map(uint64_t va, uint64_t pa, uint64_t n, enum paging_access access)
 			return false;
 		if (!*entry)
 			*entry = pa | leaf_flags(access) | (level > 1 ? PTE_PS : 0);
-		size = BIT(level_shift(level));
+		size = BIT(PAGING_SHIFT(level));
 		va += size;
 		pa += size;
 		n -= size;

@@ -47,8 +47,8 @@ static const char *check(const struct leaf *l)
 
 static const char *walk_table(uint64_t *table, unsigned level, uint64_t va)
 {
-	for (uint64_t n = 0; n < 512; n++) {
-		uint64_t entry = table[n], at = va | n << level_shift(level);
+	for (uint64_t n = 0; n < PAGE_TABLE_ENTRIES; n++) {
+		uint64_t entry = table[n], at = va | n << PAGING_SHIFT(level);
 		const char *wrong;
 
 		if (!(entry & PTE_P))
@@ -56,8 +56,8 @@ static const char *walk_table(uint64_t *table, unsigned level, uint64_t va)
 		if (level == TOP_LEVEL && (n & 256))
 			at |= MASK(63, 48);
 		if (level == 1 || (entry & PTE_PS)) {
-			struct leaf l = { at, entry & ENTRY_ADDRESS & ~MASK(level_shift(level) - 1, 0),
-					  BIT(level_shift(level)), entry };
+			struct leaf l = { at, entry & ENTRY_ADDRESS & ~MASK(PAGING_SHIFT(level) - 1, 0),
+					  BIT(PAGING_SHIFT(level)), entry };
 
 			wrong = check(&l);
 		} else {

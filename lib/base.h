@@ -27,6 +27,8 @@ static inline uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
 /* align must be a power of two. */
 static inline uint64_t align_down(uint64_t x, uint64_t align) { return x & ~(align - 1); }
 static inline uint64_t align_up(uint64_t x, uint64_t align) { return (x + align - 1) & ~(align - 1); }
+/* Pages that hold so many bytes. */
+static inline uint64_t pages_for(uint64_t bytes) { return align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT; }
 
 void *memcpy(void *restrict dst, const void *restrict src, size_t n);
 void *memmove(void *dst, const void *src, size_t n);

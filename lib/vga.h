@@ -69,6 +69,10 @@ enum vga_crtc_register {
 	VGA_CRTC_RETRACE_START, VGA_CRTC_RETRACE_END, VGA_CRTC_SHOWN_LINES, VGA_CRTC_OFFSET, VGA_CRTC_UNDERLINE,
 	VGA_CRTC_MODE = 0x17, VGA_CRTC_LINE_COMPARE, VGA_CRTC_COUNT
 };
+/* Of VGA_CRTC_OVERFLOW ("Overflow Register"), what other registers have no bits for. */
+#define VGA_OVERFLOW_SHOWN8 0x02u
+#define VGA_OVERFLOW_LINE_COMPARE8 0x10u
+#define VGA_OVERFLOW_SHOWN9 0x40u
 #define VGA_CRTC_PROTECT 0x80u     /* of VGA_CRTC_RETRACE_END: registers 0 to 7 are not written */
 #define VGA_ROW_HEIGHT 0x1fu
 #define VGA_ROW_LINE_COMPARE9 0x40u

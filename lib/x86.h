@@ -74,6 +74,8 @@
 #define XCR0_HI16_ZMM BIT(7)
 #define XCR0_AVX512 (XCR0_OPMASK | XCR0_ZMM_HI256 | XCR0_HI16_ZMM)
 #define XCR0_PKRU BIT(9)
+/* "FXSAVE Area". */
+#define FXSAVE_BYTES 512u
 /* Where the header of an XSAVE area ends, which is always there ("XSAVE-Managed Features", "XSAVE Header"). */
 #define XSAVE_HEADER_END 576u
 
@@ -148,6 +150,8 @@
 #define PFERR_PK BIT(5)
 
 /* "Paging": what the entries of all paging modes have in common. */
+#define PAGE_TABLE_ENTRIES 512 /* of 8 bytes; a table of 4-byte entries has twice as many */
+#define PAGING_SHIFT(level) (12 + 9 * ((level) - 1)) /* bits of an address below an entry; of PAE and more levels */
 #define PTE_P BIT(0)
 #define PTE_W BIT(1)
 #define PTE_U BIT(2)

@@ -11,11 +11,11 @@ test:
 test-all:
 	@$(MAKE) --no-print-directory test MATRIX=all
 
-test-programs: $(UNIT_BINARIES) $(BUILD)/emulate-native $(ORACLE_TESTS) $(BENCHMMU)/figures
+test-programs: $(UNIT_BINARIES) $(BUILD)/unit-sources $(BUILD)/emulate-native $(ORACLE_TESTS) $(BENCHMMU)/figures
 
 # The tree against the tables of docs/architecture.md.
 .PHONY: rooms-check adding-check
-rooms-check: all
+rooms-check: all $(BUILD)/unit-sources
 	script/rooms.py $(BUILD)
 
 # What docs/architecture.md says of adding a mechanism, a device and the like, done in a copy of the tree.

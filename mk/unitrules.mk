@@ -23,6 +23,10 @@ $(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t),gcc)) $(eval $(call unit_
 -include $(patsubst %.o,%.d,$(sort $(ORACLE_ASAN_O) \
 	$(foreach c,gcc clang,$(foreach t,$(UNIT_TESTS),$(call unit_objects,$(t),$(c))))))
 
+# What each links, for script/rooms.py.
+$(BUILD)/unit-sources: $(MAKEFILE_LIST)
+	@$(shell mkdir -p $(@D)):$(file >$@)$(foreach t,$(UNIT_TESTS),$(file >>$@,$(sort $(UNIT_$(t)_SRC))))
+
 .PHONY: unit
 unit: $(UNIT_BINARIES)
 	@failed=0; for t in $(UNIT_BINARIES); do echo "== $$t"; $$t || failed=1; done; exit $$failed

@@ -40,7 +40,8 @@ VM_PLAIN_TESTS := host_ata host_speculation vmx_guards config config_disk config
 	control_request load_elf load_firmware load_linux load_multiboot dev_block dev_virtio_queue \
 	dev_virtio_blk dev_virtio_pci dev_virtio_net dev_virtio_rng dev_virtio_console dev_switch config_net \
 	dev_pci dev_fw_cfg dev_uart dev_vga_text $(IDE_TESTS:%=dev_ide_%) dev_i8042 dev_mouse dev_vga dev_vga_memory \
-	dev_dispi
+	dev_dispi $(patsubst %,dev_%,timer lapic lapic_modes lapic_priority lapic_plain lapic_timer ioapic pic pit \
+	rtc rtc_alarm)
 define vm_plain_rule
 $(VM_MUTANTS_DIR)/plain/$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_$(1)_SRC) test/vm/mutants.c \
 	test/unit/hosted.c)

@@ -391,7 +391,6 @@ bool mmu_overlaid(struct mmu_vm *vm, gfn_t gfn);
 bool mmu_cover(struct mmu_vm *vm, gfn_t gfn);
 /* It is again what it was. false: it was not covered. */
 bool mmu_uncover(struct mmu_vm *vm, gfn_t gfn);
-bool mmu_covered(struct mmu_vm *vm, gfn_t gfn);
 /* With on, every page fault of the guest's supervisor ends in mmu_fault(), under nested paging too (MMU_INJECT, if it
  * is the guest's own): for who has put linear addresses into overlays. No vCPU is running, and all registers are in the
  * heart. */

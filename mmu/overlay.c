@@ -208,16 +208,6 @@ void overlay_forget_covers(struct mmu_vm *vm, const struct slot *slot)
 			uncover(vm, vm->covered[n]);
 }
 
-bool mmu_covered(struct mmu_vm *vm, gfn_t gfn)
-{
-	bool is;
-
-	mmu_lock(vm);
-	is = overlay_covers(vm, gfn);
-	mmu_unlock(vm);
-	return is;
-}
-
 void mmu_watch(struct mmu_vm *vm, bool on)
 {
 	mmu_lock_alone(vm);

@@ -3,8 +3,6 @@
 
 #define SECTION "VM-Execution Control Fields"
 
-static bool bad_bits(uint64_t value, struct vmentry_bits b) { return (~value & b.must) || (value & ~(uint64_t)b.may); }
-
 static const char *check_reserved(const struct entering *g)
 {
 	unsigned targets = g->caps->misc >> 16 & 0x1ff;

@@ -14,8 +14,6 @@ static bool bad_area(const struct entering *g, uint32_t count_field, uint32_t ad
 	return bad_physical(g, at, 16) || (at + 16 * count - 1) >> g->caps->physical_bits;
 }
 
-static bool bad_bits(uint64_t value, struct vmentry_bits b) { return (~value & b.must) || (value & ~(uint64_t)b.may); }
-
 const char *vmentry_check_exit_controls(const struct entering *g)
 {
 	BROKEN_IF(bad_bits(g->exit, g->caps->exit), "reserved bits are as the capability MSR says");

@@ -214,6 +214,12 @@ static inline bool bad_pat(uint64_t pat)
 	return false;
 }
 
+/* Reserved bits that are not as the capability MSR says. */
+static inline bool bad_bits(uint64_t value, struct vmentry_bits b)
+{
+	return (~value & b.must) || (value & ~(uint64_t)b.may);
+}
+
 static inline unsigned event_type(const struct entering *g) { return g->event >> 8 & 7; }
 static inline unsigned event_vector(const struct entering *g) { return g->event & 0xff; }
 static inline bool injects(const struct entering *g, unsigned type) { return g->event && event_type(g) == type; }

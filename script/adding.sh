@@ -76,7 +76,8 @@ for place in mk/rooms.mk:mmu/added mmu/mechanisms.h:mmu_added mmu/mechanisms.c:m
 	grep -q "${place#*:}" "${place%%:*}" || { echo "adding.sh: ${place%%:*} has no place for ${place#*:}"; exit 1; }
 done
 
-make --no-print-directory -j2 build/vellum build/vellum.elf > "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+make --no-print-directory -j2 build/vellum build/vellum.elf build/unit-sources > "$work/log" 2>&1 ||
+	{ cat "$work/log"; exit 1; }
 python3 script/rooms.py build > "$work/rooms" || { cat "$work/rooms"; exit 1; }
 printf 'vm added\nkernel %s/guest/test/memory.elf\nmem 16M\nmmu added\n' "$build" > machines
 build/vellum run --quiet --vm machines --timeout 120 > out 2>&1 || { cat out; exit 1; }

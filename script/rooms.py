@@ -228,8 +228,14 @@ def unnamed_tests(text):
                 yield '%s/%s has the name of no file of %s' % (folder, name, room)
 
 
-def untested(files, text):
-    """Sources without a test of their name or a row; rows whose test or sources are not there."""
+def read_linked(build):
+    """What each unit test links, as make has written it down: sets of files."""
+    with open(build + '/unit-sources', encoding='utf-8') as f:
+        return [set(line.split()) for line in f]
+
+
+def untested(files, text, linked):
+    """Sources without a test of their name, which links them, or a row; rows whose test or sources are not there."""
     rows = {}
     for test, sources in re.findall(r'^\| `(test/[^`]+)` \| (.*) \|$', section(text, "Where a file's test is"), re.M):
         if not os.path.exists(test):
@@ -237,7 +243,8 @@ def untested(files, text):
         rows.update({source: test for source in re.findall(r'`([^`]+)`', sources)})
     for path in (p for p in files if p.endswith(('.c', '.S')) and p.split('/')[0] in HYPERVISOR + TESTED):
         folder, name = os.path.split(os.path.splitext(path)[0])
-        own = os.path.exists('test/unit/%s/test_%s.c' % (folder, name))
+        test = 'test/unit/%s/test_%s.c' % (folder, name)
+        own = os.path.exists(test) and (not linked or any({test, path} <= sources for sources in linked))
         if own == (path in rows):
             yield '%s has %s' % (path, 'a test of its name and a row in the table' if own else 'no test')
     for source in sorted(set(rows) - set(files)):
@@ -260,7 +267,7 @@ def main():
     if not faults:
         faults = list(wrong_includes(files, rooms)) + list(vendor.wrong_words(files, HYPERVISOR))
         faults += list(vendor.wrong_speech(files, section(text, LAYERS), DOCUMENT)) + list(not_read(files, text))
-        faults += list(untested(files, text))
+        faults += list(untested(files, text, read_linked(sys.argv[1]) if len(sys.argv) > 1 else None))
         if len(sys.argv) > 1:
             faults += wrong_calls(sys.argv[1], files, rooms)
     for fault in faults:

@@ -9,7 +9,6 @@
 #include "vm/virtio.h"
 #include "lib/mutants/mutate.h"
 
-static uint64_t pages_of(size_t bytes) { return align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT; }
 
 static void release_vcpu(struct vcpu *v)
 {
@@ -40,14 +39,14 @@ void vm_release(struct vm *vm)
 	tpr_free(vm);
 	VM_MUTANT(RELEASE_PHASES, phases_free(vm));
 	if (VM_KEPT(RELEASE_TESTDEV, vm->testdev))
-		frames_free(frames_of_ptr(vm->testdev), pages_of(sizeof(struct testdev)));
+		frames_free(frames_of_ptr(vm->testdev), pages_for(sizeof(struct testdev)));
 }
 
 void vm_free(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->vcpu_count; i++)
-		VM_MUTANT(RELEASE_VCPU, frames_free(frames_of_ptr(vm->vcpu[i]), pages_of(sizeof(struct vcpu))));
-	VM_MUTANT(RELEASE_VM, frames_free(frames_of_ptr(vm), pages_of(sizeof(struct vm))));
+		VM_MUTANT(RELEASE_VCPU, frames_free(frames_of_ptr(vm->vcpu[i]), pages_for(sizeof(struct vcpu))));
+	VM_MUTANT(RELEASE_VM, frames_free(frames_of_ptr(vm), pages_for(sizeof(struct vm))));
 }
 
 void vm_release_all(void)

@@ -5,6 +5,26 @@
 
 #include "hvm/types.h"
 
+/* IA32_VMX_BASIC (SDM, "Basic VMX Information"). */
+#define BASIC_TRUE_CONTROLS BIT(55) /* there are MSRs that tell what of the default1 class may be 0, as CR3 exits */
+
+/* IA32_VMX_EPT_VPID_CAP (SDM, "VPID and EPT Capabilities"). */
+#define CAP_EXECUTE_ONLY BIT(0)
+#define CAP_WALK_4 BIT(6)
+#define CAP_WALK_5 BIT(7)
+#define CAP_EPT_WB BIT(14)
+#define CAP_EPT_2M BIT(16)
+#define CAP_EPT_1G BIT(17)
+#define CAP_INVEPT BIT(20)
+#define CAP_EPT_AD BIT(21)
+#define CAP_INVEPT_SINGLE BIT(25)
+#define CAP_INVEPT_ALL BIT(26)
+#define CAP_INVVPID BIT(32)
+#define CAP_INVVPID_ADDRESS BIT(40)
+#define CAP_INVVPID_SINGLE BIT(41)
+#define CAP_INVVPID_ALL BIT(42)
+#define CAP_INVVPID_RETAINING BIT(43)
+
 /* A control field: bits that must be 1, bits that may be 1. */
 struct vmx_control_caps {
 	uint32_t must;

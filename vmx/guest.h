@@ -123,13 +123,14 @@ static inline struct hvm_cr_access vmx_exit_cr(void)
 }
 
 /* SDM, "Exit Qualification for I/O Instructions": bits 2:0 are the size less one, 0, 1 or 3. */
+#define IO_SIZE_4 BIT(1) /* of 1 and 2 bytes it is clear */
 #define IO_IN BIT(3)
 #define IO_STRING BIT(4)
 #define IO_PORT_SHIFT 16
 static inline hvm_io_t vmx_exit_io(void) { return (hvm_io_t){ (uint32_t)vmread(VMCS_EXIT_QUALIFICATION) }; }
 static inline bool vmx_io_is_byte(hvm_io_t io) { return !(io.v & MASK(2, 0)); }
 /* Whatever the bits are: nothing but 1, 2 and 4 goes on to a device. */
-static inline unsigned vmx_io_size(hvm_io_t io) { return io.v & BIT(1) ? 4 : vmx_io_is_byte(io) ? 1 : 2; }
+static inline unsigned vmx_io_size(hvm_io_t io) { return io.v & IO_SIZE_4 ? 4 : vmx_io_is_byte(io) ? 1 : 2; }
 static inline bool vmx_io_in(hvm_io_t io) { return io.v & IO_IN; }
 static inline bool vmx_io_string(hvm_io_t io) { return io.v & IO_STRING; }
 static inline uint16_t vmx_io_port(hvm_io_t io) { return (uint16_t)(io.v >> IO_PORT_SHIFT); }

@@ -28,7 +28,6 @@
 #define MADT_ENABLED 1u
 #define ISO_BUS_DEFAULT 0u
 #define ISO_ACTIVE_HIGH_LEVEL 0x0du
-#define ALL_CPUS 0xffu
 
 /* Generic address structure: system I/O space. */
 static void gas_io(struct acpi_writer *w, uint16_t port, uint8_t bits)
@@ -175,7 +174,7 @@ static uint32_t madt(struct acpi_writer *w, const struct acpi_config *config)
 	madt_override(w, (uint8_t)ACPI_SCI_IRQ, ACPI_SCI_IRQ, ISO_ACTIVE_HIGH_LEVEL);
 	put8(w, 4); /* local APIC NMI: LINT1 of every processor */
 	put8(w, 6);
-	put8(w, ALL_CPUS);
+	put8(w, ACPI_ALL_CPUS);
 	put16(w, 0);
 	put8(w, 1);
 	table_end(w, table);

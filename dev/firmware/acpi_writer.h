@@ -6,6 +6,9 @@
 
 #include "lib/base.h"
 
+/* For whose local APIC an entry of the MADT, and one of the MP table, is. */
+#define ACPI_ALL_CPUS 0xffu
+
 struct acpi_writer {
 	uint8_t *buf;
 	size_t size, used;

@@ -2,16 +2,12 @@
  * reads as 0), and transfers to memory, of descriptors whose address is written to 0x514 and 0x518. */
 #include "dev/firmware/fw_cfg.h"
 #include "dev/bus/bytes.h"
+#include "lib/mutants/mutate.h"
 
 #define ID_TRADITIONAL 1u
 #define ID_DMA 2u
 #define DMA_SIGNATURE 0x51454d5520434647ull /* "QEMU CFG", big-endian */
 #define PIECE_US 20u
-
-static uint32_t swap(uint32_t v)
-{
-	return __builtin_bswap32(v);
-}
 
 static const struct fw_cfg_item *find(const struct fw_cfg *f, uint16_t key)
 {
@@ -25,7 +21,7 @@ static const struct fw_cfg_item *find(const struct fw_cfg *f, uint16_t key)
 
 static void end_transfer(struct fw_cfg *f, bool ok)
 {
-	uint32_t control = swap(ok ? 0 : FW_CFG_DMA_ERROR);
+	uint32_t control = fw_cfg_swap(ok ? 0 : FW_CFG_DMA_ERROR);
 
 	f->dma.busy = false;
 	timer_cancel(f->timers, &f->next_piece);
@@ -35,7 +31,7 @@ static void end_transfer(struct fw_cfg *f, bool ok)
 
 static void select_item(struct fw_cfg *f, uint16_t key)
 {
-	if (f->dma.busy)
+	if (VM_KEPT(FW_SELECTED, f->dma.busy))
 		end_transfer(f, false); /* FW1 */
 	f->key = key;
 	f->offset = 0;
@@ -61,13 +57,14 @@ static bool copy(struct fw_cfg *f, uint32_t n)
 /* FW1: one piece, and an alarm for the next. */
 static void transfer(struct fw_cfg *f)
 {
-	uint32_t n = (uint32_t)min_u64(f->dma.left, FW_CFG_PIECE);
+	uint32_t n = f->dma.left;
 
-	if (!f->dma.read)
-		n = f->dma.left;
-	else if (!copy(f, n)) {
-		end_transfer(f, false);
-		return;
+	if (f->dma.read) {
+		VM_MUTANT(FW_PIECES, n = (uint32_t)min_u64(n, FW_CFG_PIECE));
+		if (VM_KEPT(FW_NO_RAM, !copy(f, n))) {
+			end_transfer(f, false); /* FW2 */
+			return;
+		}
 	}
 	f->dma.gpa += n;
 	f->dma.left -= n;
@@ -95,14 +92,14 @@ static void begin_transfer(struct fw_cfg *f, uint64_t descriptor)
 		end_transfer(f, false);
 		return;
 	}
-	control = swap(d[0]);
+	control = fw_cfg_swap(d[0]);
 	if (control & FW_CFG_DMA_SELECT)
 		select_item(f, (uint16_t)(control >> 16));
-	f->dma.left = swap(d[1]);
-	f->dma.gpa = (uint64_t)swap(d[2]) << 32 | swap(d[3]);
+	f->dma.left = fw_cfg_swap(d[1]);
+	f->dma.gpa = (uint64_t)fw_cfg_swap(d[2]) << 32 | fw_cfg_swap(d[3]);
 	f->dma.read = control & FW_CFG_DMA_READ;
 	f->dma.busy = true;
-	if (!f->dma.read && (control & FW_CFG_DMA_WRITE))
+	if (VM_KEPT(FW_WRITES, !f->dma.read && (control & FW_CFG_DMA_WRITE)))
 		end_transfer(f, false); /* FW2 */
 	else if (!f->dma.read && !(control & FW_CFG_DMA_SKIP))
 		end_transfer(f, true);
@@ -153,10 +150,10 @@ static void dma_out(void *dev, uint16_t port, unsigned size, uint32_t value)
 	if (size != 4 || (port & 3))
 		return;
 	if (port == FW_CFG_DMA) {
-		f->dma_high = swap(value);
+		f->dma_high = fw_cfg_swap(value);
 		return;
 	}
-	descriptor = (uint64_t)f->dma_high << 32 | swap(value);
+	descriptor = (uint64_t)f->dma_high << 32 | fw_cfg_swap(value);
 	f->dma_high = 0;
 	begin_transfer(f, descriptor);
 }
@@ -194,12 +191,12 @@ bool fw_cfg_add_file(struct fw_cfg *f, const char *name, const void *data, uint3
 
 	if (f->files == FW_CFG_FILES_MAX || strlen(name) >= FW_CFG_FILE_NAME || !fw_cfg_add(f, key, data, size))
 		return false;
-	big = swap(size);
+	big = fw_cfg_swap(size);
 	memcpy(entry, &big, 4);
 	entry[4] = (uint8_t)(key >> 8);
 	entry[5] = (uint8_t)key;
 	memcpy(entry + 8, name, strlen(name));
-	big = swap(++f->files);
+	big = fw_cfg_swap(++f->files);
 	memcpy(f->directory, &big, 4);
 	return true;
 }

@@ -48,6 +48,9 @@
 #define FW_CFG_DMA_WRITE 0x10u
 #define FW_CFG_PIECE 0x10000u
 
+/* Descriptors and the directory are big-endian. */
+static inline uint32_t fw_cfg_swap(uint32_t v) { return __builtin_bswap32(v); }
+
 struct fw_cfg_item {
 	uint16_t key;
 	uint32_t size;

@@ -21,7 +21,6 @@
 #define CPU_BOOT 2u
 #define PCI_BUS 0u
 #define ISA_BUS 1u
-#define ALL_CPUS 0xffu
 #define ISA_IRQS 16u
 #define CASCADE_IRQ 2u
 
@@ -82,7 +81,7 @@ static unsigned interrupts(struct acpi_writer *w)
 		count++;
 	}
 	interrupt(w, ENTRY_LOCAL_INTERRUPT, INTERRUPT_EXTINT, AS_THE_BUS, 0, 0, 0);
-	interrupt(w, ENTRY_LOCAL_INTERRUPT, INTERRUPT_NMI, AS_THE_BUS, 0, ALL_CPUS, 1);
+	interrupt(w, ENTRY_LOCAL_INTERRUPT, INTERRUPT_NMI, AS_THE_BUS, 0, ACPI_ALL_CPUS, 1);
 	return count + 2;
 }
 

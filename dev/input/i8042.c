@@ -1,4 +1,5 @@
-/* dev/input/i8042.c - the keyboard controller and its keyboard; the mouse is in dev/input/mouse.c. */
+/* dev/input/i8042.c - the keyboard controller and its keyboard; the mouse is in dev/input/mouse.c. IBM, "Personal
+ * System/2 Hardware Interface Technical Reference", "Keyboard and Auxiliary Device Controller", "Keyboards". */
 #include "dev/input/i8042.h"
 #include "dev/bus/bytes.h"
 #include "lib/mutants/mutate.h"
@@ -20,10 +21,9 @@ enum {
 	SET_LEDS = 0xed, ECHO = 0xee, SCAN_SET = 0xf0, IDENTIFY = 0xf2, TYPEMATIC, ENABLE, DISABLE, DEFAULTS,
 	RESEND = 0xfe, RESET = 0xff
 };
-#define ACK 0xfau
 #define BAT_PASSED 0xaau
 
-/* KB1. A device whose interface is off has nothing to say. */
+/* KB1: "Controller Status Register". A device whose interface is off has nothing to say. */
 static void choose(struct i8042 *k)
 {
 	bool keyboard = k->count && !(k->command_byte & I8042_KEYBOARD_OFF);
@@ -71,7 +71,7 @@ static void keyboard_parameter(struct i8042 *k, uint8_t value)
 	uint8_t command = k->keyboard_pending;
 
 	k->keyboard_pending = 0;
-	say(k, ACK);
+	say(k, PS2_ACK);
 	if (command == SCAN_SET && !value)
 		say(k, k->scan_set);
 	else if (command == SCAN_SET && value <= 2)
@@ -90,7 +90,7 @@ static void keyboard_command(struct i8042 *k, uint8_t value)
 	case IDENTIFY: case RESET: break;
 	default: say(k, RESEND); return;
 	}
-	say(k, ACK);
+	say(k, PS2_ACK);
 	if (value == IDENTIFY) {
 		say(k, 0xab);
 		say(k, k->command_byte & I8042_TRANSLATE ? 0x41 : 0x83);
@@ -127,7 +127,7 @@ static uint8_t set_1(uint8_t code)
 	return code < ARRAY_SIZE(table) ? table[code] : code == 0x83 ? 0x41 : code == 0x84 ? 0x54 : code & 0x7f;
 }
 
-/* All of the bytes of a key, or nothing (KB2). */
+/* All of the bytes of a key, or nothing (KB2: "Keyboards", "Sequencing Key-Code Scanning"). */
 static bool say_all(struct i8042 *k, const uint8_t *bytes, unsigned n)
 {
 	if (VM_KEPT(KEY_WHOLE, k->count + n > I8042_QUEUE))

@@ -1,4 +1,6 @@
-/* dev/input/mouse.c - the mouse behind the keyboard controller's auxiliary port. */
+/* dev/input/mouse.c - the mouse behind the keyboard controller's auxiliary port. IBM, "Personal System/2 Mouse
+ * Technical Reference", "Modes of Operation", "Commands", "Data Packet Format"; the wheel as Microsoft's IntelliMouse
+ * has it. */
 #include "dev/input/mouse.h"
 #include "lib/mutants/mutate.h"
 
@@ -7,20 +9,29 @@ enum {
 	WRAP_OFF = 0xec, WRAP_ON = 0xee, REMOTE = 0xf0, READ_ID = 0xf2, SET_RATE = 0xf3, ENABLE = 0xf4, DISABLE = 0xf5,
 	DEFAULTS = 0xf6, RESEND = 0xfe, RESET = 0xff
 };
-#define ACK 0xfau
 #define TEST_PASSED 0xaau
 #define WHEEL_ID 3u
 #define RATE_DEFAULT 100u
 #define RESOLUTION_DEFAULT 2u
+/* A packet's first byte, and the status' (IBM, "Personal System/2 Mouse Technical Reference", "Data Packet Format",
+ * "Status Request"). */
+enum { PACKET_BUTTONS = 0x07, PACKET_ALWAYS = 0x08, PACKET_X_NEGATIVE = 0x10, PACKET_Y_NEGATIVE = 0x20 };
+enum {
+	STATUS_RIGHT = 0x01, STATUS_MIDDLE = 0x02, STATUS_LEFT = 0x04, STATUS_SCALED = 0x10, STATUS_ENABLED = 0x20,
+	STATUS_REMOTE = 0x40
+};
 /* A packet's movements have nine bits, its wheel four. */
 #define MOVE_MAX 255
 #define WHEEL_MAX 7
 #define KEPT_MAX 32767
+#define PACKET_MAX 4
+#define ANSWER_MAX (1 + PACKET_MAX)
 
+/* There is room: send() has looked, and what a byte is answered with comes into a queue that is empty. */
+_Static_assert(MOUSE_QUEUE >= ANSWER_MAX, "an answer fits into the queue");
 static void say(struct mouse *m, uint8_t value)
 {
-	if (m->count < MOUSE_QUEUE)
-		m->queue[(m->first + m->count++) % MOUSE_QUEUE] = value;
+	m->queue[(m->first + m->count++) % MOUSE_QUEUE] = value;
 }
 
 static int within(int value, int most)
@@ -32,17 +43,18 @@ static int within(int value, int most)
 
 static bool changed(const struct mouse *m)
 {
-	return m->x || m->y || (m->wheel && m->id == WHEEL_ID) || m->buttons != m->said;
+	return m->x || m->y || (m->wheel && VM_LEFT_OUT_OR(MOUSE_WHEEL, m->id == WHEEL_ID)) || m->buttons != m->said;
 }
 
 static void packet(struct mouse *m)
 {
 	int x = within(m->x, MOVE_MAX), y = within(m->y, MOVE_MAX), wheel = within(m->wheel, WHEEL_MAX);
 
-	say(m, (uint8_t)((m->buttons & 7) | 0x08 | (x < 0 ? 0x10 : 0) | (y < 0 ? 0x20 : 0)));
+	say(m, (uint8_t)((m->buttons & PACKET_BUTTONS) | PACKET_ALWAYS | (x < 0 ? PACKET_X_NEGATIVE : 0) |
+			 (y < 0 ? PACKET_Y_NEGATIVE : 0)));
 	say(m, (uint8_t)x);
 	say(m, (uint8_t)y);
-	if (m->id == WHEEL_ID)
+	if (VM_LEFT_OUT_OR(MOUSE_WHEEL_BYTE, m->id == WHEEL_ID))
 		say(m, (uint8_t)wheel);
 	m->x -= x;
 	m->y -= y;
@@ -50,11 +62,11 @@ static void packet(struct mouse *m)
 	m->said = m->buttons;
 }
 
-/* PM1, PM2. */
+/* PM1, PM2: "Stream Mode", "Remote Mode". */
 static void send(struct mouse *m)
 {
 	while (VM_LEFT_OUT_OR(MOUSE_ENABLED, m->enabled) && VM_LEFT_OUT_OR(MOUSE_REMOTE, !m->remote) && !m->wrap &&
-	       changed(m) && VM_LEFT_OUT_OR(MOUSE_WHOLE, m->count + 4 <= MOUSE_QUEUE))
+	       changed(m) && VM_LEFT_OUT_OR(MOUSE_WHOLE, m->count + PACKET_MAX <= MOUSE_QUEUE))
 		packet(m);
 }
 
@@ -99,12 +111,12 @@ static void parameter(struct mouse *m, uint8_t value)
 	uint8_t command = m->pending;
 
 	m->pending = 0;
-	say(m, ACK);
+	say(m, PS2_ACK);
 	if (command == SET_RESOLUTION) {
 		m->resolution = value & 3;
 		return;
 	}
-	if (m->rates[0] == 200 && m->rates[1] == 100 && value == 80)
+	if (VM_LEFT_OUT_OR(MOUSE_KNOCK, m->rates[0] == 200 && m->rates[1] == 100 && value == 80))
 		m->id = WHEEL_ID;
 	m->rates[0] = m->rates[1];
 	m->rates[1] = m->rate = value;
@@ -114,7 +126,9 @@ static void status(struct mouse *m)
 {
 	bool left = m->buttons & MOUSE_LEFT, right = m->buttons & MOUSE_RIGHT, middle = m->buttons & MOUSE_MIDDLE;
 
-	say(m, (uint8_t)(m->remote << 6 | m->enabled << 5 | m->scaled << 4 | left << 2 | middle << 1 | right));
+	say(m, (uint8_t)((m->remote ? STATUS_REMOTE : 0) | (m->enabled ? STATUS_ENABLED : 0) |
+			 (m->scaled ? STATUS_SCALED : 0) | (left ? STATUS_LEFT : 0) | (middle ? STATUS_MIDDLE : 0) |
+			 (right ? STATUS_RIGHT : 0)));
 	say(m, m->resolution);
 	say(m, m->rate);
 }
@@ -125,7 +139,7 @@ static void reset(struct mouse *m)
 
 	mouse_reset(m);
 	m->buttons = m->said = buttons;
-	say(m, ACK);
+	say(m, PS2_ACK);
 	say(m, TEST_PASSED);
 	say(m, 0);
 }
@@ -155,7 +169,7 @@ static bool known(uint8_t value)
 	       (value >= READ_ID && value <= DEFAULTS);
 }
 
-/* A byte that is not expected begins anew; what it had to say before is dropped. */
+/* "Wrap Mode", "Resend". A byte that is not expected begins anew; what it had to say before is dropped. */
 void mouse_write(struct mouse *m, uint8_t value)
 {
 	m->count = 0;
@@ -166,7 +180,7 @@ void mouse_write(struct mouse *m, uint8_t value)
 	} else if (m->pending) {
 		parameter(m, value);
 	} else if (known(value)) {
-		say(m, ACK);
+		say(m, PS2_ACK);
 		carry_out(m, value);
 	} else {
 		say(m, RESEND);

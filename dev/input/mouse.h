@@ -8,6 +8,8 @@
 
 #include "lib/base.h"
 
+/* What a keyboard and a mouse say to a byte that they have understood. */
+#define PS2_ACK 0xfau
 #define MOUSE_QUEUE 32u
 
 #define MOUSE_LEFT 0x01u

@@ -1,9 +1,11 @@
 /* dev/irq/ioapic.c - the redirection table. Intel 82093AA data sheet; the EOI register as in the ICHs (version
  * 0x20). */
 #include "dev/irq/ioapic.h"
+#include "lib/mutants/mutate.h"
 
 #define VERSION (0x20u | (IOAPIC_PINS - 1) << 16)
 
+#define ID_BITS 0xfu
 #define ENTRY_READ_ONLY (REDIRECTION_STATUS | REDIRECTION_REMOTE_IRR)
 #define ENTRY_WRITABLE (MASK(63, 56) | MASK(16, 0)) /* the rest is reserved */
 
@@ -27,8 +29,8 @@ static bool send_entry(struct ioapic *io, uint64_t entry)
 static void service_level(struct ioapic *io, unsigned pin)
 {
 	uint64_t entry = io->redirection[pin];
-	if ((entry & (REDIRECTION_LEVEL | REDIRECTION_MASKED | REDIRECTION_REMOTE_IRR)) != REDIRECTION_LEVEL ||
-	    !(io->pins >> pin & 1))
+	if ((entry & (REDIRECTION_LEVEL | REDIRECTION_MASKED)) != REDIRECTION_LEVEL || !(io->pins >> pin & 1) ||
+	    VM_KEPT(IOAPIC_WAITS, entry & REDIRECTION_REMOTE_IRR))
 		return;
 	if (send_entry(io, entry))
 		io->redirection[pin] |= REDIRECTION_REMOTE_IRR;
@@ -69,7 +71,7 @@ static void entry_write(struct ioapic *io, unsigned pin, uint64_t value, uint64_
 	if (!(entry & REDIRECTION_LEVEL)) /* an edge-triggered entry has no remote IRR: how old drivers clear it */
 		entry &= ~REDIRECTION_REMOTE_IRR;
 	io->redirection[pin] = entry;
-	service_level(io, pin);
+	VM_MUTANT(IOAPIC_UNMASKED, service_level(io, pin)); /* IO2 */
 }
 
 /* The guest selects any of 256 indices (CVE-2013-1798): those without a register read as ones, and take no write. */
@@ -89,11 +91,18 @@ static uint32_t index_read(const struct ioapic *io)
 	}
 }
 
+/* "IOAPIC Identification Register": four bits; the others are reserved. */
+static void set_id(struct ioapic *io, uint32_t id)
+{
+	io->id = (uint8_t)id;
+	VM_MUTANT(IOAPIC_ID, io->id &= ID_BITS);
+}
+
 static void index_write(struct ioapic *io, uint32_t value)
 {
 	unsigned slot = io->select - IOAPIC_INDEX_TABLE;
 	if (io->select == IOAPIC_INDEX_ID)
-		io->id = value >> 24 & 0xf;
+		set_id(io, value >> 24);
 	else if (io->select >= IOAPIC_INDEX_TABLE && slot < 2 * IOAPIC_PINS && (slot & 1))
 		entry_write(io, slot / 2, (uint64_t)value << 32, MASK(63, 32));
 	else if (io->select >= IOAPIC_INDEX_TABLE && slot < 2 * IOAPIC_PINS)
@@ -146,7 +155,8 @@ bool ioapic_init(struct ioapic *io, struct mmio_space *mmio, uint64_t base, uint
 	bool (*send)(void *ctx, const struct apic_message *m), void *ctx)
 {
 	static const struct mmio_ops ops = { ioapic_read, ioapic_write };
-	*io = (struct ioapic){ .id = id & 0xf, .send = send, .ctx = ctx };
+	*io = (struct ioapic){ .send = send, .ctx = ctx };
+	set_id(io, id);
 	ioapic_reset(io);
 	return mmio_add(mmio, base, PAGE_SIZE, &ops, io);
 }

@@ -1,6 +1,7 @@
 /* dev/irq/lapic.c - acceptance, priority, delivery, reset. SDM, "Handling Interrupts", "Interrupt, Task, and Processor
  * Priority", "Local APIC State". The invariants are in lapic.h. */
 #include "dev/irq/lapic_internal.h"
+#include "lib/mutants/mutate.h"
 
 /* ---- priority ---- */
 
@@ -8,7 +9,7 @@ static uint8_t in_service(const struct lapic *l)
 {
 	int16_t v = lapic_highest_in_service(l);
 
-	return v < 0 ? 0 : (uint8_t)(v & 0xf0);
+	return v < 0 ? 0 : (uint8_t)(v & APIC_CLASS);
 }
 
 /* The class is the higher one of TPR and ISR; the subclass is the TPR's where the TPR's class is (SDM, "Interrupt,
@@ -17,7 +18,7 @@ uint8_t lapic_ppr(const struct lapic *l)
 {
 	uint8_t tpr = lapic_tpr(l), class = in_service(l);
 
-	return (tpr & 0xf0) >= class ? tpr : class;
+	return (tpr & APIC_CLASS) >= class ? tpr : class;
 }
 
 void lapic_notice(struct lapic *l)
@@ -60,28 +61,28 @@ void lapic_keep_tpr(struct lapic *l, uint32_t *tpr)
 	uint32_t now = lapic_tpr(l);
 
 	l->tpr = tpr ? tpr : &l->own_tpr;
-	*l->tpr = now;
+	VM_MUTANT(LAPIC_TPR_MOVES, *l->tpr = now);
 }
 
 unsigned lapic_tpr_threshold(const struct lapic *l)
 {
 	int16_t highest = lapic_highest_waiting(l);
-	unsigned waiting = highest < 0 || !l->enabled ? 0 : (unsigned)highest & 0xf0;
+	unsigned waiting = highest < 0 || !l->enabled ? 0 : (unsigned)highest & APIC_CLASS;
 
-	return waiting > in_service(l) && (lapic_tpr(l) & 0xf0u) >= waiting ? waiting >> 4 : 0;
+	return waiting > in_service(l) && (lapic_tpr(l) & APIC_CLASS) >= waiting ? waiting >> 4 : 0;
 }
 
 int lapic_pending(struct lapic *l)
 {
 	int16_t waiting;
 
-	__atomic_store_n(&l->irq_maybe, false, __ATOMIC_SEQ_CST); /* L6: before the look */
+	VM_MUTANT(LAPIC_LOOKED, __atomic_store_n(&l->irq_maybe, false, __ATOMIC_SEQ_CST)); /* L6: before the look */
 	lapic_seam();
 	lapic_take_posted(l);
 	lapic_seam();
 	waiting = lapic_highest_waiting(l);
 	/* Of a class higher than the processor's. */
-	if (likely(waiting >= 0) && likely(l->enabled) && (waiting & 0xf0) > (lapic_ppr(l) & 0xf0)) {
+	if (likely(waiting >= 0) && likely(l->enabled) && (waiting & APIC_CLASS) > (lapic_ppr(l) & APIC_CLASS)) {
 		__atomic_store_n(&l->irq_maybe, true, __ATOMIC_RELAXED);
 		return waiting;
 	}
@@ -122,7 +123,7 @@ void lapic_take_words(struct lapic *l)
 			continue;
 		l->irr[n] |= new;
 		l->irr_words |= (uint8_t)(1u << n);
-		if (highest > l->irr_max)
+		if (VM_LEFT_OUT_OR(LAPIC_HIGHEST, highest > l->irr_max))
 			l->irr_max = highest;
 	}
 }
@@ -141,7 +142,7 @@ static __attribute__((noinline)) void set_mode(struct lapic *l, uint8_t vector, 
 
 void lapic_accept(struct lapic *l, uint8_t vector, bool level)
 {
-	if (unlikely(level != lapic_tmr_test(l, vector)))
+	if (VM_KEPT(LAPIC_TRIGGER, unlikely(level != lapic_tmr_test(l, vector)))) /* L6 */
 		set_mode(l, vector, level);
 	lapic_seam();
 	__atomic_fetch_or(&l->posted[vector >> 5], 1u << (vector & 31), __ATOMIC_SEQ_CST);
@@ -153,7 +154,7 @@ void lapic_accept(struct lapic *l, uint8_t vector, bool level)
 
 static void accept_vector(struct lapic *l, uint8_t vector, bool level)
 {
-	if (vector < 16) /* L4 */
+	if (VM_KEPT(LAPIC_ILLEGAL, vector < 16)) /* L4 */
 		lapic_error(l, ESR_RECEIVE_ILLEGAL_VECTOR);
 	else
 		lapic_accept(l, vector, level);
@@ -226,7 +227,7 @@ void lapic_leave_service(struct lapic *l)
 		return;
 	vector_clear(l->isr, vector);
 	__atomic_store_n(&l->isr_max, lapic_highest(l->isr, 1, vector), __ATOMIC_RELAXED);
-	if (l->irr_max >= 0)
+	if (VM_KEPT(LAPIC_EOI_NOTICE, l->irr_max >= 0)) /* L3 */
 		lapic_notice(l);
 }
 
@@ -281,7 +282,7 @@ static void lint_level(struct lapic *l, unsigned pin)
 	uint32_t lvt = l->lvt[LVT_LINT0 + pin];
 	if (!l->lint[pin] || (l->remote_irr >> pin & 1) || (lvt & LVT_MASKED) || !lint_is_level(lvt) || !l->enabled)
 		return;
-	if ((lvt & LVT_VECTOR) < 16) {
+	if (VM_KEPT(LAPIC_PIN_ILLEGAL, (lvt & LVT_VECTOR) < 16)) {
 		lapic_error(l, ESR_RECEIVE_ILLEGAL_VECTOR);
 		return;
 	}

@@ -4,6 +4,7 @@
  * Both faces share one numbering, offset / 16 = MSR - 0x800, one reader and one performer; what is legal in x2APIC mode
  * is decided before anything is performed. */
 #include "dev/irq/lapic_internal.h"
+#include "lib/mutants/mutate.h"
 
 /* A register's number. */
 #define REG(name) (APIC_##name / 16)
@@ -300,7 +301,8 @@ static ALWAYS_INLINE bool icr_unlocked(struct lapic *l, uint64_t icr)
 /* L7: of one that was edge-triggered nobody waits for the EOI, whatever is posted from now on. */
 static bool eoi_unlocked(struct lapic *l)
 {
-	if (unlikely(l->page) || (l->isr_max >= 0 && lapic_tmr_test(l, (unsigned)l->isr_max)))
+	if (VM_KEPT(LAPIC_EOI_LOCKED,
+		    unlikely(l->page) || (l->isr_max >= 0 && lapic_tmr_test(l, (unsigned)l->isr_max))))
 		return false;
 	lapic_leave_service(l);
 	return true;

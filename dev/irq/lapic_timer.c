@@ -4,6 +4,7 @@
  *     masked.
  * LT2 a one-shot count that has reached 0 stays there, whatever mode is set later, until a new one is written. */
 #include "dev/irq/lapic_internal.h"
+#include "lib/mutants/mutate.h"
 
 static uint32_t timer_mode(const struct lapic *l)
 {
@@ -32,7 +33,7 @@ static void settle_count(struct lapic *l, uint64_t now)
 	if (timer_mode(l) == LVT_TIMER_PERIODIC)
 		l->timer_start += elapsed / span * span;
 	else
-		l->timer_done = true;
+		VM_MUTANT(LAPIC_TIMER_DONE, l->timer_done = true);
 }
 
 /* Arms the alarm for the first expiry after now. A count of 0 stops the timer, and is divided by nowhere
@@ -41,7 +42,7 @@ static void arm_count(struct lapic *l, uint64_t now)
 {
 	uint64_t span = timer_span(l), elapsed = now - l->timer_start;
 	bool periodic = timer_mode(l) == LVT_TIMER_PERIODIC;
-	if (!span || timer_masked(l) || (!periodic && elapsed >= span)) {
+	if (!span || VM_KEPT(LAPIC_TIMER_MASKED, timer_masked(l)) || (!periodic && elapsed >= span)) {
 		timer_cancel(l->timers, &l->timer);
 		return;
 	}

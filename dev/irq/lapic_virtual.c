@@ -5,6 +5,7 @@
  * on (lapic_hand); what the guest has written there is taken when the CPU says so (lapic_wrote). Who asks for IRR or
  * ISR meanwhile reads both places (lapic_internal.h). */
 #include "dev/irq/lapic_internal.h"
+#include "lib/mutants/mutate.h"
 
 void lapic_shown_no_more(struct lapic *l)
 {
@@ -222,7 +223,7 @@ static void take_all(struct lapic *l)
 	lapic_take_posted(l);
 	for (unsigned n = 0; n < 8; n++) {
 		l->irr[n] |= page_get(l, APIC_IRR, n);
-		l->isr[n] = lapic_isr_word(l, n);
+		VM_MUTANT(LAPIC_PAGE_TAKEN, l->isr[n] = lapic_isr_word(l, n)); /* L5 */
 	}
 	l->irr_max = lapic_highest_waiting(l);
 	l->irr_words = 0xff;

@@ -1,6 +1,7 @@
 /* dev/irq/pic.c - the 8259A's registers and priority logic. Intel 8259A data sheet; ELCR as in the PIIX4. */
 #include "dev/irq/pic.h"
 #include "dev/bus/bytes.h"
+#include "lib/mutants/mutate.h"
 #include "lib/pic.h"
 
 #define SPURIOUS_PIN 7u
@@ -49,7 +50,7 @@ static void chip_set_pin(struct pic_chip *c, unsigned pin, bool level)
 		c->irr &= (uint8_t)~bit;
 		return;
 	}
-	if (!(c->pins & bit) || (level_pins(c) & bit))
+	if (VM_LEFT_OUT_OR(PIC_EDGE, !(c->pins & bit)) || (level_pins(c) & bit)) /* PI2 */
 		c->irr |= bit;
 	c->pins |= bit;
 }
@@ -70,7 +71,7 @@ static void pic_update(struct pic *p)
 {
 	chip_set_pin(&p->chip[0], PIC_CASCADE_PIN, chip_request(&p->chip[1]) >= 0);
 	bool out = chip_request(&p->chip[0]) >= 0;
-	if (out != p->out) {
+	if (VM_LEFT_OUT_OR(PIC_CHANGES, out != p->out)) { /* PI1 */
 		p->out = out;
 		p->intr(p->ctx, out);
 	}

@@ -5,6 +5,7 @@
  * decrement is counted as the data sheet says, but not the sub-clock phase. */
 #include "dev/time/pit.h"
 #include "dev/bus/bytes.h"
+#include "lib/mutants/mutate.h"
 
 #define REFRESH_CLOCKS 18u /* 15 microseconds */
 
@@ -139,7 +140,7 @@ static void pit_fire(void *dev, uint64_t now)
 		timer_arm(p->timers, &p->alarm, now + 1);
 		return;
 	}
-	irq_set(&p->irq, false); /* PT2 */
+	VM_MUTANT(PIT_EDGE, irq_set(&p->irq, false)); /* PT2 */
 	irq_set(&p->irq, true);
 	channel_sync(c, clk);
 	/* Edges that come too fast are passed over. */
@@ -166,7 +167,7 @@ static void control_write(struct pit *p, struct pit_channel *c, uint8_t value)
 	c->status_latched = false;
 	if (c == &p->ch[0]) {
 		irq_set(&p->irq, false);
-		timer_cancel(p->timers, &p->alarm);
+		VM_MUTANT(PIT_STOPS, timer_cancel(p->timers, &p->alarm)); /* PT1 */
 	}
 }
 

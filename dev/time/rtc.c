@@ -1,9 +1,9 @@
 /* dev/time/rtc.c - the MC146818's registers and interrupts. Motorola MC146818A data sheet. */
 #include "dev/time/rtc.h"
 #include "dev/bus/bytes.h"
-#include "lib/cmos.h"
 #include "dev/time/civil.h"
-
+#include "lib/cmos.h"
+#include "lib/mutants/mutate.h"
 
 /* Update in progress is seen for 244 + 1984 microseconds before the second changes. */
 #define UIP_CLOCKS (RTC_HZ * 2228 / 1000000)
@@ -169,7 +169,8 @@ static void flags_sync(struct rtc *r, uint64_t clk)
 static uint64_t next_event(const struct rtc *r, uint64_t clk)
 {
 	uint64_t event = UINT64_MAX, p = period(r);
-	unsigned waiting = r->reg_b & ~r->reg_c & RTC_C_FLAGS;
+	unsigned waiting = r->reg_b & RTC_C_FLAGS;
+	VM_MUTANT(RTC_FLAG_SET, waiting &= ~(unsigned)r->reg_c);
 	if ((waiting & RTC_C_PERIODIC) && p)
 		event = (clk / p + 1) * p;
 	if (!updating(r))
@@ -190,13 +191,17 @@ static void rtc_update(struct rtc *r, uint64_t clk)
 	if (r->reg_b & r->reg_c & RTC_C_FLAGS)
 		r->reg_c |= RTC_C_IRQF;
 	else
-		r->reg_c &= (uint8_t)~RTC_C_IRQF;
+		VM_MUTANT(RTC_LINE_FALLS, r->reg_c &= (uint8_t)~RTC_C_IRQF);
 	irq_set(&r->irq, r->reg_c & RTC_C_IRQF);
 	uint64_t event = next_event(r, clk);
-	if (event == UINT64_MAX)
+	if (event == UINT64_MAX) {
 		timer_cancel(r->timers, &r->alarm);
-	else
-		timer_arm(r->timers, &r->alarm, r->boot_ticks + ratio_apply(r->to_ticks, event) + 1);
+		return;
+	}
+	/* A clock begins within a tick, and ratio_apply() rounds down: at that tick it would be too early. */
+	uint64_t deadline = r->boot_ticks + ratio_apply(r->to_ticks, event);
+	VM_MUTANT(RTC_NOT_EARLY, deadline++);
+	timer_arm(r->timers, &r->alarm, deadline);
 }
 
 static void rtc_fire(void *dev, uint64_t now)
@@ -205,9 +210,6 @@ static void rtc_fire(void *dev, uint64_t now)
 	uint64_t clk = clock_at(r, now);
 	flags_sync(r, clk);
 	rtc_update(r, clk);
-	/* Rounding between the clocks may have brought the alarm a tick too early. */
-	if (r->alarm.armed && r->alarm.deadline <= now)
-		timer_arm(r->timers, &r->alarm, now + 1);
 }
 
 /* ---- registers ---- */

@@ -1,4 +1,5 @@
-/* dev/video/dispi.c - the Bochs display interface: modes of more colours, and the linear frame buffer. */
+/* dev/video/dispi.c - the Bochs display interface: modes of more colours, and the linear frame buffer. Bochs, "VBE
+ * Display API". */
 #include "dev/video/vga.h"
 #include "lib/mutants/mutate.h"
 
@@ -21,7 +22,8 @@ static uint32_t line_bytes(unsigned bpp, uint32_t pixels)
 	return bpp == PLANAR_BPP ? pixels / 2 : pixels * ((bpp + 7) / 8);
 }
 
-/* What is shown lies within the memory, and a line within what it is wide. */
+/* VG1. What is shown lies within the memory, and a line within what it is wide ("VBE Display API", "Display Panning",
+ * "Virtual Width and Height"). */
 static void settle(struct vga *v)
 {
 	uint16_t *d = v->dispi;
@@ -105,7 +107,7 @@ uint16_t dispi_read(const struct vga *v, unsigned reg)
 	return v->dispi[reg];
 }
 
-/* Resolutions change while it is off only. */
+/* Resolutions change while it is off only ("VBE Display API", "API": the enable register). */
 static bool may_write(const struct vga *v, unsigned reg, uint16_t value)
 {
 	switch (reg) {

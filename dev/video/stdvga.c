@@ -1,4 +1,5 @@
-/* dev/video/stdvga.c - the VGA on the PCI bus. */
+/* dev/video/stdvga.c - the VGA on the PCI bus. QEMU, "QEMU Standard VGA": what is where in BAR 2. PCI Local Bus
+ * Specification, "Expansion ROM Base Address Register". */
 #include "dev/video/stdvga.h"
 
 #define CLASS_VGA 0x030000u

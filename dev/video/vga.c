@@ -1,4 +1,6 @@
-/* dev/video/vga.c - its registers at 0x3b0 to 0x3df. */
+/* dev/video/vga.c - its registers at 0x3b0 to 0x3df. IBM, "VGA: Technical Reference", "General Registers", "Sequencer
+ * Registers", "CRT Controller Registers", "Graphics Controller Registers", "Attribute Controller Registers", "Video
+ * Digital-to-Analog Converter". */
 #include "dev/video/vga.h"
 #include "dev/bus/bytes.h"
 #include "lib/mutants/mutate.h"
@@ -24,6 +26,7 @@ static uint32_t spread(unsigned planes)
 
 /* ---- what follows from the registers ---- */
 
+/* "Miscellaneous Register" of the graphics controller. */
 static void update_window(struct vga *v)
 {
 	static const struct { uint32_t base, size; } maps[] = {
@@ -97,7 +100,7 @@ static uint8_t dac_data_read(struct vga *v)
 	return value;
 }
 
-/* All three parts of a colour change at once. */
+/* All three parts of a colour change at once ("Video Digital-to-Analog Converter", "Color Registers"). */
 static void dac_data_write(struct vga *v, uint8_t value)
 {
 	v->dac_new[v->dac_part] = value & dac_bits(v);
@@ -148,7 +151,7 @@ static void graphics_write(struct vga *v, uint8_t value)
 	indexed_write(v, v->graphics, VGA_GC_COUNT, bits, v->graphics_index, value);
 }
 
-/* Of what is protected the line compare's bit may be written all the same. */
+/* Of what is protected the line compare's bit may be written: "Vertical Retrace End Register". */
 static void crtc_write(struct vga *v, uint8_t value)
 {
 	uint8_t index = v->crtc_index;
@@ -158,13 +161,13 @@ static void crtc_write(struct vga *v, uint8_t value)
 	if (index <= VGA_CRTC_OVERFLOW && (v->crtc[VGA_CRTC_RETRACE_END] & VGA_CRTC_PROTECT)) {
 		if (index != VGA_CRTC_OVERFLOW)
 			return;
-		value = (uint8_t)((v->crtc[index] & ~0x10) | (value & 0x10));
+		value = (uint8_t)((v->crtc[index] & ~VGA_OVERFLOW_LINE_COMPARE8) | (value & VGA_OVERFLOW_LINE_COMPARE8));
 	}
 	v->crtc[index] = value;
 	v->changed = true;
 }
 
-/* While the palette is the display's, the CPU cannot write it. */
+/* While the palette is the display's, the CPU cannot write it ("Attribute Address Register"). */
 static void attribute_write(struct vga *v, uint8_t value)
 {
 	unsigned index = v->attribute_index & 0x1f;
@@ -184,7 +187,7 @@ static void attribute_write(struct vga *v, uint8_t value)
 
 /* ---- ports ---- */
 
-/* The CRTC and Input Status 1 are in one of two places. */
+/* The CRTC and Input Status 1 are in one of two places ("Miscellaneous Output Register"). */
 static bool elsewhere(const struct vga *v, uint16_t port)
 {
 	bool mono = port < VGA_ATTRIBUTE, colour = port >= VGA_CRTC;

@@ -12,17 +12,21 @@
 
 static bool chain4(const struct vga *v) { return v->sequencer[VGA_SEQ_MEMORY] & VGA_MEMORY_CHAIN4; }
 
-/* The doubleword of planes at an address; banks are 64 KBytes of the memory, 16 KBytes of each plane. */
+/* VG1. The doubleword of planes at an address; banks are 64 KBytes of the memory, 16 KBytes of each plane. */
 static uint32_t *planes_at(struct vga *v, uint32_t address)
 {
 	uint32_t mask = dispi_enabled(v) ? v->doublewords - 1 : 0xffff;
 
-	return &v->memory[(address + v->plain_offset / VGA_PLANES) & mask];
+	address += v->plain_offset / VGA_PLANES;
+	VM_MUTANT(VGA_PLANES_WITHIN, address &= mask); /* VG1 */
+	return &v->memory[address];
 }
 
 static uint8_t *byte_at(struct vga *v, uint32_t address)
 {
-	return (uint8_t *)v->memory + ((address + v->plain_offset) & (v->doublewords * VGA_PLANES - 1));
+	address += v->plain_offset;
+	VM_MUTANT(VGA_BYTE_WITHIN, address &= v->doublewords * VGA_PLANES - 1); /* VG1 */
+	return (uint8_t *)v->memory + address;
 }
 
 /* The device has written the byte at that place. */
@@ -30,7 +34,7 @@ static void touch(struct vga *v, uint32_t byte) { v->touched[byte >> PAGE_SHIFT]
 
 /* ---- reading ---- */
 
-/* A bit for each dot: its colour is the one that is compared with, in the planes that matter. */
+/* "Read Mode 1". A bit for each dot: its colour is the one that is compared with, in the planes that matter. */
 static uint8_t compared(const struct vga *v)
 {
 	uint8_t differs = 0;
@@ -95,7 +99,7 @@ static uint32_t colour(uint8_t value)
 	return ((value & 1u) | (value & 2u) << 7 | (value & 4u) << 14 | (value & 8u) << 21) * 0xff;
 }
 
-/* What is stored into the planes, all four of them. */
+/* What is stored into the planes, all four of them ("Graphics Mode Register": write modes). */
 static uint32_t written(const struct vga *v, uint8_t value)
 {
 	uint32_t mask = v->graphics[VGA_GC_BIT_MASK] * EACH_PLANE, data;

@@ -2,6 +2,7 @@
  * those of the display interface. IBM, "VGA: Technical Reference", "CRT Controller Registers", "Attribute Controller
  * Registers". What blinks is shown as if it did not. */
 #include "dev/video/vga.h"
+#include "lib/mutants/mutate.h"
 
 #define GLYPH_BYTES 32u
 #define TEXT_MODE_UNDERLINED 1u
@@ -52,12 +53,13 @@ static unsigned shown_lines(const struct vga *v)
 {
 	uint8_t overflow = v->crtc[VGA_CRTC_OVERFLOW];
 
-	return (v->crtc[VGA_CRTC_SHOWN_LINES] | (overflow & 0x02u) << 7 | (overflow & 0x40u) << 3) + 1;
+	return (v->crtc[VGA_CRTC_SHOWN_LINES] | (overflow & VGA_OVERFLOW_SHOWN8) << 7 |
+		(overflow & VGA_OVERFLOW_SHOWN9) << 3) + 1;
 }
 
 static unsigned line_compare(const struct vga *v)
 {
-	return v->crtc[VGA_CRTC_LINE_COMPARE] | (v->crtc[VGA_CRTC_OVERFLOW] & 0x10u) << 4 |
+	return v->crtc[VGA_CRTC_LINE_COMPARE] | (v->crtc[VGA_CRTC_OVERFLOW] & VGA_OVERFLOW_LINE_COMPARE8) << 4 |
 	       (v->crtc[VGA_CRTC_ROW_HEIGHT] & (unsigned)VGA_ROW_LINE_COMPARE9) << 3;
 }
 
@@ -250,7 +252,7 @@ static void high_line(struct line *l, const struct vga_picture *p, unsigned y)
 	uint32_t bytes = (p->bits + 7) / 8;
 	uint64_t at = p->start + (uint64_t)y * p->pitch;
 
-	if (at + (uint64_t)p->width * bytes > (uint64_t)l->v->doublewords * VGA_PLANES)
+	if (VM_KEPT(VGA_LINE_WITHIN, at + (uint64_t)p->width * bytes > (uint64_t)l->v->doublewords * VGA_PLANES))
 		return;
 	for (const uint8_t *from = (const uint8_t *)l->v->memory + at; l->x < l->width; from += bytes)
 		put(l, high_colour(l->v, p->bits, from));

@@ -80,8 +80,6 @@ static void check_ports(uint16_t port)
 	CHECK(n == 0 && di == (uint32_t)ram + 8, "rep outsw to port 0x%x: %u left", (unsigned)port, n);
 }
 
-static void do_jump(void *p) { __asm__ volatile("call *%0" : : "r"(p)); }
-
 /* An access that begins in RAM and ends beyond it. */
 static void check_edge(uint32_t end)
 {

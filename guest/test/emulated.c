@@ -12,8 +12,8 @@ const char test_name[] = "emulated";
 #define WINDOW (2ul << 39) /* entry 2 of the PML4, ours */
 #define TABLE __attribute__((aligned(4096)))
 
-extern uint64_t boot_pml4[512], boot_pdpt[512], boot_pd[16][512];
-static uint64_t pdpt[512] TABLE, pd[512] TABLE, pt[512] TABLE;
+extern uint64_t boot_pml4[PAGE_TABLE_ENTRIES], boot_pdpt[PAGE_TABLE_ENTRIES], boot_pd[16][PAGE_TABLE_ENTRIES];
+static uint64_t pdpt[PAGE_TABLE_ENTRIES] TABLE, pd[PAGE_TABLE_ENTRIES] TABLE, pt[PAGE_TABLE_ENTRIES] TABLE;
 static uint8_t ram[4096] TABLE;
 
 /* ---- #DB, counted ---- */
@@ -189,8 +189,6 @@ static void check_absent_tables(void)
 	expect_fault("a read through a directory that is not there", do_read, WINDOW + 0x5000, true,
 		     PFERR_P | PFERR_RSVD | PFERR_U);
 }
-
-static void do_jump(void *p) { __asm__ volatile("call *%0" : : "r"(p)); }
 
 static void check_code(void)
 {

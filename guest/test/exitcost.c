@@ -10,7 +10,6 @@ const char test_name[] = "exitcost";
 
 static uint32_t sample[TIMES];
 
-static void do_nothing(void) { __asm__ volatile("" : : : "memory"); }
 static void do_cpuid(void) { cpuid(CPUID_LEAF_BASIC, 0); }
 static void do_vmcall(void)
 {

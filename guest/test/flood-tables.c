@@ -6,18 +6,20 @@
 #define ALIGNED __attribute__((aligned(4096)))
 #define WINDOW (2ul << 39)
 #define ROOTS 8u
+#define TO_DATA (PTE_P | PTE_W | PTE_A | PTE_D)
 
-extern uint64_t boot_pml4[512];
-static uint64_t root[ROOTS][512] ALIGNED, pdpt[512] ALIGNED, pd[512] ALIGNED, pt[512] ALIGNED;
+extern uint64_t boot_pml4[PAGE_TABLE_ENTRIES];
+static uint64_t root[ROOTS][PAGE_TABLE_ENTRIES] ALIGNED, pdpt[PAGE_TABLE_ENTRIES] ALIGNED,
+	pd[PAGE_TABLE_ENTRIES] ALIGNED, pt[PAGE_TABLE_ENTRIES] ALIGNED;
 static uint8_t data[4096] ALIGNED;
 
 static void map_window(void)
 {
-	boot_pml4[2] = (word)pdpt | 0x63;
-	pdpt[0] = (word)pd | 0x63;
-	pd[0] = (word)pt | 0x63;
-	for (unsigned i = 0; i < 512; i++)
-		pt[i] = (word)data | 0x63;
+	boot_pml4[2] = (word)pdpt | TO_DATA;
+	pdpt[0] = (word)pd | TO_DATA;
+	pd[0] = (word)pt | TO_DATA;
+	for (unsigned i = 0; i < PAGE_TABLE_ENTRIES; i++)
+		pt[i] = (word)data | TO_DATA;
 	write_cr3(read_cr3());
 }
 
@@ -25,7 +27,7 @@ void flood_cr3(void)
 {
 	map_window();
 	for (unsigned r = 0; r < ROOTS; r++)
-		for (unsigned i = 0; i < 512; i++)
+		for (unsigned i = 0; i < PAGE_TABLE_ENTRIES; i++)
 			root[r][i] = boot_pml4[i];
 	for (unsigned n = 0;; n++) {
 		write_cr3((word)root[n % ROOTS]);
@@ -41,7 +43,7 @@ void flood_edits(void)
 	for (unsigned n = 0;; n++) {
 		word at = WINDOW + n % 512 * 4096;
 
-		*(volatile uint64_t *)&pt[n % 512] = (n & 512 ? (word)data : 0x800000 + n % 64 * 4096) | 0x63;
+		*(volatile uint64_t *)&pt[n % 512] = (n & 512 ? (word)data : 0x800000 + n % 64 * 4096) | TO_DATA;
 		invlpg((void *)at);
 		*(volatile uint8_t *)at = 1;
 		if (n % 512 == 0)
@@ -55,7 +57,7 @@ void flood_faults(void)
 {
 	map_window();
 	pt[1] = 0;
-	pt[2] &= ~2ull;
+	pt[2] &= ~PTE_W;
 	write_cr3(read_cr3());
 	for (unsigned n = 0;; n++) {
 		trap_call(n % 2 ? do_read : do_write, (void *)(WINDOW + (1 + n % 2) * 4096));
@@ -73,12 +75,12 @@ void flood_reverse_map(void)
 	map_window();
 	for (;;) {
 		for (unsigned i = 0; i < tables * 512; i++)
-			many[i] = (word)data | 0x63;
+			many[i] = (word)data | TO_DATA;
 		for (unsigned t = 0; t < tables; t++)
-			pd[t] = 0x1000000 + t * 4096 + 0x63;
+			pd[t] = 0x1000000 + t * 4096 + TO_DATA;
 		write_cr3(read_cr3());
 		for (unsigned t = 0; t < tables; t++) {
-			for (unsigned i = 0; i < 512; i += 16)
+			for (unsigned i = 0; i < PAGE_TABLE_ENTRIES; i += 16)
 				(void)*(volatile uint8_t *)(WINDOW + t * 0x200000ul + i * 4096ul);
 			flood_round();
 		}
@@ -95,7 +97,7 @@ extern const char int_entry[];
 void flood_badstack(void)
 {
 	map_window();
-	pt[1] = (word)pd | 0x63;
+	pt[1] = (word)pd | TO_DATA;
 	write_cr3(read_cr3());
 	set_ist(3, WINDOW + 0x1000 + 0xf00);
 	set_gate(0x60, int_entry, 3);

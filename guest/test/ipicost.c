@@ -51,7 +51,7 @@ static bool start_other(void)
 	for (unsigned i = 0; ap_begin + i < ap_end; i++)
 		((volatile char *)(word)AP_AT)[i] = ap_begin[i];
 	gate[0] = 0x08u << 16 | (handler & 0xffff);
-	gate[1] = (handler & 0xffff0000) | 0x8e00;
+	gate[1] = (handler & 0xffff0000) | GATE_INTERRUPT << 8;
 	for (unsigned at = 0; at <= SHARE_ROUNDS; at += 4)
 		*share(at) = 0;
 	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_EN | APIC_BASE_EXTD);

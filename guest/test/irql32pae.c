@@ -3,14 +3,14 @@
 
 const char test_name[] = "irql32pae";
 
-static uint64_t pdpt[4] __attribute__((aligned(32))), pd[4][512] __attribute__((aligned(4096))),
-	pt[512] __attribute__((aligned(4096)));
+static uint64_t pdpt[4] __attribute__((aligned(32))), pd[4][PAGE_TABLE_ENTRIES] __attribute__((aligned(4096))),
+	pt[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
 
 #define ALIAS 0xfffe0000u
 
 void alias_set(unsigned n, word gpa, unsigned flags)
 {
-	((volatile uint64_t *)pt)[(ALIAS >> 12 & 511) + n] = gpa | flags;
+	((volatile uint64_t *)pt)[(ALIAS >> 12 & (PAGE_TABLE_ENTRIES - 1)) + n] = gpa | flags;
 }
 
 void guest_user_pages(void)
@@ -24,7 +24,7 @@ static void page(void)
 {
 	for (uint32_t i = 0; i < 4; i++) {
 		pdpt[i] = (uint32_t)pd[i] | PTE_P;
-		for (uint32_t j = 0; j < 512; j++)
+		for (uint32_t j = 0; j < PAGE_TABLE_ENTRIES; j++)
 			pd[i][j] = (uint64_t)(i << 30 | j << 21) | PTE_PS | PTE_W | PTE_P;
 	}
 	pd[3][511] = (uint32_t)pt | PTE_U | PTE_W | PTE_P;

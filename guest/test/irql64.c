@@ -3,15 +3,15 @@
 
 const char test_name[] = "irql64";
 
-extern uint64_t boot_pml4[512], boot_pdpt[512], boot_pd[16][512];
-static uint64_t pdpt[512] __attribute__((aligned(4096))), pd[512] __attribute__((aligned(4096))),
-	pt[512] __attribute__((aligned(4096)));
+extern uint64_t boot_pml4[PAGE_TABLE_ENTRIES], boot_pdpt[PAGE_TABLE_ENTRIES], boot_pd[16][PAGE_TABLE_ENTRIES];
+static uint64_t pdpt[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096))),
+	pd[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096))), pt[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
 
 #define ALIAS 0xfffffffffffe0000ul
 
 void alias_set(unsigned n, word gpa, unsigned flags)
 {
-	((volatile uint64_t *)pt)[(ALIAS >> 12 & 511) + n] = gpa | flags;
+	((volatile uint64_t *)pt)[(ALIAS >> 12 & (PAGE_TABLE_ENTRIES - 1)) + n] = gpa | flags;
 }
 
 void guest_user_pages(void)

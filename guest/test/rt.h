@@ -109,6 +109,9 @@ extern word user_alias;
 unsigned trap_call(void (*fn)(void *), void *arg);
 unsigned trap_call_user(void (*fn)(void *), void *arg);
 
+/* To be called so: goes on at p. */
+static inline void do_jump(void *p) { __asm__ volatile("call *%0" : : "r"(p)); }
+
 #define NO_TRAP 0u
 /* Of an exception by its mnemonic, without the number sign. */
 #define TRAP(mnemonic) (VECTOR_##mnemonic + 1u)

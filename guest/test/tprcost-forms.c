@@ -48,8 +48,6 @@ static inline __attribute__((always_inline)) void measure(const char *name, void
 	bench_line(name, sample, TIMES, empty);
 }
 
-static void do_nothing(void) { __asm__ volatile("" : : : "memory"); }
-
 void measure_forms(void)
 {
 	uint32_t before = apic_read(APIC_TPR);

@@ -71,6 +71,34 @@
 	M(MSIX_MASK, "holding a message of a vector that is masked") \
 	M(PCI_FULL, "the end of the bus's devices") \
 	M(PCI_SHARED, "holding a line for as long as one of its devices wants it") \
+	M(TIMER_SORTED, "the order of alarms") \
+	M(TIMER_DUE, "that alarms which are armed again wait for the next time") \
+	M(TIMER_EARLIER, "telling of an alarm that comes before all others") \
+	M(LAPIC_HIGHEST, "that a lower interrupt is not the highest one") \
+	M(LAPIC_TPR_MOVES, "the task priority's value where it goes to another place") \
+	M(LAPIC_EOI_NOTICE, "the look at what waits when one has been served") \
+	M(LAPIC_ILLEGAL, "refusing vectors below 16") \
+	M(LAPIC_PIN_ILLEGAL, "and those of a level-triggered pin before it waits for an EOI") \
+	M(LAPIC_PAGE_TAKEN, "taking what is in service out of the page") \
+	M(LAPIC_TRIGGER, "keeping of an interrupt how it was triggered") \
+	M(LAPIC_LOOKED, "that who looks has been told") \
+	M(LAPIC_EOI_LOCKED, "an EOI under the lock where somebody may wait for it") \
+	M(LAPIC_TIMER_MASKED, "no alarm for a timer that is masked") \
+	M(LAPIC_TIMER_DONE, "that what has counted down stays at 0") \
+	M(IOAPIC_WAITS, "sending nothing until the EOI") \
+	M(IOAPIC_UNMASKED, "sending a level that is there when it is unmasked") \
+	M(IOAPIC_ID, "the width of the ID") \
+	M(PIC_CHANGES, "telling of an output that changes, and of no other") \
+	M(PIC_EDGE, "that an edge is one") \
+	M(PIT_STOPS, "no alarm for a counter that is programmed anew") \
+	M(PIT_EDGE, "that each period begins with an edge") \
+	M(RTC_LINE_FALLS, "that the line falls with the enable") \
+	M(RTC_FLAG_SET, "no alarm for a flag that is set") \
+	M(RTC_NOT_EARLY, "no alarm before its clock") \
+	M(FW_SELECTED, "the end of a transfer when another item is selected") \
+	M(FW_PIECES, "transfers in pieces") \
+	M(FW_NO_RAM, "the end of one to where no RAM is") \
+	M(FW_WRITES, "refusing one that writes to an item") \
 	M(ATA_ONE, "one command at a time") \
 	M(ATA_FAULT, "the disk's fault among the errors") \
 	M(ATA_NO_DISK, "that IDENTIFY ends with data") \

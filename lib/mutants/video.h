@@ -32,6 +32,12 @@
 	M(MOUSE_ENABLED, "packets while reporting is enabled only") \
 	M(MOUSE_REMOTE, "and not in remote mode") \
 	M(MOUSE_WHOLE, "packets as a whole") \
+	M(MOUSE_WHEEL, "that a wheel which nobody knows of has nothing to say") \
+	M(MOUSE_WHEEL_BYTE, "and no byte in a packet") \
+	M(MOUSE_KNOCK, "the rates that ask for the wheel") \
+	M(VGA_PLANES_WITHIN, "the end of the memory, for planes") \
+	M(VGA_BYTE_WITHIN, "for bytes of chain-4 modes") \
+	M(VGA_LINE_WITHIN, "and for a line that is shown") \
 	M(VIDEO_REQUEST, "asking the virtual CPUs for that when a register is written")
 
 #endif

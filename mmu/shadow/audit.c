@@ -153,7 +153,7 @@ static void check_page(struct auditor *a, const struct spage *sp)
 	    (!(sp->role & ROLE_NARROW) || (role_level(sp->role) == 1 && role_quadrant(sp->role) > 1)) &&
 	    !(sp->role & ROLE_DIRECT))
 		broken(a, "S9: a table has no such quadrant", sp->gfn.v);
-	for (unsigned i = 0; i < 512 && !a->broken; i++) {
+	for (unsigned i = 0; i < PAGE_TABLE_ENTRIES && !a->broken; i++) {
 		uint64_t e = sp->table[i];
 
 		if (!e)

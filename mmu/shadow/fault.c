@@ -305,7 +305,7 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 static void drop_special(struct shadow *s)
 {
 	for (struct spage *sp = s->newest; sp; sp = sp->older)
-		for (unsigned i = 0; i < 512; i++)
+		for (unsigned i = 0; i < PAGE_TABLE_ENTRIES; i++)
 			if (pt_special(&hw_format_4level, sp->table[i]))
 				entry_drop(s, sp, i);
 	s->mmio_epoch = hw_mmio_epoch(s->vm);

@@ -17,7 +17,7 @@ void grave_destroy(struct grave *g, struct mmu_vm *vm)
 
 static unsigned count_of(const struct grave *g, unsigned level)
 {
-	return level == g->format->root_level ? 1u << g->format->root_bits : 512;
+	return level == g->format->root_level ? 1u << g->format->root_bits : PAGE_TABLE_ENTRIES;
 }
 
 void grave_bury(struct grave *g, struct pt *pt)

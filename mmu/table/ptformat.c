@@ -60,7 +60,7 @@ bool pt_split(const struct pt *pt, uint64_t addr, struct pt_position *at)
 	if (child == 1)
 		part &= ~f->leaf_only;
 	entries = mmu_table_ptr(pt->vm, table);
-	for (unsigned i = 0; i < 512; i++)
+	for (unsigned i = 0; i < PAGE_TABLE_ENTRIES; i++)
 		entries[i] = part + i * pt_span(child);
 	pt_set(at->entry, hfn_hpa(table).v | pt_table_flags(f, at->level));
 	pt->vm->counters.leaves_split++;

@@ -42,7 +42,7 @@ struct pt_position {
 	bool leaf;       /* value is present, not special, and maps a page */
 };
 
-static inline unsigned pt_shift(unsigned level) { return PAGE_SHIFT + 9 * (level - 1); }
+static inline unsigned pt_shift(unsigned level) { return PAGING_SHIFT(level); }
 static inline unsigned pt_level(unsigned shift) { return (shift - PAGE_SHIFT) / 9 + 1; }
 /* Bytes below one entry at this level. */
 static inline uint64_t pt_span(unsigned level) { return BIT(pt_shift(level)); }

@@ -44,25 +44,6 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "the hypervisor refused,\n"
 			    "2 where there is no run, or nothing was asked.\n";
 
-const cJSON *ctl_get(const cJSON *object, const char *name)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, name);
-}
-
-const char *ctl_text(const cJSON *object, const char *name)
-{
-	const cJSON *item = ctl_get(object, name);
-
-	return cJSON_IsString(item) ? item->valuestring : "";
-}
-
-double ctl_number(const cJSON *object, const char *name)
-{
-	const cJSON *item = ctl_get(object, name);
-
-	return cJSON_IsNumber(item) ? item->valuedouble : 0;
-}
-
 /* ---- the connection ---- */
 
 static bool send_all(int file, const char *data, size_t length)

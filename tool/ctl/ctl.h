@@ -36,8 +36,23 @@ void ctl_show_dirty(FILE *out, const cJSON *answer);
 void ctl_show(FILE *out, const char *command, const cJSON *answer);
 
 /* For reading answers: what is missing counts as "" and 0. */
-const char *ctl_text(const cJSON *object, const char *name);
-double ctl_number(const cJSON *object, const char *name);
-const cJSON *ctl_get(const cJSON *object, const char *name);
+static inline const cJSON *ctl_get(const cJSON *object, const char *name)
+{
+	return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+static inline const char *ctl_text(const cJSON *object, const char *name)
+{
+	const cJSON *item = ctl_get(object, name);
+
+	return cJSON_IsString(item) ? item->valuestring : "";
+}
+
+static inline double ctl_number(const cJSON *object, const char *name)
+{
+	const cJSON *item = ctl_get(object, name);
+
+	return cJSON_IsNumber(item) ? item->valuedouble : 0;
+}
 
 #endif

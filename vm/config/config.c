@@ -15,7 +15,6 @@ struct text {
 typedef bool set_text_fn(struct vm_config *vm, struct text value, char *error, size_t error_size);
 typedef bool set_word_fn(struct vm_config *vm, const char *value, char *error, size_t error_size);
 
-static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 static bool text_is(struct text t, const char *word) { return t.n == strlen(word) && memcmp(t.p, word, t.n) == 0; }
@@ -395,9 +394,9 @@ static bool start_machine(struct parser *p, struct text name)
 /* Takes the blanks off both ends. */
 static struct text trim(struct text t)
 {
-	while (t.n && is_blank(t.p[0]))
+	while (t.n && config_is_blank(t.p[0]))
 		t = (struct text){ t.p + 1, t.n - 1 };
-	while (t.n && is_blank(t.p[t.n - 1]))
+	while (t.n && config_is_blank(t.p[t.n - 1]))
 		t.n--;
 	return t;
 }
@@ -410,7 +409,7 @@ static bool parse_line(struct parser *p, struct text line)
 	key = (struct text){ line.p, 0 };
 	if (line.n == 0 || line.p[0] == '#')
 		return true;
-	while (key.n < line.n && !is_blank(line.p[key.n]))
+	while (key.n < line.n && !config_is_blank(line.p[key.n]))
 		key.n++;
 	value = trim((struct text){ line.p + key.n, line.n - key.n });
 	if (VM_KEPT(CONFIG_CONTROL_KEY, !printable(key, false))) {

@@ -172,6 +172,9 @@ struct vm_config {
 	uint64_t given;                       /* BIT(enum config_key) of what was set, for the check for duplicates */
 };
 
+/* Between the words of a line. */
+static inline bool config_is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+
 /* A machine of this name (which must be valid) with every default. false: error says what is wrong with the name. */
 bool config_init(struct vm_config *vm, const char *name, char *error, size_t error_size);
 

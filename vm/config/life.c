@@ -17,16 +17,15 @@ bool config_set_on_reset(struct vm_config *vm, const char *value, char *error, s
 	return false;
 }
 
-static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
 unsigned config_count(const char *text, size_t n)
 {
 	unsigned count = 0;
 
 	for (size_t at = 0; at < n; at++) {
-		while (at < n && is_blank(text[at]))
+		while (at < n && config_is_blank(text[at]))
 			at++;
-		if (n - at > 2 && text[at] == 'v' && text[at + 1] == 'm' && is_blank(text[at + 2]))
+		if (n - at > 2 && text[at] == 'v' && text[at + 1] == 'm' && config_is_blank(text[at + 2]))
 			VM_MUTANT(CONFIG_COUNTED, count++);
 		while (at < n && text[at] != '\n')
 			at++;

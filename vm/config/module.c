@@ -4,8 +4,6 @@
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 
-static bool is_blank(char c) { return c == ' ' || c == '\t'; }
-
 static void copy(char *to, const char *from, size_t n)
 {
 	memcpy(to, from, n);
@@ -21,9 +19,9 @@ bool config_set_module(struct vm_config *vm, const char *value, size_t n, char *
 		fmt(error, error_size, "machine %s has more than %d modules", vm->name, CONFIG_MODULES_MAX);
 		return false;
 	}
-	while (name < n && !is_blank(value[name]))
+	while (name < n && !config_is_blank(value[name]))
 		name++;
-	for (text = name; text < n && is_blank(value[text]);)
+	for (text = name; text < n && config_is_blank(value[text]);)
 		text++;
 	if (VM_KEPT(CONFIG_MODULE_NAME, name == 0 || name > CONFIG_FILE_MAX)) {
 		fmt(error, error_size, "module needs the name of a file, of at most %d characters", CONFIG_FILE_MAX);

@@ -58,7 +58,7 @@ static bool write_page_directory(struct loader *l, uint64_t at, uint64_t first)
 {
 	uint64_t pde[64];
 
-	for (unsigned i = 0; i < 512; i += ARRAY_SIZE(pde)) {
+	for (unsigned i = 0; i < PAGE_TABLE_ENTRIES; i += ARRAY_SIZE(pde)) {
 		for (unsigned j = 0; j < ARRAY_SIZE(pde); j++)
 			pde[j] = (first + ((uint64_t)(i + j) << 21)) | PTE_PS | PTE_W | PTE_P;
 		if (!load_write(l, at + i * 8, pde, sizeof(pde)))

@@ -42,8 +42,8 @@ static void map_all(uint8_t *pages)
 
 	pml4[0] = (uintptr_t)pdpt | TABLE_ENTRY;
 	for (unsigned i = 0; i < MAPPED_GIB; i++)
-		pdpt[i] = (uintptr_t)(pd + 512 * i) | TABLE_ENTRY;
-	for (uint64_t i = 0; i < 512 * MAPPED_GIB; i++)
+		pdpt[i] = (uintptr_t)(pd + PAGE_TABLE_ENTRIES * i) | TABLE_ENTRY;
+	for (uint64_t i = 0; i < PAGE_TABLE_ENTRIES * MAPPED_GIB; i++)
 		pd[i] = i << 21 | LARGE_ENTRY;
 }
 

@@ -12,6 +12,7 @@
 #include "mmu/mechanisms.h"
 #include "mmu/shadow/shadow.h"
 #include "test/unit/mmu/fake_below.h"
+#include "mmu/inside.h"
 
 #define PAGES 1024u
 #define RAM_HFN 0x2000u
@@ -387,7 +388,7 @@ static void test_covered(void **state)
 	assert_int_equal(vm.slots.slot[0].linear_frame.v, linear.v);
 	assert_true(mmu_cover(&vm, GFN(OVERLAID)));
 	assert_true(mmu_slot_remove(&vm, vm.slots.slot[0].base));
-	assert_false(mmu_covered(&vm, GFN(OVERLAID)));
+	assert_false(overlay_covers(&vm, GFN(OVERLAID)));
 	fake_delete(f);
 
 	start_overlaid();

@@ -306,7 +306,7 @@ static void capabilities_matter(void **state)
 	make(&v, LONG64, EPT);
 	set(&v, F_EVENT, EVENT(TYPE_OTHER, 0));
 	assert_null(check(&v));
-	v.caps.proc.may &= ~(uint32_t)BIT(27);
+	v.caps.proc.may &= ~(uint32_t)CAP_PROC_MONITOR_TRAP;
 	assert_non_null(strstr(check(&v), "monitor trap flag"));
 }
 

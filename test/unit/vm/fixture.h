@@ -16,6 +16,12 @@
 #include "lib/apic.h"
 #include "test/vm/bench.h"
 #include "test/vm/cpu.h"
+#include "vmx/guest.h"
+
+/* Exit qualification for EPT violations: the linear address is known, and the access is to what it means. */
+#define GVA_KNOWN (VIOLATION_LINEAR_VALID | VIOLATION_TRANSLATED)
+/* Pending debug exceptions: breakpoint n, which is enabled. */
+#define HIT(n) (PENDING_DEBUG_ENABLED | BIT(n))
 
 static inline void check_entry(int line)
 {
@@ -34,6 +40,10 @@ static inline void step_to_entry(enum bench_at at, int line)
 #define STEP(call) step_to_entry(call, __LINE__)
 /* The exit, by designated initializers of struct bench_exit. */
 #define EXIT(...) STEP(bench_exit(&(struct bench_exit){ __VA_ARGS__ }))
+
+static inline uint64_t guest_tsc(void) { return soft.tsc + vmcs_get(VMCS_TSC_OFFSET); }
+/* Of two virtual machines, the other one's first. */
+static inline struct vcpu *other_than(const struct vcpu *v) { return bench.vm[!v->vm->id]->vcpu[0]; }
 
 static inline void start_as(enum bench_cpu cpu, const char *mmu)
 {

@@ -6,7 +6,6 @@
 
 #define WAIT 1000000
 
-static uint64_t guest_tsc(void) { return soft.tsc + vmcs_get(VMCS_TSC_OFFSET); }
 static bool by_cpu(void) { return vmcs_get(VMCS_EXIT_CONTROLS) & EXIT_SAVE_TIMER; }
 
 static void begin(void)

@@ -16,7 +16,6 @@ static void start_clock(bool own, unsigned vms)
 }
 
 /* RDTSC of the guest that runs. */
-static uint64_t guest_tsc(void) { return soft.tsc + vmcs_get(VMCS_TSC_OFFSET); }
 
 /* K2. */
 static void check_offset(void)

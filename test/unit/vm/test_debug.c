@@ -190,7 +190,7 @@ static void a_step(void **state)
 	machine.caps.steps = true;
 	OK("step");
 	assert_int_equal(bench.at, BENCH_ENTRY);
-	assert_true(vmcs_get(VMCS_PROC_CONTROLS) & BIT(27));
+	assert_true(vmcs_get(VMCS_PROC_CONTROLS) & PROC_MONITOR_TRAP);
 	assert_true(bench.entry.interruptibility & BLOCKING_STI);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, 0);
 	bench_exit(&(struct bench_exit){ .reason = EXIT_MONITOR_TRAP_FLAG });
@@ -201,7 +201,7 @@ static void a_step(void **state)
 	assert_int_equal(bench.at, BENCH_IDLE);
 	assert_int_equal(v0()->debug.stop, DEBUG_STEPPED);
 	OK("continue");
-	assert_false(vmcs_get(VMCS_PROC_CONTROLS) & BIT(27));
+	assert_false(vmcs_get(VMCS_PROC_CONTROLS) & PROC_MONITOR_TRAP);
 	finish();
 }
 

@@ -4,6 +4,7 @@
 
 #include "host/frames.h"
 #include "lib/ports.h"
+#include "mmu/inside.h"
 
 #define AREA_C 0xc0000u
 #define AREA_F 0xf0000u
@@ -100,7 +101,7 @@ static void a_local_apic_over_an_area(void **state)
 	STEP(bench_wrmsr(MSR_APIC_BASE, AREA_C | APIC_BASE_EN | APIC_BASE_BSP));
 	for (unsigned n = 0; n < 4; n++) {
 		set_pam(1, n & 1 ? 0 : 0x33);
-		assert_int_equal(mmu_covered(&vm->mmu, gpa_gfn(GPA(AREA_C))), !(n & 1));
+		assert_int_equal(overlay_covers(&vm->mmu, gpa_gfn(GPA(AREA_C))), !(n & 1));
 		assert_true(mmu_audit(&vm->mmu, why, sizeof(why)));
 	}
 	finish();
@@ -125,15 +126,15 @@ static void areas_over_and_over(void **state)
 
 /* ---- fw_cfg ---- */
 
-static uint32_t swap(uint32_t v) { return __builtin_bswap32(v); }
 
 /* Begins a transfer. */
 static void begin(uint32_t control, uint32_t length, uint64_t gpa)
 {
-	uint32_t d[4] = { swap(control), swap(length), swap((uint32_t)(gpa >> 32)), swap((uint32_t)gpa) };
+	uint32_t d[4] = { fw_cfg_swap(control), fw_cfg_swap(length), fw_cfg_swap((uint32_t)(gpa >> 32)),
+			  fw_cfg_swap((uint32_t)gpa) };
 
 	bench_poke(DESCRIPTOR, d, sizeof(d));
-	out_sized(FW_CFG_DMA + 4, 4, swap(DESCRIPTOR));
+	out_sized(FW_CFG_DMA + 4, 4, fw_cfg_swap(DESCRIPTOR));
 }
 
 static uint32_t control_now(void)
@@ -141,7 +142,7 @@ static uint32_t control_now(void)
 	uint32_t control;
 
 	bench_peek(DESCRIPTOR, &control, sizeof(control));
-	return swap(control);
+	return fw_cfg_swap(control);
 }
 
 /* ... to its end; returns how it ended. */
@@ -192,8 +193,8 @@ static void transfers_to_nowhere(void **state)
 	for (unsigned n = 0; n < ARRAY_SIZE(nowhere); n++) {
 		assert_int_equal(transfer(READ_ITEM(FW_CFG_SIGNATURE), 8, nowhere[n]), FW_CFG_DMA_ERROR);
 		assert_int_equal(transfer(READ_ITEM(0x7777), 0x20000, nowhere[n]), FW_CFG_DMA_ERROR);
-		out_sized(FW_CFG_DMA, 4, swap((uint32_t)(nowhere[n] >> 32)));
-		out_sized(FW_CFG_DMA + 4, 4, swap((uint32_t)nowhere[n])); /* a descriptor */
+		out_sized(FW_CFG_DMA, 4, fw_cfg_swap((uint32_t)(nowhere[n] >> 32)));
+		out_sized(FW_CFG_DMA + 4, 4, fw_cfg_swap((uint32_t)nowhere[n])); /* a descriptor */
 		assert_false(vm->fw_cfg.dma.busy);
 	}
 	assert_int_equal(transfer(FW_CFG_DMA_WRITE, 4, TARGET), FW_CFG_DMA_ERROR);

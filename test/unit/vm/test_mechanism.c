@@ -2,7 +2,10 @@
 #include "test/unit/vm/fixture.h"
 
 
-static uint64_t no_vpid(uint32_t msr, uint64_t value) { return msr == MSR_VMX_EPT_VPID_CAP ? value & ~BIT(32) : value; }
+static uint64_t no_vpid(uint32_t msr, uint64_t value)
+{
+	return msr == MSR_VMX_EPT_VPID_CAP ? value & ~CAP_INVVPID : value;
+}
 
 static struct vm *create(const char *mmu, const char *description)
 {
@@ -53,7 +56,7 @@ static void what_the_cpu_has_not(void **state)
 
 static uint64_t no_large(uint32_t msr, uint64_t value)
 {
-	return msr == MSR_VMX_EPT_VPID_CAP ? value & ~(BIT(16) | BIT(17)) : value;
+	return msr == MSR_VMX_EPT_VPID_CAP ? value & ~(CAP_EPT_2M | CAP_EPT_1G) : value;
 }
 
 static void an_ept_of_small_pages(void **state)

@@ -334,7 +334,7 @@ static void who_spins_gives_way(void **state)
 	boot = vcpu_of(0);
 	while (bench.v != boot)
 		slice();
-	assert_true(vmcs_get(VMCS_PROC_CONTROLS2) & BIT(10));
+	assert_true(vmcs_get(VMCS_PROC_CONTROLS2) & PROC2_PAUSE_LOOP);
 	/* It goes before one that has had less, though not much. */
 	vcpu_of(1)->fair = second->fair - schedule_slice() / 2;
 	STEP(bench_exit_simple(EXIT_PAUSE, 2));
@@ -344,7 +344,7 @@ static void who_spins_gives_way(void **state)
 	second->fair = boot->fair = vcpu_of(1)->fair + 10 * schedule_slice();
 	STEP(bench_exit_simple(EXIT_PAUSE, 2));
 	assert_ptr_equal(bench.v, vcpu_of(1));
-	assert_false(vmcs_get(VMCS_PROC_CONTROLS2) & BIT(10)); /* it has nobody to wait for */
+	assert_false(vmcs_get(VMCS_PROC_CONTROLS2) & PROC2_PAUSE_LOOP); /* it has nobody to wait for */
 	/* While the other sleeps there is nobody to give way to. */
 	while (bench.v != second)
 		slice();

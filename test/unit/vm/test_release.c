@@ -5,12 +5,11 @@
 
 static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
 
-static uint64_t pages_of(size_t bytes) { return align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT; }
 
 /* What stays while there is a machine: what is still said of it on request. */
 static uint64_t kept(const struct vm *vm)
 {
-	return pages_of(sizeof(struct vm)) + (vm->vcpu_count ? pages_of(sizeof(struct vcpu)) : 0);
+	return pages_for(sizeof(struct vm)) + (vm->vcpu_count ? pages_for(sizeof(struct vcpu)) : 0);
 }
 
 /* An instruction that reads the TPR. */

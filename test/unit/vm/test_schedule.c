@@ -13,7 +13,6 @@ static struct vcpu *two(void)
 	return bench.v;
 }
 
-static struct vcpu *other_than(const struct vcpu *v) { return bench.vm[!v->vm->id]->vcpu[0]; }
 
 /* Slices that v has one after the other, from now on. */
 static unsigned slices_of(const struct vcpu *v)

@@ -317,10 +317,10 @@ static void a_fetch_from_the_page(void **state)
 		assert_true(audits());
 		vmcs_put(VMCS_GUEST_RIP, LAPIC + ID);
 		if (m)
-			EXIT(PAGE_FAULT_EXIT, .error = 0x11,
+			EXIT(PAGE_FAULT_EXIT, .error = PFERR_P | PFERR_I,
 			     .qualification = LAPIC + ID);
 		else
-			EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = 0x184, .gpa = LAPIC + ID,
+			EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = MMU_FETCH | GVA_KNOWN, .gpa = LAPIC + ID,
 			     .gva = LAPIC + ID);
 		EXPECT_UD();
 		finish();

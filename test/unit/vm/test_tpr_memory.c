@@ -1,6 +1,7 @@
 /* A local APIC that the guest has put over its own memory (TP5 in vm/tpr.c): its accesses are to the registers, the
  * memory is what it was, and another CPU's accesses are to that. */
 #include "test/unit/vm/lapic.h"
+#include "mmu/inside.h"
 
 #define OVER 0x150000u /* memory, in the middle of a large page */
 #define PATTERN 0x5a5aa5a5u
@@ -81,14 +82,14 @@ static void registers_in_front_of_memory(void **state)
 			assert_int_equal(load(SVR), bench.v->lapic.svr);
 		}
 		expect_pattern(PATTERN);
-		assert_true(mmu_covered(&bench.vm[0]->mmu, gpa_gfn(GPA(OVER))));
+		assert_true(overlay_covers(&bench.vm[0]->mmu, gpa_gfn(GPA(OVER))));
 		audit();
 		/* What a device, or the hypervisor, stores there is memory's. */
 		put_pattern(~PATTERN);
 		assert_int_equal(load(TPR), 0x32);
 		STEP(bench_wrmsr(MSR_APIC_BASE, LAPIC | APIC_ON));
 		expect_pattern(~PATTERN);
-		assert_false(mmu_covered(&bench.vm[0]->mmu, gpa_gfn(GPA(OVER))));
+		assert_false(overlay_covers(&bench.vm[0]->mmu, gpa_gfn(GPA(OVER))));
 		/* It is mapped again, and the instruction is the CPU's. */
 		mov_load(TPR);
 		STEP(access_over(TPR, false));
@@ -106,9 +107,9 @@ static void none_in_front(void **state)
 	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(bases); n++) {
 		start_over("ept", "trap");
-		assert_true(mmu_covered(&bench.vm[0]->mmu, gpa_gfn(GPA(OVER))));
+		assert_true(overlay_covers(&bench.vm[0]->mmu, gpa_gfn(GPA(OVER))));
 		STEP(bench_wrmsr(MSR_APIC_BASE, bases[n]));
-		assert_false(mmu_covered(&bench.vm[0]->mmu, gpa_gfn(GPA(OVER))));
+		assert_false(overlay_covers(&bench.vm[0]->mmu, gpa_gfn(GPA(OVER))));
 		expect_pattern(PATTERN);
 		finish();
 	}
@@ -131,7 +132,7 @@ static void another_cpus(void **state)
 		second = bench.vm[0]->vcpu[1];
 		assert_true(lapic_msr_write(&second->lapic, MSR_APIC_BASE, OVER | APIC_BASE_EN));
 		STEP(bench_wrmsr(MSR_APIC_BASE, LAPIC | APIC_ON));
-		assert_true(mmu_covered(&bench.vm[0]->mmu, gpa_gfn(GPA(OVER))));
+		assert_true(overlay_covers(&bench.vm[0]->mmu, gpa_gfn(GPA(OVER))));
 		assert_false(tpr_page_mapped(bench.vm[0])); /* they are not at one place */
 		for (unsigned n = 0; n < 3; n++) {
 			assert_int_equal(load(TPR), n ? 0x70 + n - 1 : PATTERN + TPR);

@@ -5,12 +5,6 @@
 #include "vmx/bitmaps.h"
 #include "vmx/msrs.h"
 
-#define VMX_TRUE_PIN 0x48d
-#define VMX_TRUE_PROC 0x48e
-#define VMX_TRUE_EXIT 0x48f
-#define VMX_TRUE_ENTRY 0x490
-#define VMX_PROC2 0x48b
-#define VMX_EPT_VPID 0x48c
 #define MAY(bits) ((uint64_t)(bits) << 32)
 
 /* One MSR with some bits cleared, one CPUID register with some bits cleared. */
@@ -84,19 +78,19 @@ static void what_vellum_cannot_do_without(void **state)
 {
 	static const struct { uint32_t msr; uint64_t bits;
 	} needed[] = {
-		{ VMX_TRUE_PIN, MAY(PIN_EXTERNAL_INTERRUPT) },
-		{ VMX_TRUE_PIN, MAY(PIN_NMI) },
-		{ VMX_TRUE_PIN, MAY(PIN_VIRTUAL_NMI) },
-		{ VMX_TRUE_PROC, MAY(PROC_NMI_WINDOW) },
-		{ VMX_TRUE_PROC, MAY(PROC_HLT) },
-		{ VMX_TRUE_PROC, MAY(PROC_TSC_OFFSETTING) },
-		{ VMX_TRUE_PROC, MAY(PROC_IO_BITMAPS) },
-		{ VMX_TRUE_PROC, MAY(PROC_MSR_BITMAPS) },
-		{ VMX_TRUE_PROC, MAY(PROC_INVLPG) },
-		{ VMX_TRUE_PROC, MAY(PROC_CR8_LOAD) },
-		{ VMX_TRUE_EXIT, MAY(EXIT_HOST_64) },
-		{ VMX_TRUE_EXIT, MAY(EXIT_ACK_INTERRUPT) },
-		{ VMX_TRUE_ENTRY, MAY(ENTRY_IA32E) },
+		{ MSR_VMX_TRUE_PINBASED_CTLS, MAY(PIN_EXTERNAL_INTERRUPT) },
+		{ MSR_VMX_TRUE_PINBASED_CTLS, MAY(PIN_NMI) },
+		{ MSR_VMX_TRUE_PINBASED_CTLS, MAY(PIN_VIRTUAL_NMI) },
+		{ MSR_VMX_TRUE_PROCBASED_CTLS, MAY(PROC_NMI_WINDOW) },
+		{ MSR_VMX_TRUE_PROCBASED_CTLS, MAY(PROC_HLT) },
+		{ MSR_VMX_TRUE_PROCBASED_CTLS, MAY(PROC_TSC_OFFSETTING) },
+		{ MSR_VMX_TRUE_PROCBASED_CTLS, MAY(PROC_IO_BITMAPS) },
+		{ MSR_VMX_TRUE_PROCBASED_CTLS, MAY(PROC_MSR_BITMAPS) },
+		{ MSR_VMX_TRUE_PROCBASED_CTLS, MAY(PROC_INVLPG) },
+		{ MSR_VMX_TRUE_PROCBASED_CTLS, MAY(PROC_CR8_LOAD) },
+		{ MSR_VMX_TRUE_EXIT_CTLS, MAY(EXIT_HOST_64) },
+		{ MSR_VMX_TRUE_EXIT_CTLS, MAY(EXIT_ACK_INTERRUPT) },
+		{ MSR_VMX_TRUE_ENTRY_CTLS, MAY(ENTRY_IA32E) },
 	};
 
 	(void)state;
@@ -118,30 +112,30 @@ static void what_it_does_without(void **state)
 {
 	(void)state;
 	start();
-	assert_null(msr_lacks(VMX_EPT_VPID, BIT(6)));
+	assert_null(msr_lacks(MSR_VMX_EPT_VPID_CAP, CAP_WALK_4));
 	assert_false(caps.hvm.mmu.ept || caps.hvm.mmu.unrestricted_guest);
-	assert_null(msr_lacks(VMX_EPT_VPID, BIT(20)));
+	assert_null(msr_lacks(MSR_VMX_EPT_VPID_CAP, CAP_INVEPT));
 	assert_false(caps.hvm.mmu.ept);
 	assert_true(caps.hvm.mmu.vpid);
-	assert_null(msr_lacks(VMX_EPT_VPID, BIT(25) | BIT(26)));
+	assert_null(msr_lacks(MSR_VMX_EPT_VPID_CAP, CAP_INVEPT_SINGLE | CAP_INVEPT_ALL));
 	assert_false(caps.hvm.mmu.ept);
-	assert_null(msr_lacks(VMX_EPT_VPID, BIT(25)));
+	assert_null(msr_lacks(MSR_VMX_EPT_VPID_CAP, CAP_INVEPT_SINGLE));
 	assert_true(caps.hvm.mmu.ept);
-	assert_null(msr_lacks(VMX_PROC2, MAY(PROC2_EPT)));
+	assert_null(msr_lacks(MSR_VMX_PROCBASED_CTLS2, MAY(PROC2_EPT)));
 	assert_false(caps.hvm.mmu.ept || caps.hvm.mmu.unrestricted_guest);
-	assert_null(msr_lacks(VMX_PROC2, MAY(PROC2_VPID)));
+	assert_null(msr_lacks(MSR_VMX_PROCBASED_CTLS2, MAY(PROC2_VPID)));
 	assert_false(caps.hvm.mmu.vpid);
-	assert_null(msr_lacks(VMX_EPT_VPID, BIT(32)));
+	assert_null(msr_lacks(MSR_VMX_EPT_VPID_CAP, CAP_INVVPID));
 	assert_false(caps.hvm.mmu.vpid);
-	assert_null(msr_lacks(VMX_EPT_VPID, BIT(41) | BIT(42)));
+	assert_null(msr_lacks(MSR_VMX_EPT_VPID_CAP, CAP_INVVPID_SINGLE | CAP_INVVPID_ALL));
 	assert_false(caps.hvm.mmu.vpid);
-	assert_null(msr_lacks(VMX_PROC2, MAY(PROC2_RDTSCP)));
+	assert_null(msr_lacks(MSR_VMX_PROCBASED_CTLS2, MAY(PROC2_RDTSCP)));
 	assert_false(caps.hvm.rdtscp);
 	assert_null(cpuid_lacks(CPUID_LEAF_EXTENDED_FEATURES, (struct cpuid){ .edx = CPUID_80000001_EDX_RDTSCP }));
 	assert_false(caps.hvm.rdtscp);
-	assert_null(msr_lacks(VMX_TRUE_EXIT, MAY(EXIT_LOAD_PAT)));
+	assert_null(msr_lacks(MSR_VMX_TRUE_EXIT_CTLS, MAY(EXIT_LOAD_PAT)));
 	assert_false(caps.switches_msrs);
-	assert_null(msr_lacks(VMX_TRUE_ENTRY, MAY(ENTRY_LOAD_EFER)));
+	assert_null(msr_lacks(MSR_VMX_TRUE_ENTRY_CTLS, MAY(ENTRY_LOAD_EFER)));
 	assert_false(caps.switches_msrs);
 	finish();
 }
@@ -152,11 +146,11 @@ static void where_it_looks(void **state)
 	(void)state;
 	start();
 	/* Without the true controls: CR3 exits must be on (SDM, "Default1 Controls"). */
-	assert_null(msr_lacks(MSR_VMX_BASIC, BIT(55)));
+	assert_null(msr_lacks(MSR_VMX_BASIC, BASIC_TRUE_CONTROLS));
 	assert_int_equal(caps.proc.must & PROC_CR3_LOAD, PROC_CR3_LOAD);
 	assert_null(read_caps());
 	assert_int_equal(caps.proc.must & PROC_CR3_LOAD, 0);
-	assert_null(msr_lacks(VMX_TRUE_PROC, MAY(PROC_SECONDARY)));
+	assert_null(msr_lacks(MSR_VMX_TRUE_PROCBASED_CTLS, MAY(PROC_SECONDARY)));
 	assert_int_equal(caps.proc2.may, 0);
 	assert_false(caps.hvm.mmu.ept);
 	assert_null(cpuid_lacks(CPUID_LEAF_BASIC, (struct cpuid){ .eax = 8 }));
@@ -326,11 +320,11 @@ static void msrs_by_some_controls(void **state)
 		uint32_t msr;
 		uint64_t control;
 	} one[] = {
-		{ VMX_TRUE_EXIT, EXIT_SAVE_EFER },
-		{ VMX_TRUE_EXIT, EXIT_LOAD_EFER },
-		{ VMX_TRUE_EXIT, EXIT_LOAD_PAT },
-		{ VMX_TRUE_ENTRY, ENTRY_LOAD_EFER },
-		{ VMX_TRUE_ENTRY, ENTRY_LOAD_PAT },
+		{ MSR_VMX_TRUE_EXIT_CTLS, EXIT_SAVE_EFER },
+		{ MSR_VMX_TRUE_EXIT_CTLS, EXIT_LOAD_EFER },
+		{ MSR_VMX_TRUE_EXIT_CTLS, EXIT_LOAD_PAT },
+		{ MSR_VMX_TRUE_ENTRY_CTLS, ENTRY_LOAD_EFER },
+		{ MSR_VMX_TRUE_ENTRY_CTLS, ENTRY_LOAD_PAT },
 	};
 
 	(void)state;

@@ -38,18 +38,18 @@ static void test_fw_cfg(void **state)
 
 /* ---- transfers (the rest is tested where there is a machine: test/unit/vm/test_firmware.c) ---- */
 
-static uint32_t swap(uint32_t v) { return __builtin_bswap32(v); }
 
 #define DESCRIPTOR 0x100u
 
 static uint32_t transfer(uint32_t control, uint32_t length, uint64_t gpa)
 {
-	uint32_t d[4] = { swap(control), swap(length), swap((uint32_t)(gpa >> 32)), swap((uint32_t)gpa) };
+	uint32_t d[4] = { fw_cfg_swap(control), fw_cfg_swap(length), fw_cfg_swap((uint32_t)(gpa >> 32)),
+			  fw_cfg_swap((uint32_t)gpa) };
 
 	memcpy(pc->ram + DESCRIPTOR, d, sizeof(d));
-	outl(pc, FW_CFG_DMA + 4, swap(DESCRIPTOR));
+	outl(pc, FW_CFG_DMA + 4, fw_cfg_swap(DESCRIPTOR));
 	memcpy(d, pc->ram + DESCRIPTOR, sizeof(d));
-	return swap(d[0]);
+	return fw_cfg_swap(d[0]);
 }
 
 static void test_files(void **state)
@@ -71,7 +71,7 @@ static void test_files(void **state)
 	assert_memory_equal(pc->ram + 0x200, "twenty bytes of text\0\0\0\0\0\0\0\0\0\0", 30);
 	assert_int_equal(transfer(FW_CFG_DMA_READ, 8, sizeof(pc->ram) - 7), FW_CFG_DMA_ERROR);
 	assert_int_equal(transfer(FW_CFG_DMA_READ, 8, UINT64_MAX - 3), FW_CFG_DMA_ERROR);
-	outl(pc, FW_CFG_DMA, swap(1)); /* a descriptor at 4 GiB and more */
+	outl(pc, FW_CFG_DMA, fw_cfg_swap(1)); /* a descriptor at 4 GiB and more */
 	assert_int_equal(transfer(FW_CFG_DMA_READ, 8, 0x200), FW_CFG_DMA_READ);
 	assert_int_equal(transfer(FW_CFG_DMA_READ, 8, 0x200), 0); /* once */
 	while (fw_cfg_add_file(&pc->fw_cfg, "x", "x", 1))

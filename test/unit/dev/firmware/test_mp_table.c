@@ -18,8 +18,6 @@
 static uint8_t image[MP_TABLE_SIZE(240)];
 static size_t used;
 
-static uint32_t u32(const uint8_t *p) { return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24; }
-static uint16_t u16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
 
 static void build(unsigned cpus)
 {

@@ -40,6 +40,8 @@ static void commands(void **state)
 	SAYS(0xfa);
 	mouse_write(&m, 40);
 	SAYS(0xfa);
+	mouse_write(&m, 0xf2);
+	SAYS(0xfa, 0x00);
 	mouse_write(&m, 0xe7);
 	SAYS(0xfa);
 	mouse_write(&m, 0xf4);
@@ -83,6 +85,8 @@ static void packets(void **state)
 	SAYS();
 	mouse_move(&m, MOUSE_RIGHT | MOUSE_MIDDLE, -1, 0, 1); /* it has no wheel */
 	SAYS(0x1e, 0xff, 0);
+	mouse_move(&m, MOUSE_RIGHT | MOUSE_MIDDLE, 0, 0, 1);
+	SAYS();
 	mouse_move(&m, 0, 300, -256, 0);
 	SAYS(0x28, 0xff, 0x01, 0x28, 45, 0xff);
 	mouse_write(&m, 0xf5);

@@ -34,6 +34,19 @@ static void entry(unsigned pin, uint32_t high, uint32_t low)
 	wr(PIN(pin), low);
 }
 
+/* Four bits, whoever gives it. */
+static void test_id(void **state)
+{
+	struct mmio_space mmio = { .count = 0 };
+	struct ioapic other;
+
+	(void)state;
+	wr(IOAPIC_INDEX_ID, 0xa7000000);
+	assert_int_equal(rd(IOAPIC_INDEX_ID), 0x07000000);
+	assert_true(ioapic_init(&other, &mmio, IOAPIC_BASE, 0x13, NULL, NULL));
+	assert_int_equal(mmio_read(&mmio, IOAPIC_BASE + IOAPIC_WINDOW, 4), 0x03000000);
+}
+
 static bool take(struct lapic *c, uint8_t vector)
 {
 	int v = lapic_pending(c);
@@ -128,6 +141,20 @@ static void test_level(void **state)
 }
 
 /* How drivers without an EOI register clear the remote IRR: masked and edge, then level again. */
+/* IO1: a level that is said once more, and an entry that is written again, while the interrupt is in service. */
+static void test_once_for_each_eoi(void **state)
+{
+	(void)state;
+	entry(9, 0, REDIRECTION_LEVEL | 0x59);
+	ioapic_set_pin(&pc->ioapic, 9, true);
+	assert_true(take(l, 0x59));
+	ioapic_set_pin(&pc->ioapic, 9, true);
+	entry(9, 0, REDIRECTION_LEVEL | 0x59);
+	ioapic_set_pin(&pc->ioapic, 9, false);
+	lapic_mmio_write(l, APIC_EOI, 4, 0);
+	assert_int_equal(lapic_pending(l), -1);
+}
+
 static void test_remote_irr_by_trigger_switch(void **state)
 {
 	(void)state;
@@ -298,9 +325,9 @@ static void test_levels_randomly(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_registers),
+		T(test_registers), T(test_id),
 		T(test_edge),
-		T(test_level),
+		T(test_level), T(test_once_for_each_eoi),
 		T(test_remote_irr_by_trigger_switch),
 		T(test_eoi_of_shared_vector),
 		T(test_nobody_accepts),

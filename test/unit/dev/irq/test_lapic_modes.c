@@ -144,12 +144,57 @@ static void test_x2apic_msrs(void **state)
 	check_effects();
 }
 
+/* "LVT LINT0 Register": a level with a vector that there is not is an error, and waits for no EOI. */
+static void test_level_of_illegal_vector(void **state)
+{
+	(void)state;
+	lapic_virtual_wire(l);
+	lapic_set_lint(l, 0, true);
+	wr(APIC_LVT_LINT0, LVT_LEVEL | 0x0f);
+	assert_int_equal(rd(APIC_LVT_LINT0), LVT_LEVEL | 0x0f);
+	assert_int_equal(lapic_pending(l), -1);
+	wr(APIC_ESR, 0);
+	assert_int_equal(rd(APIC_ESR), ESR_RECEIVE_ILLEGAL_VECTOR);
+	wr(APIC_LVT_LINT0, LVT_LEVEL | 0x40);
+	assert_int_equal(lapic_pending(l), 0x40);
+}
+
+/* L2. */
+static void test_priority_moves(void **state)
+{
+	uint32_t page[4] = { 0x12 };
+
+	(void)state;
+	lapic_set_tpr(l, 0x50);
+	lapic_keep_tpr(l, page);
+	assert_int_equal(page[0], 0x50);
+	assert_int_equal(rd(APIC_TPR), 0x50);
+	page[0] = 0x60;
+	lapic_keep_tpr(l, NULL);
+	assert_int_equal(rd(APIC_TPR), 0x60);
+}
+
+/* L7: the EOI that an I/O APIC may wait for is given under the lock. */
+static void test_eoi_without_the_lock(void **state)
+{
+	(void)state;
+	x2apic_all();
+	for (unsigned level = 0; level < 2; level++) {
+		assert_true(deliver(0x40, level));
+		assert_int_equal(lapic_pending(l), 0x40);
+		lapic_ack(l, 0x40);
+		assert_int_equal(lapic_msr_write_unlocked(l, MSR_X2APIC_EOI, 0), !level);
+		assert_int_equal(l->isr_max, level ? 0x40 : -1);
+	}
+}
+
 #define T(f) PC_TEST(f, setup_lapic)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_base_transitions), T(test_disable_and_enable), T(test_x2apic_msrs),
+		T(test_level_of_illegal_vector), T(test_priority_moves), T(test_eoi_without_the_lock),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -325,11 +325,42 @@ static void test_output_reaches_lint0(void **state)
 	}
 }
 
+static unsigned told;
+
+static void tell(void *ctx, bool level)
+{
+	(void)ctx;
+	(void)level;
+	told++;
+}
+
+/* PI1. */
+static void test_tells_of_changes_only(void **state)
+{
+	static struct pio_space pio;
+	struct pic p;
+
+	(void)state;
+	assert_true(pic_init(&p, &pio, tell, NULL));
+	pic_after_bios(&p);
+	told = 0;
+	pic_set_pin(&p, 3, true); /* masked */
+	pic_set_pin(&p, 3, false);
+	assert_int_equal(told, 0);
+	pic_set_pin(&p, 0, true);
+	pic_set_pin(&p, 1, true);
+	assert_int_equal(told, 1);
+	pic_set_pin(&p, 0, false);
+	pic_set_pin(&p, 1, false);
+	assert_int_equal(told, 2);
+}
+
 #define T(f) PC_TEST(f, setup_pics)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(test_tells_of_changes_only),
 		T(test_after_bios),
 		T(test_silent_before_programming),
 		T(test_priority_and_nesting),

@@ -8,7 +8,7 @@
 #define BYTES (1u << 20)
 
 static struct vga vga;
-static uint32_t memory[BYTES / 4];
+static uint32_t memory[2 * BYTES / 4]; /* the second half is not the device's */
 static unsigned plain_changes;
 
 static void plain_changed(void *ctx)

@@ -253,12 +253,40 @@ static void what_was_touched(void **state)
 	assert_true(vga.touched[4] && vga.touched[5] && !vga.touched[6]);
 }
 
+/* VG1: the last bank at the aperture, and an address beyond its end; then a line that begins before the
+ * memory's end. */
+static void nothing_beyond(void **state)
+{
+	const uint32_t *behind = memory + BYTES / 4;
+	uint32_t line[64];
+	struct vga_picture p = { .kind = VGA_HIGH, .width = 64, .height = 1, .bits = 32, .start = BYTES - 64 };
+
+	(void)state;
+	planar();
+	outw(pc, DISPI_INDEX, DISPI_ENABLE);
+	outw(pc, DISPI_DATA, DISPI_ENABLED | DISPI_NO_CLEAR);
+	outw(pc, DISPI_INDEX, DISPI_BANK);
+	outw(pc, DISPI_DATA, BYTES / VGA_BANK - 1);
+	gc(VGA_GC_MISC, 0x01); /* 128 KBytes */
+	wr(0x10064, 0x12);
+	assert_int_equal(memory[0xc064], 0x12121212);
+	seq(VGA_SEQ_MEMORY, VGA_MEMORY_CHAIN4);
+	wr(0x10064, 0x34);
+	assert_int_equal(((uint8_t *)memory)[0x64], 0x34);
+	assert_int_equal(rd(0x10064), 0x34);
+	for (unsigned n = 0; n < BYTES / 4; n++)
+		assert_int_equal(behind[n], 0);
+	memory[BYTES / 4 - 1] = 0xffffff;
+	vga_picture_line(&vga, &p, 0, line);
+	assert_int_equal(line[15], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		VGA_TEST(write_mode_0), VGA_TEST(latches), VGA_TEST(write_modes), VGA_TEST(read_modes),
 		VGA_TEST(odd_and_even), VGA_TEST(chain_4), VGA_TEST(windows), VGA_TEST(as_the_model_does),
-		VGA_TEST(what_was_touched),
+		VGA_TEST(what_was_touched), VGA_TEST(nothing_beyond),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

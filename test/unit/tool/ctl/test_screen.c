@@ -44,22 +44,6 @@ cJSON *ctl_ask_json(struct ctl *ctl, const char *request, char **raw, char *erro
 	return parsed;
 }
 
-const cJSON *ctl_get(const cJSON *object, const char *name) { return cJSON_GetObjectItemCaseSensitive(object, name); }
-
-const char *ctl_text(const cJSON *object, const char *name)
-{
-	const cJSON *item = ctl_get(object, name);
-
-	return cJSON_IsString(item) ? item->valuestring : "";
-}
-
-double ctl_number(const cJSON *object, const char *name)
-{
-	const cJSON *item = ctl_get(object, name);
-
-	return cJSON_IsNumber(item) ? item->valuedouble : 0;
-}
-
 /* ---- memory ---- */
 
 static void unpacking(void **state)

@@ -156,7 +156,6 @@ static void the_power_button(void **state)
 
 /* ---- who is visited ---- */
 
-static struct vcpu *other_than(const struct vcpu *v) { return bench.vm[!v->vm->id]->vcpu[0]; }
 
 static void wait_for(const struct vcpu *v)
 {

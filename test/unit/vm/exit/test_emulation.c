@@ -3,10 +3,6 @@
 #include "test/unit/vm/fixture.h"
 
 #define ABSENT 0x30000000u /* no memory, no device */
-#define READ BIT(0)
-#define WRITE BIT(1)
-#define GVA_KNOWN (BIT(7) | BIT(8))
-#define HIT(n) (BIT(12) | BIT(n)) /* of the pending debug exceptions: enabled breakpoint */
 #define DR7_WRITE4 0xd0401u /* breakpoint 0: writes of 4 bytes; accesses of 4 bytes */
 #define DR7_ACCESS4 0xf0401u
 
@@ -21,12 +17,12 @@ static void a_repeated_instruction_is_bounded(void **state)
 	*bench_gpr(GPR_RCX) = 300;
 	CODE("\xf3\xaa"); /* rep stosb */
 	for (unsigned left = 300 - 128; left < 300; left -= 128) {
-		STEP(violation(WRITE | GVA_KNOWN, ABSENT));
+		STEP(violation(MMU_WRITE | GVA_KNOWN, ABSENT));
 		EXPECT_NOTHING();
 		assert_int_equal(*bench_gpr(GPR_RCX), left);
 		assert_int_equal(bench.entry.rip, BENCH_CODE);
 	}
-	STEP(violation(WRITE | GVA_KNOWN, ABSENT));
+	STEP(violation(MMU_WRITE | GVA_KNOWN, ABSENT));
 	assert_int_equal(*bench_gpr(GPR_RCX), 0);
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 2);
 	finish();
@@ -43,7 +39,7 @@ static void a_repeated_instruction_is_stepped(void **state)
 	CODE("\xf3\xaa");
 	for (unsigned left = 2; left-- > 0;) {
 		vmcs_put(VMCS_GUEST_PENDING_DEBUG, 0);
-		STEP(violation(WRITE | GVA_KNOWN, ABSENT));
+		STEP(violation(MMU_WRITE | GVA_KNOWN, ABSENT));
 		assert_int_equal(*bench_gpr(GPR_RCX), left);
 		assert_int_equal(bench.entry.rip, left ? BENCH_CODE : BENCH_CODE + 2);
 		assert_int_equal(bench.entry.pending_debug, PENDING_DEBUG_BS);
@@ -59,25 +55,25 @@ static void watched_data(void **state)
 	*bench_gpr(GPR_RBX) = ABSENT;
 	vmcs_put(VMCS_GUEST_DR7, DR7_WRITE4);
 	CODE("\x8b\x43\x04"); /* mov eax, [rbx + 4] */
-	STEP(violation(READ | GVA_KNOWN, ABSENT + 4));
+	STEP(violation(MMU_READ | GVA_KNOWN, ABSENT + 4));
 	assert_int_equal(bench.entry.pending_debug, 0);
 	CODE("\x88\x43\x03"); /* mov [rbx + 3], al: beside it */
-	STEP(violation(WRITE | GVA_KNOWN, ABSENT + 3));
+	STEP(violation(MMU_WRITE | GVA_KNOWN, ABSENT + 3));
 	assert_int_equal(bench.entry.pending_debug, 0);
 	CODE("\x48\x89\x03"); /* mov [rbx], rax: over it */
-	STEP(violation(WRITE | GVA_KNOWN, ABSENT));
+	STEP(violation(MMU_WRITE | GVA_KNOWN, ABSENT));
 	assert_int_equal(bench.entry.pending_debug, HIT(0));
 	vmcs_put(VMCS_GUEST_PENDING_DEBUG, 0);
 	vmcs_put(VMCS_GUEST_DR7, DR7_ACCESS4);
 	CODE("\x8b\x43\x04");
-	STEP(violation(READ | GVA_KNOWN, ABSENT + 4));
+	STEP(violation(MMU_READ | GVA_KNOWN, ABSENT + 4));
 	assert_int_equal(bench.entry.pending_debug, HIT(0));
 	/* A repeated instruction stops where it hits. */
 	vmcs_put(VMCS_GUEST_PENDING_DEBUG, 0);
 	*bench_gpr(GPR_RDI) = ABSENT + 3;
 	*bench_gpr(GPR_RCX) = 9;
 	CODE("\xf3\xaa");
-	STEP(violation(WRITE | GVA_KNOWN, ABSENT + 3));
+	STEP(violation(MMU_WRITE | GVA_KNOWN, ABSENT + 3));
 	assert_int_equal(*bench_gpr(GPR_RCX), 7);
 	assert_int_equal(bench.entry.pending_debug, HIT(0));
 	finish();
@@ -91,11 +87,11 @@ static void halt(void **state)
 	x2apic_on();
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	CODE("\xf4");
-	assert_int_equal(violation(READ | GVA_KNOWN, ABSENT), BENCH_IDLE);
+	assert_int_equal(violation(MMU_READ | GVA_KNOWN, ABSENT), BENCH_IDLE);
 	bench_delete();
 	at_mode("ept", BENCH_LONG64, 0);
 	CODE("\xf4");
-	EXPECT_END(violation(READ | GVA_KNOWN, ABSENT), "halted for good: HLT with interrupts disabled at rip 0x");
+	EXPECT_END(violation(MMU_READ | GVA_KNOWN, ABSENT), "halted for good: HLT with interrupts disabled at rip 0x");
 	bench_delete();
 }
 
@@ -109,12 +105,12 @@ static void data_that_is_not_watched(void **state)
 	bench.v->saved_dr[1] = 0x9990;
 	vmcs_put(VMCS_GUEST_DR7, 0xd0404 | 0xdull << 20);
 	CODE("\x88\x43\x04");
-	STEP(violation(WRITE | GVA_KNOWN, ABSENT + 4));
+	STEP(violation(MMU_WRITE | GVA_KNOWN, ABSENT + 4));
 	assert_int_equal(bench.entry.pending_debug, 0);
 	STEP(bench_mov_to_cr(4, CR4_PAE | CR4_DE));
 	vmcs_put(VMCS_GUEST_DR7, 0xe0401);
 	CODE("\x88\x43\x04");
-	STEP(violation(WRITE | GVA_KNOWN, ABSENT + 4));
+	STEP(violation(MMU_WRITE | GVA_KNOWN, ABSENT + 4));
 	assert_int_equal(bench.entry.pending_debug, 0);
 	finish();
 }
@@ -127,11 +123,11 @@ static void modes(void **state)
 	*bench_gpr(GPR_RBX) = ABSENT;
 	*bench_gpr(GPR_RAX) = 0x100;
 	CODE("\x48\x89\x03"); /* mov [rbx], rax; outside 64-bit code dec eax */
-	STEP(violation(WRITE | GVA_KNOWN, ABSENT));
+	STEP(violation(MMU_WRITE | GVA_KNOWN, ABSENT));
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 3);
 	vmcs_put(VMCS_GUEST_CS_ACCESS, SEGMENT_FLAT_CODE32);
 	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
-	STEP(violation(WRITE | GVA_KNOWN, ABSENT));
+	STEP(violation(MMU_WRITE | GVA_KNOWN, ABSENT));
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 1);
 	assert_int_equal(*bench_gpr(GPR_RAX), 0xff);
 	finish();
@@ -139,7 +135,7 @@ static void modes(void **state)
 	at_mode("ept", BENCH_PAE, 0);
 	vmcs_put(VMCS_GUEST_CS_ACCESS, 0xe09b);
 	CODE("\x48\x89\x03");
-	STEP(violation(WRITE | GVA_KNOWN, ABSENT));
+	STEP(violation(MMU_WRITE | GVA_KNOWN, ABSENT));
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 1);
 	finish();
 }
@@ -158,7 +154,7 @@ static void segments_that_are_numbers(void **state)
 			vmcs_put(VMCS_GUEST_ES_BASE + 2 * SEG_DS, ABSENT - 0x9000);
 		bench_poke(0x8000, "\x8e\x06\x00\x90", 4); /* mov es, [0x9000]: all ones */
 		STEP(bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_VIOLATION,
-						      .qualification = READ | GVA_KNOWN,
+						      .qualification = MMU_READ | GVA_KNOWN,
 						      .gpa = ABSENT,
 						      .gva = n ? 0x9000 : ABSENT }));
 		EXPECT_NOTHING();
@@ -182,7 +178,7 @@ static void two_operands(void **state)
 	*bench_gpr(GPR_RSI) = BENCH_DATA;
 	*bench_gpr(GPR_RDI) = TPR;
 	CODE("\xa5"); /* movsd */
-	STEP(violation(WRITE | GVA_KNOWN, TPR));
+	STEP(violation(MMU_WRITE | GVA_KNOWN, TPR));
 	EXPECT_NOTHING();
 	assert_int_equal(lapic_tpr(&bench.v->lapic), 0x50);
 	/* The kernel's page, to a program. */
@@ -190,7 +186,7 @@ static void two_operands(void **state)
 	*bench_gpr(GPR_RSI) = BENCH_DATA;
 	*bench_gpr(GPR_RDI) = TPR;
 	CODE("\xa5");
-	STEP(violation(WRITE | GVA_KNOWN, TPR));
+	STEP(violation(MMU_WRITE | GVA_KNOWN, TPR));
 	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 5);
 	assert_int_equal(read_cr2(), BENCH_DATA);
 	finish();
@@ -204,7 +200,7 @@ static void a_wide_access_to_a_device(void **state)
 	platform_mmio_write(bench.v, TPR, 4, 0x60);
 	*bench_gpr(GPR_RBX) = TPR - 4;
 	CODE("\x48\x8b\x03"); /* mov rax, [rbx] */
-	STEP(violation(READ | GVA_KNOWN, TPR - 4));
+	STEP(violation(MMU_READ | GVA_KNOWN, TPR - 4));
 	EXPECT_NOTHING();
 	assert_int_equal(*bench_gpr(GPR_RAX) >> 32, 0x60);
 	finish();
@@ -240,7 +236,7 @@ static void a_locked_access_to_a_device(void **state)
 	*bench_gpr(GPR_RBX) = ABSENT;
 	*bench_gpr(GPR_RAX) = 0x10;
 	CODE("\xf0\x0f\xc1\x03"); /* lock xadd [rbx], eax */
-	STEP(violation(WRITE | GVA_KNOWN, ABSENT));
+	STEP(violation(MMU_WRITE | GVA_KNOWN, ABSENT));
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 4);
 	assert_int_equal(registers[0], 1);
@@ -248,7 +244,7 @@ static void a_locked_access_to_a_device(void **state)
 	assert_int_equal(*bench_gpr(GPR_RAX), 1);
 	/* What differs is written back as it was. */
 	CODE("\xf0\x0f\xb1\x0b"); /* lock cmpxchg [rbx], ecx */
-	STEP(violation(WRITE | GVA_KNOWN, ABSENT));
+	STEP(violation(MMU_WRITE | GVA_KNOWN, ABSENT));
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 4);
 	assert_int_equal(registers[0], 2);
 	assert_int_equal(registers[1], 2);
@@ -263,13 +259,13 @@ static void what_is_not_known(void **state)
 	at_mode("ept", BENCH_LONG64, 3);
 	*bench_gpr(GPR_RBX) = ABSENT;
 	CODE("\x62\xf1\x7c\x48\x11\x03"); /* vmovups [rbx], zmm0 */
-	STEP(violation(WRITE | GVA_KNOWN, ABSENT));
+	STEP(violation(MMU_WRITE | GVA_KNOWN, ABSENT));
 	EXPECT_UD();
 	finish();
 	at_mode("ept", BENCH_LONG64, 0);
 	*bench_gpr(GPR_RBX) = ABSENT;
 	CODE("\x62\xf1\x7c\x48\x11\x03");
-	EXPECT_END(violation(WRITE | GVA_KNOWN, ABSENT), "does not emulate");
+	EXPECT_END(violation(MMU_WRITE | GVA_KNOWN, ABSENT), "does not emulate");
 	finish();
 }
 
@@ -280,14 +276,14 @@ static void fpu_and_system_instructions(void **state)
 	at_mode("ept", BENCH_LONG64, 0);
 	*bench_gpr(GPR_RBX) = ABSENT;
 	CODE("\xdd\x03"); /* fld qword [rbx] */
-	STEP(violation(READ | GVA_KNOWN, ABSENT));
+	STEP(violation(MMU_READ | GVA_KNOWN, ABSENT));
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 2);
 	CODE("\x0f\xae\x3b"); /* clflush [rbx] */
-	STEP(violation(READ | GVA_KNOWN, ABSENT));
+	STEP(violation(MMU_READ | GVA_KNOWN, ABSENT));
 	EXPECT_NOTHING();
 	CODE("\x0f\x01\x03"); /* sgdt [rbx] */
-	STEP(violation(WRITE | GVA_KNOWN, ABSENT));
+	STEP(violation(MMU_WRITE | GVA_KNOWN, ABSENT));
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 3);
 	finish();

@@ -122,7 +122,6 @@ static void a_repeated_instruction_under_single_step(void **state)
 }
 
 #define DR7_PORTS(size) (0x20401u | ((size) - 1ul) << 18) /* breakpoint 0: ports */
-#define HIT (BIT(12) | BIT(0))
 
 static void watched(uint16_t port, unsigned size, bool in, uint64_t pending)
 {
@@ -140,14 +139,14 @@ static void watched_ports(void **state)
 	STEP(bench_mov_to_cr(4, CR4_PAE | CR4_DE));
 	watched(TESTDEV_LATCH, 4, false, 0);
 	vmcs_put(VMCS_GUEST_DR7, DR7_PORTS(2));
-	watched(TESTDEV_LATCH + 2, 1, false, HIT);
-	watched(TESTDEV_LATCH + 3, 1, true, HIT);
-	watched(TESTDEV_LATCH, 4, true, HIT);
+	watched(TESTDEV_LATCH + 2, 1, false, HIT(0));
+	watched(TESTDEV_LATCH + 3, 1, true, HIT(0));
+	watched(TESTDEV_LATCH, 4, true, HIT(0));
 	watched(TESTDEV_LATCH, 2, true, 0);
 	watched(TESTDEV_LATCH + 4, 1, true, 0);
 	/* Together with a single-step trap; and a repeated instruction stops where it hits. */
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_TF);
-	watched(TESTDEV_LATCH + 2, 2, false, HIT | DR6_BS);
+	watched(TESTDEV_LATCH + 2, 2, false, HIT(0) | DR6_BS);
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
 	vmcs_put(VMCS_GUEST_PENDING_DEBUG, 0);
 	*bench_gpr(GPR_RDX) = TESTDEV_LATCH;
@@ -155,7 +154,7 @@ static void watched_ports(void **state)
 	*bench_gpr(GPR_RCX) = 3;
 	string_instruction("\xf3\x6f", 2, false, 4, true);
 	assert_int_equal(*bench_gpr(GPR_RCX), 2);
-	assert_int_equal(bench.entry.pending_debug, HIT);
+	assert_int_equal(bench.entry.pending_debug, HIT(0));
 	/* Without CR4.DE, and breakpoints of another kind. */
 	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
 	STEP(bench_mov_to_cr(4, CR4_PAE));

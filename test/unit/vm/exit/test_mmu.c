@@ -7,13 +7,6 @@
 #define LAPIC_TPR 0x80
 #define ABSENT 0x30000000u /* no memory, no device */
 
-/* Exit qualification for EPT violations. */
-#define READ BIT(0)
-#define WRITE BIT(1)
-#define FETCH BIT(2)
-#define GVA_KNOWN (BIT(7) | BIT(8))
-#define NMI_UNBLOCKED BIT(12)
-
 static const char *const shadows[] = { "shadow", "vtlb", "brute" };
 
 #define CODE(bytes) code(bytes, sizeof(bytes) - 1)
@@ -24,12 +17,12 @@ static void memory_is_mapped(void **state)
 {
 	(void)state;
 	at_mode("ept", BENCH_LONG64, 0);
-	STEP(violation(READ | GVA_KNOWN, BENCH_DATA));
+	STEP(violation(MMU_READ | GVA_KNOWN, BENCH_DATA));
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, BENCH_CODE);
 	assert_int_equal(mmu_counters(&bench.vm[0]->mmu).ept_violations, 1);
 	/* Again: nothing to do, and it is said. */
-	STEP(violation(READ | GVA_KNOWN, BENCH_DATA));
+	STEP(violation(MMU_READ | GVA_KNOWN, BENCH_DATA));
 	EXPECT_NOTHING();
 	finish();
 	for (unsigned m = 0; m < ARRAY_SIZE(shadows); m++) {
@@ -67,7 +60,7 @@ static void the_guests_own_protection(void **state)
 static enum bench_at touch(const char *mmu, bool write, uint64_t address)
 {
 	if (!strcmp(mmu, "ept"))
-		return violation((write ? WRITE : READ) | GVA_KNOWN, address);
+		return violation((write ? MMU_WRITE : MMU_READ) | GVA_KNOWN, address);
 	return page_fault(write ? 2 : 0, address);
 }
 
@@ -105,7 +98,7 @@ static void a_known_device_page(void **state)
 		for (unsigned n = 0; n < 4; n++) {
 			*bench_gpr(GPR_RAX) = 0x10 * n;
 			CODE("\x89\x83\x80\0\0\0"); /* mov [rbx + 0x80], eax */
-			STEP(n ? misconfig(LAPIC + LAPIC_TPR) : violation(WRITE | GVA_KNOWN, LAPIC + LAPIC_TPR));
+			STEP(n ? misconfig(LAPIC + LAPIC_TPR) : violation(MMU_WRITE | GVA_KNOWN, LAPIC + LAPIC_TPR));
 			EXPECT_NOTHING();
 			assert_int_equal(bench.entry.rip, BENCH_CODE + 6);
 			assert_int_equal(lapic_tpr(&bench.v->lapic), 0x10 * n);
@@ -123,14 +116,14 @@ static void a_known_device_page_of_old(void **state)
 	at_mode("ept", BENCH_LONG64, 0);
 	*bench_gpr(GPR_RBX) = LAPIC;
 	CODE("\x8b\x83\x80\0\0\0"); /* mov eax, [rbx + 0x80] */
-	STEP(violation(READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
+	STEP(violation(MMU_READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
 	STEP(misconfig(LAPIC + LAPIC_TPR));
 	CODE("\x8b\x83\x80\0\0\0");
 	bench.vm[0]->mmu.slots.generation++;
 	STEP(misconfig(LAPIC + LAPIC_TPR));
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, BENCH_CODE);
-	STEP(violation(READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
+	STEP(violation(MMU_READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 6);
 	finish();
 }
@@ -144,7 +137,7 @@ static void pdptes_in_a_known_device_page(void **state)
 		at_mode("ept", BENCH_PAE, 0);
 		*bench_gpr(GPR_RBX) = LAPIC;
 		CODE("\x8b\x83\x80\0\0\0"); /* mov eax, [ebx + 0x80] */
-		STEP(violation(READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
+		STEP(violation(MMU_READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
 		STEP(misconfig(LAPIC + LAPIC_TPR));
 		if (n == 0) {
 			*bench_gpr(GPR_RDX) = LAPIC + 0x20;
@@ -156,7 +149,7 @@ static void pdptes_in_a_known_device_page(void **state)
 		STEP(misconfig(LAPIC + 0x28));
 		EXPECT_NOTHING();
 		assert_int_equal(bench.entry.rip, BENCH_CODE);
-		STEP(violation(READ, LAPIC + 0x28));
+		STEP(violation(MMU_READ, LAPIC + 0x28));
 		EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_GP), 0);
 		finish();
 	}
@@ -170,11 +163,11 @@ static void absent_memory_reads_as_ones(void **state)
 	*bench_gpr(GPR_RBX) = ABSENT;
 	*bench_gpr(GPR_RAX) = 0;
 	CODE("\x8b\x03"); /* mov eax, [ebx] */
-	STEP(violation(READ | GVA_KNOWN, ABSENT));
+	STEP(violation(MMU_READ | GVA_KNOWN, ABSENT));
 	EXPECT_NOTHING();
 	assert_int_equal(*bench_gpr(GPR_RAX), 0xffffffff);
 	CODE("\xf0\x0f\xb1\x03"); /* lock cmpxchg [ebx], eax */
-	STEP(violation(WRITE | GVA_KNOWN, ABSENT));
+	STEP(violation(MMU_WRITE | GVA_KNOWN, ABSENT));
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 4);
 	finish();
@@ -186,7 +179,7 @@ static void code_where_no_memory_is(void **state)
 	start();
 	assert_true(bench_mode(BENCH_PROT32, 0));
 	vmcs_put(VMCS_GUEST_RIP, ABSENT);
-	STEP(violation(FETCH | GVA_KNOWN, ABSENT)); /* all ones are no instruction */
+	STEP(violation(MMU_FETCH | GVA_KNOWN, ABSENT)); /* all ones are no instruction */
 	EXPECT_UD();
 	finish();
 }
@@ -202,7 +195,7 @@ static void read_only_device_page(void **state)
 	*bench_gpr(GPR_RBX) = LAPIC + LAPIC_TPR;
 	*bench_gpr(GPR_RAX) = 0x30;
 	CODE("\x01\x03"); /* add [rbx], eax: the read exits first */
-	STEP(violation(READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
+	STEP(violation(MMU_READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
 	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 3);
 	assert_int_equal(read_cr2(), LAPIC + LAPIC_TPR);
 	assert_int_equal(lapic_tpr(&bench.v->lapic), 0);
@@ -219,13 +212,13 @@ static void single_step_of_an_emulated_instruction(void **state)
 	*bench_gpr(GPR_RBX) = LAPIC + LAPIC_TPR;
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_TF);
 	CODE("\x89\x03");
-	STEP(violation(WRITE | GVA_KNOWN, LAPIC + LAPIC_TPR));
+	STEP(violation(MMU_WRITE | GVA_KNOWN, LAPIC + LAPIC_TPR));
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.pending_debug, PENDING_DEBUG_BS);
 	/* After MOV SS the trap of MOV SS is lost, that of the instruction is not. */
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_MOV_SS);
 	CODE("\x89\x03");
-	STEP(violation(WRITE | GVA_KNOWN, LAPIC + LAPIC_TPR));
+	STEP(violation(MMU_WRITE | GVA_KNOWN, LAPIC + LAPIC_TPR));
 	assert_int_equal(bench.entry.pending_debug, PENDING_DEBUG_BS);
 	assert_int_equal(bench.entry.interruptibility, 0);
 	finish();
@@ -242,7 +235,7 @@ static void an_emulated_mov_ss(void **state)
 		*bench_gpr(GPR_RBX) = LAPIC + LAPIC_TPR;
 		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | (steps ? RFLAGS_TF : 0));
 		CODE("\x8e\x13"); /* mov ss, [ebx] */
-		STEP(violation(READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
+		STEP(violation(MMU_READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
 		EXPECT_NOTHING();
 		assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR + 2 * SEG_SS), BENCH_DATA0);
 		assert_int_equal(bench.entry.interruptibility, BLOCKING_MOV_SS);
@@ -265,7 +258,7 @@ static void rip_wraps_after_an_emulated_instruction(void **state)
 	vmcs_put(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS, SEGMENT_FLAT_DATA);
 	bench_poke(BENCH_CODE + 2, "\x89\x03", 2);
 	vmcs_put(VMCS_GUEST_RIP, 0xfffffffe);
-	STEP(violation(WRITE | GVA_KNOWN, LAPIC + LAPIC_TPR));
+	STEP(violation(MMU_WRITE | GVA_KNOWN, LAPIC + LAPIC_TPR));
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, 0);
 	finish();
@@ -277,7 +270,7 @@ static void delivery_that_needs_memory(void **state)
 {
 	(void)state;
 	at_mode("ept", BENCH_LONG64, 0);
-	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE | GVA_KNOWN, .gpa = BENCH_STACK - 8,
+	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = MMU_WRITE | GVA_KNOWN, .gpa = BENCH_STACK - 8,
 	     .gva = BENCH_STACK - 8, .vectoring = INFO(EVENT_TYPE_SOFTWARE_INTERRUPT, 0x80), .length = 2);
 	EXPECT_EVENT(INFO(EVENT_TYPE_SOFTWARE_INTERRUPT, 0x80), 0);
 	assert_int_equal(bench.entry.length, 2);
@@ -303,7 +296,8 @@ static void delivery_to_a_device(void **state)
 	with_a_gate();
 	vmcs_put(VMCS_GUEST_RSP, LAPIC + 0x20);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_STI);
-	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE | GVA_KNOWN, .gpa = LAPIC + 0x1c, .gva = LAPIC + 0x1c,
+	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = MMU_WRITE | GVA_KNOWN,
+	     .gpa = LAPIC + 0x1c, .gva = LAPIC + 0x1c,
 	     .vectoring = EXCEPTION(VECTOR_UD));
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, BENCH_CODE);
@@ -313,7 +307,8 @@ static void delivery_to_a_device(void **state)
 	/* Without a gate for it, it becomes what the CPU would make of it: #GP, whose delivery is the CPU's again. */
 	at_mode("ept", BENCH_PROT32, 0);
 	vmcs_put(VMCS_GUEST_IDTR_LIMIT, 0);
-	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE | GVA_KNOWN, .gpa = LAPIC + 0x1c, .gva = LAPIC + 0x1c,
+	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = MMU_WRITE | GVA_KNOWN,
+	     .gpa = LAPIC + 0x1c, .gva = LAPIC + 0x1c,
 	     .vectoring = EXCEPTION(VECTOR_UD));
 	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_GP), 0x33);
 	finish();
@@ -326,7 +321,7 @@ static void delivery_to_a_known_device_page(void **state)
 	at_mode("ept", BENCH_PROT32, 0);
 	*bench_gpr(GPR_RBX) = LAPIC;
 	CODE("\x8b\x83\x80\0\0\0");
-	STEP(violation(READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
+	STEP(violation(MMU_READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
 	STEP(misconfig(LAPIC + LAPIC_TPR));
 	with_a_gate();
 	vmcs_put(VMCS_GUEST_RSP, LAPIC + 0x20);
@@ -342,11 +337,12 @@ static void nmi_blocking_by_iret(void **state)
 {
 	(void)state;
 	at_mode("ept", BENCH_LONG64, 0);
-	STEP(violation(READ | GVA_KNOWN | NMI_UNBLOCKED, BENCH_STACK));
+	STEP(violation(MMU_READ | GVA_KNOWN | VIOLATION_NMI_UNBLOCKED, BENCH_STACK));
 	assert_int_equal(bench.entry.interruptibility, BLOCKING_NMI);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, 0);
 	/* Not where an event was being delivered: the bit means nothing then. */
-	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = READ | GVA_KNOWN | NMI_UNBLOCKED, .gpa = BENCH_STACK,
+	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = MMU_READ | GVA_KNOWN | VIOLATION_NMI_UNBLOCKED,
+	     .gpa = BENCH_STACK,
 	     .gva = BENCH_STACK, .vectoring = EXCEPTION(VECTOR_UD));
 	assert_int_equal(bench.entry.interruptibility, 0);
 	finish();

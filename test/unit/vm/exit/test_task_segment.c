@@ -198,7 +198,7 @@ static void segments_half_loaded(void **state)
 	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_TS), 0xfff8);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR), 0xfff8);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS) & SEGMENT_UNUSABLE, SEGMENT_UNUSABLE);
-	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS) & BIT(16), 0);
+	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS) & SEGMENT_UNUSABLE, 0);
 	/* No trap of its own, and the state of the old task is where it belongs. */
 	assert_int_equal(get(BENCH_TSS + TSS_EIP), BENCH_CODE + 7);
 	finish();
