@@ -161,7 +161,8 @@ static void crtc_write(struct vga *v, uint8_t value)
 	if (index <= VGA_CRTC_OVERFLOW && (v->crtc[VGA_CRTC_RETRACE_END] & VGA_CRTC_PROTECT)) {
 		if (index != VGA_CRTC_OVERFLOW)
 			return;
-		value = (uint8_t)((v->crtc[index] & ~VGA_OVERFLOW_LINE_COMPARE8) | (value & VGA_OVERFLOW_LINE_COMPARE8));
+		value = (uint8_t)((v->crtc[index] & ~VGA_OVERFLOW_LINE_COMPARE8) |
+				  (value & VGA_OVERFLOW_LINE_COMPARE8));
 	}
 	v->crtc[index] = value;
 	v->changed = true;

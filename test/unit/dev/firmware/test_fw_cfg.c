@@ -89,11 +89,42 @@ static void test_debug_console(void **state)
 	assert_int_equal(pc->sent[pc->sent_count - 1], 'x');
 }
 
+static bool any_read(void *ctx, uint64_t gpa, void *to, size_t n)
+{
+	(void)ctx;
+	(void)gpa;
+	memset(to, 0, n);
+	return true;
+}
+
+static bool any_write(void *ctx, uint64_t gpa, const void *from, size_t n)
+{
+	(void)ctx;
+	(void)gpa;
+	(void)from;
+	(void)n;
+	return true;
+}
+
+/* GM1: whatever the owner says of the range. */
+static void test_memory_ends(void **state)
+{
+	const struct guest_memory all = { .read = any_read, .write = any_write };
+	uint64_t bytes = 0;
+
+	(void)state;
+	assert_true(guest_memory_read(&all, UINT64_MAX - 8, &bytes, 8));
+	assert_true(guest_memory_write(&all, UINT64_MAX - 8, &bytes, 8));
+	assert_false(guest_memory_read(&all, UINT64_MAX - 3, &bytes, 8));
+	assert_false(guest_memory_write(&all, UINT64_MAX - 3, &bytes, 8));
+}
+
 #define T(f) PC_TEST(f, setup)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(test_fw_cfg), T(test_files), T(test_debug_console) };
+	const struct CMUnitTest tests[] = { T(test_fw_cfg), T(test_files), T(test_debug_console),
+					    T(test_memory_ends) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
