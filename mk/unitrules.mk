@@ -23,8 +23,9 @@ $(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t),gcc)) $(eval $(call unit_
 -include $(patsubst %.o,%.d,$(sort $(ORACLE_ASAN_O) \
 	$(foreach c,gcc clang,$(foreach t,$(UNIT_TESTS),$(call unit_objects,$(t),$(c))))))
 
-# What each links, for script/rooms.py.
-$(BUILD)/unit-sources: $(MAKEFILE_LIST)
+# What each links, for script/rooms.py; anew each time, for new files are found by their names.
+.PHONY: $(BUILD)/unit-sources
+$(BUILD)/unit-sources:
 	@$(shell mkdir -p $(@D)):$(file >$@)$(foreach t,$(UNIT_TESTS),$(file >>$@,$(sort $(UNIT_$(t)_SRC))))
 
 .PHONY: unit
