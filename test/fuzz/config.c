@@ -15,7 +15,7 @@ static void again(const struct vm_config *c)
 	static struct vm_config back;
 	static char text[8192];
 	char error[300];
-	size_t n = config_print(c, &(struct config_files){ NULL, NULL, NULL, NULL }, text, sizeof(text));
+	size_t n = config_print(c, &(struct config_files){ .kernel = NULL }, text, sizeof(text));
 
 	if (n >= sizeof(text) || config_parse(text, n, &back, 1, error, sizeof(error)) != 1) {
 		fprintf(stderr, "what was printed is not read back (%s):\n%s", error, text);
