@@ -13,7 +13,7 @@
 static void again(const struct vm_config *c)
 {
 	static struct vm_config back;
-	static char text[8192];
+	static char text[1 << 16]; /* eight modules are 24 KB */
 	char error[300];
 	size_t n = config_print(c, &(struct config_files){ .kernel = NULL }, text, sizeof(text));
 
