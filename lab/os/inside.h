@@ -168,6 +168,8 @@ struct lab_os {
 	struct os_own own, other[OS_CPUS_MAX]; /* its, and those of the others */
 	struct gather gather;
 	struct lab_os_counters count;
+	uint64_t most;         /* bytes that were mapped when os_held_* were counted */
+	uint64_t entered;      /* leaves made since */
 	uint64_t tables;
 	struct lab_error *error;
 };
@@ -228,8 +230,11 @@ unsigned os_wanted_level(const struct lab_os *os, const struct vma *v, uint64_t 
 void os_collapse_some(struct lab_os *os);                                      /* lab/os/collapse.c */
 /* Would khugepaged make one page of the 2 MBytes whose last-level table is at gpa? pte: what is in it. */
 bool os_collapsible(const struct lab_os *os, uint64_t table, uint64_t pte[512]);
-/* Adds to os_held_* and os_small_* what the process has now (lab/os/sizes.c). */
-void os_count_sizes(const struct lab_os *os, const struct mm *mm, struct lab_os_counters *to);
+/* Mappings are about to go (lab/os/sizes.c). Are there as many as never before, os_held_* and os_small_* are counted: of
+ * all processes. Of many leaves, 1/64 more may go by uncounted, as counting looks at each. */
+void os_note_sizes(struct lab_os *os);
+/* The same at the end. */
+void os_sizes_at_most(const struct lab_os *os, struct lab_os_counters *to);
 struct mm *os_mm_new(struct lab_os *os);                                       /* lab/os/process.c */
 void os_mm_free(struct lab_os *os, struct mm *mm);
 bool os_fork(struct lab_os *os, uint32_t child);

@@ -11,6 +11,7 @@ bool os_munmap(struct lab_os *os, struct mm *mm, uint64_t start, uint64_t end)
 	first = vma_find(mm, start);
 	if (first == mm->vmas || mm->vma[first].start >= end)
 		return true;
+	os_note_sizes(os);
 	if (!vma_cut(mm, start) || !vma_cut(mm, end))
 		return lab_fail(os->error, "no memory");
 	first = vma_find(mm, start);
@@ -139,6 +140,8 @@ bool os_madvise(struct lab_os *os, struct mm *mm, uint64_t start, uint64_t end, 
 	struct change c = { .clear_flags = true };
 	unsigned first, last;
 
+	if (advice == LAB_ADVICE_DONTNEED)
+		os_note_sizes(os);
 	if (!span(os, mm, start, end, &first, &last))
 		return false;
 	for (unsigned i = first; i < last; i++) {

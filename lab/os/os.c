@@ -164,9 +164,7 @@ struct lab_os_counters lab_os_counters(const struct lab_os *os)
 	struct lab_os_counters c = os->count;
 
 	c.os_table_pages = os->tables;
-	for (uint32_t i = 0; i < os->processes; i++)
-		if (os->process[i])
-			os_count_sizes(os, os->process[i], &c);
+	os_sizes_at_most(os, &c);
 	return c;
 }
 
@@ -177,4 +175,5 @@ void lab_os_reset_counters(struct lab_os *os)
 		.os_pages_2m = os->count.os_pages_2m,
 		.os_pages_1g = os->count.os_pages_1g,
 	};
+	os->most = os->entered = 0;
 }

@@ -21,6 +21,13 @@ struct lab_os;
 	C(os_small_refused, "because no 2 MBytes of memory are free in one piece") \
 	C(os_small_waiting, "that khugepaged has not come to (guest.khugepaged, its period)")
 
+/* In pages of which size the processes lie when most is mapped, and why not in larger ones. */
+#define LAB_OS_HELD(C) \
+	C(os_held_4k, "4-KByte pages of all processes when most was mapped; the following say why not larger") \
+	LAB_OS_SMALL(C) \
+	C(os_held_2m, "2-MByte pages of all processes when most was mapped") \
+	C(os_held_1g, "1-GByte pages of all processes when most was mapped")
+
 /* What the OS counts; lab/sweep/result.h repeats it in the account. */
 #define LAB_OS_COUNTERS(C) \
 	C(os_faults, "page faults that the guest's kernel handled") \
@@ -43,10 +50,7 @@ struct lab_os;
 	C(os_pages_2m, "2-MByte pages mapped for users at the end") \
 	C(os_pages_1g, "1-GByte pages mapped for users at the end") \
 	C(os_table_pages, "pages that the guest's page tables take at the end") \
-	C(os_held_4k, "4-KByte pages of each process when it ended, or the run did; the following say why not larger") \
-	LAB_OS_SMALL(C) \
-	C(os_held_2m, "2-MByte pages of each process when it ended, or the run did") \
-	C(os_held_1g, "1-GByte pages of each process when it ended, or the run did")
+	LAB_OS_HELD(C)
 
 struct lab_os_counters {
 #define C(name, help) uint64_t name;
@@ -76,7 +80,8 @@ void lab_os_tick(struct lab_os *os);
 void lab_os_khugepaged(struct lab_os *os);
 
 struct lab_os_counters lab_os_counters(const struct lab_os *os);
-/* After LAB_MEASURE: what counts events starts anew; what counts a state (at the end) does not. */
+/* After LAB_MEASURE: what counts events starts anew; what counts a state (at the end, or when
+ * most is mapped) is of the states from now on. */
 void lab_os_reset_counters(struct lab_os *os);
 
 #endif

@@ -149,8 +149,8 @@ bool os_exec(struct lab_os *os)
 
 	if (!new)
 		return false;
+	os_note_sizes(os);
 	os->process[os->current] = new;
-	os_count_sizes(os, old, &os->count);
 	if (!empty(os, old))
 		return false;
 	os_load(os, new);
@@ -162,7 +162,7 @@ bool os_exit(struct lab_os *os)
 {
 	struct mm *mm = os_mm(os);
 
-	os_count_sizes(os, mm, &os->count);
+	os_note_sizes(os);
 	if (!empty(os, mm))
 		return false;
 	os_load(os, NULL);

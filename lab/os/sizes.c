@@ -1,5 +1,8 @@
-/* lab/os/sizes.c - in pages of which size a process lies, and why not in larger ones. */
+/* lab/os/sizes.c - in pages of which size the processes lie, and why not in larger ones: as it is when most of their
+ * memory is mapped. What a program frees before it ends counts with the rest. */
 #include "lab/os/inside.h"
+
+enum { FEW_LEAVES = 4096, NEAR = 64 };
 
 /* Why the pages of [base, base + 2 MBytes) that the VMA maps are small; table: the last-level table they lie in. */
 static uint64_t *reason(const struct lab_os *os, const struct vma *v, uint64_t base, uint64_t table,
@@ -52,8 +55,37 @@ static void count_vma(const struct lab_os *os, const struct mm *mm, const struct
 	}
 }
 
-void os_count_sizes(const struct lab_os *os, const struct mm *mm, struct lab_os_counters *to)
+static void count_all(const struct lab_os *os, struct lab_os_counters *to)
 {
-	for (unsigned i = 0; i < mm->vmas; i++)
-		count_vma(os, mm, &mm->vma[i], to);
+#define C(name, help) to->name = 0;
+	LAB_OS_HELD(C)
+#undef C
+	for (uint32_t i = 0; i < os->processes; i++)
+		for (unsigned v = 0; os->process[i] && v < os->process[i]->vmas; v++)
+			count_vma(os, os->process[i], &os->process[i]->vma[v], to);
+}
+
+static uint64_t mapped(const struct lab_os *os)
+{
+	return (os->count.os_pages_4k << 12) + (os->count.os_pages_2m << 21) + (os->count.os_pages_1g << 30);
+}
+
+void os_note_sizes(struct lab_os *os)
+{
+	uint64_t now = mapped(os), leaves = os->count.os_pages_4k + os->count.os_pages_2m + os->count.os_pages_1g;
+
+	if (!now || now < os->most)
+		return;
+	/* Counting looks at every leaf: where they are many, not for each that came since the last time. */
+	if (os->entered * 4 < leaves && (now == os->most || leaves > FEW_LEAVES) && now - os->most <= os->most / NEAR)
+		return;
+	count_all(os, &os->count);
+	os->most = now;
+	os->entered = 0;
+}
+
+void os_sizes_at_most(const struct lab_os *os, struct lab_os_counters *to)
+{
+	if (mapped(os) >= os->most)
+		count_all(os, to);
 }

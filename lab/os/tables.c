@@ -14,6 +14,8 @@ void os_count_leaf(struct lab_os *os, unsigned level, int by)
 	uint64_t *const count[] = { NULL, &os->count.os_pages_4k, &os->count.os_pages_2m, &os->count.os_pages_1g };
 
 	*count[level] += (uint64_t)(int64_t)by;
+	if (by > 0)
+		os->entered += (uint64_t)by;
 }
 
 uint64_t os_alloc(struct lab_os *os, unsigned level)

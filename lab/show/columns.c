@@ -27,7 +27,7 @@ static const struct column {
 	{ "table_pages", "table pages", "table_pages.guest+table_pages.host", NULL, NULL, 1,
 	  "pages that page tables take, in both dimensions" },
 	{ "large_share", "2M+1G %", "large_share", NULL, NULL, 1,
-	  "of the memory of the guest's processes, what lies in pages of 2M and 1G" },
+	  "of the memory of the guest's processes at its peak, what lies in pages of 2M and 1G" },
 	{ "references_a_walk", "refs/walk", "references_a_walk", NULL, NULL, 1, "references to page tables in a walk" },
 	{ "dram_per_access", "DRAM refs/access", "references_dram+data.dram", NULL, "accesses", 1,
 	  "references that memory answers, of walks and (machine.data_cache) of data, for one access" },

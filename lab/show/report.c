@@ -244,7 +244,7 @@ static void print_verdict(const struct lab_result *r, FILE *page)
 		100 * part(fmax(0, r->cycles_least - fixed), r->cycles_least), 100 * part(walks, r->cycles_most));
 	lab_result_unpriced(r, exits, fmax(0, r->cycles_priced - fixed - r->cycles_unpriced_data), out);
 	if (r->config.guest.pages > 12 && large < 50)
-		fprintf(out, "; only %.1f %% of the programs' memory lies in large pages (see above, why)", large);
+		fprintf(out, "; only %.1f %% of the programs' memory lay in large pages at its peak (see above, why)", large);
 	fputc('.', out);
 	fclose(out);
 	lab_wrapped(text, page);
@@ -268,7 +268,7 @@ static void print_memory(const struct lab_result *r, FILE *out)
 
 	if (all <= 0)
 		return;
-	fprintf(out, "\nMemory of the guest's processes, when they ended or the run did\n");
+	fprintf(out, "\nMemory of the guest's processes at its peak, when most of it was mapped\n");
 	memory_line(out, "in pages of 1G", os->os_held_1g, 30, all);
 	memory_line(out, "in pages of 2M", os->os_held_2m, 21, all);
 	memory_line(out, "in pages of 4K", os->os_held_4k, 12, all);

@@ -53,7 +53,7 @@ static bool say_guest(const struct lab_record *r, FILE *out)
 
 	if (!asks_for_large(r, "guest.pages") || !(large < 90) || !(small > 0))
 		return false;
-	fprintf(out, "%.3g %% of the guest's memory lies in 4K", 100 - large);
+	fprintf(out, "%.3g %% of the guest's memory lay in 4K at its peak", 100 - large);
 	say_reasons(r, small / (1 - large / 100), out);
 	return true;
 }

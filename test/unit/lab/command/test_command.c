@@ -177,7 +177,7 @@ static void test_small(void **state)
 	assert_int_equal(0, shell("\"$V\" lab sweep --guest-pages 2m --set hv.fragmentation=0.5 --workload "
 				  "grow:size=4M,ops=5K --vary guest.khugepaged_period=0,1K -o s.jsonl --html s.html "
 				  ">out 2>err"));
-	look("out", "guest.khugepaged_period=0: 100 % of the guest's memory lies in 4K:", true);
+	look("out", "guest.khugepaged_period=0: 100 % of the guest's memory lay in 4K at its peak:", true);
 	look("out", "that khugepaged", true);
 	look("out", "(hv.fragmentation=0.5)", true);
 	look("s.html", "that khugepaged", true);
@@ -192,8 +192,8 @@ static void test_small(void **state)
 	/* What is the same of several is said once. */
 	assert_int_equal(0, shell("\"$V\" lab sweep --guest-pages 2m --set guest.khugepaged_period=0 --vary "
 				  "mmu=native,ept,shadow --workload grow:size=4M,ops=5K -o same.jsonl >out 2>err"));
-	look("out", "native; ept; shadow: 100 % of the guest's memory lies in 4K:", true);
-	assert_int_equal(0, shell("[ $(grep -c \"the guest's memory lies\" out) = 1 ]"));
+	look("out", "native; ept; shadow: 100 % of the guest's memory lay in 4K at its peak:", true);
+	assert_int_equal(0, shell("[ $(grep -c \"the guest's memory lay\" out) = 1 ]"));
 }
 
 /* Lists are not wider than a page, and settings that are printed in more lines are read again as they were. */

@@ -10,7 +10,7 @@ bool alive[PROCESSES];
 int64_t holds[PROCESSES][PAGES];
 uint64_t accesses;
 static struct lab_config config;
-static uint64_t next_tag;
+static uint64_t next_tag, most_mapped;
 
 uint64_t rnd(void)
 {
@@ -43,9 +43,24 @@ void start_on(unsigned cpus, unsigned levels, bool pcid, bool pti, unsigned page
 	os = lab_os_new(cpu, &config, implicit, &error);
 	if (!os)
 		fail_msg("%s", error.text);
+	most_mapped = 0;
 	memset(alive, 0, sizeof(alive));
 	memset(holds, 0, sizeof(holds));
 	alive[0] = true;
+}
+
+/* Memory goes away in calls only, so it is most before one, or now. Of more than 4096 leaves 1/64 may lack. */
+static void look_at_most(void)
+{
+	struct lab_os_counters c = lab_os_counters(os);
+	uint64_t now = (c.os_pages_4k << 12) + (c.os_pages_2m << 21) + (c.os_pages_1g << 30);
+	uint64_t held = (c.os_held_4k << 12) + (c.os_held_2m << 21) + (c.os_held_1g << 30);
+
+	most_mapped = now > most_mapped ? now : most_mapped;
+	assert_in_range(held, most_mapped - (most_mapped > 4096ull << 12 ? most_mapped / 64 : 0), most_mapped);
+	assert_int_equal(c.os_small_file + c.os_small_stack + c.os_small_advice + c.os_small_off + c.os_small_edge +
+				 c.os_small_shared + c.os_small_refused + c.os_small_waiting,
+			 c.os_held_4k);
 }
 
 void audit(void)
@@ -58,8 +73,10 @@ void audit(void)
 
 void call(struct lab_call c)
 {
+	look_at_most();
 	if (!lab_os_call(os, &c, &error))
 		fail_msg("call %u: %s", c.kind, error.text);
+	look_at_most();
 	cpu_check(cpu);
 }
 

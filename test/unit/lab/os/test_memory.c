@@ -173,6 +173,61 @@ static void test_sizes(void **state)
 	lab_os_delete(os);
 }
 
+/* What is freed before the end counts as it lay when it was there, however it goes; what is less, later, does not. */
+static void test_sizes_at_most(void **state)
+{
+	static const struct lab_call goes[] = {
+		{ .kind = LAB_MUNMAP, .addr = ARENA, .length = 4 << 21 },
+		{ .kind = LAB_MADVISE, .addr = ARENA, .length = 4 << 21, .prot = LAB_ADVICE_DONTNEED },
+		{ .kind = LAB_MMAP, .addr = ARENA, .length = 4 << 21, .prot = 3, .flags = LAB_MAP_STACK },
+		{ .kind = LAB_MREMAP, .addr = ARENA, .length = 4 << 21, .to = ARENA, .to_length = 4096 },
+		{ .kind = LAB_EXEC },
+	};
+
+	(void)state;
+	random_state = 12;
+	for (unsigned i = 0; i < sizeof(goes) / sizeof(goes[0]); i++) {
+		start(4, true, false, 21, 0, false);
+		call((struct lab_call){ .kind = LAB_MMAP, .addr = ARENA - 4096, .length = 4096 + (4 << 21), .prot = 3 });
+		for (uint64_t va = ARENA - 4096; va < ARENA + (4 << 21); va += 4096)
+			frame_of(va, true);
+		call(goes[i]);
+		call((struct lab_call){ .kind = LAB_MMAP, .addr = ARENA + (8 << 21), .length = 4096, .prot = 3 });
+		frame_of(ARENA + (8 << 21), true);
+		call((struct lab_call){ .kind = LAB_EXIT });
+		assert_int_equal(lab_os_counters(os).os_held_2m, 4);
+		assert_int_equal(lab_os_counters(os).os_held_4k, 1);
+		assert_int_equal(lab_os_counters(os).os_small_edge, 1);
+		/* After LAB_MEASURE, only what is mapped from then on. */
+		lab_os_reset_counters(os);
+		assert_int_equal(lab_os_counters(os).os_held_2m + lab_os_counters(os).os_held_4k, 0);
+		lab_os_delete(os);
+	}
+}
+
+/* Of many leaves not each that came is a reason to count all again; but 1/64 is not missed. */
+static void test_sizes_of_many(void **state)
+{
+	enum { LEAVES = 8192, MORE = LEAVES / 64 + 2 };
+	struct lab_os_counters c;
+
+	(void)state;
+	random_state = 13;
+	start(4, true, false, 12, 0, false);
+	call((struct lab_call){ .kind = LAB_MMAP, .addr = ARENA, .length = 4096ull * (LEAVES + MORE), .prot = 3 });
+	call((struct lab_call){ .kind = LAB_MMAP, .addr = ARENA - 8192, .length = 4096, .prot = 3 });
+	frame_of(ARENA - 8192, true);
+	for (uint64_t i = 0; i < LEAVES; i++)
+		frame_of(ARENA + 4096 * i, true);
+	call((struct lab_call){ .kind = LAB_MUNMAP, .addr = ARENA - 8192, .length = 4096 });
+	for (uint64_t i = LEAVES; i < LEAVES + MORE; i++)
+		frame_of(ARENA + 4096 * i, true);
+	call((struct lab_call){ .kind = LAB_EXEC });
+	c = lab_os_counters(os);
+	assert_int_equal(c.os_held_4k, LEAVES + MORE);
+	lab_os_delete(os);
+}
+
 /* A read of one page of a file maps the 15 others of its window, accessed: a shadow table can have them at once. */
 static void test_fault_around(void **state)
 {
@@ -309,7 +364,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copy_on_write), cmocka_unit_test(test_large_pages),
 		cmocka_unit_test(test_collapse), cmocka_unit_test(test_fault_around),
-		cmocka_unit_test(test_collapse_refused), cmocka_unit_test(test_sizes), cmocka_unit_test(test_flushes),
+		cmocka_unit_test(test_collapse_refused), cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_sizes_at_most), cmocka_unit_test(test_sizes_of_many), cmocka_unit_test(test_flushes),
 		cmocka_unit_test(test_address_space_numbers), cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_regions),
 	};
