@@ -7,6 +7,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "lab/command/files.h"
 #include "lab/lab.h"
 #include "lab/sweep/results.h"
 #include "lab/show/view.h"
@@ -45,6 +46,22 @@ static bool parse(struct args *a, int argc, char **argv, struct lab_error *error
 		return lab_fail(error, "vellum lab %s needs results files, those that vellum lab sweep writes",
 				argv[0]);
 	return !a->merge || a->out || lab_fail(error, "vellum lab merge needs -o FILE, where the joined results go");
+}
+
+/* What is joined may take the place of one of its parts; nothing else may. */
+static bool files_good(const struct args *a, struct lab_error *error)
+{
+	struct lab_files files = { 0 };
+	bool ok;
+
+	lab_files_add_output(&files, &a->output);
+	lab_files_add(&files, "-o", a->out, LAB_FILE_READ);
+	for (unsigned i = 0; i < a->files; i++)
+		lab_files_add(&files, "a results file", a->file[i], LAB_FILE_READ);
+	ok = lab_files_good(&files, error);
+	lab_files_free(&files);
+	return ok && (!a->out || output_possible(a->out) ||
+		      lab_fail(error, "cannot write %s: %s", a->out, strerror(errno)));
 }
 
 static unsigned shared(const struct lab_results *a, const struct lab_results *b)
@@ -173,7 +190,7 @@ static int go(struct args *a, struct lab_results *results, struct lab_error *err
 		lab_columns_help(stdout);
 		return 0;
 	}
-	if (!read_all(a, results, error))
+	if (!files_good(a, error) || !read_all(a, results, error))
 		return 2;
 	if (!results->count) {
 		lab_fail(error, "there are no results in %s%s", a->file[0], a->files > 1 ? " and the others" : "");

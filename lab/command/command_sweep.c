@@ -5,6 +5,7 @@
 #include "lab/sweep/jobs.h"
 #include "lab/lab.h"
 #include "lab/sweep/pool.h"
+#include "lab/command/files.h"
 #include "lab/command/sweep_run.h"
 #include "lab/wrap.h"
 
@@ -42,14 +43,22 @@ struct args {
 
 /* ---- the command line ---- */
 
-static bool number(const char *text, unsigned least, unsigned *out)
+enum { NUMBERS_MOST = 1000000 };
+
+static bool number(const char *text, unsigned least, unsigned most, unsigned *out)
 {
 	uint64_t v;
 
-	if (!text || !lab_parse_count(text, &v) || v < least || v > 1000000)
+	if (!text || !lab_parse_count(text, &v) || v < least || v > most)
 		return false;
 	*out = (unsigned)v;
 	return true;
+}
+
+static bool number_of(const char *option, const char *text, unsigned most, unsigned *out, struct lab_error *error)
+{
+	return number(text, 1, most, out) ||
+	       lab_fail(error, "%s takes a number from 1 to %u, not '%s'", option, most, text);
 }
 
 static bool cells_range(struct args *a, const char *text)
@@ -60,7 +69,8 @@ static bool cells_range(struct args *a, const char *text)
 	if (!text || (size_t)(dash ? dash - text : (long)strlen(text)) >= sizeof(left))
 		return false;
 	snprintf(left, sizeof(left), "%.*s", (int)(dash ? dash - text : (long)strlen(text)), text);
-	return number(left, 1, &a->first) && number(dash ? dash + 1 : left, a->first, &a->last);
+	return number(left, 1, NUMBERS_MOST, &a->first) &&
+	       number(dash ? dash + 1 : left, a->first, NUMBERS_MOST, &a->last);
 }
 
 /* Options that take a value and are the sweep's own. false without an error: no such option. */
@@ -86,14 +96,11 @@ static bool own_option(struct args *a, int *at, struct lab_error *error)
 		return cells_range(a, value) ||
 		       lab_fail(error, "--cells takes A-B, cells of the sweep counted from 1, not '%s'", value);
 	if (!strcmp(option, "--jobs"))
-		return number(value, 1, &a->jobs) ||
-		       lab_fail(error, "--jobs takes a number from 1 on, not '%s'", value);
+		return number_of(option, value, NUMBERS_MOST, &a->jobs, error);
 	if (!strcmp(option, "--array"))
-		return number(value, 1, &a->array) ||
-		       lab_fail(error, "--array takes a number from 1 on, not '%s'", value);
+		return number_of(option, value, LAB_JOBS_ARRAY_MOST, &a->array, error);
 	if (!strcmp(option, "--chunk"))
-		return number(value, 1, &a->chunk) ||
-		       lab_fail(error, "--chunk takes a number from 1 on, not '%s'", value);
+		return number_of(option, value, NUMBERS_MOST, &a->chunk, error);
 	*(!strcmp(option, "-o") ? &a->file : &a->jobs_for) = value;
 	return true;
 }
@@ -221,6 +228,24 @@ static bool some_can_be(const struct lab_sweep *sweep, struct lab_error *error)
 			sweep->cells ? sweep->cell[0].why : "there are none");
 }
 
+/* Before anything runs: what is written takes no other's place. */
+static bool files_good(const struct args *a, struct lab_error *error)
+{
+	struct lab_files files = { 0 };
+	bool ok;
+
+	lab_files_add_output(&files, &a->output);
+	lab_files_add(&files, "-o (the results)", a->file, LAB_FILE_KEPT);
+	for (unsigned i = 0; i < a->bases; i++)
+		lab_files_add_config(&files, a->argc, a->argv, a->base[i]);
+	for (unsigned i = 0; i < a->sweep.cells; i++)
+		if (!a->sweep.cell[i].why)
+			lab_files_add_trace(&files, &a->sweep.cell[i].config);
+	ok = lab_files_good(&files, error);
+	lab_files_free(&files);
+	return ok;
+}
+
 static int go(struct args *a, struct lab_error *error)
 {
 	struct lab_jobs jobs;
@@ -244,6 +269,8 @@ static int go(struct args *a, struct lab_error *error)
 		return 0;
 	}
 	if (!some_can_be(&a->sweep, error))
+		return 2;
+	if (!a->jobs_for && !files_good(a, error))
 		return 2;
 	if (!a->jobs_for)
 		return lab_sweep_run(

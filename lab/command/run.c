@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lab/command/files.h"
 #include "lab/lab.h"
 #include "lab/sweep/results.h"
 #include "lab/show/view.h"
@@ -19,11 +20,6 @@ static void progress(void *ctx, uint64_t done, uint64_t all)
 		fprintf(stderr, "\r%llu million accesses", (unsigned long long)done / 1000000);
 	fflush(stderr);
 }
-
-/* Where the account goes besides the terminal: files, or - for the standard output, which then shows nothing else. */
-struct outputs {
-	const char *json, *csv, *html;
-};
 
 static int usage(void)
 {
@@ -62,7 +58,7 @@ static bool write_json(const struct lab_result *result, const char *path, struct
 }
 
 /* CSV and HTML are those of a sweep that consists of this run. */
-static bool write_view(const struct lab_result *result, const struct outputs *to, struct lab_error *error)
+static bool write_view(const struct lab_result *result, const struct lab_output *to, struct lab_error *error)
 {
 	const struct lab_output output = { .csv = to->csv, .html = to->html, .no_table = true };
 	struct lab_identities identities = { 0 };
@@ -91,7 +87,7 @@ static bool write_view(const struct lab_result *result, const struct outputs *to
 	return ok;
 }
 
-static bool write_all(const struct lab_result *result, const struct outputs *to, struct lab_error *error)
+static bool write_all(const struct lab_result *result, const struct lab_output *to, struct lab_error *error)
 {
 	if (!is_standard(to->json) && !is_standard(to->csv) && !is_standard(to->html)) {
 		lab_result_print(result, stdout);
@@ -104,7 +100,7 @@ static bool write_all(const struct lab_result *result, const struct outputs *to,
 
 /* ---- the command ---- */
 
-static int run(const struct lab_config *config, const struct outputs *to)
+static int run(const struct lab_config *config, const struct lab_output *to)
 {
 	static struct lab_result result;
 	struct lab_error error = { "" };
@@ -122,7 +118,7 @@ static int run(const struct lab_config *config, const struct outputs *to)
 }
 
 /* As lab_option(), for the options of this command that take a file. */
-static bool output_option(struct outputs *to, int argc, char **argv, int *at, struct lab_error *error)
+static bool output_option(struct lab_output *to, int argc, char **argv, int *at, struct lab_error *error)
 {
 	const struct {
 		const char *name, **where;
@@ -135,28 +131,42 @@ static bool output_option(struct outputs *to, int argc, char **argv, int *at, st
 			return lab_fail(error, "%s needs a file, or - for the standard output", argv[*at]);
 		*options[i].where = argv[*at + 1];
 		*at += 2;
-		if (is_standard(to->json) + is_standard(to->csv) + is_standard(to->html) > 1)
-			return lab_fail(error, "only one of --json, --csv and --html can be -, the standard output");
 		return true;
 	}
 	return false;
+}
+
+static int run_or_refuse(const struct lab_config *config, const struct lab_output *to, struct lab_files *files)
+{
+	struct lab_error error = { "" };
+	bool ok;
+
+	lab_files_add_output(files, to);
+	lab_files_add_trace(files, config);
+	ok = lab_files_good(files, &error);
+	lab_files_free(files);
+	return ok ? run(config, to) : failed(&error);
 }
 
 int lab_command_run(int argc, char **argv)
 {
 	struct lab_config config;
 	struct lab_error error = { "" };
-	struct outputs to = { 0 };
+	struct lab_output to = { 0 };
+	struct lab_files files = { 0 };
 	bool settings = false;
 
 	lab_config_init(&config);
 	for (int at = 1; at < argc;) {
+		lab_files_add_config(&files, argc, argv, at);
 		if (lab_option(&config, argc, argv, &at, &error))
 			continue;
 		if (!error.text[0] && output_option(&to, argc, argv, &at, &error))
 			continue;
-		if (!error.text[0] && (!strcmp(argv[at], "--help") || !strcmp(argv[at], "-h")))
+		if (!error.text[0] && (!strcmp(argv[at], "--help") || !strcmp(argv[at], "-h"))) {
+			lab_files_free(&files);
 			return usage();
+		}
 		if (!error.text[0] && !strcmp(argv[at], "--settings"))
 			settings = true;
 		else if (!error.text[0] && argv[at][0] == '-')
@@ -164,12 +174,15 @@ int lab_command_run(int argc, char **argv)
 				 argv[at]);
 		else if (!error.text[0])
 			lab_config_set(&config, "workload", argv[at], &error);
-		if (error.text[0])
+		if (error.text[0]) {
+			lab_files_free(&files);
 			return failed(&error);
+		}
 		at++;
 	}
 	if (!settings)
-		return run(&config, &to);
+		return run_or_refuse(&config, &to, &files);
+	lab_files_free(&files);
 	lab_config_write(&config, "", true, stdout);
 	return 0;
 }

@@ -54,22 +54,40 @@ static bool identity(struct lab_identities *known, const char *file, uint64_t *o
 	return true;
 }
 
+char *lab_cell_trace(const struct lab_config *config)
+{
+	const char *path = config->workload + 6, *skip;
+	char *copy;
+
+	if (strncmp(config->workload, "trace:", 6))
+		return NULL;
+	skip = strstr(path, ",skip=");
+	copy = strndup(path, skip ? (size_t)(skip - path) : strlen(path));
+	if (!copy)
+		abort();
+	return copy;
+}
+
 bool lab_cell_key(const struct lab_config *config, struct lab_identities *identities, char key[LAB_KEY_SIZE],
 		  struct lab_error *error)
 {
 	uint64_t sum = HASH_BEGIN, trace = 0;
-	bool is_trace = !strncmp(config->workload, "trace:", 6);
+	char *path = lab_cell_trace(config);
+	const char *rest = path ? config->workload + 6 + strlen(path) : NULL; /* ",skip=N", or "" */
 
-	if (is_trace && !identity(identities, config->workload + 6, &trace, error))
+	if (path && !identity(identities, path, &trace, error)) {
+		free(path);
 		return false;
+	}
+	free(path);
 	for (unsigned i = 0; lab_config_key(i); i++) {
 		char *value = lab_config_get(config, lab_config_key(i));
 
 		if (!value)
 			abort();
 		sum = hash(sum, lab_config_key(i), strlen(lab_config_key(i)) + 1);
-		if (is_trace && !strcmp(lab_config_key(i), "workload"))
-			sum = hash(sum, &trace, sizeof(trace));
+		if (rest && !strcmp(lab_config_key(i), "workload"))
+			sum = hash(hash(sum, &trace, sizeof(trace)), rest, strlen(rest));
 		else
 			sum = hash(sum, value, strlen(value) + 1);
 		free(value);

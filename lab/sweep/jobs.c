@@ -3,6 +3,7 @@
 #include "lab/sweep/jobs.h"
 #include "tool/base/output.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -13,28 +14,73 @@
 
 enum { SLURM_ARRAY_SIZE = 1001 }; /* Slurm's MaxArraySize unless its administrator says otherwise */
 
+/* The value of the line "MaxArraySize = VALUE", cut out of it; NULL: it is another line. */
+static char *value_of(char *line)
+{
+	static const char key[] = "MaxArraySize";
+	char *at = line + sizeof(key) - 1, *end = line + strlen(line);
+
+	if (strncmp(line, key, sizeof(key) - 1))
+		return NULL;
+	at += strspn(at, " \t");
+	if (*at++ != '=')
+		return NULL;
+	at += strspn(at, " \t");
+	while (end > at && isspace((unsigned char)end[-1]))
+		*--end = '\0';
+	return at;
+}
+
+/* Whole digits, and no more than Slurm can have. */
+static bool array_size(const char *text, unsigned *most)
+{
+	unsigned long long v;
+
+	if (!*text || text[strspn(text, "0123456789")])
+		return false;
+	errno = 0;
+	v = strtoull(text, NULL, 10);
+	*most = (unsigned)v;
+	return !errno && v <= LAB_JOBS_ARRAY_MOST;
+}
+
 /* Slurm's MaxArraySize; indices go from 0 to it - 1. Where Slurm is at hand, it is asked. 0: there are no arrays.
- * false: it does not say. */
-static bool asked(unsigned *most)
+ * *said: it says one. false: what it says is none. */
+static bool asked(unsigned *most, bool *said, struct lab_error *error)
 {
 	FILE *f = popen("scontrol show config 2>/dev/null", "r");
-	bool said = false;
 	char line[256];
+	bool ok = true;
 
-	while (f && fgets(line, sizeof(line), f))
-		said |= sscanf(line, "MaxArraySize = %u", most) == 1;
+	*said = false;
+	while (f && ok && fgets(line, sizeof(line), f)) {
+		const char *value = value_of(line);
+
+		if (!value)
+			continue;
+		*said = true;
+		ok = array_size(value, most) ||
+		     lab_fail(error,
+			      "Slurm's scontrol says MaxArraySize = '%s', which is no number from 0 to %u: --array N says "
+			      "how many tasks an array may have",
+			      value, (unsigned)LAB_JOBS_ARRAY_MOST);
+	}
 	if (f)
 		pclose(f);
-	return said;
+	return ok;
 }
 
 /* Tasks that an array may have. */
 static bool array_most(const struct lab_jobs *jobs, unsigned *most, struct lab_error *error)
 {
+	bool said;
+
 	*most = jobs->array;
 	if (*most)
 		return true;
-	if (!asked(most)) {
+	if (!asked(most, &said, error))
+		return false;
+	if (!said) {
 		*most = SLURM_ARRAY_SIZE;
 		fprintf(stderr,
 			"vellum: note: no Slurm here says its MaxArraySize; %u is taken, which it is by default "

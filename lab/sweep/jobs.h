@@ -6,6 +6,8 @@
 
 #include "lab/error.h"
 
+enum { LAB_JOBS_ARRAY_MOST = 4000001 }; /* slurm.conf(5): MaxArraySize may not exceed it */
+
 struct lab_jobs {
 	const char *kind;     /* "parallel" or "slurm" */
 	const char *file;     /* the results file that all will be joined in */

@@ -53,6 +53,8 @@ struct lab_identities {
 };
 bool lab_cell_key(const struct lab_config *config, struct lab_identities *identities, char key[LAB_KEY_SIZE],
 		  struct lab_error *error);
+/* The file of the trace that is run; NULL: none is. The caller frees. */
+char *lab_cell_trace(const struct lab_config *config);
 void lab_identities_free(struct lab_identities *identities);
 /* FNV-1a of a file's content. */
 bool lab_hash_file(const char *file, uint64_t *hash, struct lab_error *error);

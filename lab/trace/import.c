@@ -10,9 +10,11 @@
 #include "lab/lab.h"
 #include "tool/base/output.h"
 
-static const char usage[] = "usage: vellum lab import [--format lackey|champsim] [--level N] -o TRACE [FILE]\n"
+static const char usage[] = "usage: vellum lab import [--format lackey|champsim] [--level N] [--force] -o TRACE "
+			    "[FILE]\n"
 			    "  FILE is the text of valgrind --tool=lackey --trace-mem=yes, or a ChampSim trace;\n"
 			    "  compressed by gzip, xz or zstd, or not; without FILE, the standard input.\n"
+			    "  --force: a file of that name that is there is replaced.\n"
 			    "  --level: of zstd, 1 to 19 (default 3).";
 
 typedef bool import_function(FILE *in, const char *name, struct lab_writer *w, struct lab_error *error);
@@ -20,6 +22,7 @@ typedef bool import_function(FILE *in, const char *name, struct lab_writer *w, s
 struct job {
 	const char *format, *output, *input;
 	int level;
+	bool force;
 	FILE *in;
 	pid_t unpacker;
 	FILE *out;
@@ -127,10 +130,6 @@ static bool convert(struct job *job, struct lab_error *error)
 
 	if (!import)
 		return false;
-	if (output_same(job->input, job->output))
-		return lab_fail(error,
-				"%s: the trace would take the place of what it is made from: name another file by -o",
-				job->output);
 	out = output_begin(job->output);
 	if (!out)
 		return lab_fail(error, "%s: cannot be written: %s", job->output, strerror(errno));
@@ -153,6 +152,19 @@ static bool finish_output(struct job *job, bool whole, struct lab_error *error)
 	return output_end(job->out) || lab_fail(error, "%s: writing failed: %s", job->output, strerror(errno));
 }
 
+/* Before anything is read. */
+static bool place_free(const struct job *job, struct lab_error *error)
+{
+	if (job->input && output_same(job->input, job->output))
+		return lab_fail(error,
+				"%s: the trace would take the place of what it is made from: name another file by -o",
+				job->output);
+	if (!job->force && lab_trace_taken(job->output, error))
+		return false;
+	return output_possible(job->output) ||
+	       lab_fail(error, "%s: cannot be written: %s", job->output, strerror(errno));
+}
+
 static bool parse(struct job *job, int argc, char **argv, struct lab_error *error)
 {
 	for (int i = 1; i < argc; i++) {
@@ -167,6 +179,8 @@ static bool parse(struct job *job, int argc, char **argv, struct lab_error *erro
 				*value = argv[++i];
 			else
 				job->level = atoi(argv[++i]);
+		} else if (!strcmp(argv[i], "--force")) {
+			job->force = true;
 		} else if (argv[i][0] == '-' && argv[i][1]) {
 			return lab_fail(error, "%s is no option of import\n%s", argv[i], usage);
 		} else if (strcmp(argv[i], "-")) {
@@ -188,7 +202,7 @@ int lab_command_import(int argc, char **argv)
 		puts(usage);
 		return 0;
 	}
-	ok = parse(&job, argc, argv, &error) && open_input(&job, &error);
+	ok = parse(&job, argc, argv, &error) && place_free(&job, &error) && open_input(&job, &error);
 
 	if (ok) {
 		ok = convert(&job, &error);

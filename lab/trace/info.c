@@ -117,6 +117,19 @@ static void print(const char *path, struct lab_source *s, const struct info *inf
 		printf("%-24s %16.3f\n", "bytes an access", (double)lab_trace_bytes(s) / (double)t->accesses);
 }
 
+static bool one_argument(int argc, char **argv, struct lab_error *error)
+{
+	static const char how[] = "vellum lab trace-info FILE";
+
+	for (int i = 1; i < argc; i++)
+		if (argv[i][0] == '-' && argv[i][1])
+			return lab_fail(error, "trace-info has no option '%s': %s (a file of that name is ./%s)",
+					argv[i], how, argv[i]);
+	if (argc == 1)
+		return lab_fail(error, "trace-info needs a trace: %s", how);
+	return argc == 2 || lab_fail(error, "trace-info takes one trace, and '%s' is one too many: %s", argv[2], how);
+}
+
 int lab_command_trace_info(int argc, char **argv)
 {
 	struct info info = { .last_code = UINT64_MAX, .last_data = UINT64_MAX };
@@ -131,9 +144,7 @@ int lab_command_trace_info(int argc, char **argv)
 		free(b);
 		return 0;
 	}
-	if (argc != 2)
-		lab_fail(&error, "usage: vellum lab trace-info FILE");
-	s = argc == 2 ? lab_trace_open(argv[1], &error) : NULL;
+	s = one_argument(argc, argv, &error) ? lab_trace_open(argv[1], &error) : NULL;
 	if (s && b) {
 		while (lab_source_next(s, b))
 			if (!look_at(&info, b)) {

@@ -132,14 +132,22 @@ static bool make_ring(struct recording *r, struct lab_error *error)
 	return true;
 }
 
-static bool open_output(struct recording *r, struct lab_error *error)
+bool lab_trace_taken(const char *path, struct lab_error *error)
 {
 	struct stat info;
+
+	if (stat(path, &info) || !S_ISREG(info.st_mode) || !info.st_size)
+		return false;
+	lab_fail(error, "%s is there already: name another file by -o, or replace it by --force", path);
+	return true;
+}
+
+static bool open_output(struct recording *r, struct lab_error *error)
+{
 	char *notes;
 
-	if (!r->force && !stat(r->output, &info) && S_ISREG(info.st_mode) && info.st_size)
-		return lab_fail(error, "%s is there already: name another file by -o, or replace it by --force",
-				r->output);
+	if (!r->force && lab_trace_taken(r->output, error))
+		return false;
 	r->out = output_begin(r->output);
 	if (!r->out)
 		return lab_fail(error, "%s: cannot be written: %s", r->output, strerror(errno));

@@ -63,4 +63,7 @@ void lab_totals_add(struct lab_trace_totals *t, const struct lab_event *e, const
 /* The names of calls, as the commands print them. */
 extern const char *const lab_call_name[LAB_CALLS];
 
+/* For a command that makes a trace: would it take the place of a file with something in it? Then error says so. */
+bool lab_trace_taken(const char *path, struct lab_error *error);
+
 #endif

@@ -13,7 +13,7 @@ refused() {
 	shift 2
 	"$vellum" lab "$@" >"$work/out" 2>"$work/error"
 	check "$what is refused" [ $? = 2 ]
-	check "$what: '$sentence' in $(cat "$work/error")" grep -qF "$sentence" "$work/error"
+	check "$what: '$sentence' in $(cat "$work/error")" grep -qF -- "$sentence" "$work/error"
 	check "$what: one line" [ "$(wc -l <"$work/error")" = 1 ]
 }
 
@@ -135,11 +135,56 @@ check "a sweep and what it has become" eval \
 refused "a merge with no results" 'it is not a result of vellum lab sweep' merge "$work/one.jsonl" "$0" -o "$work/none"
 check "nothing is written" [ ! -e "$work/none" ]
 
+# ---- outputs that are an input, or each other: before anything runs
+cp "$work/one.jsonl" "$work/kept"
+apart='are the same file'
+refused "a CSV over the results" "--csv and -o (the results) $apart" \
+	sweep --vary mmu=ept --workload $small -o "$work/one.jsonl" --csv "$work/./one.jsonl"
+refused "a page over the results" "--html and a results file $apart" \
+	report "$work/one.jsonl" --html "$work/one.jsonl"
+ln -s one.jsonl "$work/link"
+refused "a page over them by a link" "--html and a results file $apart" \
+	report "$work/one.jsonl" --html "$work/link"
+refused "a CSV over a part" "--csv and a results file $apart" \
+	merge "$work/one.jsonl" -o "$work/none" --csv "$work/one.jsonl"
+refused "a CSV over what is joined" "--csv and -o $apart" merge "$work/one.jsonl" -o "$work/none" --csv "$work/none"
+refused "one file for two" "--csv and --html $apart, $work/none, and one would be lost: name another for --csv" \
+	sweep --vary mmu=ept --workload $small -o "$work/none.jsonl" --html "$work/none" --csv "$work/none"
+refused "two on the standard output" 'only one of --json, --csv and --html can be -' \
+	report "$work/one.jsonl" --html - --csv -
+printf 'hv.mmu = ept\n' >"$work/settings"
+refused "results over the settings" "-o (the results) and --config $apart" \
+	sweep --config "$work/settings" --vary pages=4k,2m --workload $small -o "$work/settings"
+refused "an account over the settings" "--json and --config $apart" \
+	run --config "$work/settings" --json "$work/settings" $small
+for command in "run $small" "sweep --vary mmu=ept --workload $small -o $work/none.jsonl" "report $work/one.jsonl"; do
+	refused "a page nowhere, $command" 'cannot write /nowhere/x: No such file or directory' \
+		$command --html /nowhere/x
+done
+refused "a merge nowhere" 'cannot write /nowhere/x: No such file' merge "$work/one.jsonl" -o /nowhere/x
+check "nothing is lost" cmp -s "$work/one.jsonl" "$work/kept"
+check "nor the settings" [ "$(cat "$work/settings")" = 'hv.mmu = ept' ]
+check "nothing was begun" [ ! -e "$work/none" ] && check "nor any results" [ ! -e "$work/none.jsonl" ]
+check "what keeps nothing may be named twice" "$vellum" lab report "$work/one.jsonl" --csv - \
+	--html /dev/null --json /dev/null >/dev/null 2>&1
+
 # ---- a warm-up that leaves nothing
 refused "a long warm-up" 'the warm-up of 1048576 accesses leaves nothing to account for: the workload has 10035' \
 	run --set warmup=1M $small
 printf 'I  04000890,3\n L 1ffeffe7e,8\n' >"$work/lackey"
 "$vellum" lab import --format lackey -o "$work/short.vtrace" "$work/lackey" 2>/dev/null
+refused "an account over the trace" "--json and the trace $apart" \
+	run --json "$work/short.vtrace" "trace:$work/short.vtrace"
+check "... of which a part is run" "$vellum" lab sweep --quiet --vary seed=1,2 \
+	--workload "trace:$work/short.vtrace,skip=1" -o "$work/skip.jsonl"
+refused "results over it" "-o (the results) and the trace $apart" \
+	sweep --vary seed=1,2 --workload "trace:$work/short.vtrace,skip=1" -o "$work/short.vtrace"
+check "the trace is what it was" "$vellum" lab trace-info "$work/short.vtrace" >/dev/null
+refused "an import over a trace" 'is there already: name another file by -o, or replace it by --force' \
+	import -o "$work/short.vtrace" "$work/lackey"
+refused "no trace" 'trace-info needs a trace: vellum lab trace-info FILE' trace-info
+refused "two traces" "trace-info takes one trace, and 'two' is one too many" trace-info "$work/short.vtrace" two
+refused "an option of trace-info" "trace-info has no option '-x'" trace-info -x
 refused "a warm-up longer than the trace" 'leaves nothing to account for: the workload has 2' \
 	run --set warmup=10 "trace:$work/short.vtrace"
 "$vellum" lab sweep --quiet --vary warmup=0,1M --workload $small -o "$work/warm.jsonl" 2>"$work/error"

@@ -89,6 +89,29 @@ check "all that the threads wrote" [ "$(count "$work/threads.vtrace" writes)" -g
 check "threads are one process" [ "$(count "$work/threads.vtrace" processes)" = 1 ]
 check "and are switched between" [ "$(count "$work/threads.vtrace" switch)" -gt 4 ]
 
+# A program that frees its memory before it ends: it lay in 2M pages all the same.
+cat >"$work/frees.c" <<'PROGRAM'
+#include <stdlib.h>
+int main(void)
+{
+	volatile char *p = malloc(32 << 20);
+
+	for (long i = 0; i < 32 << 20; i += 4096)
+		p[i] = 1;
+	free((void *)p);
+	return 0;
+}
+PROGRAM
+gcc -O1 -o "$work/frees" "$work/frees.c"
+"$vellum" lab record --quiet -o "$work/frees.vtrace" "$work/frees"
+for pages in 2m 4k; do
+	"$vellum" lab run --guest-pages $pages --json "$work/freed.$pages" "trace:$work/frees.vtrace" >"$work/freed"
+done
+check "large pages of what was freed" [ "$(number "$work/freed.2m" os_held_2m)" -ge 15 ]
+check "... are most of it" awk -v share="$(number "$work/freed.2m" large_share)" 'BEGIN { exit !(share > 90) }'
+check "small ones, and why" [ "$(number "$work/freed.4k" os_small_off)" -ge 8192 ]
+check "the report says when" grep -q 'at its peak, when most of it was mapped' "$work/freed"
+
 # Nothing is lost: neither another trace, nor what a trace is made from, nor an old one by a conversion that fails.
 cp "$work/threads.vtrace" "$work/kept.vtrace"
 "$vellum" lab record --quiet -o "$work/kept.vtrace" -- /bin/true 2>"$work/error"
@@ -100,11 +123,16 @@ cp "$work/lackey" "$work/same"
 check "a trace over its own input" [ $? = 2 ] && check "... says so" grep -q 'name another file by -o' "$work/error"
 check "the input is what it was" cmp -s "$work/lackey" "$work/same"
 echo 'no such line' >>"$work/same"
-"$vellum" lab import --format lackey -o "$work/kept.vtrace" "$work/same" 2>"$work/error"
+"$vellum" lab import --format lackey -o "$work/kept.vtrace" "$work/lackey" 2>"$work/error"
+check "an import in its place" [ $? = 2 ] && check "... is named" grep -q \
+	'is there already: name another file by -o, or replace it by --force' "$work/error"
+"$vellum" lab import --force --format lackey -o "$work/kept.vtrace" "$work/same" 2>"$work/error"
 check "a conversion that fails" [ $? = 2 ] && check "the old trace is what it was" cmp -s "$work/threads.vtrace" \
 	"$work/kept.vtrace"
 check "one that may be replaced" "$vellum" lab record --quiet --force -o "$work/kept.vtrace" -- /bin/true
 check "and was" [ "$(count "$work/kept.vtrace" processes)" = 1 ]
+check "an import that may replace" "$vellum" lab import --force -o "$work/kept.vtrace" "$work/lackey"
+check "... did" [ "$(count "$work/kept.vtrace" accesses)" = 2 ]
 check "nothing is left beside it" [ -z "$(find "$work" -name 'kept.vtrace?*')" ]
 
 # What cannot be done is said, and leaves no file.

@@ -326,8 +326,18 @@ static const struct { const char *args, *says; int status; } bad[] = {
 	{ "run --json", "--json needs a file, or - for the standard output", 2 },
 	{ "run --html", "--html needs a file, or - for the standard output", 2 },
 	{ "run --csv - --json - " SMALL, "only one of --json, --csv and --html can be -", 2 },
-	{ "run --csv /nowhere/x " SMALL, "cannot write /nowhere/x: No such file or directory", 1 },
-	{ "run --json /nowhere/x " SMALL, "cannot write /nowhere/x: No such file or directory", 1 },
+	{ "run --csv /nowhere/x " SMALL, "cannot write /nowhere/x: No such file or directory", 2 },
+	{ "run --json /nowhere/x " SMALL, "cannot write /nowhere/x: No such file or directory", 2 },
+	{ "run --html /nowhere/x " SMALL, "cannot write /nowhere/x: No such file or directory", 2 },
+	/* Before the run: the workload, which is none, is not looked at. */
+	{ "run --html /nowhere/x nothing", "cannot write /nowhere/x: No such file or directory", 2 },
+	{ "run --html . nothing", "cannot write .: Is a directory", 2 },
+	{ "run --config bad.conf --json bad.conf", "bad.conf, line 2", 2 },
+	{ "run --json bad.conf trace:bad.conf",
+	  "--json and the trace are the same file, bad.conf, and one would be lost: name another for --json", 2 },
+	{ "run --csv ./bad.conf trace:bad.conf,skip=10M", "--csv and the trace are the same file, ./bad.conf", 2 },
+	{ "run --csv new --html ./new " SMALL, "--csv and --html are the same file, new", 2 },
+	{ "run --csv ../new --html /nowhere/new " SMALL, "cannot write /nowhere/new", 2 },
 	{ "run --html /dev/full " SMALL, "cannot write /dev/full: No space left on device", 1 },
 	{ "run --json /dev/full " SMALL, "cannot write /dev/full: No space left on device", 1 },
 	{ "run --set", "--set needs a value", 2 },
@@ -376,7 +386,7 @@ static void test_bad_commands(void **state)
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		check_bad(bad[i].args, bad[i].says, bad[i].status);
 	/* What could not be written is not lost: it is on the terminal. */
-	assert_int_equal(1, run("\"$V\" lab run --csv /nowhere/x " SMALL));
+	assert_int_equal(1, run("\"$V\" lab run --csv /dev/full " SMALL));
 	look("out", "Predicted run time", true);
 	assert_int_equal(1, run("\"$V\" lab run " SMALL " >/dev/full"));
 	look("err", "cannot write the account: No space left on device", true);

@@ -69,7 +69,9 @@ static void test_bad_commands(void **state)
 	static const char *const cases[][2] = {
 		{"--vary mmu=ept", "no workload 'gups:size=64M'"},
 		{"--frob", "has no option '--frob'"},
-		{"--jobs 0", "--jobs takes a number"},
+		{"--jobs 0", "--jobs takes a number from 1 to 1000000, not '0'"},
+		{"--workload fake: --array 4000002", "--array takes a number from 1 to 4000001, not '4000002'"},
+		{"--workload fake: --chunk 1000001", "--chunk takes a number from 1 to 1000000, not '1000001'"},
 		{"--workload fake: --cells 7-9", "the sweep has 1 cells"},
 		{"--cells 3-2", "--cells takes A-B"},
 		{"--vary", "--vary needs a value"},
@@ -205,6 +207,65 @@ static void test_array(void **state)
 	assert_int_equal(0, shell("PATH=$PWD:$PATH; " SWEEP
 				  "--workload fake: --jobs-for slurm -o sa.jsonl >jobs.out 2>jobs.err"));
 	look("jobs.err", "note: no Slurm here says its MaxArraySize; 1001 is taken", true);
+}
+
+/* Outputs are apart from each other and from what is read, by the file and not only by its name. */
+#define FAKE "sweep --vary mmu=ept --workload fake: "
+static void test_files(void **state)
+{
+	static const char *const cases[][2] = {
+		{ FAKE "-o fi.jsonl --csv ./fi.jsonl", "--csv and -o (the results) are" },
+		{ FAKE "-o new.jsonl --csv ./new.jsonl", "--csv and -o (the results) are" },
+		{ FAKE "-o new.jsonl --csv fo --html fo", "--csv and --html are" },
+		{ FAKE "-o new.jsonl --csv fo --html fi.d/../fo", "--csv and --html are" },
+		{ "report fi.jsonl --html fi.link", "--html and a results file are" },
+		{ "merge fi.jsonl -o new.jsonl --json fi.jsonl", "--json and a results file are" },
+	};
+
+	(void)state;
+	assert_int_equal(0, shell("\"$V\" lab " FAKE "--quiet -o fi.jsonl && "
+				  "cp fi.jsonl fi.kept && ln fi.jsonl fi.link && mkdir fi.d"));
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(2, shell("\"$V\" lab %s >f.out 2>f.err", cases[i][0]));
+		look("f.err", cases[i][1], true);
+		assert_int_equal(0, shell("cmp fi.jsonl fi.kept && [ ! -e fo ] && [ ! -e new.jsonl ] && "
+					  "[ $(wc -l <f.err) = 1 ]"));
+	}
+	/* What is joined may take the place of a part. */
+	assert_int_equal(0, shell("\"$V\" lab merge fi.jsonl -o fi.jsonl 2>f.err && cmp fi.jsonl fi.kept"));
+	/* The same name in two directories. */
+	assert_int_equal(0, shell("\"$V\" lab report fi.jsonl --html fo --csv fi.d/fo 2>f.err && "
+				  "[ -s fo ] && [ -s fi.d/fo ]"));
+}
+
+/* What scontrol says is a number that Slurm can have, or it is refused, with the word. */
+static void test_array_said(void **state)
+{
+	static const char *const bad[] = { "-3",      "99999999999999999999", "4294967296",
+					   "4000002", "0x5", "+5", "5 x", "" };
+	static const char *const good[][2] = { { "4000001", "#SBATCH --array=0-17\n" },
+					       { "1", "#SBATCH --array=0-0\n" } };
+	char line[100];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(line, sizeof(line), "#!/bin/sh\necho 'MaxArraySize            = %s'\n", bad[i]);
+		spill("scontrol", line);
+		assert_int_equal(2, shell("chmod +x scontrol; PATH=$PWD:$PATH; " SWEEP
+					  "--workload fake: --jobs-for slurm -o said.jsonl >jobs.out 2>jobs.err"));
+		snprintf(line, sizeof(line), "says MaxArraySize = '%s', which is no number from 0 to 4000001: --array N",
+			 bad[i]);
+		look("jobs.err", line, true);
+		assert_int_equal(0, shell("[ $(wc -l <jobs.err) = 1 ] && [ ! -e said.jsonl.sbatch ]"));
+	}
+	for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		snprintf(line, sizeof(line), "#!/bin/sh\necho 'MaxArraySize=%s  '\n", good[i][0]);
+		spill("scontrol", line);
+		assert_int_equal(0, shell("PATH=$PWD:$PATH; " SWEEP
+					  "--workload fake: --jobs-for slurm -o said.jsonl >jobs.out 2>jobs.err"));
+		look("said.jsonl.sbatch", good[i][1], true);
+	}
+	assert_int_equal(0, shell("rm scontrol"));
 }
 
 static void test_jobs(void **state)
@@ -397,6 +458,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_crash),	 cmocka_unit_test(test_kill),	cmocka_unit_test(test_interrupt),
 		cmocka_unit_test(test_progress), cmocka_unit_test(test_jobs),
 		cmocka_unit_test(test_array),	cmocka_unit_test(test_outputs),
+		cmocka_unit_test(test_array_said), cmocka_unit_test(test_files),
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_table), cmocka_unit_test(test_assumptions), cmocka_unit_test(test_width),
 	};
