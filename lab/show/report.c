@@ -244,7 +244,8 @@ static void print_verdict(const struct lab_result *r, FILE *page)
 		100 * part(fmax(0, r->cycles_least - fixed), r->cycles_least), 100 * part(walks, r->cycles_most));
 	lab_result_unpriced(r, exits, fmax(0, r->cycles_priced - fixed - r->cycles_unpriced_data), out);
 	if (r->config.guest.pages > 12 && large < 50)
-		fprintf(out, "; only %.1f %% of the programs' memory lay in large pages at its peak (see above, why)", large);
+		fprintf(out, "; only %.1f %% of the programs' memory lay in large pages at its peak (see above, why)",
+			large);
 	fputc('.', out);
 	fclose(out);
 	lab_wrapped(text, page);

@@ -61,8 +61,8 @@ static bool asked(unsigned *most, bool *said, struct lab_error *error)
 		*said = true;
 		ok = array_size(value, most) ||
 		     lab_fail(error,
-			      "Slurm's scontrol says MaxArraySize = '%s', which is no number from 0 to %u: --array N says "
-			      "how many tasks an array may have",
+			      "Slurm's scontrol says MaxArraySize = '%s', which is no number from 0 to %u: --array N "
+			      "says how many tasks an array may have",
 			      value, (unsigned)LAB_JOBS_ARRAY_MOST);
 	}
 	if (f)

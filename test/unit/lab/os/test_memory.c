@@ -188,21 +188,43 @@ static void test_sizes_at_most(void **state)
 	random_state = 12;
 	for (unsigned i = 0; i < sizeof(goes) / sizeof(goes[0]); i++) {
 		start(4, true, false, 21, 0, false);
-		call((struct lab_call){ .kind = LAB_MMAP, .addr = ARENA - 4096, .length = 4096 + (4 << 21), .prot = 3 });
+		call((struct lab_call){
+			.kind = LAB_MMAP, .addr = ARENA - 4096, .length = 4096 + (4 << 21), .prot = 3 });
 		for (uint64_t va = ARENA - 4096; va < ARENA + (4 << 21); va += 4096)
 			frame_of(va, true);
 		call(goes[i]);
 		call((struct lab_call){ .kind = LAB_MMAP, .addr = ARENA + (8 << 21), .length = 4096, .prot = 3 });
 		frame_of(ARENA + (8 << 21), true);
-		call((struct lab_call){ .kind = LAB_EXIT });
 		assert_int_equal(lab_os_counters(os).os_held_2m, 4);
 		assert_int_equal(lab_os_counters(os).os_held_4k, 1);
 		assert_int_equal(lab_os_counters(os).os_small_edge, 1);
 		/* After LAB_MEASURE, only what is mapped from then on. */
 		lab_os_reset_counters(os);
-		assert_int_equal(lab_os_counters(os).os_held_2m + lab_os_counters(os).os_held_4k, 0);
+		assert_int_equal(lab_os_counters(os).os_held_2m, 0);
+		assert_in_range(lab_os_counters(os).os_held_4k, 1, 3);
 		lab_os_delete(os);
 	}
+}
+
+/* Where as much is mapped again, and much of it is new, it counts as it lies then. */
+static void test_sizes_again(void **state)
+{
+	(void)state;
+	random_state = 14;
+	start(4, true, false, 12, 0, false);
+	call((struct lab_call){ .kind = LAB_MMAP, .addr = ARENA + (8 << 21), .length = 4096 * 8, .prot = 3 });
+	for (unsigned again = 0; again < 2; again++) {
+		call((struct lab_call){ .kind = LAB_MMAP, .addr = ARENA, .length = 4096 * 4, .prot = 3,
+					.flags = again ? 0 : LAB_MAP_STACK });
+		for (unsigned i = 0; i < 4; i++) {
+			frame_of(ARENA + 4096 * i, true);
+			frame_of(ARENA + (8 << 21) + 4096 * i, true);
+		}
+		call((struct lab_call){ .kind = LAB_MUNMAP, .addr = ARENA, .length = 4096 * 4 });
+		assert_int_equal(lab_os_counters(os).os_small_stack, again ? 0 : 4);
+		assert_int_equal(lab_os_counters(os).os_held_4k, 8);
+	}
+	lab_os_delete(os);
 }
 
 /* Of many leaves not each that came is a reason to count all again; but 1/64 is not missed. */
@@ -220,6 +242,12 @@ static void test_sizes_of_many(void **state)
 	for (uint64_t i = 0; i < LEAVES; i++)
 		frame_of(ARENA + 4096 * i, true);
 	call((struct lab_call){ .kind = LAB_MUNMAP, .addr = ARENA - 8192, .length = 4096 });
+	frame_of(ARENA + 4096 * LEAVES, true);
+	frame_of(ARENA + 4096 * (LEAVES + 1), true);
+	call((struct lab_call){ .kind = LAB_MUNMAP, .addr = ARENA, .length = 4096 });
+	assert_int_equal(lab_os_counters(os).os_held_4k, LEAVES + 1);
+	call((struct lab_call){ .kind = LAB_MMAP, .addr = ARENA, .length = 4096, .prot = 3 });
+	frame_of(ARENA, true);
 	for (uint64_t i = LEAVES; i < LEAVES + MORE; i++)
 		frame_of(ARENA + 4096 * i, true);
 	call((struct lab_call){ .kind = LAB_EXEC });
@@ -365,7 +393,9 @@ int main(void)
 		cmocka_unit_test(test_copy_on_write), cmocka_unit_test(test_large_pages),
 		cmocka_unit_test(test_collapse), cmocka_unit_test(test_fault_around),
 		cmocka_unit_test(test_collapse_refused), cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_sizes_at_most), cmocka_unit_test(test_sizes_of_many), cmocka_unit_test(test_flushes),
+		cmocka_unit_test(test_sizes_at_most), cmocka_unit_test(test_sizes_again),
+		cmocka_unit_test(test_sizes_of_many),
+		cmocka_unit_test(test_flushes),
 		cmocka_unit_test(test_address_space_numbers), cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_regions),
 	};

@@ -253,8 +253,8 @@ static void test_array_said(void **state)
 		spill("scontrol", line);
 		assert_int_equal(2, shell("chmod +x scontrol; PATH=$PWD:$PATH; " SWEEP
 					  "--workload fake: --jobs-for slurm -o said.jsonl >jobs.out 2>jobs.err"));
-		snprintf(line, sizeof(line), "says MaxArraySize = '%s', which is no number from 0 to 4000001: --array N",
-			 bad[i]);
+		snprintf(line, sizeof(line),
+			 "says MaxArraySize = '%s', which is no number from 0 to 4000001: --array N", bad[i]);
 		look("jobs.err", line, true);
 		assert_int_equal(0, shell("[ $(wc -l <jobs.err) = 1 ] && [ ! -e said.jsonl.sbatch ]"));
 	}
