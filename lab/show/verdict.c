@@ -217,7 +217,7 @@ static void say_mechanisms(const struct lab_view *v, unsigned best, unsigned nex
 	}
 }
 
-/* Those that may be as fast, and the first that is known to be slower. among: of which they are all, or "". */
+/* Those that may be as fast, and the nearest of those known to be slower. among: of which they are all, or "". */
 static void say(const struct lab_view *v, const char *among, unsigned best, const struct rival *rival, unsigned rivals,
 		FILE *out)
 {
@@ -248,8 +248,12 @@ static void say(const struct lab_view *v, const char *among, unsigned best, cons
 	if (by_data)
 		fprintf(out, ";\n  that hangs on how long the program waits for its data, of which one has more to "
 			     "wait for: machine.data_cache=on tells");
+	if (next && count[PERHAPS] && count[SLOWER] > 1)
+		fprintf(out, "; %u are known to be slower, the nearest:", count[SLOWER]);
+	else if (next)
+		fputs(count[PERHAPS] ? "; known to be slower:" : "; the next,", out);
 	if (next)
-		say_rival(v, count[PERHAPS] ? "; of those known to be slower, the first," : "; the next,", next, out);
+		say_rival(v, "", next, out);
 	if (next)
 		say_mechanisms(v, best, next->record, rival, rivals, out);
 	fprintf(out, ".\n");
