@@ -280,6 +280,9 @@ static void do_cr3(struct vcpu *v, const struct step *s)
 	 * while. */
 	if ((s->b >> 17 & (mode == X_PAE ? 7 : 63)) == 1)
 		cr3 = layout_nowhere(s->b >> 23);
+	/* OV6: who reads PDPTEs there, the CPU or the hypervisor, finds the device or what is below. */
+	if (mode == X_PAE && overlay_covered(v->vm, x_pdpt(cr3) >> PAGE_SHIFT))
+		return;
 	if (v->regs.cr4 & X_CR4_PCIDE)
 		cr3 = (cr3 & ~0xfffull) | (s->b >> 8 & 3) | (s->b & 0x400 ? X_CR3_KEEP : 0);
 	else if (mode >= X_4LEVEL && !(s->b >> 12 & 31))
