@@ -40,22 +40,29 @@ static struct net_frame *reserve(struct net_port *to)
 	return &to->backlog[head % NET_BACKLOG];
 }
 
-static void deliver(struct net_port *to, const uint8_t *frame, uint32_t bytes)
+/* false: nobody reads the port. */
+static bool deliver(struct net_port *to, const uint8_t *frame, uint32_t bytes)
 {
 	struct net_frame *slot;
 
 	if (VM_KEPT(NET_CLOSED, !__atomic_load_n(&to->open, __ATOMIC_ACQUIRE)))
-		return;
+		return false;
 	slot = reserve(to);
 	if (!slot) {
 		__atomic_add_fetch(&to->account.dropped_full, 1, __ATOMIC_RELAXED);
-		return;
+		return true;
 	}
 	memcpy(net_data(slot), frame, bytes);
 	slot->bytes = bytes;
 	__atomic_store_n(&slot->ready, 1, __ATOMIC_SEQ_CST);
 	if (VM_LEFT_OUT_OR(NET_NOTICED, !__atomic_exchange_n(&to->noticed, true, __ATOMIC_SEQ_CST))) /* NS4 */
 		to->notice(to->ctx);
+	return true;
+}
+
+uint32_t net_waiting(const struct net_port *port)
+{
+	return __atomic_load_n(&port->head, __ATOMIC_RELAXED) - __atomic_load_n(&port->tail, __ATOMIC_RELAXED);
 }
 
 struct net_frame *net_first(struct net_port *port)
@@ -78,8 +85,10 @@ void net_hush(struct net_port *port) { __atomic_store_n(&port->noticed, true, __
 void net_discard(struct net_port *port)
 {
 	net_look(port);
-	for (unsigned n = 0; n < NET_BACKLOG && net_first(port); n++)
+	for (unsigned n = 0; n < NET_BACKLOG && net_first(port); n++) {
 		net_take(port);
+		VM_MUTANT(NET_DISCARD_COUNTED, __atomic_add_fetch(&port->account.dropped_full, 1, __ATOMIC_RELAXED));
+	}
 }
 
 void net_open(struct net_port *port)
@@ -116,8 +125,8 @@ static void forward(struct net_port *from, const uint8_t *frame, uint32_t bytes)
 		if (net->uplink)
 			outside(from, frame, bytes);
 	} else if ((to = find(net, frame))) { /* NS2 */
-		if (VM_LEFT_OUT_OR(NET_ITSELF, to != from))
-			deliver(to, frame, bytes);
+		if (VM_LEFT_OUT_OR(NET_ITSELF, to != from) && !deliver(to, frame, bytes))
+			VM_MUTANT(NET_CLOSED_COUNTED, from->account.dropped_unknown++);
 	} else if (net->uplink) {
 		outside(from, frame, bytes);
 	} else {

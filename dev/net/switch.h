@@ -81,7 +81,9 @@ void net_hush(struct net_port *port);
 /* The next frame, which stays where it is until it is taken; NULL: there is none. */
 struct net_frame *net_first(struct net_port *port);
 void net_take(struct net_port *port);
-/* All that are there are dropped. */
+/* How many are there. */
+uint32_t net_waiting(const struct net_port *port);
+/* All that are there are dropped, and counted as those are for which there is no room. */
 void net_discard(struct net_port *port);
 
 #endif

@@ -49,6 +49,8 @@
 	M(NET_NOTICED, "noticing the owner of a backlog once") \
 	M(NET_OPEN_EMPTY, "throwing away what was for the one before") \
 	M(NET_BACK, "not sending a frame for all back") \
+	M(NET_CLOSED_COUNTED, "counting what is sent to one that does not run") \
+	M(NET_DISCARD_COUNTED, "counting what a card throws away that is not ready") \
 	M(NET_ITSELF, "nor one to who sends it") \
 	M(NET_SHORT, "dropping what is too short for a frame") \
 	M(NET_LONG, "and too long") \

@@ -248,6 +248,7 @@ static void stats_nets(struct scope *s)
 #define A(what) stat_of(s, a->what, "nets.%u." #what, n);
 		NET_ACCOUNT(A)
 #undef A
+		stat_of(s, net_waiting(&s->vm->nets[n].port->port), "nets.%u.waiting", n);
 	}
 }
 

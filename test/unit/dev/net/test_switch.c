@@ -124,11 +124,22 @@ static void where_to(void **state)
 	assert_int_equal(who_got(9), 0);
 	assert_int_equal(port[1]->account.dropped_unknown, 1);
 	net_close(port[2]);
+	assert_int_equal(port[0]->account.dropped_unknown, 0);
 	net_send(port[0], frame(2, 0, 7), 100);
 	assert_int_equal(who_got(7), 0);
+	assert_int_equal(port[0]->account.dropped_unknown, 1);
+	assert_int_equal(net_waiting(port[2]), 0);
 	net_open(port[2]);
-	assert_int_equal(port[0]->account.sent, 2);
-	assert_int_equal(port[0]->account.bytes_sent, 200);
+	net_send(port[0], frame(2, 0, 7), 100);
+	assert_int_equal(net_waiting(port[2]), 1);
+	assert_int_equal(who_got(7), 1u << 2);
+	assert_int_equal(net_waiting(port[2]), 0);
+	net_send(port[0], frame(2, 0, 7), 100);
+	net_discard(port[2]);
+	assert_int_equal(net_waiting(port[2]), 0);
+	assert_int_equal(port[2]->account.dropped_full, 1);
+	assert_int_equal(port[0]->account.sent, 4);
+	assert_int_equal(port[0]->account.bytes_sent, 400);
 }
 
 /* NS1, and what is no frame. */
