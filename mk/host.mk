@@ -1,15 +1,17 @@
 # What of host/ and vmx/ can be tested in a process.
-UNIT_host_mca_judge_SRC := test/unit/host/test_mca_judge.c host/mca_judge.c
+UNIT_host_mca_judge_SRC := test/unit/host/trap/test_mca_judge.c host/trap/mca_judge.c
 UNIT_TESTS += host_mca_judge
-UNIT_host_speculation_SRC := test/unit/host/test_speculation.c host/speculation.c
+UNIT_host_speculation_SRC := test/unit/host/cpu/test_speculation.c host/cpu/speculation.c
 UNIT_TESTS += host_speculation
 UNIT_vmx_guards_SRC := test/unit/vmx/test_guards.c vmx/guards.c
 UNIT_TESTS += vmx_guards
-UNIT_host_frames_SRC := test/unit/host/test_frames.c host/frames.c host/spinlock.c host/multiboot.c
+UNIT_host_frames_SRC := test/unit/host/memory/test_frames.c host/memory/frames.c host/cpu/spinlock.c \
+	host/boot/multiboot.c
 UNIT_host_frames_LIBS := -no-pie
 UNIT_TESTS += host_frames
-UNIT_host_ata_SRC := test/unit/host/test_ata.c test/unit/host/controller.c host/ata.c host/spinlock.c
+UNIT_host_ata_SRC := test/unit/host/device/test_ata.c test/unit/host/device/controller.c \
+	host/device/ata.c host/cpu/spinlock.c
 UNIT_TESTS += host_ata
-UNIT_host_spinlock_SRC := test/unit/host/test_spinlock.c host/spinlock.c
+UNIT_host_spinlock_SRC := test/unit/host/cpu/test_spinlock.c host/cpu/spinlock.c
 UNIT_host_spinlock_LIBS := -lpthread
 UNIT_TESTS += host_spinlock

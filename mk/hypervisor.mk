@@ -1,6 +1,6 @@
 # The hypervisor: build/vellum.elf, freestanding.
 
-HYP_DIRS := lib $(MMU_DIRS) emulate $(DEV_DIRS) $(VM_DIRS) hvm vmx host
+HYP_DIRS := lib $(MMU_DIRS) emulate $(DEV_DIRS) $(VM_DIRS) hvm vmx $(HOST_DIRS)
 # The checks at VM entry (model/vmentry.h) are linked in; only debug builds call them, others drop them.
 HYP_C := $(call sources,$(HYP_DIRS)) $(wildcard model/vmentry*.c)
 HYP_S := $(foreach d,$(HYP_DIRS),$(wildcard $(d)/*.S))
@@ -10,10 +10,10 @@ HYP_CFLAGS := -std=gnu11 -O3 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone -
 	-mstack-protector-guard=global -fno-asynchronous-unwind-tables -fno-strict-aliasing -fomit-frame-pointer \
 		-ffunction-sections \
 	-fdata-sections $(WARNINGS) -Wframe-larger-than=2048 -I.
-# The stack protector (host/canary.c): where a function has any array, or hands out the address of a local variable; and
-# local variables begin as 0. In the files that the shortest exits go through, and in the heart, whose variables by
-# address are structures of a fixed form, only where a function has an array of bytes: there each check would be 5 of
-# some 100 instructions.
+# The stack protector (host/trap/canary.c): where a function has any array, or hands out the address of a local
+# variable; and local variables begin as 0. In the files that the shortest exits go through, and in the heart, whose
+# variables by address are structures of a fixed form, only where a function has an array of bytes: there each check
+# would be 5 of some 100 instructions.
 HYP_LEAN := $(MMU_C) vm/exit/dispatch.c vm/exit/msr.c vm/exit/cr.c vm/exit/mmu.c vm/exit/event.c vmx/vcpu.c
 hyp_protector = $(if $(filter $(HYP_LEAN),$(1)),-fstack-protector,-fstack-protector-strong -ftrivial-auto-var-init=zero)
 ifdef DEBUG
@@ -30,11 +30,11 @@ $(BUILD)/hyp/%.S.o: %.S mk/hypervisor.mk
 	@echo '  CC  $<'
 	@$(CC) $(HYP_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/vellum.elf: host/vellum.ld $(HYP_O)
+$(BUILD)/vellum.elf: host/boot/vellum.ld $(HYP_O)
 	@echo '  LD  $@'
 	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,max-page-size=4096 \
 		-Wl,-z,noexecstack \
-		-T host/vellum.ld $(HYP_O) -o $@
+		-T host/boot/vellum.ld $(HYP_O) -o $@
 
 -include $(HYP_O:.o=.d)
 

@@ -2,9 +2,9 @@
 # hypervisor, without vector registers; headers of test/vm/shadow/ come before those that hold instructions no process
 # may execute.
 
-VMBENCH_HYP_C := $(filter-out vm/main.c vm/native/native.c vm/resident.c vmx/entry_check.c vmx/cpu.c,$(call \
-	sources,$(VM_DIRS) vmx)) host/console.c host/spinlock.c host/speculation.c \
-	host/speculation_read.c lib/fmt.c lib/heap.c
+VMBENCH_HYP_C := $(filter-out vm/main.c vm/native/native.c vm/cpu/resident.c vmx/entry_check.c vmx/cpu.c,$(call \
+	sources,$(VM_DIRS) vmx)) host/device/console.c host/cpu/spinlock.c host/cpu/speculation.c \
+	host/cpu/speculation_read.c lib/fmt.c lib/heap.c
 VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate/cpu.c test/unit/dev/irq/virtual_apic.c $(VMBENCH_HYP_C) \
 	$(call sources,$(DEV_DIRS) emulate $(MMU_DIRS)) $(wildcard model/vmentry*.c)
 # Not position-independent: static tables have addresses that the CPU models can have as physical ones.
@@ -20,7 +20,7 @@ $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*
 UNIT_TESTS += $(VMBENCH_TESTS:%=vm_%)
 
 # What replaces patched instructions does the same as they, by the emulator.
-UNIT_vm_patch_insn_SRC := test/unit/vm/test_patch_insn.c vm/patch_insn.c vm/patch_stub.c $(EMULATE_WORLD_C)
+UNIT_vm_patch_insn_SRC := test/unit/vm/tpr/test_patch_insn.c vm/tpr/patch_insn.c vm/tpr/patch_stub.c $(EMULATE_WORLD_C)
 UNIT_TESTS += vm_patch_insn
 
 # The same with switches that leave out one check or rule each (lib/mutants/mutate.h); `make mutate` runs them after

@@ -109,9 +109,9 @@ breaks vm/exit/dispatch.c 'int x = VIOLATION_TRANSLATED;' VIOLATION_TRANSLATED
 breaks vm/exit/dispatch.c 'int x(struct vcpu *v) { return v->hvm_room.vmx.launched; }' 'says .vmx'
 breaks vm/run.c 'int x = EXIT_CPUID;' EXIT_CPUID
 breaks vm/run.c 'int x = 0x4402;' 'a VMCS field'
-breaks vm/schedule.c 'uint64_t x(struct vcpu *v) { return hvm_exit_code(&v->hvm); }' 'says hvm_exit_code'
-breaks host/smp.c 'bool x(hpa_t vmcs) { return vmptrld(vmcs); }' vmptrld
-breaks host/smp.c '/* With VT-x. */' VT-x
+breaks vm/sched/schedule.c 'uint64_t x(struct vcpu *v) { return hvm_exit_code(&v->hvm); }' 'says hvm_exit_code'
+breaks host/cpu/smp.c 'bool x(hpa_t vmcs) { return vmptrld(vmcs); }' vmptrld
+breaks host/cpu/smp.c '/* With VT-x. */' VT-x
 breaks dev/timer.c '#include "vm/vm.h"' 'may not use'
 breaks dev/timer.c '%:include "vm/vm.h"' 'may not use'
 breaks dev/timer.c '#/* */include "vm/vm.h"' 'may not use'

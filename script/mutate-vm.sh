@@ -81,8 +81,8 @@ if [ $# -eq 0 ]; then
 # Mutations of vm/, vmx/, dev/ and host/
 
 As [mutations.md](mutations.md) for the heart: for each check, requeue, window, truncation and blocking rule of `vm/`
-and `vmx/`, and for rules of disks, queues and buses in `dev/` and of the driver of disks (`host/ata.c`), there is a
-*mutant*, compiled only into `build/vm-mutants/`, that leaves out exactly this one. The lists are in
+and `vmx/`, and for rules of disks, queues and buses in `dev/` and of the driver of disks (`host/device/ata.c`), there
+is a *mutant*, compiled only into `build/vm-mutants/`, that leaves out exactly this one. The lists are in
 `lib/mutants/*.h`. `make mutate` runs unit tests (`VMBENCH_TESTS`, on the bench of `test/vm/`, and `VM_PLAIN_TESTS`,
 which need none, of `mk/vmbench.mk`) against each mutant, and fails where one lives. It wrote this page.
 

@@ -11,11 +11,11 @@
  * K2  While the guest runs, the CPU's TSC offset for it is vcpu.tsc_offset - behind: its TSC and its timers are one
  *     clock.
  * K3  Only the CPU that a VM's vCPU is on touches its clock; of a VM with several, whoever pauses it or lets it go on,
- *     under its pause_lock (vm/freeze.c), while none of them runs. */
+ *     under its pause_lock (vm/sched/freeze.c), while none of them runs. */
 #ifndef VELLUM_VM_CLOCK_H
 #define VELLUM_VM_CLOCK_H
 
-#include "host/x86.h"
+#include "host/cpu/x86.h"
 #include "lib/base.h"
 #include "lib/mutants/mutate.h"
 

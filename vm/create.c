@@ -3,9 +3,9 @@
 
 #include "dev/firmware/acpi_tables.h"
 #include "dev/firmware/mp_table.h"
-#include "host/frames.h"
-#include "host/lapic.h"
-#include "host/multiboot.h"
+#include "host/memory/frames.h"
+#include "host/device/lapic.h"
+#include "host/boot/multiboot.h"
 #include "lib/fmt.h"
 #include "vm/load/image.h"
 #include "lib/mutants/mutate.h"

@@ -1,5 +1,5 @@
-/* vm/devices.h - all that the PC of a virtual machine is made of, but for its disks (vm/disk.h), network
- * cards (vm/net.h) and what is in vm/virtio.h. */
+/* vm/devices.h - all that the PC of a virtual machine is made of, but for its disks (vm/device/disk.h), network
+ * cards (vm/device/net.h) and what is in vm/device/virtio.h. */
 #ifndef VELLUM_VM_DEVICES_H
 #define VELLUM_VM_DEVICES_H
 
@@ -20,7 +20,7 @@
 #include "dev/test/testdev.h"
 #include "dev/time/pit.h"
 #include "dev/time/rtc.h"
-#include "vm/video.h"
+#include "vm/device/video.h"
 
 /* A message of a device (MSI-X), for struct msix; vm: a struct vm (vm/platform.c). */
 void platform_message(void *vm, uint64_t address, uint32_t data);

@@ -2,7 +2,7 @@
 #ifndef VELLUM_VM_MACHINE_H
 #define VELLUM_VM_MACHINE_H
 
-#include "host/speculation.h"
+#include "host/cpu/speculation.h"
 #include "hvm/hvm.h"
 #include "mmu/tag.h"
 #include "vm/config/config.h"
@@ -17,9 +17,9 @@ struct vm_place {
 	struct vm *vm;       /* NULL: it has not been made, or was destroyed */
 	int status;          /* of the last one that was here, from its end on */
 	unsigned starts;     /* how often it was made */
-	struct snapshot *snapshots; /* of its disks, CONFIG_DISKS_MAX of them; NULL: none (vm/disk.c) */
-	struct vm_port *ports;      /* of its network cards; NULL: it has none (vm/net.c) */
-	uint64_t not_before; /* TSC: when it may begin again (LC3 in vm/life.c) */
+	struct snapshot *snapshots; /* of its disks, CONFIG_DISKS_MAX of them; NULL: none (vm/device/disk.c) */
+	struct vm_port *ports;      /* of its network cards; NULL: it has none (vm/device/net.c) */
+	uint64_t not_before; /* TSC: when it may begin again (LC3 in vm/life/life.c) */
 };
 
 struct machine {

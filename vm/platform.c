@@ -1,13 +1,13 @@
 /* vm/platform.c - the guest's PC: which devices there are, and which wire goes where. */
 #include "vm/vm.h"
 
-#include "host/console.h"
-#include "host/frames.h"
-#include "vm/console.h"
-#include "vm/disk.h"
+#include "host/device/console.h"
+#include "host/memory/frames.h"
+#include "vm/device/console.h"
+#include "vm/device/disk.h"
 #include "vm/load/image.h"
-#include "vm/net.h"
-#include "vm/virtio.h"
+#include "vm/device/net.h"
+#include "vm/device/virtio.h"
 #include "lib/mutants/mutate.h"
 
 #define KEYBOARD_IRQ 1

@@ -1,20 +1,20 @@
 /* vm/run.c - the run loop: into the guest, out of it, to the exit's handler, and round again. Which vCPU runs:
- * vm/schedule.c.
+ * vm/sched/schedule.c.
  *
  * RL1  The timers of the vCPU that runs are covered by the CPU's timer: timer_armed is at or before the earliest. It
  *      needs a look only when an alarm has become earlier (TM3 in dev/timer.c), or when timer_armed may have become
- *      later (schedule_arm_running in vm/schedule.c).
+ *      later (schedule_arm_running in vm/sched/schedule.c).
  * RL2  A vCPU that another CPU must stop (T2) is seen: in_guest is set before the last look at the flush requests, and
  *      cleared after the exit; who requests sets the request first and then looks at in_guest.
  * RL3  A virtual machine that has ended is on its CPU's ring until that CPU has taken it off (retire), which is then
  *      soon. */
 #include "vm/vm.h"
 
-#include "host/disk.h"
-#include "host/lapic.h"
+#include "host/device/disk.h"
+#include "host/device/lapic.h"
 #include "vm/control/control.h"
-#include "vm/life.h"
-#include "vm/virtio.h"
+#include "vm/life/life.h"
+#include "vm/device/virtio.h"
 #include "lib/mutants/mutate.h"
 
 struct machine machine;

@@ -4,15 +4,15 @@
  * leaves (frames, the VPID pool, a console port, a queue of disks and its channel, the clock of a machine that is
  * paused). Every exit handler runs with none of them held.
  *
- * VM1  A vCPU lives on one physical CPU at a time (vcpu.cpu), which alone gives it to another (CQ1 in vm/schedule.h);
- *      only that CPU touches it, but for these:
+ * VM1  A vCPU lives on one physical CPU at a time (vcpu.cpu), which alone gives it to another (CQ1 in
+ *      vm/sched/schedule.h); only that CPU touches it, but for these:
  *      - `requests`, which anybody sets, and `nmi_pending`, which anybody sets before REQUEST_EVENT: changed by atomic
  *        operations only, and taken by its own CPU;
  *      - `lapic`, as L6 and L7 in dev/irq/lapic.h say; `timers.earlier`, which anybody sets;
  *      - `waits`, `init_pending`, `sipi_pending` and `sipi_vector`: any CPU that holds device_lock;
  *      - `in_guest` (RL2), `running` and `parked` (FZ2, FZ3), `halted` and `deaf`: its own CPU writes them, others
  *        read; `deaf` is written before `halted` is set, and read after it;
- *      - `asleep`, by atomic exchange, and who has taken it puts it among the arrivals (HA2 in vm/sleep.c);
+ *      - `asleep`, by atomic exchange, and who has taken it puts it among the arrivals (HA2 in vm/sched/sleep.c);
  *      - `cpu`, `moves` and `pin`: its own CPU writes them, others read; `favoured`: anybody;
  *      - `run_ticks`, `run_before`, `run_start`, `lock_waits`, `lock_ticks`, `exit_tsc`, `exits` and what `lapic`
  *        counts: its own CPU writes them, word by word, and does not wait; any CPU adds them up at any time
@@ -34,8 +34,8 @@
 #define VELLUM_VM_VM_H
 
 #include "emulate/emulate.h"
-#include "host/percpu.h"
-#include "host/spinlock.h"
+#include "host/cpu/percpu.h"
+#include "host/cpu/spinlock.h"
 #include "hvm/hvm.h"
 #include "mmu/backing.h"
 #include "mmu/mmu.h"
@@ -43,12 +43,12 @@
 #include "vm/clock.h"
 #include "vm/config/config.h"
 #include "vm/devices.h"
-#include "vm/debug.h"
-#include "vm/dirty.h"
+#include "vm/debug/debug.h"
+#include "vm/memory/dirty.h"
 #include "vm/exit/cpuid.h"
-#include "vm/firmware.h"
+#include "vm/firmware/firmware.h"
 #include "vm/machine.h"
-#include "vm/patch.h"
+#include "vm/tpr/patch.h"
 
 #define VCPUS_MAX CONFIG_VCPUS_MAX
 
@@ -69,9 +69,9 @@ enum vm_status {
 #define REQUEST_INIT BIT(4)   /* an INIT, or a start-up IPI, has arrived */
 #define REQUEST_DIRTY BIT(5)  /* what the VM has written has been logged for long enough */
 #define REQUEST_MOVE BIT(6)   /* go to another CPU */
-#define REQUEST_MEMORY BIT(7) /* the memory map has changed (vm/firmware.c, vm/video.c) */
+#define REQUEST_MEMORY BIT(7) /* the memory map has changed (vm/firmware/firmware.c, vm/device/video.c) */
 #define REQUEST_DEBUG BIT(8)  /* what a debugger wants has changed, or a step is being made */
-#define REQUEST_DEVICES BIT(9) /* frames have come, or a device has more to do (vm/virtio.c) */
+#define REQUEST_DEVICES BIT(9) /* frames have come, or a device has more to do (vm/device/virtio.c) */
 
 #define INSN_CACHE_SETS 128
 #define INSN_CACHE_WAYS 2
@@ -94,27 +94,27 @@ struct vcpu {
 	struct mmu_vcpu mmu;
 	struct vm *vm;
 	unsigned id; /* in vm->vcpu[]; its initial APIC ID */
-	struct percpu *cpu; /* where it lives; changed by that CPU alone (CQ1 in vm/schedule.h) */
+	struct percpu *cpu; /* where it lives; changed by that CPU alone (CQ1 in vm/sched/schedule.h) */
 	struct vcpu *ring, *ring_before; /* the next vCPU on the same CPU, or of its arrivals; and the one before */
 	struct percpu *pin; /* the only CPU that it may run on; NULL: any */
 	/* it runs, or is on its way, and is to go there when it has left, or has arrived; NULL: it stays */
 	struct percpu *move_to;
 	bool on_ring;       /* else it sleeps, is on its way to .cpu, or nowhere */
-	bool asleep;        /* HA2 in vm/sleep.c */
+	bool asleep;        /* HA2 in vm/sched/sleep.c */
 	struct heap_node sleeps; /* among percpu.sleepers, by the TSC; .in: also when it is being woken */
 	uint64_t moves;
 	bool favoured;      /* another vCPU waits for it (SC5) */
 	bool halted;   /* since a HLT, or waiting for a start-up IPI (event_halt) */
 	bool deaf;     /* when it halted, interrupts were disabled: only an NMI ends that, or a reset */
-	bool waits;    /* for a start-up IPI (vm/vcpu.c); changed with the device lock held, as what follows */
+	bool waits;    /* for a start-up IPI (vm/cpu/vcpu.c); changed with the device lock held, as what follows */
 	bool init_pending, sipi_pending;
 	uint8_t sipi_vector;
-	bool parked;   /* its CPU waits for a VM to be frozen, or to thaw (vm/freeze.c) */
-	bool slice_alarm; /* its alarm is the end of a slice, not one of its timers' (vm/alarm.c) */
+	bool parked;   /* its CPU waits for a VM to be frozen, or to thaw (vm/sched/freeze.c) */
+	bool slice_alarm; /* its alarm is the end of a slice, not one of its timers' (vm/sched/alarm.c) */
 	bool tpr_stale; /* start.tpr is not what it runs with */
 	bool undecided; /* .emulated is to be decided when it is next loaded */
 	bool started;  /* hvm_vcpu_start() was called */
-	bool emulated; /* the CPU cannot enter it: the emulator runs it (vm/emulated.c) */
+	bool emulated; /* the CPU cannot enter it: the emulator runs it (vm/cpu/emulated.c) */
 	bool interrupt_waits; /* event_deliver() has left an interrupt */
 	bool in_guest; /* read by other CPUs: entering, or in the guest (vm/run.c) */
 	struct hvm_start start;
@@ -122,11 +122,11 @@ struct vcpu {
 	uint64_t host_turn;  /* TSC: when the host's interrupts are let in at an exit, whatever exits there are (SC3) */
 	struct exit_stat *exit; /* the account of its reason, in exits[] */
 	uint64_t run_start;  /* when this CPU took it up, while it has a turn; else 0 */
-	bool running;        /* it has the CPU, at which others may look (vm/freeze.c) */
-	/* ticks that the CPU has worked for it, as the scheduler counts them (SC1 in vm/schedule.c) */
+	bool running;        /* it has the CPU, at which others may look (vm/sched/freeze.c) */
+	/* ticks that the CPU has worked for it, as the scheduler counts them (SC1 in vm/sched/schedule.c) */
 	uint64_t fair;
 	bool slept;          /* since it last had the CPU */
-	struct timer wander; /* when it next goes to another CPU (vm/move.c); its period is the description's */
+	struct timer wander; /* when it next goes to another CPU (vm/sched/move.c); its period is the description's */
 	/* On a CPU, in the guest and in the hypervisor, in turns that are over; what the exits took of it is in
 	 * exits[]. And what that was when the turn that it has began. Of what the exits took in turns that are over:
 	 * how often its CPUs waited for locks, and how long. */
@@ -138,7 +138,7 @@ struct vcpu {
 	uint64_t tsc_offset_written;
 	uint64_t tsc_adjust; /* IA32_TSC_ADJUST */
 	uint64_t misc_enable; /* IA32_MISC_ENABLE */
-	uint64_t saved_msr[6]; /* those that no entry or exit switches (vm/resident.c) */
+	uint64_t saved_msr[6]; /* those that no entry or exit switches (vm/cpu/resident.c) */
 	uint64_t saved_dr[5]; /* DR0-DR3, DR6 */
 	uint64_t saved_cr2;
 	void *fpu;             /* XSAVE area, one page or more */
@@ -148,7 +148,7 @@ struct vcpu {
 	struct timers timers; /* its own; of a VM with one vCPU those of the devices, too (vm_device_timers) */
 	struct lapic lapic;
 	uint64_t patch_watched;  /* the gpa of the TPR, while accesses to it may be patched; ~0: they may not */
-	uint8_t *apic_registers; /* a page for the CPU's use (vm/tpr.c); NULL: there is none */
+	uint8_t *apic_registers; /* a page for the CPU's use (vm/tpr/tpr.c); NULL: there is none */
 	struct emulate emulate;
 	struct insn_cache insn_cache[INSN_CACHE_SETS][INSN_CACHE_WAYS];
 	/* the page of the linear address whose translation the last exit told, and that translation */
@@ -175,7 +175,7 @@ struct mtrrs {
 	uint64_t variable[16]; /* base, mask, base, mask, … */
 };
 
-/* Going through several mechanisms, over and over (vm/mechanism_switch.c). */
+/* Going through several mechanisms, over and over (vm/memory/mechanism_switch.c). */
 struct switching {
 	const struct mmu_ops *list[CONFIG_SWITCHES_MAX];
 	unsigned count; /* 0: it does not */
@@ -193,11 +193,11 @@ struct vm {
 	bool ending; /* somebody has said so (vm_end), and says why; then: */
 	bool ended;
 	bool again;    /* who has ended it wants it to begin again; written before .ended */
-	bool for_good; /* the first CPU's: it does not, whatever that was (vm/life.c) */
-	bool released; /* it holds nothing any more but what is said of it (vm/release.c) */
-	bool settled;  /* the first CPU knows (LC2 in vm/life.c) */
+	bool for_good; /* the first CPU's: it does not, whatever that was (vm/life/life.c) */
+	bool released; /* it holds nothing any more but what is said of it (vm/life/release.c) */
+	bool settled;  /* the first CPU knows (LC2 in vm/life/life.c) */
 	bool paused; /* by the control channel, or for a panic: none of its vCPUs is picked */
-	struct percpu *frozen_by; /* changed by atomic operations (vm/freeze.c); NULL: it is not */
+	struct percpu *frozen_by; /* changed by atomic operations (vm/sched/freeze.c); NULL: it is not */
 	unsigned frozen_depth;    /* that CPU's */
 	unsigned weight; /* the machine's, among others (SC4) */
 	int status;
@@ -235,7 +235,7 @@ struct vm {
 		struct extent frame;     /* of one page, or of none */
 		struct backing_extents backing;
 		bool over_memory;        /* a local APIC has lain over memory, and the log has said so */
-	} tpr; /* vm/tpr.c */
+	} tpr; /* vm/tpr/tpr.c */
 	struct vm_patch patch;
 
 	struct vm_clock clock;
@@ -317,15 +317,15 @@ static inline bool vm_tagged(const struct vm *vm)
  * that. */
 struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu *cpu);
 
-/* ---- vm/firmware.c ---- */
+/* ---- vm/firmware/firmware.c ---- */
 static inline bool firmware_given(const struct vm *vm) { return vm->config->bios[0] != '\0'; }
 
-/* ---- vm/hide.c ---- */
+/* ---- vm/cpu/hide.c ---- */
 /* Takes features from caps by a list of names with commas between them (NULL: none). NULL, or one sentence that says
  * which name is none; valid until the next call. */
 const char *caps_hide(struct hvm_caps *caps, const char *list);
 
-/* ---- vm/vcpu.c ---- */
+/* ---- vm/cpu/vcpu.c ---- */
 /* Makes the vCPUs that the description asks for, the first on the CPU first, each on the next. false: the VM has
  * ended. */
 bool vcpus_create(struct vm *vm, struct percpu *first);
@@ -338,7 +338,7 @@ void vcpu_serve_init(struct vcpu *v);
 void vcpu_signal_init(struct vcpu *v);
 void vcpu_signal_sipi(struct vcpu *v, uint8_t vector);
 
-/* ---- vm/release.c ---- */
+/* ---- vm/life/release.c ---- */
 /* Gives back what a VM held that has ended and whose account has been told: its RAM, tables, virtual CPUs' state and
  * all else but what is still said of it on request (struct vm and struct vcpu). Its vCPUs are on no ring, and loaded on
  * no CPU. Once (VM3). */
@@ -349,7 +349,7 @@ void vm_free(struct vm *vm);
  * that there were before the first was made (machine.frames_before). */
 void vm_release_all(void);
 
-/* ---- vm/mitigations.c ---- */
+/* ---- vm/cpu/mitigations.c ---- */
 /* For a new VM whose vCPU has not run: what is done around its runs, and what its guest is offered; one line in the log
  * says what and why. What cannot be had, though it was asked for, ends the VM. */
 void mitigations_choose(struct vm *vm);
@@ -357,7 +357,7 @@ void mitigations_choose(struct vm *vm);
 bool mitigations_read(const struct vcpu *v, uint32_t msr, uint64_t *value);
 bool mitigations_write(struct vcpu *v, uint32_t msr, uint64_t value);
 
-/* ---- vm/mechanism.c ---- */
+/* ---- vm/memory/mechanism.c ---- */
 /* The mechanism that the VM's description asks for, or the best that this CPU can run; one line in the log says which
  * and why. NULL: the CPU lacks what was asked for; the VM has ended, with a sentence that says what. */
 const struct mmu_ops *mechanism_choose(struct vm *vm, const struct mmu_config *config);
@@ -387,7 +387,7 @@ void vm_start(struct vm *vm);
 /* Goes on with the accounts of VMs that have ended on the calling CPU, which is cpu. false: there is nothing to tell,
  * or no room. */
 bool vm_tell(struct percpu *cpu);
-/* ---- vm/end.c ---- */
+/* ---- vm/life/end.c ---- */
 /* Ends the VM: its vCPUs stop before their next entries. The first call counts, on whatever CPU. */
 void vm_end(struct vm *vm, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same by a reset: whose description says so (on-reset), or who is asked to, then begins again. */
@@ -415,7 +415,7 @@ static inline bool vcpu_requested(const struct vcpu *v)
 /* Enters the guest, whose registers are as vcpu_v86_fits() wants them, and handles its exit. false: it has faulted, and
  * the emulator is to see why. */
 bool run_v86(struct vcpu *v);
-/* ---- vm/freeze.c ---- */
+/* ---- vm/sched/freeze.c ---- */
 /* Stops all vCPUs of the VM (FZ1); waits for that, so no lock is held. The vCPU that the calling CPU runs, if any, is
  * loaded, and between two guest instructions. May be nested; thaw lets them go on. */
 void vm_freeze(struct vm *vm);
@@ -444,14 +444,14 @@ void vcpu_leave_cpu(struct vcpu *v);
  * are done. */
 void vcpu_bring_up_to_date(struct vcpu *v);
 
-/* ---- vm/enterable.c ---- */
+/* ---- vm/cpu/enterable.c ---- */
 /* Does the CPU enter the vCPU, which is loaded, as its registers are? EN1 */
 bool vcpu_enterable(const struct vcpu *v);
 
 /* Is the guest in real mode, such that the CPU runs it in virtual-8086 mode as it would there? EN2 */
 bool vcpu_v86_fits(const struct vcpu *v);
 
-/* ---- vm/emulated.c ---- */
+/* ---- vm/cpu/emulated.c ---- */
 /* To be called, with the vCPU loaded and its paging registers synchronised, by whoever has changed what
  * vcpu_enterable() looks at, but by the CPU or the emulator. */
 void emulated_decide(struct vcpu *v);
@@ -462,14 +462,14 @@ void emulated_time(struct vcpu *v);
 /* The emulator runs a vCPU with .emulated for a while. */
 void emulated_turn(struct vcpu *v);
 
-/* ---- vm/alarm.c ---- */
+/* ---- vm/sched/alarm.c ---- */
 /* Does the CPU itself count to the next alarm of v while its guest runs (AL1)? Before it is started. */
 bool alarm_wanted(const struct vcpu *v);
 /* Sets it, before an entry; and, it rang. */
 void alarm_set(struct vcpu *v);
 void alarm_rings(struct vcpu *v);
 
-/* ---- vm/tpr.c ---- */
+/* ---- vm/tpr/tpr.c ---- */
 /* Chooses how the TPR is virtualized, for a VM with its vCPUs, devices and memory that has not run; one line in the log
  * says which and why. false: the VM has ended, with a sentence. */
 bool tpr_init(struct vm *vm);
@@ -499,7 +499,7 @@ static inline void tpr_set_threshold(struct vcpu *v)
 static inline bool tpr_cpu_delivers(const struct vcpu *v) { return v->lapic.page && likely(!v->emulated); }
 void tpr_hand(struct vcpu *v);
 
-/* ---- vm/mechanism_switch.c ---- */
+/* ---- vm/memory/mechanism_switch.c ---- */
 /* Sets up the changes that the description asks for. false: the VM has ended. */
 bool switch_init(struct vm *vm);
 /* CR4 bits of features that the guest must not be offered. */
@@ -609,7 +609,7 @@ bool emulation_is_memory(struct vm *vm, gpa_t gpa, bool write);
  * registers have been synchronised (hvm_sync_paging). */
 bool vcpu_translate(struct vcpu *v, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error);
 
-/* ---- vm/resident.c ---- */
+/* ---- vm/cpu/resident.c ---- */
 /* Those registers as after a reset, in memory that resident_free() gives back. false: no memory. */
 bool resident_init(struct vcpu *v);
 void resident_free(struct vcpu *v);
@@ -661,6 +661,6 @@ uint64_t stats_ran(const struct vcpu *v);
  * then lack as much as its last exit took. */
 void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor);
 
-#include "vm/schedule.h"
+#include "vm/sched/schedule.h"
 
 #endif

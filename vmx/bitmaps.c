@@ -1,7 +1,7 @@
 #include "vmx/bitmaps.h"
 
-#include "host/paging.h"
-#include "host/x86.h"
+#include "host/cpu/x86.h"
+#include "host/memory/paging.h"
 #include "lib/apic.h"
 #include "lib/mutants/mutate.h"
 
@@ -54,8 +54,9 @@ static void allow_x2apic(void)
 
 void vmx_bitmaps_init(const struct vmx_caps *caps)
 {
-	/* Kept in the VMCS, or switched with the vCPU (vm/resident.c). A WRMSR that does not exit is checked by the CPU
-	 * itself: an address that is not canonical is the guest's #GP, and no WRMSR of the host's (CVE-2014-3610). */
+	/* Kept in the VMCS, or switched with the vCPU (vm/cpu/resident.c). A WRMSR that does not exit is checked by the
+	 * CPU itself: an address that is not canonical is the guest's #GP, and no WRMSR of the host's
+	 * (CVE-2014-3610). */
 	static const uint32_t own[] = { MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_FS_BASE, MSR_GS_BASE,
 					MSR_KERNEL_GS_BASE, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK };
 

@@ -1,7 +1,7 @@
 #include "vmx/caps.h"
 
-#include "host/interrupt.h"
-#include "host/x86.h"
+#include "host/cpu/x86.h"
+#include "host/trap/interrupt.h"
 #include "lib/mutants/mutate.h"
 #include "vmx/vmcs.h"
 

@@ -1,8 +1,8 @@
 #include "vmx/cpu.h"
 
-#include "host/frames.h"
-#include "host/percpu.h"
-#include "host/x86.h"
+#include "host/cpu/percpu.h"
+#include "host/cpu/x86.h"
+#include "host/memory/frames.h"
 #include "mmu/below.h"
 #include "mmu/walk.h"
 #include "vmx/ops.h"

@@ -6,7 +6,7 @@
  * There are three ways in: vmx_enter_first for the first entry of a turn, which looks at everything that later ones may
  * take for granted; vmx_enter_again; and vmx_enter_guarded. There are three ways out, one of which is the VMCS's host
  * RIP: vmx_exit_bare, vmx_exit_entry and vmx_exit_guarded. choose_way() (vmx/vcpu.c) chooses. */
-#include "host/asm.h"
+#include "host/cpu/asm.h"
 #include "lib/x86_msr.h"
 #include "vmx/entry.h"
 

@@ -1,5 +1,5 @@
 /* vmx/entry.h - what vmx/entry.S and C share: offsets in struct vmx_vcpu, and what is done around an entry against the
- * speculation of real CPUs (host/speculation.h says what each is for). */
+ * speculation of real CPUs (host/cpu/speculation.h says what each is for). */
 #ifndef VELLUM_VMX_ENTRY_H
 #define VELLUM_VMX_ENTRY_H
 

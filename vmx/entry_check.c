@@ -1,7 +1,7 @@
 #include "vmx/entry_check.h"
 
-#include "host/frames.h"
-#include "host/x86.h"
+#include "host/cpu/x86.h"
+#include "host/memory/frames.h"
 #include "model/vmentry.h"
 #include "vmx/ops.h"
 

@@ -2,7 +2,7 @@
 #ifndef VELLUM_VMX_GUARDS_H
 #define VELLUM_VMX_GUARDS_H
 
-#include "host/speculation.h"
+#include "host/cpu/speculation.h"
 
 /* GUARD_* of vmx/entry.h for a set of measures, each of which the CPU can. */
 uint32_t vmx_guards(const struct speculation *s, uint32_t measures);

@@ -1,7 +1,7 @@
 #include "vmx/msrs.h"
 
-#include "host/frames.h"
-#include "host/x86.h"
+#include "host/cpu/x86.h"
+#include "host/memory/frames.h"
 #include "lib/mutants/mutate.h"
 
 /* One entry of an area (SDM, "Format of an MSR Entry"). */

@@ -4,7 +4,7 @@
 #ifndef VELLUM_VMX_OPS_H
 #define VELLUM_VMX_OPS_H
 
-#include "host/console.h"
+#include "host/device/console.h"
 #include "mmu/addr.h"
 #include "vmx/vmcs.h"
 

@@ -1,9 +1,9 @@
 #include "vmx/vcpu.h"
 
-#include "host/asm.h"
-#include "host/frames.h"
-#include "host/percpu.h"
-#include "host/x86.h"
+#include "host/cpu/asm.h"
+#include "host/memory/frames.h"
+#include "host/cpu/percpu.h"
+#include "host/cpu/x86.h"
 #include "vmx/bitmaps.h"
 #include "vmx/msrs.h"
 #include "lib/mutants/mutate.h"

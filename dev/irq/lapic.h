@@ -160,8 +160,8 @@ void lapic_tpr_lowered(struct lapic *l);
 /* Keeps the TPR in *tpr from now on, with its value of now; NULL: in l itself. *tpr lives until the next call. */
 void lapic_keep_tpr(struct lapic *l, uint32_t *tpr);
 /* The class of priority below which the TPR must fall for an interrupt to become deliverable, 1 to 15: that of the
- * highest one that waits, which is then the smaller of both (TP3 in vm/tpr.c). 0: none waits, or what it waits for is
- * not the TPR but the end of an interrupt in service, or a moment in which interrupts are open. */
+ * highest one that waits, which is then the smaller of both (TP3 in vm/tpr/tpr.c). 0: none waits, or what it waits for
+ * is not the TPR but the end of an interrupt in service, or a moment in which interrupts are open. */
 unsigned lapic_tpr_threshold(const struct lapic *l);
 
 /* The 32-bit logical ID of x2APIC mode. */

@@ -1,7 +1,7 @@
-/* host/boot.S - from the Multiboot2 loader's 32-bit protected mode to C in 64-bit mode, on the first CPU.
- * The first 4 GiB are mapped here onto themselves, until host/paging.c has made the address space that stays. */
-#include "host/asm.h"
-#include "host/long_mode.h"
+/* host/boot/boot.S - from the Multiboot2 loader's 32-bit protected mode to C in 64-bit mode, on the first CPU.
+ * The first 4 GiB are mapped here onto themselves, until host/memory/paging.c has made the address space that stays. */
+#include "host/cpu/asm.h"
+#include "host/boot/long_mode.h"
 #include "lib/multiboot.h"
 #include "lib/uart.h"
 

@@ -1,5 +1,5 @@
-/* host/long_mode.h - the assembly by which every CPU comes from protected mode, without paging, to 64-bit code.
- * Included by boot.S and trampoline.S after host/asm.h.
+/* host/boot/long_mode.h - the assembly by which every CPU comes from protected mode, without paging, to 64-bit code.
+ * Included by boot.S and trampoline.S after host/cpu/asm.h.
  *
  * Turns on PAE, NX where the CPU has it, long mode, and paging with the tables that boot_cr3 names, in the SDM's order
  * ("Initializing IA-32e Mode"), and jumps to \target. Needs no stack: a CPU's own may lie above what 32 bits reach.

@@ -1,6 +1,6 @@
-#include "host/multiboot.h"
+#include "host/boot/multiboot.h"
 
-#include "host/frames.h"
+#include "host/memory/frames.h"
 #include "lib/multiboot.h"
 
 #define TAG_END 0

@@ -1,5 +1,5 @@
-/* host/multiboot.h - what the Multiboot2 loader left: memory map, modules, the RSDP. Multiboot2 Specification, "Boot
- * information". */
+/* host/boot/multiboot.h - what the Multiboot2 loader left: memory map, modules, the RSDP. Multiboot2 Specification,
+ * "Boot information". */
 #ifndef VELLUM_HOST_MULTIBOOT_H
 #define VELLUM_HOST_MULTIBOOT_H
 
@@ -19,9 +19,9 @@ struct boot_module {
 struct boot_info {
 	bool native;      /* the word "native" on the hypervisor's command line: run the guest without it */
 	bool stay;           /* of the word stay: the machine stays up when no virtual machine is left */
-	const char *provoke; /* of the word provoke=NAME (host/provoke.h); NULL: none */
+	const char *provoke; /* of the word provoke=NAME (host/trap/provoke.h); NULL: none */
 	uint32_t vpids;      /* of the word vpids=N: how many VPIDs may be given; 0: all that there are */
-	const char *hide;    /* of the word hide=LIST (vm/hide.c); NULL: nothing */
+	const char *hide;    /* of the word hide=LIST (vm/cpu/hide.c); NULL: nothing */
 	const void *rsdp; /* NULL: the loader gave none */
 	unsigned module_count;
 	struct boot_module module[BOOT_MODULES_MAX];
@@ -29,8 +29,8 @@ struct boot_info {
 	struct { uint64_t base, end; } ram[BOOT_RAM_MAX]; /* bytes; what a longer memory map has more is left unused */
 };
 
-/* Reads the information once, gives RAM to host/frames.h, and keeps what it needs of it. Returns NULL, or what is
- * wrong. */
+/* Reads the information once, gives RAM to host/memory/frames.h, and keeps what it needs of it. Returns NULL, or what
+ * is wrong. */
 const char *boot_info_read(uint32_t magic, const void *information);
 const struct boot_info *boot_info(void);
 /* The module of this name, with .data set; NULL: there is none. */

@@ -1,7 +1,7 @@
-/* host/trampoline.S - where an application processor starts: real mode, at a page below 1 MiB that host/smp.c copied
- * this to. In protected mode it goes on in the image, so that paging never has to let that page execute. */
-#include "host/asm.h"
-#include "host/long_mode.h"
+/* host/boot/trampoline.S - where an application processor starts: real mode, at a page below 1 MiB that host/cpu/smp.c
+ * copied this to. In protected mode it goes on in the image, so that paging never has to let that page execute. */
+#include "host/cpu/asm.h"
+#include "host/boot/long_mode.h"
 #include "lib/x86.h"
 
 	.section .rodata

@@ -1,4 +1,4 @@
-/* host/asm.h - numbers that C and assembly share. */
+/* host/cpu/asm.h - numbers that C and assembly share. */
 #ifndef VELLUM_HOST_ASM_H
 #define VELLUM_HOST_ASM_H
 

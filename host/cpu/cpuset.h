@@ -1,8 +1,8 @@
-/* host/cpuset.h - a set of CPUs, by their numbers, which any CPU changes at any time. */
+/* host/cpu/cpuset.h - a set of CPUs, by their numbers, which any CPU changes at any time. */
 #ifndef VELLUM_HOST_CPUSET_H
 #define VELLUM_HOST_CPUSET_H
 
-#include "host/percpu.h"
+#include "host/cpu/percpu.h"
 
 #define CPUSET_WORDS (CPUS_MAX / 64)
 

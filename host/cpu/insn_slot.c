@@ -1,7 +1,7 @@
-#include "host/insn_slot.h"
+#include "host/cpu/insn_slot.h"
 
-#include "host/percpu.h"
-#include "host/x86.h"
+#include "host/cpu/percpu.h"
+#include "host/cpu/x86.h"
 
 #define SLOT_SIZE 64
 #define OPCODE_RET 0xc3

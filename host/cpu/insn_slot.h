@@ -1,4 +1,4 @@
-/* host/insn_slot.h - one instruction that is made at run time, on this CPU: how the instruction emulator has the
+/* host/cpu/insn_slot.h - one instruction that is made at run time, on this CPU: how the instruction emulator has the
  * guest's FPU and vector instructions carried out (emulate/native.h).
  *
  * Each CPU has a slot in the hypervisor's code. Code is never mapped writable: the slot is filled with CR0.WP clear,
@@ -9,7 +9,7 @@
 #ifndef VELLUM_HOST_INSN_SLOT_H
 #define VELLUM_HOST_INSN_SLOT_H
 
-#include "host/interrupt.h"
+#include "host/trap/interrupt.h"
 
 #define INSN_LENGTH_MAX 16
 

@@ -1,4 +1,4 @@
-/* host/insn_slot_entry.S - into a slot and out of it (host/insn_slot.h). */
+/* host/cpu/insn_slot_entry.S - into a slot and out of it (host/cpu/insn_slot.h). */
 #include "lib/x86.h"
 
 #define STATE_RAX 0

@@ -1,8 +1,8 @@
-#include "host/percpu.h"
+#include "host/cpu/percpu.h"
 
-#include "host/asm.h"
-#include "host/paging.h"
-#include "host/x86.h"
+#include "host/cpu/asm.h"
+#include "host/cpu/x86.h"
+#include "host/memory/paging.h"
 #include "lib/descriptor.h"
 
 static struct percpu *cpus[CPUS_MAX];

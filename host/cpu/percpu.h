@@ -1,4 +1,4 @@
-/* host/percpu.h - what belongs to one logical CPU, reached through GS.
+/* host/cpu/percpu.h - what belongs to one logical CPU, reached through GS.
  *
  * PC1  A structure is written by its own CPU only, but for `arrivals`, which others write too. What of it others read
  *      while its CPU runs is read and written by atomic operations: `arrivals`, `fair_floor` and `fair_least`. */
@@ -15,7 +15,7 @@ struct vcpu;
 
 /* The stacks of a CPU: the one it works on, and one each for what may come at any instruction, whatever RSP is then
  * (SDM, "Interrupt Stack Table": entry n of the table is stack n here). The page below each is not mapped (H3,
- * host/paging.h). */
+ * host/memory/paging.h). */
 enum { STACK_MAIN, STACK_NMI, STACK_DF, STACK_MC, STACKS };
 
 struct stack {
@@ -49,8 +49,8 @@ struct percpu {
 	struct vcpu *resident; /* whose FPU, debug and system-call registers the CPU holds */
 	/* the vCPUs that live here and do not sleep, a ring; the one that runs, or ran last */
 	struct vcpu *run_queue;
-	struct heap sleepers; /* and those that sleep, by when they are to be looked at (vm/sleep.c) */
-	/* Those that have come here and are not on the ring yet (CQ2 in vm/schedule.h): others put them here. */
+	struct heap sleepers; /* and those that sleep, by when they are to be looked at (vm/sched/sleep.c) */
+	/* Those that have come here and are not on the ring yet (CQ2 in vm/sched/schedule.h): others put them here. */
 	struct vcpu *arrivals;
 	/* virtual machines whose last vCPU has ended here, but whose account has not been written */
 	struct vm *untold;
@@ -58,7 +58,7 @@ struct percpu {
 	/* the least vcpu.fair of those that want the CPU, when one of them left it; never goes back. Others read
 	 * it, for a new vCPU. */
 	uint64_t fair_floor;
-	/* For locks, and what is waited for like one, since this vCPU has its turn (WL1 in host/spinlock.h). */
+	/* For locks, and what is waited for like one, since this vCPU has its turn (WL1 in host/cpu/spinlock.h). */
 	uint64_t lock_waits, lock_ticks;
 	/* Others read it: the least vcpu.fair of those that could run when the CPU last looked; UINT64_MAX: none */
 	uint64_t fair_least;

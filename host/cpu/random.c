@@ -1,6 +1,6 @@
-#include "host/random.h"
+#include "host/cpu/random.h"
 
-#include "host/x86.h"
+#include "host/cpu/x86.h"
 #include "lib/cmos.h"
 
 /* SDM, "Random Number Generator Instructions": a CPU that gives nothing ten times in a row is broken. */

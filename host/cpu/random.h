@@ -1,4 +1,4 @@
-/* host/random.h - numbers that a guest cannot guess, for places of memory and for the stack protector. */
+/* host/cpu/random.h - numbers that a guest cannot guess, for places of memory and for the stack protector. */
 #ifndef VELLUM_HOST_RANDOM_H
 #define VELLUM_HOST_RANDOM_H
 

@@ -1,16 +1,16 @@
-#include "host/smp.h"
+#include "host/cpu/smp.h"
 
-#include "host/acpi.h"
-#include "host/console.h"
-#include "host/frames.h"
-#include "host/interrupt.h"
-#include "host/lapic.h"
-#include "host/mca.h"
-#include "host/paging.h"
-#include "host/percpu.h"
-#include "host/x86.h"
+#include "host/cpu/percpu.h"
+#include "host/cpu/x86.h"
+#include "host/device/acpi.h"
+#include "host/device/console.h"
+#include "host/device/lapic.h"
+#include "host/memory/frames.h"
+#include "host/memory/paging.h"
+#include "host/trap/interrupt.h"
+#include "host/trap/mca.h"
 
-/* Below 1 MiB, never handed out by host/frames.h, and not used by any firmware once the boot loader is done. */
+/* Below 1 MiB, never handed out by host/memory/frames.h, and not used by any firmware once the boot loader is done. */
 #define TRAMPOLINE_PAGE 0x8000u
 
 extern char trampoline_start[], trampoline_end[];

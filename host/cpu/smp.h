@@ -1,4 +1,4 @@
-/* host/smp.h - the other CPUs. SDM, "Multiple-Processor (MP) Initialization". */
+/* host/cpu/smp.h - the other CPUs. SDM, "Multiple-Processor (MP) Initialization". */
 #ifndef VELLUM_HOST_SMP_H
 #define VELLUM_HOST_SMP_H
 

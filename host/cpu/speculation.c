@@ -1,4 +1,4 @@
-#include "host/speculation.h"
+#include "host/cpu/speculation.h"
 
 #include "lib/mutants/mutate.h"
 

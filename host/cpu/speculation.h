@@ -1,5 +1,5 @@
-/* host/speculation.h - what must be done around a guest so that it learns nothing by what the CPU does speculatively,
- * on this CPU.
+/* host/cpu/speculation.h - what must be done around a guest so that it learns nothing by what the CPU does
+ * speculatively, on this CPU.
  *
  * After Intel's "Deep Dive" documents and guidance: "L1 Terminal Fault" (flush at VM entry; CVE-2018-3646),
  * "Microarchitectural Data Sampling" (CVE-2018-12126, -12127, -12130, CVE-2019-11091) and "Processor MMIO Stale Data

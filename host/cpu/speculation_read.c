@@ -1,7 +1,7 @@
-/* host/speculation_read.c - what this CPU says of itself that the choice of measures depends on. */
-#include "host/speculation.h"
+/* host/cpu/speculation_read.c - what this CPU says of itself that the choice of measures depends on. */
+#include "host/cpu/speculation.h"
 
-#include "host/x86.h"
+#include "host/cpu/x86.h"
 
 struct speculation_cpu speculation_read(void)
 {

@@ -1,7 +1,7 @@
-/* host/spinlock.c - waiting for a lock, and counting that (WL1). */
-#include "host/spinlock.h"
+/* host/cpu/spinlock.c - waiting for a lock, and counting that (WL1). */
+#include "host/cpu/spinlock.h"
 
-#include "host/percpu.h"
+#include "host/cpu/percpu.h"
 
 static void count(uint64_t since)
 {

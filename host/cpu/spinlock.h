@@ -1,6 +1,6 @@
-/* host/spinlock.h - locks that are held for a few hundred instructions at most. Taken with interrupts off, always (the
- * hypervisor runs with interrupts off but for two instructions in its idle loop). The order in which they may nest is
- * in docs/architecture.md.
+/* host/cpu/spinlock.h - locks that are held for a few hundred instructions at most. Taken with interrupts off, always
+ * (the hypervisor runs with interrupts off but for two instructions in its idle loop). The order in which they may nest
+ * is in docs/architecture.md.
  *
  * WL1  Who takes a free lock at once pays nothing for counting. Who waits counts the ticks, for its CPU
  *      (percpu.lock_ticks).
@@ -8,7 +8,7 @@
 #ifndef VELLUM_HOST_SPINLOCK_H
 #define VELLUM_HOST_SPINLOCK_H
 
-#include "host/x86.h"
+#include "host/cpu/x86.h"
 
 struct spinlock {
 	bool held;

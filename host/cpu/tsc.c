@@ -1,6 +1,6 @@
-#include "host/tsc.h"
+#include "host/cpu/tsc.h"
 
-#include "host/x86.h"
+#include "host/cpu/x86.h"
 #include "lib/pit.h"
 
 #define PIT_SPAN 23864u /* 20 ms */

@@ -1,4 +1,4 @@
-/* host/tsc.h - how fast the TSC runs. */
+/* host/cpu/tsc.h - how fast the TSC runs. */
 #ifndef VELLUM_HOST_TSC_H
 #define VELLUM_HOST_TSC_H
 

@@ -1,4 +1,4 @@
-/* host/x86.h - the instructions that C has no words for; the bits and MSRs that they are about. */
+/* host/cpu/x86.h - the instructions that C has no words for; the bits and MSRs that they are about. */
 #ifndef VELLUM_HOST_X86_H
 #define VELLUM_HOST_X86_H
 

@@ -1,6 +1,6 @@
-#include "host/acpi.h"
+#include "host/device/acpi.h"
 
-#include "host/paging.h"
+#include "host/memory/paging.h"
 
 static struct acpi_info info;
 

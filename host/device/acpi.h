@@ -1,9 +1,9 @@
-/* host/acpi.h - what the host reads in the machine's ACPI tables: the CPUs, the I/O APIC, and how to power off.
+/* host/device/acpi.h - what the host reads in the machine's ACPI tables: the CPUs, the I/O APIC, and how to power off.
  * Implements ACPI, "ACPI Software Programming Model" (RSDP, RSDT, XSDT, FADT, MADT). */
 #ifndef VELLUM_HOST_ACPI_H
 #define VELLUM_HOST_ACPI_H
 
-#include "host/percpu.h"
+#include "host/cpu/percpu.h"
 
 struct acpi_isa_irq {
 	uint32_t gsi;

@@ -1,4 +1,4 @@
-#include "host/ata.h"
+#include "host/device/ata.h"
 #include "lib/mutants/mutate.h"
 
 #define SPINS 1000 /* looks at a status that is to change at once */

@@ -1,8 +1,9 @@
-/* host/ata.h - disks at one channel of an ATA controller: commands by DMA, or word by word where there is none.
+/* host/device/ata.h - disks at one channel of an ATA controller: commands by DMA, or word by word where there is none.
  *
  * Nothing here waits for a disk: a command is begun by ata_start(), and ata_advance() goes on with it when an interrupt
  * has come, or when it was due. The machine's ports are reached through a table of functions, so that a test can play
- * the controller (test/unit/host/controller.c). ATA/ATAPI-6; Programming Interface for Bus Master IDE Controller.
+ * the controller (test/unit/host/device/controller.c). ATA/ATAPI-6; Programming Interface for Bus Master IDE
+ * Controller.
  *
  * AT1  A channel has one command at a time, for one of its two disks.
  * AT2  Each register is looked at a bounded number of times in a call. A command that does not end in the

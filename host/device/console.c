@@ -1,9 +1,9 @@
-#include "host/console.h"
+#include "host/device/console.h"
 
-#include "host/interrupt.h"
-#include "host/ioapic.h"
-#include "host/power.h"
-#include "host/spinlock.h"
+#include "host/cpu/spinlock.h"
+#include "host/device/ioapic.h"
+#include "host/device/power.h"
+#include "host/trap/interrupt.h"
 #include "lib/fmt.h"
 #include "lib/uart.h"
 

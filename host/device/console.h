@@ -1,5 +1,5 @@
-/* host/console.h - the two serial ports (docs/protocol.md): COM1 is the console of the first virtual machine, COM2 the
- * statistics port, to which the hypervisor itself also speaks.
+/* host/device/console.h - the two serial ports (docs/protocol.md): COM1 is the console of the first virtual machine,
+ * COM2 the statistics port, to which the hypervisor itself also speaks.
  *
  * Output goes through a ring a port and leaves by interrupt, so that nobody waits 87 microseconds for a byte.
  *

@@ -1,12 +1,12 @@
-/* host/disk.h - the machine's disks: which there are, and their channels' locks, buffers and interrupts, around the
- * driver (host/ata.h).
+/* host/device/disk.h - the machine's disks: which there are, and their channels' locks, buffers and interrupts, around
+ * the driver (host/device/ata.h).
  *
  * DK1  A channel's registers and its driver's state are touched with its lock held only. The interrupts come to the
  *      boot CPU, which also looks at what is due; disk_event is called there, with no lock held. */
 #ifndef VELLUM_HOST_DISK_H
 #define VELLUM_HOST_DISK_H
 
-#include "host/ata.h"
+#include "host/device/ata.h"
 
 #define DISK_CHANNELS 2 /* and two disks each */
 

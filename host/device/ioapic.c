@@ -1,9 +1,9 @@
-#include "host/ioapic.h"
+#include "host/device/ioapic.h"
 
-#include "host/acpi.h"
-#include "host/lapic.h"
-#include "host/paging.h"
-#include "host/x86.h"
+#include "host/cpu/x86.h"
+#include "host/device/acpi.h"
+#include "host/device/lapic.h"
+#include "host/memory/paging.h"
 #include "lib/apic.h"
 #include "lib/pic.h"
 

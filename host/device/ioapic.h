@@ -1,4 +1,4 @@
-/* host/ioapic.h - the host's I/O APIC, as far as the two serial ports need it. */
+/* host/device/ioapic.h - the host's I/O APIC, as far as the two serial ports need it. */
 #ifndef VELLUM_HOST_IOAPIC_H
 #define VELLUM_HOST_IOAPIC_H
 

@@ -1,10 +1,10 @@
-#include "host/lapic.h"
+#include "host/device/lapic.h"
 
-#include "host/acpi.h"
-#include "host/interrupt.h"
-#include "host/paging.h"
-#include "host/percpu.h"
-#include "host/x86.h"
+#include "host/cpu/percpu.h"
+#include "host/cpu/x86.h"
+#include "host/device/acpi.h"
+#include "host/memory/paging.h"
+#include "host/trap/interrupt.h"
 #include "lib/apic.h"
 
 static bool x2apic;

@@ -1,4 +1,4 @@
-/* host/lapic.h - the host CPU's own local APIC: its timer, interrupts between CPUs, end of interrupt. */
+/* host/device/lapic.h - the host CPU's own local APIC: its timer, interrupts between CPUs, end of interrupt. */
 #ifndef VELLUM_HOST_LAPIC_H
 #define VELLUM_HOST_LAPIC_H
 

@@ -1,7 +1,7 @@
-#include "host/power.h"
+#include "host/device/power.h"
 
-#include "host/acpi.h"
-#include "host/x86.h"
+#include "host/cpu/x86.h"
+#include "host/device/acpi.h"
 #include "lib/ports.h"
 
 

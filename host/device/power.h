@@ -1,4 +1,4 @@
-/* host/power.h - the end of the machine. */
+/* host/device/power.h - the end of the machine. */
 #ifndef VELLUM_HOST_POWER_H
 #define VELLUM_HOST_POWER_H
 

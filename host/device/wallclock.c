@@ -1,6 +1,6 @@
-#include "host/wallclock.h"
+#include "host/device/wallclock.h"
 
-#include "host/x86.h"
+#include "host/cpu/x86.h"
 #include "lib/cmos.h"
 
 struct reading {

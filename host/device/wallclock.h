@@ -1,4 +1,4 @@
-/* host/wallclock.h - the time of day, from the machine's CMOS clock. */
+/* host/device/wallclock.h - the time of day, from the machine's CMOS clock. */
 #ifndef VELLUM_HOST_WALLCLOCK_H
 #define VELLUM_HOST_WALLCLOCK_H
 

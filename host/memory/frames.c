@@ -1,7 +1,7 @@
-#include "host/frames.h"
+#include "host/memory/frames.h"
 
-#include "host/paging.h"
-#include "host/spinlock.h"
+#include "host/cpu/spinlock.h"
+#include "host/memory/paging.h"
 
 uint64_t frames_base READ_MOSTLY;
 

@@ -1,4 +1,4 @@
-/* host/frames.h - the host's physical memory, by frames.
+/* host/memory/frames.h - the host's physical memory, by frames.
  *
  * FR1  A frame is free, or owned by exactly one user; the hypervisor's image, the boot modules, everything below 1 MiB
  *      and what the firmware keeps are never free. */
@@ -8,7 +8,7 @@
 #include "mmu/addr.h"
 
 /* RAM above this is left unused: as much as the direct map can show with the rest of an address space of 48 bits left
- * (host/paging.c). */
+ * (host/memory/paging.c). */
 #define FRAMES_BYTES_MAX (64ull << 40)
 
 /* Bytes of the map that frames below end (bytes) need, whole pages. */

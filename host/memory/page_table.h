@@ -1,8 +1,9 @@
-/* host/page_table.h - entries and tables of the host's own paging, for host/paging.c and host/paging_audit.c. */
+/* host/memory/page_table.h - entries and tables of the host's own paging, for host/memory/paging.c and
+ * host/memory/paging_audit.c. */
 #ifndef VELLUM_HOST_PAGE_TABLE_H
 #define VELLUM_HOST_PAGE_TABLE_H
 
-#include "host/frames.h"
+#include "host/memory/frames.h"
 #include "lib/x86.h"
 
 #define ENTRY_ADDRESS MASK(51, 12)

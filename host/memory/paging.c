@@ -1,9 +1,9 @@
-#include "host/paging.h"
+#include "host/memory/paging.h"
 
-#include "host/multiboot.h"
-#include "host/page_table.h"
-#include "host/random.h"
-#include "host/x86.h"
+#include "host/boot/multiboot.h"
+#include "host/cpu/random.h"
+#include "host/cpu/x86.h"
+#include "host/memory/page_table.h"
 
 #define SLOT_GIB 512ull /* what an entry of the PML4 maps */
 #define TABLE_ENTRY (PTE_P | PTE_W) /* leaves say what is allowed */

@@ -1,12 +1,12 @@
-/* host/paging.h - the hypervisor's own address space, after boot. SDM, "4-Level Paging and 5-Level
+/* host/memory/paging.h - the hypervisor's own address space, after boot. SDM, "4-Level Paging and 5-Level
  * Paging".
  *
  * The image lies where it is linked, at its physical address. All other RAM is seen through the direct map
- * (host/frames.h), at a place that each boot chooses anew; stacks and the few pages of firmware and devices that the
- * host needs lie in a window area, each between unmapped pages.
+ * (host/memory/frames.h), at a place that each boot chooses anew; stacks and the few pages of firmware and devices that
+ * the host needs lie in a window area, each between unmapped pages.
  *
  * H1  No page is both writable and executable, and no frame that one page lets execute can be written through another.
- *     (The one writer of code, host/insn_slot.c, clears CR0.WP for the length of a copy.)
+ *     (The one writer of code, host/cpu/insn_slot.c, clears CR0.WP for the length of a copy.)
  * H2  No page is the user's (U = 0 in every leaf): SMEP and SMAP, where the CPU has them, have nothing to let through.
  * H3  Nothing but the image is mapped below 4 GiB of virtual addresses: a NULL pointer faults. The page under each
  *     stack is not mapped.
@@ -30,7 +30,7 @@ enum paging_access {
  * boot_info_read(). */
 const char *paging_init(void);
 /* What each CPU sets for itself: CR0.WP, SMEP, SMAP and UMIP where it has them. (NXE comes with long mode,
- * host/boot.S.) */
+ * host/boot/boot.S.) */
 void paging_protect_cpu(void);
 /* What is only written at boot (READ_MOSTLY) can only be read from here on. */
 void paging_seal(void);
@@ -43,8 +43,8 @@ void *paging_stack(unsigned pages);
 
 /* NULL, or one sentence: which of H1 to H4 does not hold, and where. */
 const char *paging_audit(void);
-/* For the tests of paging_audit() alone (host/provoke.c): what it says of a page at va (0: in the window area) whose
- * entry, made as a writable one, has bits set and cleared. */
+/* For the tests of paging_audit() alone (host/trap/provoke.c): what it says of a page at va (0: in the window area)
+ * whose entry, made as a writable one, has bits set and cleared. */
 const char *paging_break_promise(uint64_t va, uint64_t pa, uint64_t set, uint64_t clear);
 /* Is the page that p points into mapped? */
 bool paging_maps(const void *p);

@@ -1,9 +1,9 @@
-/* host/paging_audit.c - walks the hypervisor's own tables for H1 to H4 (host/paging.h). */
-#include "host/paging.h"
+/* host/memory/paging_audit.c - walks the hypervisor's own tables for H1 to H4 (host/memory/paging.h). */
+#include "host/memory/paging.h"
 
-#include "host/page_table.h"
-#include "host/percpu.h"
-#include "host/x86.h"
+#include "host/cpu/percpu.h"
+#include "host/cpu/x86.h"
+#include "host/memory/page_table.h"
 #include "lib/fmt.h"
 
 static char found[160];

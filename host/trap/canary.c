@@ -1,10 +1,10 @@
-/* host/canary.c - the stack protector: what the compiler puts between a function's arrays and its return address, and
- * looks at before the function returns (gcc, -fstack-protector-strong). */
-#include "host/canary.h"
+/* host/trap/canary.c - the stack protector: what the compiler puts between a function's arrays and its return address,
+ * and looks at before the function returns (gcc, -fstack-protector-strong). */
+#include "host/trap/canary.h"
 
-#include "host/console.h"
-#include "host/paging.h"
-#include "host/random.h"
+#include "host/cpu/random.h"
+#include "host/device/console.h"
+#include "host/memory/paging.h"
 
 /* The names are the compiler's. */
 uintptr_t __stack_chk_guard READ_MOSTLY;

@@ -1,4 +1,4 @@
-/* host/canary.h - the stack protector's secret. */
+/* host/trap/canary.h - the stack protector's secret. */
 #ifndef VELLUM_HOST_CANARY_H
 #define VELLUM_HOST_CANARY_H
 

@@ -1,8 +1,8 @@
-#include "host/fault.h"
+#include "host/trap/fault.h"
 
-#include "host/console.h"
-#include "host/percpu.h"
-#include "host/x86.h"
+#include "host/cpu/percpu.h"
+#include "host/cpu/x86.h"
+#include "host/device/console.h"
 
 extern char code_end[], rodata_end[], image_start[];
 

@@ -1,15 +1,15 @@
-#include "host/interrupt.h"
+#include "host/trap/interrupt.h"
 
-#include "host/asm.h"
-#include "host/console.h"
-#include "host/disk.h"
-#include "host/fault.h"
-#include "host/insn_slot.h"
-#include "host/lapic.h"
-#include "host/mca.h"
-#include "host/paging.h"
-#include "host/percpu.h"
-#include "host/x86.h"
+#include "host/cpu/asm.h"
+#include "host/cpu/insn_slot.h"
+#include "host/cpu/percpu.h"
+#include "host/cpu/x86.h"
+#include "host/device/console.h"
+#include "host/device/disk.h"
+#include "host/device/lapic.h"
+#include "host/memory/paging.h"
+#include "host/trap/fault.h"
+#include "host/trap/mca.h"
 
 struct idt_gate {
 	uint16_t offset_low;

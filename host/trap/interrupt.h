@@ -1,4 +1,4 @@
-/* host/interrupt.h - the host's IDT: its own faults (which stop it with a report), and interrupts.
+/* host/trap/interrupt.h - the host's IDT: its own faults (which stop it with a report), and interrupts.
  *
  * The hypervisor runs with interrupts off. Interrupts are taken while a guest runs (as VM exits, which call
  * interrupt_handle() with the vector) and in the idle loop (through the IDT). */

@@ -1,4 +1,4 @@
-/* host/interrupt_entry.S - 256 entry points that save the registers as struct interrupt_frame and call
+/* host/trap/interrupt_entry.S - 256 entry points that save the registers as struct interrupt_frame and call
  * interrupt_dispatch(). */
 #include "lib/x86.h"
 

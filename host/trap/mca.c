@@ -1,9 +1,9 @@
-#include "host/mca.h"
+#include "host/trap/mca.h"
 
-#include "host/console.h"
-#include "host/interrupt.h"
-#include "host/percpu.h"
-#include "host/x86.h"
+#include "host/cpu/percpu.h"
+#include "host/cpu/x86.h"
+#include "host/device/console.h"
+#include "host/trap/interrupt.h"
 
 #define MODEL_NEHALEM 0x1a
 

@@ -1,4 +1,4 @@
-/* host/mca.h - machine checks. SDM, "Machine-Check Architecture" and "Recovery of Uncorrected Recoverable (UCR)
+/* host/trap/mca.h - machine checks. SDM, "Machine-Check Architecture" and "Recovery of Uncorrected Recoverable (UCR)
  * Errors". */
 #ifndef VELLUM_HOST_MCA_H
 #define VELLUM_HOST_MCA_H

@@ -1,5 +1,5 @@
-/* host/mca_judge.c - what the banks of a machine check mean: nothing, that a context is lost, or the end. */
-#include "host/mca.h"
+/* host/trap/mca_judge.c - what the banks of a machine check mean: nothing, that a context is lost, or the end. */
+#include "host/trap/mca.h"
 
 static enum mca_verdict worse(enum mca_verdict a, enum mca_verdict b) { return a > b ? a : b; }
 

@@ -1,9 +1,9 @@
-#include "host/provoke.h"
+#include "host/trap/provoke.h"
 
-#include "host/console.h"
-#include "host/insn_slot.h"
-#include "host/page_table.h"
-#include "host/paging.h"
+#include "host/cpu/insn_slot.h"
+#include "host/device/console.h"
+#include "host/memory/page_table.h"
+#include "host/memory/paging.h"
 
 #define OTHER "other-"
 #define INSTRUCTION_RET 0xc3

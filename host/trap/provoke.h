@@ -1,5 +1,5 @@
-/* host/provoke.h - faults on purpose, for the tests of what catches them: the word provoke=NAME on the command line of
- * vellum.elf, which only who boots the machine can write. */
+/* host/trap/provoke.h - faults on purpose, for the tests of what catches them: the word provoke=NAME on the command
+ * line of vellum.elf, which only who boots the machine can write. */
 #ifndef VELLUM_HOST_PROVOKE_H
 #define VELLUM_HOST_PROVOKE_H
 

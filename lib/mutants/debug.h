@@ -1,4 +1,4 @@
-/* lib/mutants/debug.h - the mutants of vm/debug*.c and of a debugger's requests (lib/mutants/mutate.h). */
+/* lib/mutants/debug.h - the mutants of vm/debug/ and of a debugger's requests (lib/mutants/mutate.h). */
 #ifndef VELLUM_LIB_MUTANTS_DEBUG_H
 #define VELLUM_LIB_MUTANTS_DEBUG_H
 

@@ -1,5 +1,5 @@
 /* lib/mutants/devices.h - mutants (lib/mutants/mutate.h) of the guest's devices (dev/), and of the machine's disks
- * (host/ata.c). */
+ * (host/device/ata.c). */
 #ifndef VELLUM_LIB_MUTANTS_DEVICES_H
 #define VELLUM_LIB_MUTANTS_DEVICES_H
 

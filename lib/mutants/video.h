@@ -1,5 +1,5 @@
-/* lib/mutants/video.h - what can be left out of a virtual machine's screen (vm/video.c, vm/exit/planes.c, dev/video/),
- * keyboard and mouse (dev/input/). */
+/* lib/mutants/video.h - what can be left out of a virtual machine's screen (vm/device/video.c, vm/exit/planes.c,
+ * dev/video/), keyboard and mouse (dev/input/). */
 #ifndef VELLUM_LIB_MUTANTS_VIDEO_H
 #define VELLUM_LIB_MUTANTS_VIDEO_H
 

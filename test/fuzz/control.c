@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/interrupt.h"
+#include "host/trap/interrupt.h"
 
 static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
 

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "host/interrupt.h"
+#include "host/trap/interrupt.h"
 
 #define STEPS_MAX 128
 #define ACCESSES_MAX 2000u

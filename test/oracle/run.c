@@ -124,7 +124,7 @@ void leave(struct vcpu *v)
 }
 
 /* As vm/exit/apic.c: the emulator makes the access. No fetch may reach the page, and nothing once it is unmapped (TP1
- * in vm/tpr.c). */
+ * in vm/tpr/tpr.c). */
 static struct mmu_result apic_access(struct vcpu *v, const struct m_result *r)
 {
 	uint64_t offset = r->qualification & (PAGE_SIZE - 1);

@@ -4,7 +4,7 @@
 
 #include "lib/base.h"
 
-/* Weak: where host/console.c is linked in, it has its own. */
+/* Weak: where host/device/console.c is linked in, it has its own. */
 __attribute__((weak)) _Noreturn void bug(const char *file, int line, const char *what)
 {
 	fprintf(stderr, "%s:%d: broken promise: %s\n", file, line, what);

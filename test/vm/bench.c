@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <ucontext.h>
 
-#include "host/frames.h"
-#include "host/interrupt.h"
+#include "host/memory/frames.h"
+#include "host/trap/interrupt.h"
 #include "vm/control/control.h"
-#include "vm/console.h"
-#include "vm/disk.h"
-#include "vm/net.h"
+#include "vm/device/console.h"
+#include "vm/device/disk.h"
+#include "vm/device/net.h"
 #include "vm/seam.h"
 
 #define STACK_SIZE (256 * 1024)

@@ -11,7 +11,7 @@
  *     blocking by STI and MOV SS over, pending debug exceptions delivered. bench.entry is the VMCS as it was entered
  *     with.
  *     What an interrupt that waits needs is asked for: a window, or a TPR threshold that is its class (TP3 in
- *     vm/tpr.c).
+ *     vm/tpr/tpr.c).
  * B4  One process, one bench: bench_new and bench_delete in turn. The same calls give the same results, to the tick.
  * B5  The run loop comes to its next entry, or to its sleep, in bounded time; else bug() ends the process.
  * B6  With several CPUs, each has a run loop of its own, and stands where it stands; one of them goes on at a time, the

@@ -142,7 +142,7 @@ static uint64_t vmx_msr(uint32_t msr)
 	bug(__FILE__, __LINE__, "RDMSR of a VMX capability that is not there");
 }
 
-/* Those that are a guest's while it is resident (vm/resident.c). NULL: it is none of them. */
+/* Those that are a guest's while it is resident (vm/cpu/resident.c). NULL: it is none of them. */
 static uint64_t *resident_msr(uint32_t msr)
 {
 	static const uint32_t msrs[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE, MSR_TSC_AUX };

@@ -2,7 +2,7 @@
 #ifndef VELLUM_TEST_VM_CPU_H
 #define VELLUM_TEST_VM_CPU_H
 
-#include "host/percpu.h"
+#include "host/cpu/percpu.h"
 #include "test/vm/bench.h"
 
 struct soft_cpu {

@@ -3,7 +3,7 @@
 #ifndef VELLUM_TEST_VM_DISK_H
 #define VELLUM_TEST_VM_DISK_H
 
-#include "host/disk.h"
+#include "host/device/disk.h"
 
 #define BENCH_DISK_SECTORS 1024
 

@@ -9,16 +9,16 @@
 
 #include <sanitizer/asan_interface.h>
 
-#include "host/acpi.h"
-#include "host/frames.h"
-#include "host/interrupt.h"
-#include "host/ioapic.h"
-#include "host/lapic.h"
-#include "host/mca.h"
-#include "host/multiboot.h"
-#include "host/percpu.h"
-#include "host/power.h"
-#include "host/random.h"
+#include "host/boot/multiboot.h"
+#include "host/cpu/percpu.h"
+#include "host/cpu/random.h"
+#include "host/device/acpi.h"
+#include "host/device/ioapic.h"
+#include "host/device/lapic.h"
+#include "host/device/power.h"
+#include "host/memory/frames.h"
+#include "host/trap/interrupt.h"
+#include "host/trap/mca.h"
 #include "lib/multiboot.h"
 
 /* ---- frames ---- */

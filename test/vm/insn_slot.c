@@ -1,6 +1,6 @@
-/* test/vm/insn_slot.c - host/insn_slot.h in a process: FPU and vector instructions run on the host's CPU, with
+/* test/vm/insn_slot.c - host/cpu/insn_slot.h in a process: FPU and vector instructions run on the host's CPU, with
  * registers of their own. */
-#include "host/insn_slot.h"
+#include "host/cpu/insn_slot.h"
 
 #include "test/unit/emulate/cpu.h"
 

@@ -2,7 +2,7 @@
  * marks them; its time under each mechanism, once it has gone over to another. */
 #include "vm/vm.h"
 
-#include "host/frames.h"
+#include "host/memory/frames.h"
 #include "lib/mutants/mutate.h"
 
 /* The account of a phase is opened by taking the vCPU's counters away from it and closed by adding them: unsigned

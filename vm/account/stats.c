@@ -4,12 +4,12 @@
  *      makes it long, by many phases, makes nobody wait. It is whole before the machine's end is said. */
 #include "vm/vm.h"
 
-#include "host/frames.h"
-#include "host/percpu.h"
+#include "host/memory/frames.h"
+#include "host/cpu/percpu.h"
 #include "lib/fmt.h"
-#include "vm/console.h"
-#include "vm/disk.h"
-#include "vm/net.h"
+#include "vm/device/console.h"
+#include "vm/device/disk.h"
+#include "vm/device/net.h"
 #include "lib/mutants/mutate.h"
 
 static void brand(char text[49])

@@ -241,7 +241,8 @@ bool config_read_among(char *among, const char *value, char *error, size_t error
 /* The next name of a list, copied to name (16 bytes); returns what is behind it, NULL at the end. */
 const char *config_next_among(const char *among, char *name);
 
-/* What can be done against speculation, by name, in the order of enum measure (host/speculation.h); ended by NULL. */
+/* What can be done against speculation, by name, in the order of enum measure (host/cpu/speculation.h); ended by
+ * NULL. */
 #define CONFIG_MEASURES 7
 extern const char *const config_measures[CONFIG_MEASURES + 1];
 

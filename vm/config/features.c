@@ -1,4 +1,4 @@
-/* vm/config/features.c - lists of what a CPU's virtualization extension has, to be hidden (vm/hide.c). */
+/* vm/config/features.c - lists of what a CPU's virtualization extension has, to be hidden (vm/cpu/hide.c). */
 #include "vm/config/config.h"
 
 #include "lib/fmt.h"

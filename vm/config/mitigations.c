@@ -5,7 +5,7 @@
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 
-/* vm/mitigations.c and host/speculation.h say what each is. */
+/* vm/cpu/mitigations.c and host/cpu/speculation.h say what each is. */
 const char *const config_measures[CONFIG_MEASURES + 1] = { "registers", "l1d",	"verw",	 "ibrs",
 							   "rsb",	"ibpb", "guest", NULL };
 

@@ -1,9 +1,9 @@
 #include "vm/control/control.h"
 
-#include "host/console.h"
-#include "host/lapic.h"
+#include "host/device/console.h"
+#include "host/device/lapic.h"
 #include "lib/fmt.h"
-#include "vm/life.h"
+#include "vm/life/life.h"
 #include "lib/mutants/mutate.h"
 
 #define PIECE 200 /* of an answer, a line */

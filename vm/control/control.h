@@ -13,7 +13,7 @@
 #ifndef VELLUM_VM_CONTROL_H
 #define VELLUM_VM_CONTROL_H
 
-#include "host/percpu.h"
+#include "host/cpu/percpu.h"
 #include "vm/control/request.h"
 #include "vm/control/json.h"
 #include "vm/vm.h"

@@ -1,9 +1,9 @@
-/* vm/control/debug.c - what a debugger asks for (vm/debug.h): the requests `debug VM[.VCPU] WORD ...`. */
+/* vm/control/debug.c - what a debugger asks for (vm/debug/debug.h): the requests `debug VM[.VCPU] WORD ...`. */
 #include "vm/control/control.h"
 
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
-#include "vm/debug.h"
+#include "vm/debug/debug.h"
 
 struct asked {
 	struct vcpu *v;
@@ -61,7 +61,7 @@ static unsigned collect(struct vcpu *v, uint64_t *out)
 		out[n++] = hvm_segment(&v->hvm, s).selector;
 	out[n++] = hvm_segment(&v->hvm, SEG_FS).base;
 	out[n++] = hvm_segment(&v->hvm, SEG_GS).base;
-	out[n++] = v->saved_msr[4]; /* vm/resident.c */
+	out[n++] = v->saved_msr[4]; /* vm/cpu/resident.c */
 	out[n++] = r->cr0;
 	out[n++] = v->saved_cr2;
 	out[n++] = r->cr3;

@@ -2,7 +2,7 @@
 #include "vm/control/control.h"
 
 #include "lib/fmt.h"
-#include "vm/dirty.h"
+#include "vm/memory/dirty.h"
 
 static void show(const struct vm *vm, struct json *j)
 {

@@ -1,9 +1,9 @@
 /* vm/control/life.c - requests to start, stop, reset and destroy a virtual machine of the description. Each is answered
- * when it has happened, by the first CPU, which alone makes and frees virtual machines (LC1 in vm/life.c). */
+ * when it has happened, by the first CPU, which alone makes and frees virtual machines (LC1 in vm/life/life.c). */
 #include "vm/control/control.h"
 
 #include "lib/fmt.h"
-#include "vm/life.h"
+#include "vm/life/life.h"
 #include "lib/mutants/mutate.h"
 
 static const char *name_of(unsigned id) { return machine.place[id].config->name; }

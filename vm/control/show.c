@@ -1,10 +1,10 @@
 /* vm/control/show.c - the virtual machines, and what was counted of one. */
 #include "vm/control/control.h"
 
-#include "host/frames.h"
+#include "host/memory/frames.h"
 #include "lib/fmt.h"
-#include "vm/disk.h"
-#include "vm/net.h"
+#include "vm/device/disk.h"
+#include "vm/device/net.h"
 
 const char *control_state(const struct vm *vm)
 {

@@ -1,5 +1,5 @@
-/* vm/emulated.c - running a vCPU that no CPU can enter (vm/enterable.c): the emulator carries out one instruction after
- * the other until it can be entered, and delivers the events between them (vm/exit/event.c).
+/* vm/cpu/emulated.c - running a vCPU that no CPU can enter (vm/cpu/enterable.c): the emulator carries out one
+ * instruction after the other until it can be entered, and delivers the events between them (vm/exit/event.c).
  *
  * RE1 A vCPU that is emulated has a request, or sleeps, so that the run loop comes here before it would enter.
  * RE2 A turn is bounded: so many instructions, each of bounded work (EM5 in emulate/emulate.h), and it is one at least,

@@ -1,6 +1,6 @@
-/* vm/enterable.c - can a CPU enter the guest as its registers are? Without "unrestricted guest" it cannot in real mode,
- * nor between setting CR0.PE and loading the segment registers anew. SDM, "Checks on Guest Segment Registers"; the
- * rules about control registers and RFLAGS are kept by whoever sets those.
+/* vm/cpu/enterable.c - can a CPU enter the guest as its registers are? Without "unrestricted guest" it cannot in real
+ * mode, nor between setting CR0.PE and loading the segment registers anew. SDM, "Checks on Guest Segment Registers";
+ * the rules about control registers and RFLAGS are kept by whoever sets those.
  *
  * EN1 What is called enterable here passes the manual's checks (model/vmentry_segments.c, of which this is
  *     independent).

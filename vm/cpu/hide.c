@@ -1,5 +1,5 @@
-/* vm/hide.c - plays an older CPU: what this one's virtualization extension has and the hypervisor does without, by the
- * word hide=NAME,NAME,... on its command line. */
+/* vm/cpu/hide.c - plays an older CPU: what this one's virtualization extension has and the hypervisor does without, by
+ * the word hide=NAME,NAME,... on its command line. */
 #include "vm/vm.h"
 
 const char *caps_hide(struct hvm_caps *caps, const char *list)

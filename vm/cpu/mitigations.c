@@ -1,8 +1,9 @@
-/* vm/mitigations.c - what is done around one virtual machine's runs against what CPUs do speculatively: by its
- * description, and by what this CPU needs and can (host/speculation.h); and the controls that its guest is offered. */
+/* vm/cpu/mitigations.c - what is done around one virtual machine's runs against what CPUs do speculatively: by its
+ * description, and by what this CPU needs and can (host/cpu/speculation.h); and the controls that its guest is
+ * offered. */
 #include "vm/vm.h"
 
-#include "host/x86.h"
+#include "host/cpu/x86.h"
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 

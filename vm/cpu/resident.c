@@ -1,9 +1,9 @@
-/* vm/resident.c - the registers that neither an entry or exit nor the hypervisor touches: FPU and vector state, XCR0,
- * CR2, debug registers, the MSRs of SYSCALL. They stay in the CPU from exit to entry, and change hands only when
+/* vm/cpu/resident.c - the registers that neither an entry or exit nor the hypervisor touches: FPU and vector state,
+ * XCR0, CR2, debug registers, the MSRs of SYSCALL. They stay in the CPU from exit to entry, and change hands only when
  * another vCPU runs on the CPU. */
 #include "vm/vm.h"
 
-#include "host/frames.h"
+#include "host/memory/frames.h"
 
 static const uint32_t msrs[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE, MSR_TSC_AUX };
 _Static_assert(ARRAY_SIZE(msrs) == ARRAY_SIZE(((struct vcpu *)0)->saved_msr), "one place each");

@@ -1,5 +1,5 @@
-/* vm/vcpu.c - how a virtual CPU begins: made with its virtual machine, at the kernel's entry point if it is the boot
- * processor, else to wait for a start-up IPI; reset by INIT; started by the IPI. SDM, "MP Initialization Exchange
+/* vm/cpu/vcpu.c - how a virtual CPU begins: made with its virtual machine, at the kernel's entry point if it is the
+ * boot processor, else to wait for a start-up IPI; reset by INIT; started by the IPI. SDM, "MP Initialization Exchange
  * Algorithm" (its part of it), "Issuing Interprocessor Interrupts", and for the registers the table "IA-32 and Intel 64
  * Processor States Following Power-up, Reset, or INIT".
  *
@@ -10,7 +10,7 @@
  * VI3  A vCPU that waits is halted and deaf: it is not scheduled, and wakes nobody. */
 #include "vm/vm.h"
 
-#include "host/frames.h"
+#include "host/memory/frames.h"
 #include "vm/load/image.h"
 #include "lib/mutants/mutate.h"
 

@@ -1,6 +1,6 @@
-#include "vm/debug.h"
+#include "vm/debug/debug.h"
 
-#include "host/x86.h"
+#include "host/cpu/x86.h"
 #include "lib/mutants/mutate.h"
 #include "vm/vm.h"
 

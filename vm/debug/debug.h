@@ -1,7 +1,7 @@
-/* vm/debug.h - a debugger of a guest, which asks by the control channel (vm/control/debug.c): where the guest stops,
- * how it goes on, and what of the CPU the debugger has for that.
+/* vm/debug/debug.h - a debugger of a guest, which asks by the control channel (vm/control/debug.c): where the guest
+ * stops, how it goes on, and what of the CPU the debugger has for that.
  *
- * DB1  A VM stops for the debugger as it is paused (vm/freeze.c): each vCPU between two instructions.
+ * DB1  A VM stops for the debugger as it is paused (vm/sched/freeze.c): each vCPU between two instructions.
  * DB2  Software breakpoints are INT3 in the guest's RAM. Their #BP is the debugger's; any other is the guest's. Whoever
  *      reads memory for the debugger finds the guest's own bytes; dropped, a breakpoint leaves them there.
  * DB3  A hardware breakpoint has a register of DR0 to DR3 that the guest has not enabled, on each vCPU by itself. The
@@ -63,7 +63,7 @@ struct vcpu_debug {
 struct vm;
 struct vcpu;
 
-/* ---- vm/debug.c: for the control channel. The VM is attached, v is loaded on this CPU ---- */
+/* ---- vm/debug/debug.c: for the control channel. The VM is attached, v is loaded on this CPU ---- */
 
 /* The debugger is there, and the VM paused; or it has gone, nothing of it is left, and the VM goes on. */
 void debug_attach(struct vm *vm);
@@ -83,12 +83,12 @@ void debug_hide(const struct vm *vm, gpa_t gpa, uint8_t *bytes, size_t n);
 /* Writes RAM, below the breakpoints; returns how many bytes could be. */
 size_t debug_write(struct vm *vm, gpa_t gpa, const uint8_t *bytes, size_t n);
 
-/* ---- vm/vcpu.c ---- */
+/* ---- vm/cpu/vcpu.c ---- */
 
 /* v, which is loaded, has never run: it gets its first registers. */
 void vcpu_begin(struct vcpu *v);
 
-/* ---- vm/debug.c: for the run loop ---- */
+/* ---- vm/debug/debug.c: for the run loop ---- */
 
 /* Serves REQUEST_DEBUG: v is loaded and about to run. true: it has made its step, and the VM is being paused. */
 bool debug_serve(struct vcpu *v);
@@ -108,7 +108,7 @@ void debug_set_dr7(struct vcpu *v, uint64_t value);
 uint64_t debug_dr(const struct vcpu *v, unsigned n);
 void debug_set_dr(struct vcpu *v, unsigned n, uint64_t value);
 
-/* ---- vm/debug_registers.c ---- */
+/* ---- vm/debug/debug_registers.c ---- */
 
 /* Changes one register; v is stopped, loaded, and its registers are in the heart. NULL, or one clause. */
 const char *debug_set_register(struct vcpu *v, const char *name, const uint8_t *bytes, size_t n);

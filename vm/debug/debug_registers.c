@@ -1,6 +1,6 @@
-/* vm/debug_registers.c - a debugger changes a register. Whatever it asks for, what is left passes the checks of VM
- * entry, or is left as it was, with a clause that says why. */
-#include "vm/debug.h"
+/* vm/debug/debug_registers.c - a debugger changes a register. Whatever it asks for, what is left passes the checks of
+ * VM entry, or is left as it was, with a clause that says why. */
+#include "vm/debug/debug.h"
 
 #include "lib/canonical.h"
 #include "lib/fmt.h"

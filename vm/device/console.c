@@ -1,10 +1,10 @@
-/* vm/console.c - where the consoles of guests end: their serial ports, and their virtio consoles. */
-#include "vm/console.h"
+/* vm/device/console.c - where the consoles of guests end: their serial ports, and their virtio consoles. */
+#include "vm/device/console.h"
 
-#include "host/console.h"
+#include "host/device/console.h"
 #include "lib/mutants/mutate.h"
 #include "vm/control/control.h"
-#include "vm/virtio.h"
+#include "vm/device/virtio.h"
 #include "vm/vm.h"
 
 static void first_console_tx(void *ctx, uint8_t byte)

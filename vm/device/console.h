@@ -1,4 +1,5 @@
-/* vm/console.h - the consoles of guests: the first one's is COM1 of the machine, the others' are lines on COM2. */
+/* vm/device/console.h - the consoles of guests: the first one's is COM1 of the machine, the others' are lines on
+ * COM2. */
 #ifndef VELLUM_VM_CONSOLE_H
 #define VELLUM_VM_CONSOLE_H
 

@@ -1,16 +1,16 @@
-/* vm/disk.c - virtual disks on the machine's: one queue for each channel of its controller, where the disks of all
- * virtual machines wait (dev/block/block.h).
+/* vm/device/disk.c - virtual disks on the machine's: one queue for each channel of its controller, where the disks of
+ * all virtual machines wait (dev/block/block.h).
  *
  * VD1  A disk of the machine's that somebody may write is one virtual machine's alone.
  * VD2  What is written to snapshots leaves an eighth of the machine's memory free.
  * VD3  While one waits for a virtual machine's device lock to answer a request, it holds no other. */
-#include "vm/disk.h"
-#include "vm/ide.h"
+#include "vm/device/disk.h"
+#include "vm/device/ide.h"
 
-#include "host/disk.h"
-#include "host/frames.h"
-#include "host/lapic.h"
-#include "host/console.h"
+#include "host/device/disk.h"
+#include "host/memory/frames.h"
+#include "host/device/lapic.h"
+#include "host/device/console.h"
 #include "lib/fmt.h"
 #include "vm/vm.h"
 #include "lib/mutants/mutate.h"

@@ -1,4 +1,4 @@
-/* vm/disk.h - the disks of virtual machines: which of the machine's each is, and what it is made of. */
+/* vm/device/disk.h - the disks of virtual machines: which of the machine's each is, and what it is made of. */
 #ifndef VELLUM_VM_DISK_H
 #define VELLUM_VM_DISK_H
 

@@ -1,7 +1,7 @@
-/* vm/ide.c - the IDE controller of a virtual machine: where its drives are, and its memory. */
-#include "vm/ide.h"
+/* vm/device/ide.c - the IDE controller of a virtual machine: where its drives are, and its memory. */
+#include "vm/device/ide.h"
 
-#include "host/frames.h"
+#include "host/memory/frames.h"
 #include "vm/vm.h"
 #include "lib/mutants/mutate.h"
 

@@ -1,4 +1,4 @@
-/* vm/ide.h - the IDE controller of a virtual machine that has drives at it.
+/* vm/device/ide.h - the IDE controller of a virtual machine that has drives at it.
  *
  * IP1  Disks come to the first place that is free from the first channel's first on, CD drives from the second
  *      channel's first on, and then to what is left: there is room for all that a description may have. */

@@ -1,9 +1,9 @@
-#include "vm/net.h"
+#include "vm/device/net.h"
 
-#include "host/frames.h"
+#include "host/memory/frames.h"
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
-#include "vm/virtio.h"
+#include "vm/device/virtio.h"
 #include "vm/vm.h"
 
 #define FIRST_SLOT 7 /* on the bus */

@@ -1,4 +1,4 @@
-/* vm/net.h - the network cards of virtual machines, and the networks that join them (dev/net/switch.h).
+/* vm/device/net.h - the network cards of virtual machines, and the networks that join them (dev/net/switch.h).
  *
  * VN4  Of another virtual machine, who sends touches the port's backlog and its boot processor's requests; that it is
  *      there is held by the port's lock, a leaf. No copy is made with that held. */
@@ -7,7 +7,7 @@
 
 #include "dev/virtio/net.h"
 #include "dev/virtio/pci.h"
-#include "host/spinlock.h"
+#include "host/cpu/spinlock.h"
 #include "vm/config/config.h"
 
 struct vm;

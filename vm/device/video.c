@@ -1,9 +1,9 @@
-/* vm/video.c - the screen's memory: taken, put where the guest has it, and watched. */
+/* vm/device/video.c - the screen's memory: taken, put where the guest has it, and watched. */
 #include "vm/vm.h"
 
-#include "host/console.h"
-#include "host/frames.h"
-#include "host/multiboot.h"
+#include "host/boot/multiboot.h"
+#include "host/device/console.h"
+#include "host/memory/frames.h"
 #include "lib/mutants/mutate.h"
 
 #define SLOT_ON_BUS 2

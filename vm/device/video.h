@@ -1,5 +1,5 @@
-/* vm/video.h - a virtual machine's screen: the VGA, its memory, where the guest has that as its own, and what of it has
- * changed.
+/* vm/device/video.h - a virtual machine's screen: the VGA, its memory, where the guest has that as its own, and what of
+ * it has changed.
  *
  *   VV1  Where the guest has the memory (VG2 in dev/video/vga.h), it is RAM of the memory map, all of it of one piece.
  *        Who has changed that by a register finds it so at its next instruction; every other virtual CPU, when it next

@@ -1,11 +1,11 @@
-#include "vm/virtio.h"
+#include "vm/device/virtio.h"
 
-#include "host/console.h"
-#include "host/frames.h"
-#include "host/random.h"
+#include "host/cpu/random.h"
+#include "host/device/console.h"
+#include "host/memory/frames.h"
 #include "lib/mutants/mutate.h"
-#include "vm/console.h"
-#include "vm/net.h"
+#include "vm/device/console.h"
+#include "vm/device/net.h"
 #include "vm/vm.h"
 
 #define RNG_SLOT 11 /* on the bus */

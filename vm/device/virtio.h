@@ -1,4 +1,4 @@
-/* vm/virtio.h - what the virtio devices of a virtual machine have in common, and those that need nothing of the
+/* vm/device/virtio.h - what the virtio devices of a virtual machine have in common, and those that need nothing of the
  * machine's: the source of random numbers, the console. */
 #ifndef VELLUM_VM_VIRTIO_H
 #define VELLUM_VM_VIRTIO_H

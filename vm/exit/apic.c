@@ -1,4 +1,4 @@
-/* vm/exit/apic.c - what is left to do where the CPU serves the guest's local APIC itself (vm/tpr.c): accesses to
+/* vm/exit/apic.c - what is left to do where the CPU serves the guest's local APIC itself (vm/tpr/tpr.c): accesses to
  * registers that it does not serve, writes that it has put into the page, EOIs that somebody waits for, and a TPR that
  * has become low enough for an interrupt that waits. SDM, "Virtualizing Memory-Mapped APIC Accesses", "APIC-Write
  * Emulation", "EOI Virtualization" and "TPR Virtualization". */

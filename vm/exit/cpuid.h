@@ -2,7 +2,7 @@
 #ifndef VELLUM_VM_CPUID_H
 #define VELLUM_VM_CPUID_H
 
-#include "host/x86.h"
+#include "host/cpu/x86.h"
 #include "hvm/types.h"
 
 #define CPUID_BASIC_COUNT 0x17 /* 0 .. 0x16 */

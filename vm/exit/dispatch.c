@@ -2,9 +2,9 @@
  * exit through it. */
 #include "vm/vm.h"
 
-#include "host/interrupt.h"
-#include "host/paging.h"
-#include "host/percpu.h"
+#include "host/trap/interrupt.h"
+#include "host/memory/paging.h"
+#include "host/cpu/percpu.h"
 #include "vm/control/control.h"
 #include "lib/mutants/mutate.h"
 

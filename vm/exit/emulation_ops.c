@@ -5,8 +5,8 @@
  * ones too, which are no instruction: #UD. */
 #include "vm/exit/emulation.h"
 
-#include "vm/console.h"
-#include "host/insn_slot.h"
+#include "vm/device/console.h"
+#include "host/cpu/insn_slot.h"
 #include "lib/atomic.h"
 #include "lib/mutants/mutate.h"
 

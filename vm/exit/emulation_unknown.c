@@ -1,5 +1,5 @@
 /* vm/exit/emulation_unknown.c - what becomes of bytes that the emulator does not know, where no CPU can be given them
- * instead (vm/emulated.c). Most are no instruction, or one that the guest's CPU does not have: #UD. The few that it
+ * instead (vm/cpu/emulated.c). Most are no instruction, or one that the guest's CPU does not have: #UD. The few that it
  * has, and that nobody executes in such a place, are listed; they stop the virtual machine. SDM, "Opcode Map" and each
  * instruction's "Real-Address Mode Exceptions". And what becomes of a guest whose instruction cannot be carried out. */
 #include "vm/exit/emulation.h"

@@ -6,13 +6,13 @@
  * X1  What is given on arrives as it would have without the exit: vector, type, error code, DR6, DR7, pending traps. */
 #include "vm/vm.h"
 
-#include "host/mca.h"
-#include "host/x86.h"
+#include "host/cpu/x86.h"
+#include "host/trap/mca.h"
 #include "lib/mutants/mutate.h"
 
 /* A #DB that exits has changed neither DR6 nor DR7 yet (SDM, "Exit Qualification for Debug Exceptions"): what its
  * delivery would have done is done here. Its other bits are never cleared by the CPU ("Debug Status Register (DR6)").
- * The guest's DR6 is in the CPU (vm/resident.c). */
+ * The guest's DR6 is in the CPU (vm/cpu/resident.c). */
 static void update_debug_registers(struct vcpu *v, uint64_t causes)
 {
 	VM_MUTANT(DB_REGISTERS, write_dr6((read_dr6() & ~DR6_BREAKPOINTS) | causes));

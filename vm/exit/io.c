@@ -1,6 +1,6 @@
 /* vm/exit/io.c - IN, OUT, INS, OUTS. */
 #include "vm/vm.h"
-#include "vm/console.h"
+#include "vm/device/console.h"
 
 #include "lib/mutants/mutate.h"
 

@@ -2,7 +2,7 @@
  * on a CPU without it. */
 #include "vm/vm.h"
 
-#include "host/interrupt.h"
+#include "host/trap/interrupt.h"
 #include "lib/mutants/mutate.h"
 #include "vm/load/image.h"
 

@@ -1,6 +1,6 @@
 /* vm/exit/msr_own.c - the MSRs that guests access without an exit (hvm_intercepts_init), for when an instruction of
- * theirs is emulated. They are kept with the guest's other registers, or are in the CPU itself (vm/resident.c). SDM,
- * "WRMSR": an address must be canonical, and reserved bits 0. */
+ * theirs is emulated. They are kept with the guest's other registers, or are in the CPU itself (vm/cpu/resident.c).
+ * SDM, "WRMSR": an address must be canonical, and reserved bits 0. */
 #include "vm/vm.h"
 
 #include "lib/canonical.h"

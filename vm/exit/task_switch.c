@@ -205,7 +205,7 @@ static void describe(struct task *t, struct vcpu *v)
 }
 
 /* The new task wants a #DB before its first instruction (SDM, "Task-Switch Exception Condition"). The guest's DR6 is in
- * the CPU (vm/resident.c). */
+ * the CPU (vm/cpu/resident.c). */
 static void trap_into(struct vcpu *v)
 {
 	write_dr6(read_dr6() | DR6_BT);

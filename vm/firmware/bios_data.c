@@ -1,6 +1,6 @@
-/* vm/bios_data.c - what a firmware would have left in the memory of a guest that starts at its kernel: boot loaders'
- * guests read the BIOS data area, and some of them go back to real mode and call the BIOS. IBM Personal System/2 and
- * Personal Computer BIOS Interface Technical Reference, "BIOS Data Area" and "Interrupts". */
+/* vm/firmware/bios_data.c - what a firmware would have left in the memory of a guest that starts at its kernel: boot
+ * loaders' guests read the BIOS data area, and some of them go back to real mode and call the BIOS. IBM Personal
+ * System/2 and Personal Computer BIOS Interface Technical Reference, "BIOS Data Area" and "Interrupts". */
 #include "vm/vm.h"
 
 #include "lib/uart.h"

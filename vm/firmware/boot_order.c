@@ -1,10 +1,10 @@
-/* vm/boot_order.c - what a firmware boots from, as it reads it of fw_cfg: a line for each, by its place in the tree of
- * devices (SeaBIOS, "Runtime config", bootorder; QEMU's names). */
+/* vm/firmware/boot_order.c - what a firmware boots from, as it reads it of fw_cfg: a line for each, by its place in the
+ * tree of devices (SeaBIOS, "Runtime config", bootorder; QEMU's names). */
 #include "vm/vm.h"
 
 #include "lib/fmt.h"
-#include "vm/disk.h"
-#include "vm/ide.h"
+#include "vm/device/disk.h"
+#include "vm/device/ide.h"
 #include "lib/mutants/mutate.h"
 
 #define PCI_ROOT "/pci@i0cf8"

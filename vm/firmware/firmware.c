@@ -1,10 +1,10 @@
-/* vm/firmware.c - the memory of a virtual machine that starts at a firmware (vm/firmware.h has the rules). Intel 440FX
- * PCIset data sheet, "System Address Map". */
+/* vm/firmware/firmware.c - the memory of a virtual machine that starts at a firmware (vm/firmware/firmware.h has the
+ * rules). Intel 440FX PCIset data sheet, "System Address Map". */
 #include "vm/vm.h"
 
-#include "host/console.h"
-#include "host/frames.h"
-#include "host/multiboot.h"
+#include "host/device/console.h"
+#include "host/memory/frames.h"
+#include "host/boot/multiboot.h"
 #include "vm/load/firmware.h"
 #include "lib/mutants/mutate.h"
 
@@ -127,7 +127,7 @@ void firmware_areas_changed(void *ctx)
 		VM_MUTANT(AREA_REQUEST, vcpu_request(v, REQUEST_MEMORY));
 }
 
-/* FM1, and VV1 in vm/video.h: who comes first does it, for all. */
+/* FM1, and VV1 in vm/device/video.h: who comes first does it, for all. */
 void firmware_memory_changed(struct vm *vm)
 {
 	vm_freeze(vm);

@@ -1,5 +1,5 @@
-/* vm/firmware.h - a virtual machine that starts at a firmware, as a PC does: its ROM, what lies below 1 MByte, and what
- * the firmware reads of fw_cfg.
+/* vm/firmware/firmware.h - a virtual machine that starts at a firmware, as a PC does: its ROM, what lies below 1 MByte,
+ * and what the firmware reads of fw_cfg.
  *
  * FM1  What the guest finds from 0xc0000 to 0xfffff is what the host bridge's registers say, of each area by itself:
  *      RAM, RAM that is read-only, or the ROM, whose writes go to RAM or nowhere. Who has written a register finds it
@@ -52,19 +52,20 @@ struct boot_module;
 /* The module that the description names; NULL: there is none, and the VM has ended. */
 const struct boot_module *vm_find_module(struct vm *vm, const char *name, const char *what);
 
-/* ---- vm/bios_data.c ---- */
+/* ---- vm/firmware/bios_data.c ---- */
 /* What a guest that starts at its kernel finds of a firmware. false: no memory. */
 bool bios_data_write(struct vm *vm);
 
-/* ---- vm/firmware.c ---- */
+/* ---- vm/firmware/firmware.c ---- */
 /* RAM below 4 GBytes, with the hole and the areas that are RAM by themselves; the areas are added by firmware_load().
  * false: no memory. */
 bool firmware_add_low_ram(struct vm *vm);
 /* Its ROM, and the files. false: the VM has ended. */
 bool firmware_load(struct vm *vm, struct cpu_start *start);
-/* What it reads of fw_cfg (vm/firmware_files.c). false: the VM has ended. */
+/* What it reads of fw_cfg (vm/firmware/firmware_files.c). false: the VM has ended. */
 bool firmware_add_files(struct vm *vm);
-/* Writes what it is to boot from (vm/boot_order.c): first the ROM of this name, unless NULL. Returns the characters. */
+/* Writes what it is to boot from (vm/firmware/boot_order.c): first the ROM of this name, unless NULL. Returns the
+ * characters. */
 size_t firmware_boot_order(struct vm *vm, const char *rom, char *text, size_t size);
 /* The host bridge's registers have changed; the device lock is held. */
 void firmware_areas_changed(void *vm);

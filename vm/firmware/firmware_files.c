@@ -1,11 +1,12 @@
-/* vm/firmware_files.c - what a firmware reads of fw_cfg: the memory map, ACPI tables, what to boot, and a kernel that
- * it is to load. QEMU, "QEMU Firmware Configuration (fw_cfg) Device"; SeaBIOS, "Runtime config", "fw_cfg files". */
+/* vm/firmware/firmware_files.c - what a firmware reads of fw_cfg: the memory map, ACPI tables, what to boot, and a
+ * kernel that it is to load. QEMU, "QEMU Firmware Configuration (fw_cfg) Device"; SeaBIOS, "Runtime config", "fw_cfg
+ * files". */
 #include "vm/vm.h"
 
 #include "dev/firmware/acpi_tables.h"
 #include "dev/firmware/table_loader.h"
-#include "host/frames.h"
-#include "host/multiboot.h"
+#include "host/boot/multiboot.h"
+#include "host/memory/frames.h"
 #include "vm/load/firmware.h"
 #include "vm/load/linux.h"
 

@@ -1,4 +1,4 @@
-/* vm/end.c - a virtual machine is over: who says so first says why. Its vCPUs stop before their next entries. */
+/* vm/life/end.c - a virtual machine is over: who says so first says why. Its vCPUs stop before their next entries. */
 #include "vm/vm.h"
 
 #include "lib/fmt.h"

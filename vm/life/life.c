@@ -1,4 +1,4 @@
-/* vm/life.c - virtual machines come and go: made from the description, started, over, made again.
+/* vm/life/life.c - virtual machines come and go: made from the description, started, over, made again.
  *
  * LC1  They are made, and their last structures are given back, by the first CPU, between its vCPUs' runs or at a turn
  *      of the host's. Every other CPU knows only those whose vCPUs are on it, and one that a request is about.
@@ -6,11 +6,11 @@
  *      left, and the first CPU has decided what follows. Until then the machine stays up.
  * LC3  A guest that resets itself over and over costs its neighbours at most a tenth of the first CPU's time: it begins
  *      again when nine times as long has passed as making it took. */
-#include "vm/life.h"
+#include "vm/life/life.h"
 
-#include "host/console.h"
-#include "host/lapic.h"
-#include "vm/console.h"
+#include "host/device/console.h"
+#include "host/device/lapic.h"
+#include "vm/device/console.h"
 #include "vm/control/control.h"
 #include "lib/mutants/mutate.h"
 
@@ -47,7 +47,7 @@ static void tell_stillborn(struct vm *vm)
 }
 
 /* CPUs find those that have been given to them when they are kicked, or when they next choose (CQ2 in
- * vm/schedule.h). */
+ * vm/sched/schedule.h). */
 static void wake_cpus(const struct vm *vm)
 {
 	struct vcpu *v, *runs = this_cpu()->run_queue;

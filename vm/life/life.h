@@ -1,5 +1,5 @@
-/* vm/life.h - virtual machines come and go (vm/life.c). What is here is for the first CPU only, but for vm_released()
- * and the two that keep the machine up. */
+/* vm/life/life.h - virtual machines come and go (vm/life/life.c). What is here is for the first CPU only, but for
+ * vm_released() and the two that keep the machine up. */
 #ifndef VELLUM_VM_LIFE_H
 #define VELLUM_VM_LIFE_H
 

@@ -1,12 +1,12 @@
-/* vm/release.c - what a virtual machine held goes back to the machine when it is over. */
+/* vm/life/release.c - what a virtual machine held goes back to the machine when it is over. */
 #include "vm/vm.h"
 
-#include "host/console.h"
-#include "host/frames.h"
-#include "vm/disk.h"
-#include "vm/life.h"
-#include "vm/net.h"
-#include "vm/virtio.h"
+#include "host/device/console.h"
+#include "host/memory/frames.h"
+#include "vm/device/disk.h"
+#include "vm/life/life.h"
+#include "vm/device/net.h"
+#include "vm/device/virtio.h"
 #include "lib/mutants/mutate.h"
 
 

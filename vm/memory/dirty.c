@@ -1,6 +1,6 @@
-#include "vm/dirty.h"
+#include "vm/memory/dirty.h"
 
-#include "host/frames.h"
+#include "host/memory/frames.h"
 #include "lib/mutants/mutate.h"
 #include "vm/vm.h"
 

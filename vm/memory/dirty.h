@@ -1,5 +1,5 @@
-/* vm/dirty.h - how fast a guest dirties its RAM: all of it is logged (mmu_log_start) for some seconds of the guest's
- * clock, and counted.
+/* vm/memory/dirty.h - how fast a guest dirties its RAM: all of it is logged (mmu_log_start) for some seconds of the
+ * guest's clock, and counted.
  *
  * DY1  A measurement ends by itself, by an alarm of the VM's clock, whether whoever asked is still there or not; a VM
  *      has one at a time.

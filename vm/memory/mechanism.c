@@ -1,8 +1,8 @@
-/* vm/mechanism.c - which mechanism virtualizes a VM's memory: the one that was asked for, or the best that the CPU
- * has. */
+/* vm/memory/mechanism.c - which mechanism virtualizes a VM's memory: the one that was asked for, or the best that the
+ * CPU has. */
 #include "vm/vm.h"
 
-#include "host/console.h"
+#include "host/device/console.h"
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 

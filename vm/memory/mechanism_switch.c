@@ -1,5 +1,5 @@
-/* vm/mechanism_switch.c - a virtual machine goes over to another mechanism while it runs: on request, or every so often
- * by an alarm.
+/* vm/memory/mechanism_switch.c - a virtual machine goes over to another mechanism while it runs: on request, or every
+ * so often by an alarm.
  *
  * It happens between two guest instructions of each vCPU, with none of its guest state in flight but what struct vcpu
  * holds: an event to inject, a HLT, a repeated instruction that was emulated in part. None of these belongs

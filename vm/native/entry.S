@@ -1,7 +1,7 @@
 /* vm/native/entry.S - moves a kernel down over the hypervisor and starts it. This code is copied to where it is out of
  * the way, and runs there: it refers to nothing but the plan (struct native_plan of vm/native/entry.h), whose address
  * is in RDI. */
-#include "host/asm.h"
+#include "host/cpu/asm.h"
 #include "lib/x86.h"
 #include "lib/x86_msr.h"
 

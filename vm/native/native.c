@@ -6,11 +6,11 @@
  * area, from 640 KiB to 1 MiB, stays as it is: the kernel finds the machine's ACPI tables there. */
 #include "vm/native/native.h"
 
-#include "host/asm.h"
-#include "host/console.h"
-#include "host/frames.h"
-#include "host/multiboot.h"
-#include "host/x86.h"
+#include "host/boot/multiboot.h"
+#include "host/cpu/asm.h"
+#include "host/cpu/x86.h"
+#include "host/device/console.h"
+#include "host/memory/frames.h"
 #include "vm/load/image.h"
 #include "vm/native/entry.h"
 

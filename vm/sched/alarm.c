@@ -1,16 +1,16 @@
-/* vm/alarm.c - the next alarm of a guest whose clock goes only while it runs (vm/clock.h), by the CPU's own timer for
- * guests. SDM, "VMX-Preemption Timer".
+/* vm/sched/alarm.c - the next alarm of a guest whose clock goes only while it runs (vm/clock.h), by the CPU's own timer
+ * for guests. SDM, "VMX-Preemption Timer".
  *
  * The host's timer goes on while the guest does not run, and so fires before the guest's clock has come to the alarm,
  * once for each time that exits have kept it; it costs an interrupt and the setting of a timer. This one stands at each
  * exit and goes on at the next entry, as that clock does.
  *
  * AL1 It is the alarm of a vCPU that has its own clock, and so is its VM's only one, where the CPU can keep its count
- *     over an exit. All others have the host's timer (vm/schedule.c).
- * AL2 It rings after a slice at the latest (SC3 in vm/schedule.c), else for the earliest alarm, which is due then: the
- *     CPU has counted what the guest ran, the clock takes off some more for each entry and exit (CLOCK_ENTRY_TICKS in
- *     vm/clock.h), and is put forward. Where entries and exits take a CPU longer than is taken off, it rings later
- *     than the clock says, by that.
+ *     over an exit. All others have the host's timer (vm/sched/schedule.c).
+ * AL2 It rings after a slice at the latest (SC3 in vm/sched/schedule.c), else for the earliest alarm, which is due
+ *     then: the CPU has counted what the guest ran, the clock takes off some more for each entry and exit
+ *     (CLOCK_ENTRY_TICKS in vm/clock.h), and is put forward. Where entries and exits take a CPU longer than is taken
+ *     off, it rings later than the clock says, by that.
  * AL3 It is set anew when the clock has gone on without the CPU: after instructions that were emulated. */
 #include "vm/vm.h"
 

@@ -1,6 +1,6 @@
-/* vm/balance.c - virtual CPUs that go to another CPU of themselves: to one that sleeps, while they wait; and so that
- * all of the machine have what is theirs. A CPU gives away what is its own (CQ1 in vm/schedule.h); who wants something
- * kicks it.
+/* vm/sched/balance.c - virtual CPUs that go to another CPU of themselves: to one that sleeps, while they wait; and so
+ * that all of the machine have what is theirs. A CPU gives away what is its own (CQ1 in vm/sched/schedule.h); who wants
+ * something kicks it.
  *
  * BA1  No CPU sleeps for longer than a slice while a vCPU that may run on it waits for another CPU. Who goes to sleep
  *      says so (cpus_idle), and then kicks a CPU that has said that somebody waits there (cpus_crowded); who comes to
@@ -11,7 +11,7 @@
  * BA4  Who is pinned stays. */
 #include "vm/vm.h"
 
-#include "host/lapic.h"
+#include "host/device/lapic.h"
 #include "lib/mutants/mutate.h"
 
 #define SLICES_BEHIND 2

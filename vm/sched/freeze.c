@@ -1,5 +1,5 @@
-/* vm/freeze.c - all virtual CPUs of a virtual machine stop, for what must find none of them running: another mechanism,
- * a change of its memory map, another way to virtualize the TPR.
+/* vm/sched/freeze.c - all virtual CPUs of a virtual machine stop, for what must find none of them running: another
+ * mechanism, a change of its memory map, another way to virtualize the TPR.
  *
  * A vCPU runs from where run() of vm/run.c takes it up to where it has left (vcpu.running): in its guest, or in the
  * handler of an exit. Whatever a vCPU that does not run is made of is in memory: what the guest changed in its paging
@@ -15,7 +15,7 @@
  * FZ4  No lock is held by who freezes. */
 #include "vm/vm.h"
 
-#include "host/lapic.h"
+#include "host/device/lapic.h"
 #include "lib/mutants/mutate.h"
 
 void vcpu_sync_heart(struct vcpu *v)

@@ -1,5 +1,5 @@
-/* vm/move.c - virtual CPUs that are told where to go: from outside (vm/control/), or by their machine's description,
- * which has them wander for ever. The latter is there to be tested with: it does no guest any good. */
+/* vm/sched/move.c - virtual CPUs that are told where to go: from outside (vm/control/), or by their machine's
+ * description, which has them wander for ever. The latter is there to be tested with: it does no guest any good. */
 #include "vm/vm.h"
 
 #include "lib/mutants/mutate.h"

@@ -1,8 +1,8 @@
-/* vm/queue.c - the virtual CPUs that live on a CPU: a ring that is its own, and what others give to it (CQ1 to CQ3 in
- * vm/schedule.h). Those that sleep are elsewhere (vm/sleep.c). */
+/* vm/sched/queue.c - the virtual CPUs that live on a CPU: a ring that is its own, and what others give
+ * to it (CQ1 to CQ3 in vm/sched/schedule.h). Those that sleep are elsewhere (vm/sched/sleep.c). */
 #include "vm/vm.h"
 
-#include "host/lapic.h"
+#include "host/device/lapic.h"
 #include "lib/mutants/mutate.h"
 
 /* ---- from any CPU ---- */

@@ -1,5 +1,5 @@
-/* vm/schedule.c - which vCPU runs on a CPU when it has several, how long, and when the host's own affairs have their
- * turn.
+/* vm/sched/schedule.c - which vCPU runs on a CPU when it has several, how long, and when the host's own affairs have
+ * their turn.
  *
  * SC1  Of those that can run, the one for which CPUs have worked least has the next slice: an exit that takes longer
  *      than a slice is paid back by its own vCPU. Who slept is not given what it did not use, but for one slice.
@@ -17,10 +17,10 @@
  *      favoured when it is next chosen there, by a slice at most. */
 #include "vm/vm.h"
 
-#include "host/disk.h"
-#include "host/lapic.h"
+#include "host/device/disk.h"
+#include "host/device/lapic.h"
 #include "vm/control/control.h"
-#include "vm/life.h"
+#include "vm/life/life.h"
 #include "lib/mutants/mutate.h"
 
 #define SLICES_PER_SECOND 100

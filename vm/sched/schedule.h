@@ -1,4 +1,4 @@
-/* vm/schedule.h - the virtual CPUs of a CPU, whose turn it is, and how one comes to another CPU.
+/* vm/sched/schedule.h - the virtual CPUs of a CPU, whose turn it is, and how one comes to another CPU.
  *
  * CQ1  vcpu.cpu is changed by the CPU that it names, while the vCPU does not run; by nobody else. So who finds its own
  *      CPU there may rely on it. Who finds another, or what has changed meanwhile, has first written what the vCPU is
@@ -13,10 +13,10 @@
 #ifndef VELLUM_VM_SCHEDULE_H
 #define VELLUM_VM_SCHEDULE_H
 
-#include "host/cpuset.h"
+#include "host/cpu/cpuset.h"
 #include "vm/vm.h"
 
-/* ---- vm/schedule.c: whose turn it is ---- */
+/* ---- vm/sched/schedule.c: whose turn it is ---- */
 
 /* Where the devices' alarms are, under the device lock: a list of their own, so that a local APIC's timer needs no lock
  * that other vCPUs take; or, of a VM with one vCPU, that one's. */
@@ -55,7 +55,7 @@ void vm_host_turn(struct vcpu *v);
 /* v spins, and waits for what another does: gives the CPU away (SC5). */
 void schedule_yield(struct vcpu *v);
 
-/* ---- vm/queue.c: where it lives ---- */
+/* ---- vm/sched/queue.c: where it lives ---- */
 
 /* Gives v, which is nowhere and new, to the CPU v->cpu. */
 void queue_add(struct vcpu *v);
@@ -73,7 +73,7 @@ void vcpu_move(struct vcpu *v, struct percpu *to);
 /* The same of one that has left, or arrived, and has been told to go (vcpu.move_to). */
 void vcpu_depart(struct vcpu *v);
 
-/* ---- vm/sleep.c: who sleeps. Of the calling CPU, but for vcpu_wake() ---- */
+/* ---- vm/sched/sleep.c: who sleeps. Of the calling CPU, but for vcpu_wake() ---- */
 
 /* Does every vCPU sleep in HLT? */
 static inline bool vm_asleep(const struct vm *vm)
@@ -98,7 +98,7 @@ void sleepers_look(struct percpu *cpu);
 /* When they are next to be looked at, by the TSC; UINT64_MAX: never. */
 static inline uint64_t sleepers_next(const struct percpu *cpu) { return heap_least(&cpu->sleepers); }
 
-/* ---- vm/balance.c: who goes where of itself ---- */
+/* ---- vm/sched/balance.c: who goes where of itself ---- */
 
 /* CPUs that sleep, and could take up a vCPU; and those where one that may move waited, when they last looked. */
 extern struct cpuset cpus_idle, cpus_crowded;
@@ -134,7 +134,7 @@ static inline void balance_poll(struct percpu *cpu)
 		balance_attend(cpu);
 }
 
-/* ---- vm/move.c: who is told to go where ---- */
+/* ---- vm/sched/move.c: who is told to go where ---- */
 
 /* v may run on this CPU only (NULL: on any), and goes there. Called on the CPU where v lives. */
 void vcpu_pin(struct vcpu *v, struct percpu *cpu);

@@ -1,5 +1,5 @@
-/* vm/sleep.c - virtual CPUs that sleep: halted, or waiting for a start-up IPI. They cost their CPU nothing: they are
- * not on the ring where it looks for who is next, but in a heap by the first of their alarms.
+/* vm/sched/sleep.c - virtual CPUs that sleep: halted, or waiting for a start-up IPI. They cost their CPU nothing: they
+ * are not on the ring where it looks for who is next, but in a heap by the first of their alarms.
  *
  * HA1  A vCPU that lives on a CPU, and has arrived, is on its ring, or sleeps. Who sleeps is halted, and has no
  *      request; it is on the ring again before it next runs.
@@ -12,7 +12,7 @@
  * HA4  Timers of those that sleep are looked at when they are due; while a vCPU runs, when its slice ends (SC2). */
 #include "vm/vm.h"
 
-#include "host/lapic.h"
+#include "host/device/lapic.h"
 #include "lib/mutants/mutate.h"
 #include "vm/seam.h"
 

@@ -1,22 +1,22 @@
-/* vm/patch.c - the TPR by patching: an instruction of the guest's that has accessed it by an exit is replaced by one
- * that accesses a byte in memory. docs/interrupts.md has the whole of it.
+/* vm/tpr/patch.c - the TPR by patching: an instruction of the guest's that has accessed it by an exit is replaced by
+ * one that accesses a byte in memory. docs/interrupts.md has the whole of it.
  *
- * PX1 Nothing is written to the guest's RAM but the option ROM of vm/patch_page.c. A patched instruction is in an
+ * PX1 Nothing is written to the guest's RAM but the option ROM of vm/tpr/patch_page.c. A patched instruction is in an
  *     overlay of its page (mmu/overlay.c), which goes with any write to the page.
  * PX2 The byte is the TPR (L2 in dev/irq/lapic.h) as long as this is the method: what the guest writes to it, wherever
  *     it got the address, is a TPR. Its neighbour is the class that the TPR must fall below for what waits to come
- *     (TP3 in vm/tpr.c), and nobody but stubs looks at it.
+ *     (TP3 in vm/tpr/tpr.c), and nobody but stubs looks at it.
  * PX3 Only in a virtual machine of one CPU: a byte at one address cannot be the register of two.
- * PX4 Only what vm/patch_insn.h lists, of the kernel's 32-bit code with flat segments; at an address that led to the
- *     TPR just now; where the stubs are mapped. Everything else is left to the trap, and counted by reason.
+ * PX4 Only what vm/tpr/patch_insn.h lists, of the kernel's 32-bit code with flat segments; at an address that led to
+ *     the TPR just now; where the stubs are mapped. Everything else is left to the trap, and counted by reason.
  * PX5 All are undone when the APIC's page moves or goes, when paging or PAE is turned on or off (OV3), and when the
  *     method changes. Where a page fault shows that the stubs are not mapped, those of the page are undone, and the
- *     guest does not see the fault (vm/patch_fault.c).
+ *     guest does not see the fault (vm/tpr/patch_fault.c).
  * PX6 A page whose patches the guest itself undoes again and again is let alone. */
 #include "vm/vm.h"
 
-#include "host/console.h"
-#include "host/frames.h"
+#include "host/device/console.h"
+#include "host/memory/frames.h"
 #include "lib/apic.h"
 #include "lib/mutants/mutate.h"
 

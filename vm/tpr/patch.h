@@ -1,9 +1,9 @@
-/* vm/patch.h - the TPR by patching: what a virtual machine has for it. The rules are in vm/patch.c. */
+/* vm/tpr/patch.h - the TPR by patching: what a virtual machine has for it. The rules are in vm/tpr/patch.c. */
 #ifndef VELLUM_VM_PATCH_H
 #define VELLUM_VM_PATCH_H
 
 #include "mmu/mmu.h"
-#include "vm/patch_insn.h"
+#include "vm/tpr/patch_insn.h"
 
 /* Two pages in the hole for option ROMs, which no memory map of the guest's calls RAM: the stubs, with the header of
  * an option ROM in front, and their data. */
@@ -74,7 +74,7 @@ struct vm_patch {
 struct vm;
 struct vcpu;
 
-/* ---- vm/patch.c ---- */
+/* ---- vm/tpr/patch.c ---- */
 /* The instruction at v's RIP has accessed the TPR, by an exit. true: it is patched now, and must run again. */
 bool patch_try(struct vcpu *v);
 /* Takes all patches back. The VM is frozen, or has not run. */
@@ -84,7 +84,7 @@ uint64_t patch_live(const struct vm *vm);
 /* What linear means to v for the access, with nothing changed: accessed and dirty flags stay as they are. */
 struct walk_result patch_walk(struct vcpu *v, uint32_t linear, struct access access);
 
-/* ---- vm/patch_page.c ---- */
+/* ---- vm/tpr/patch_page.c ---- */
 /* The method is chosen, or left. The VM is frozen, or has not run. begin, false: there is no memory at the place of the
  * stubs. */
 bool patch_begin(struct vm *vm);
@@ -107,7 +107,7 @@ static inline void patch_set_threshold(struct vm_patch *p, unsigned class)
 	__atomic_store_n(&p->data[PATCH_DATA_THRESHOLD], (uint8_t)(class << 4), __ATOMIC_RELAXED);
 }
 
-/* ---- vm/patch_fault.c ---- */
+/* ---- vm/tpr/patch_fault.c ---- */
 /* A page fault of the guest's supervisor is about to be delivered. true: a patch is to blame for it; it is gone, and
  * the guest goes on as if it had never been there. */
 bool patch_fault(struct vcpu *v, uint64_t cr2);

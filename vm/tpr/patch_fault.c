@@ -1,5 +1,5 @@
-/* vm/patch_fault.c - page faults that a patch has brought upon the guest (PX5 in vm/patch.c): in an address space
- * that does not map the stubs, or where a stub cannot push. The write is begun anew by its original instruction.
+/* vm/tpr/patch_fault.c - page faults that a patch has brought upon the guest (PX5 in vm/tpr/patch.c): in an address
+ * space that does not map the stubs, or where a stub cannot push. The write is begun anew by its original instruction.
  *
  * PX7 After it everything is as in front of the original: ESP, EAX, the flags and RIP. What is known of the stack is
  *     what the guest has there: only a return address that is right behind a patched write counts, and of the flags

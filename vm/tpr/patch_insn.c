@@ -1,5 +1,6 @@
-/* vm/patch_insn.c - the closed set of vm/patch_insn.h. Encodings: SDM, "Instruction Format" and "Opcode Map". */
-#include "vm/patch_insn.h"
+/* vm/tpr/patch_insn.c - the closed set of vm/tpr/patch_insn.h. Encodings: SDM, "Instruction Format" and "Opcode
+ * Map". */
+#include "vm/tpr/patch_insn.h"
 
 #define SIB_ABSOLUTE 0x25u /* behind r/m 4: what MODRM_ABSOLUTE is without */
 #define CALL_RELATIVE 0xe8

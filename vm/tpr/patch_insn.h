@@ -1,5 +1,5 @@
-/* vm/patch_insn.h - the instructions that can be replaced so that they need no exit to access the TPR, and what
- * replaces them. Pure functions of bytes; vm/patch.c says when. 32-bit code, with flat segments.
+/* vm/tpr/patch_insn.h - the instructions that can be replaced so that they need no exit to access the TPR, and what
+ * replaces them. Pure functions of bytes; vm/tpr/patch.c says when. 32-bit code, with flat segments.
  *
  * PJ1 The set is closed: an opcode that is listed, without prefixes, whose memory operand is an absolute address and
  *     nothing else. It is replaced by one instruction of the same length, so that it begins and ends where the other

@@ -1,8 +1,8 @@
-/* vm/patch_page.c - the pages of the TPR by patching: stubs and data in an option ROM, where they are in the guest's
- * linear addresses, and the port that stubs write to. */
+/* vm/tpr/patch_page.c - the pages of the TPR by patching: stubs and data in an option ROM, where they are in the
+ * guest's linear addresses, and the port that stubs write to. */
 #include "vm/vm.h"
 
-#include "host/frames.h"
+#include "host/memory/frames.h"
 #include "lib/apic.h"
 #include "lib/mutants/mutate.h"
 

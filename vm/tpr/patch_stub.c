@@ -1,6 +1,6 @@
-/* vm/patch_stub.c - the stubs of vm/patch_insn.h: what a patched write calls. It stores the byte and compares it with
- * the class of what waits; only if that can come now does it tell the hypervisor. */
-#include "vm/patch_insn.h"
+/* vm/tpr/patch_stub.c - the stubs of vm/tpr/patch_insn.h: what a patched write calls. It stores the byte and compares
+ * it with the class of what waits; only if that can come now does it tell the hypervisor. */
+#include "vm/tpr/patch_insn.h"
 
 #include "hvm/hvm.h"
 

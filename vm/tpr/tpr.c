@@ -1,7 +1,7 @@
-/* vm/tpr.c - how the guest's accesses to its local APIC's priority register (TPR) are virtualized: by trap, each
- * an exit; by patching the guest's instructions (vm/patch.c); by what Intel calls FlexPriority, by the CPU itself; or
- * by what it calls APICv, where the CPU serves other registers too and delivers the interrupts. docs/interrupts.md has
- * the way of an interrupt.
+/* vm/tpr/tpr.c - how the guest's accesses to its local APIC's priority register (TPR) are virtualized: by trap, each
+ * an exit; by patching the guest's instructions (vm/tpr/patch.c); by what Intel calls FlexPriority, by the CPU itself;
+ * or by what it calls APICv, where the CPU serves other registers too and delivers the interrupts. docs/interrupts.md
+ * has the way of an interrupt.
  *
  * Under flexpriority and apicv each virtual CPU has a page laid out as a local APIC's, in which the CPU keeps the TPR
  * (L2 in dev/irq/lapic.h), and the virtual machine a frame that the CPU knows: an access of the guest's paging to it
@@ -23,9 +23,9 @@
  *     level-triggered line. The same looks keep it. */
 #include "vm/vm.h"
 
-#include "host/console.h"
-#include "host/frames.h"
-#include "host/percpu.h"
+#include "host/cpu/percpu.h"
+#include "host/device/console.h"
+#include "host/memory/frames.h"
 #include "lib/apic.h"
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"

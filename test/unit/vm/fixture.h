@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "host/console.h"
-#include "host/interrupt.h"
+#include "host/device/console.h"
+#include "host/trap/interrupt.h"
 #include "lib/apic.h"
 #include "test/vm/bench.h"
 #include "test/vm/cpu.h"

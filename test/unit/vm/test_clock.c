@@ -2,7 +2,7 @@
  * bench a look at the TSC costs the hypervisor what the test says. */
 #include "test/unit/vm/fixture.h"
 
-#include "host/interrupt.h"
+#include "host/trap/interrupt.h"
 
 /* ticks for each look at the TSC: no less than the way in and out takes on a CPU (CLOCK_ENTRY_TICKS) */
 #define CHEAP 100

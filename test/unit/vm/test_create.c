@@ -1,7 +1,7 @@
 /* A virtual machine at its start (vm/create.c): its memory, its clock, what it may set. */
 #include "test/unit/vm/fixture.h"
 
-#include "host/frames.h"
+#include "host/memory/frames.h"
 #include "lib/multiboot.h"
 #include "lib/vga.h"
 

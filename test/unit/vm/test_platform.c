@@ -2,8 +2,8 @@
  * page. */
 #include "test/unit/vm/fixture.h"
 
-#include "host/console.h"
-#include "host/interrupt.h"
+#include "host/device/console.h"
+#include "host/trap/interrupt.h"
 #include "lib/ports.h"
 #include "lib/uart.h"
 #include "mmu/inspect.h"

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "host/interrupt.h"
+#include "host/trap/interrupt.h"
 
 #define X2APIC_LINT0 (MSR_X2APIC(APIC_LVT_LINT0))
 

@@ -160,7 +160,7 @@ static void where_it_looks(void **state)
 	finish();
 }
 
-/* An older CPU is played: what needs what is hidden goes with it (vm/hide.c). */
+/* An older CPU is played: what needs what is hidden goes with it (vm/cpu/hide.c). */
 static void hidden(void **state)
 {
 	struct hvm_caps c;

@@ -36,7 +36,7 @@ static void test_fw_cfg(void **state)
 	assert_int_equal(inb(pc, FW_CFG_DATA), 'Q');
 }
 
-/* ---- transfers (the rest is tested where there is a machine: test/unit/vm/test_firmware.c) ---- */
+/* ---- transfers (the rest is tested where there is a machine: test/unit/vm/firmware/test_firmware.c) ---- */
 
 
 #define DESCRIPTOR 0x100u

@@ -1,6 +1,6 @@
 /* L6 in dev/irq/lapic.h: a vCPU that looks for interrupts while another CPU sends it one. Whichever comes in the middle
  * of the other, and at which step: it is taken once, by that look or by the one that the sender has asked for. */
-#include "test/unit/vm/cpus.h"
+#include "test/unit/vm/sched/cpus.h"
 
 #include "vm/seam.h"
 

@@ -1,4 +1,4 @@
-/* What each CPU needs around a guest's runs (host/speculation.c), by what it says of itself. */
+/* What each CPU needs around a guest's runs (host/cpu/speculation.c), by what it says of itself. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "host/speculation.h"
+#include "host/cpu/speculation.h"
 
 #define CONTROLS (CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP | CPUID_7_EDX_SSBD)
 #define UPDATED (CONTROLS | CPUID_7_EDX_MD_CLEAR | CPUID_7_EDX_L1D_FLUSH)

@@ -12,8 +12,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "host/percpu.h"
-#include "host/spinlock.h"
+#include "host/cpu/percpu.h"
+#include "host/cpu/spinlock.h"
 
 #define CPUS 4
 

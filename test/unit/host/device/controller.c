@@ -1,4 +1,4 @@
-#include "test/unit/host/controller.h"
+#include "test/unit/host/device/controller.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

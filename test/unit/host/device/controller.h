@@ -4,7 +4,7 @@
 #ifndef VELLUM_TEST_CONTROLLER_H
 #define VELLUM_TEST_CONTROLLER_H
 
-#include "host/ata.h"
+#include "host/device/ata.h"
 
 #define CTL_COMMAND 0x1f0
 #define CTL_CONTROL 0x3f6

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "test/unit/host/controller.h"
+#include "test/unit/host/device/controller.h"
 
 static struct ata_channel channel;
 

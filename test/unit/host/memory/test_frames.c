@@ -1,5 +1,5 @@
-/* The host's frames (host/frames.c), and where the map of them is put (host/multiboot.c): on machines with RAM of any
- * size, beside what must stay as it is. */
+/* The host's frames (host/memory/frames.c), and where the map of them is put (host/boot/multiboot.c): on machines with
+ * RAM of any size, beside what must stay as it is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "host/frames.h"
-#include "host/multiboot.h"
+#include "host/boot/multiboot.h"
+#include "host/memory/frames.h"
 #include "lib/multiboot.h"
 
 #define MIB (1ull << 20)

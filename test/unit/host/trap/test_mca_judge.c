@@ -1,4 +1,4 @@
-/* What machine checks mean for the host (host/mca_judge.c), after the manual's table of error classes. */
+/* What machine checks mean for the host (host/trap/mca_judge.c), after the manual's table of error classes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "host/mca.h"
+#include "host/trap/mca.h"
 
 #define CORRECTED MCI_STATUS_VAL
 #define UNCORRECTED (MCI_STATUS_VAL | MCI_STATUS_UC)

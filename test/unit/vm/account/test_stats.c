@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "host/console.h"
-#include "host/frames.h"
+#include "host/device/console.h"
+#include "host/memory/frames.h"
 
 #define LINES_AT_ONCE 32 /* AC1 */
 

@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-#include "host/console.h"
-#include "host/interrupt.h"
+#include "host/device/console.h"
+#include "host/trap/interrupt.h"
 
 #define PT32 (BENCH_TABLES + 0x1000)
 

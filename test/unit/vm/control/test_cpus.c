@@ -1,6 +1,6 @@
-/* Virtual CPUs that are told where to go: by their machine's description (vm/move.c), or on the control channel
+/* Virtual CPUs that are told where to go: by their machine's description (vm/sched/move.c), or on the control channel
  * (vm/control/cpus.c). Each CPU of the bench has a run loop of its own. */
-#include "test/unit/vm/cpus.h"
+#include "test/unit/vm/sched/cpus.h"
 
 #include <stdio.h>
 

@@ -1,8 +1,8 @@
-/* A guest that no CPU can enter (vm/emulated.c): real mode under mechanisms without "unrestricted guest", and the way
- * back. What it executes stands in its memory. */
+/* A guest that no CPU can enter (vm/cpu/emulated.c): real mode under mechanisms without "unrestricted guest", and the
+ * way back. What it executes stands in its memory. */
 #include "test/unit/vm/fixture.h"
 
-#include "host/interrupt.h"
+#include "host/trap/interrupt.h"
 
 #define CODE 0x8000u
 #define HANDLER 0x9000u

@@ -1,4 +1,4 @@
-/* What the CPU cannot enter without "unrestricted guest" (vm/enterable.c), rule by rule, beside the manual's checks
+/* What the CPU cannot enter without "unrestricted guest" (vm/cpu/enterable.c), rule by rule, beside the manual's checks
  * (model/vmentry_segments.c): EN1. */
 #include "test/unit/vm/fixture.h"
 

@@ -1,6 +1,6 @@
 /* What is done against speculation for one virtual machine, and the controls that its guest is offered
- * (vm/mitigations.c). SDM, "IA32_SPEC_CTRL", "IA32_PRED_CMD", "IA32_ARCH_CAPABILITIES"; which CPU needs what:
- * test/unit/host/test_speculation.c. */
+ * (vm/cpu/mitigations.c). SDM, "IA32_SPEC_CTRL", "IA32_PRED_CMD", "IA32_ARCH_CAPABILITIES"; which CPU needs what:
+ * test/unit/host/cpu/test_speculation.c. */
 #include "test/unit/vm/fixture.h"
 
 #define MSR_SPEC_CTRL_BITS (SPEC_CTRL_IBRS | SPEC_CTRL_STIBP | SPEC_CTRL_SSBD)

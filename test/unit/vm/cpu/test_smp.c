@@ -1,4 +1,4 @@
-/* Virtual CPUs that are started and reset by the others (vm/vcpu.c), and what the guest is told of how many there
+/* Virtual CPUs that are started and reset by the others (vm/cpu/vcpu.c), and what the guest is told of how many there
  * are. */
 #include "test/unit/vm/fixture.h"
 

@@ -1,5 +1,5 @@
-/* Real mode run by the CPU in virtual-8086 mode (vmx/v86.c, vm/emulated.c, vcpu_v86_fits of vm/enterable.c): what is
- * entered with, what the guest finds of it, and what is left to the emulator. */
+/* Real mode run by the CPU in virtual-8086 mode (vmx/v86.c, vm/cpu/emulated.c, vcpu_v86_fits of vm/cpu/enterable.c):
+ * what is entered with, what the guest finds of it, and what is left to the emulator. */
 #include "test/unit/vm/fixture.h"
 
 #include "lib/ports.h"

@@ -2,9 +2,9 @@
  * "questions to a VM"; VM3). */
 #include "test/unit/vm/fixture.h"
 
-#include "host/console.h"
-#include "host/frames.h"
-#include "host/interrupt.h"
+#include "host/device/console.h"
+#include "host/memory/frames.h"
+#include "host/trap/interrupt.h"
 #include "vm/control/control.h"
 
 static struct vm *vm;
@@ -159,7 +159,7 @@ static void a_pause_is_of_both(void **state)
 	finish();
 }
 
-/* SW1 in vm/mechanism_switch.c: what each changed without an exit is known. */
+/* SW1 in vm/memory/mechanism_switch.c: what each changed without an exit is known. */
 static void another_mechanism_for_both(void **state)
 {
 	(void)state;

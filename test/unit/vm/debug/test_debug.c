@@ -1,6 +1,6 @@
-/* A debugger of a guest (vm/debug.c, vm/debug_registers.c, vm/control/debug.c): it stops between two instructions, what
- * it is given of the CPU is the debugger's and the rest stays the guest's, and nothing is left when the debugger
- * goes. */
+/* A debugger of a guest (vm/debug/debug.c, vm/debug/debug_registers.c, vm/control/debug.c): it stops between two
+ * instructions, what it is given of the CPU is the debugger's and the rest stays the guest's, and nothing is left when
+ * the debugger goes. */
 #include "test/unit/vm/fixture.h"
 
 #include <stdio.h>

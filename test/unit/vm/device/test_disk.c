@@ -1,13 +1,13 @@
-/* Virtual disks on the machine's (vm/disk.c): which it is, who may write it, a request on its way down and up,
+/* Virtual disks on the machine's (vm/device/disk.c): which it is, who may write it, a request on its way down and up,
  * messages, snapshots, and the end. */
 #include "test/unit/vm/fixture.h"
 
 #include <stdio.h>
 
-#include "host/frames.h"
+#include "host/memory/frames.h"
 #include "test/unit/dev/virtio/steps.h"
 #include "test/vm/disk.h"
-#include "vm/disk.h"
+#include "vm/device/disk.h"
 
 #define RING 0x200000u
 #define AVAIL (RING + 0x1000)

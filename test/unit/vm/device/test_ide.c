@@ -1,13 +1,13 @@
-/* A virtual machine's IDE controller (vm/ide.c): where its drives are, who lets it decode, data by ports and by DMA,
- * its end; and what a firmware is told to boot from (vm/boot_order.c). */
+/* A virtual machine's IDE controller (vm/device/ide.c): where its drives are, who lets it decode, data by ports and by
+ * DMA, its end; and what a firmware is told to boot from (vm/firmware/boot_order.c). */
 #include "test/unit/vm/fixture.h"
 
-#include "host/frames.h"
+#include "host/memory/frames.h"
 #include "lib/fmt.h"
 #include "lib/ports.h"
 #include "test/vm/disk.h"
-#include "vm/disk.h"
-#include "vm/ide.h"
+#include "vm/device/disk.h"
+#include "vm/device/ide.h"
 
 #define DATA 0x200000u
 #define TABLE 0x201000u

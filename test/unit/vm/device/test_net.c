@@ -1,10 +1,10 @@
-/* Network cards of virtual machines, and the networks between them (vm/net.c). */
-#include "test/unit/vm/virtio_driver.h"
+/* Network cards of virtual machines, and the networks between them (vm/device/net.c). */
+#include "test/unit/vm/device/virtio_driver.h"
 
 #include <stdio.h>
 
-#include "vm/net.h"
-#include "vm/schedule.h"
+#include "vm/device/net.h"
+#include "vm/sched/schedule.h"
 
 #define IN VIRTIO_NET_IN
 #define OUT VIRTIO_NET_OUT

@@ -1,5 +1,5 @@
-/* A virtual machine's screen (vm/video.c, vm/control/screen.c): where the guest has its memory, what of it has changed,
- * and what the control channel tells; its keyboard and mouse. */
+/* A virtual machine's screen (vm/device/video.c, vm/control/screen.c): where the guest has its memory, what of it has
+ * changed, and what the control channel tells; its keyboard and mouse. */
 #include "test/unit/vm/fixture.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
-/* The virtio console and the source of random numbers of a virtual machine (vm/virtio.c). */
-#include "test/unit/vm/virtio_driver.h"
+/* The virtio console and the source of random numbers of a virtual machine (vm/device/virtio.c). */
+#include "test/unit/vm/device/virtio_driver.h"
 
-#include "vm/console.h"
-#include "vm/virtio.h"
+#include "vm/device/console.h"
+#include "vm/device/virtio.h"
 
 #define IN VIRTIO_CONSOLE_IN
 #define OUT VIRTIO_CONSOLE_OUT

@@ -1,5 +1,5 @@
 /* Registers of the local APIC that the CPU does not serve itself under flexpriority (vm/exit/apic.c). */
-#include "test/unit/vm/lapic.h"
+#include "test/unit/vm/tpr/lapic.h"
 
 static void loads_and_stores(void **state)
 {

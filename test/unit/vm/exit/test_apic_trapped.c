@@ -1,6 +1,6 @@
 /* Registers of the local APIC, and of other devices, whose accesses are trapped, and served without the emulator
  * (vm/exit/apic.c). */
-#include "test/unit/vm/lapic.h"
+#include "test/unit/vm/tpr/lapic.h"
 
 /* Loads and stores, each decoded once and known from then on; reads and writes in turn. */
 static void trapped(void **state)

@@ -1,8 +1,8 @@
-/* A virtual machine that starts at a firmware (vm/firmware.c, vm/firmware_files.c): what is where below 1 MByte, what
- * fw_cfg holds and where it is transferred to, what it says. */
+/* A virtual machine that starts at a firmware (vm/firmware/firmware.c, vm/firmware/firmware_files.c): what is where
+ * below 1 MByte, what fw_cfg holds and where it is transferred to, what it says. */
 #include "test/unit/vm/fixture.h"
 
-#include "host/frames.h"
+#include "host/memory/frames.h"
 #include "lib/ports.h"
 #include "mmu/inside.h"
 

@@ -1,13 +1,13 @@
-/* Virtual machines come and go (vm/life.c, vm/control/life.c): they begin again after a reset where that is asked for,
- * end for good where it is not, are started, stopped and destroyed by requests, and leave nothing behind. */
-#include "test/unit/vm/cpus.h"
+/* Virtual machines come and go (vm/life/life.c, vm/control/life.c): they begin again after a reset where that is asked
+ * for, end for good where it is not, are started, stopped and destroyed by requests, and leave nothing behind. */
+#include "test/unit/vm/sched/cpus.h"
 
 #include <stdio.h>
 
-#include "host/console.h"
-#include "host/frames.h"
+#include "host/device/console.h"
+#include "host/memory/frames.h"
 #include "lib/ports.h"
-#include "vm/life.h"
+#include "vm/life/life.h"
 
 #define LIVES 100
 

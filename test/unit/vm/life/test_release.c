@@ -1,7 +1,7 @@
-/* What a virtual machine held goes back (vm/release.c): of each that ended, and of each that could not be made. */
+/* What a virtual machine held goes back (vm/life/release.c): of each that ended, and of each that could not be made. */
 #include "test/unit/vm/fixture.h"
 
-#include "host/frames.h"
+#include "host/memory/frames.h"
 
 static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
 

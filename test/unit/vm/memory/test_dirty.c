@@ -1,10 +1,10 @@
-/* How much a guest dirties in some seconds (vm/dirty.c, vm/control/dirty.c): what is counted, when it ends, and what it
- * leaves behind. */
+/* How much a guest dirties in some seconds (vm/memory/dirty.c, vm/control/dirty.c): what is counted, when it ends, and
+ * what it leaves behind. */
 #include "test/unit/vm/fixture.h"
 
-#include "host/console.h"
-#include "host/frames.h"
-#include "host/interrupt.h"
+#include "host/device/console.h"
+#include "host/memory/frames.h"
+#include "host/trap/interrupt.h"
 
 static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
 

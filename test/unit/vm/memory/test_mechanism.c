@@ -1,4 +1,4 @@
-/* Which mechanism a virtual machine gets, and what is refused (vm/mechanism.c). */
+/* Which mechanism a virtual machine gets, and what is refused (vm/memory/mechanism.c). */
 #include "test/unit/vm/fixture.h"
 
 

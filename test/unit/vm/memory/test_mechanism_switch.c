@@ -1,8 +1,8 @@
-/* From one mechanism to another while the guest runs (vm/mechanism_switch.c): what is refused, what is kept, and when
- * it happens. */
+/* From one mechanism to another while the guest runs (vm/memory/mechanism_switch.c): what is refused, what is kept, and
+ * when it happens. */
 #include "test/unit/vm/fixture.h"
 
-#include "host/frames.h"
+#include "host/memory/frames.h"
 
 
 static void start_with(const char *mmu, const char *description)

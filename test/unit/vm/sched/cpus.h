@@ -1,10 +1,10 @@
-/* test/unit/vm/cpus.h - what the unit tests with several CPUs share. */
+/* test/unit/vm/sched/cpus.h - what the unit tests with several CPUs share. */
 #ifndef VELLUM_TEST_VM_CPUS_H
 #define VELLUM_TEST_VM_CPUS_H
 
 #include "test/unit/vm/fixture.h"
 
-#include "host/interrupt.h"
+#include "host/trap/interrupt.h"
 
 /* vms virtual machines of one virtual CPU each, which are all given to the first CPU. */
 static inline void begin(unsigned cpus, unsigned vms)

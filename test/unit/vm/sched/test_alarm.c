@@ -1,8 +1,8 @@
-/* The CPU's own timer as a guest's alarm (vm/alarm.c): whose it is, that it counts what the guest runs and nothing
- * else, and what comes when it rings. */
+/* The CPU's own timer as a guest's alarm (vm/sched/alarm.c): whose it is, that it counts what the guest runs and
+ * nothing else, and what comes when it rings. */
 #include "test/unit/vm/fixture.h"
 
-#include "host/interrupt.h"
+#include "host/trap/interrupt.h"
 
 #define WAIT 1000000
 

@@ -1,12 +1,12 @@
-/* vm/freeze.c: all virtual CPUs of a virtual machine stop. The second one lives on another CPU, which is not there, or
- * a thread. */
+/* vm/sched/freeze.c: all virtual CPUs of a virtual machine stop. The second one lives on another CPU, which is not
+ * there, or a thread. */
 #include "test/unit/vm/fixture.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
-#include "host/interrupt.h"
+#include "host/trap/interrupt.h"
 #include "vm/control/control.h"
 
 static struct percpu elsewhere = { .id = 1, .apic_id = 7 };

@@ -1,6 +1,6 @@
-/* Virtual CPUs that move from CPU to CPU: how (vm/queue.c), of themselves (vm/balance.c), and what share of the CPUs
- * each has (SC4, SC5). Each CPU of the bench has a run loop of its own. */
-#include "test/unit/vm/cpus.h"
+/* Virtual CPUs that move from CPU to CPU: how (vm/sched/queue.c), of themselves (vm/sched/balance.c), and what share of
+ * the CPUs each has (SC4, SC5). Each CPU of the bench has a run loop of its own. */
+#include "test/unit/vm/sched/cpus.h"
 
 /* The one that the CPU runs; NULL: none. */
 static struct vcpu *runs_on(unsigned n)

@@ -1,8 +1,8 @@
-/* Whose turn it is, how long, and when the host has its own (vm/schedule.c): SC1 to SC3. */
+/* Whose turn it is, how long, and when the host has its own (vm/sched/schedule.c): SC1 to SC3. */
 #include "test/unit/vm/fixture.h"
 
-#include "host/console.h"
-#include "host/interrupt.h"
+#include "host/device/console.h"
+#include "host/trap/interrupt.h"
 
 
 /* Two of them; the one that runs. */

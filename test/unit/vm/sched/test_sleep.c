@@ -1,7 +1,8 @@
-/* Virtual CPUs that sleep (vm/sleep.c): they are on no ring, and what comes for one is lost at no step: HA1 to HA4. */
-#include "test/unit/vm/cpus.h"
+/* Virtual CPUs that sleep (vm/sched/sleep.c): they are on no ring, and what comes for one is lost at no step: HA1 to
+ * HA4. */
+#include "test/unit/vm/sched/cpus.h"
 
-#include "vm/schedule.h"
+#include "vm/sched/schedule.h"
 #include "vm/seam.h"
 
 static struct vcpu *sleeper; /* of whom the hooks are */

@@ -1,4 +1,4 @@
-/* test/unit/vm/lapic.h - the guest's accesses to its local APIC's page, for tests of how they are virtualized. */
+/* test/unit/vm/tpr/lapic.h - the guest's accesses to its local APIC's page, for tests of how they are virtualized. */
 #ifndef VELLUM_TEST_VM_LAPIC_H
 #define VELLUM_TEST_VM_LAPIC_H
 
@@ -48,7 +48,7 @@ static inline void mov_load(unsigned offset)
 static inline bool flex(void) { return bench.vm[0]->tpr.method == CONFIG_TPR_FLEXPRIORITY; }
 static inline bool apicv(void) { return bench.vm[0]->tpr.method == CONFIG_TPR_APICV; }
 
-/* What a stub does, by patching (vm/patch_stub.c): it tells of a TPR that is low enough, by VMRESUME. */
+/* What a stub does, by patching (vm/tpr/patch_stub.c): it tells of a TPR that is low enough, by VMRESUME. */
 static inline enum bench_at stub_tells(void)
 {
 	const struct patch_insn insn = { .op = PATCH_MOV, .length = 5, .address = LAPIC + TPR };

@@ -1,11 +1,11 @@
-/* test/unit/vm/patched.h - the TPR by patching, in the bench: it has no CPU, so it says where the guest is, and what
- * the guest has done. */
+/* test/unit/vm/tpr/patched.h - the TPR by patching, in the bench: it has no CPU, so it says where the guest is, and
+ * what the guest has done. */
 #ifndef VELLUM_TEST_VM_PATCHED_H
 #define VELLUM_TEST_VM_PATCHED_H
 
-#include "test/unit/vm/lapic.h"
+#include "test/unit/vm/tpr/lapic.h"
 
-#include "host/frames.h"
+#include "host/memory/frames.h"
 
 #define TPR_AT (PATCH_DATA_GPA + PATCH_DATA_TPR)
 #define THRESHOLD_AT (PATCH_DATA_GPA + PATCH_DATA_THRESHOLD)

@@ -1,12 +1,12 @@
-/* Where the CPU serves the local APIC and delivers its interrupts (apicv in vm/tpr.c), and CPUs that lack what it, or
- * flexpriority, takes: what it is told, what is left to do behind its exits, and that no interrupt is lost where the
+/* Where the CPU serves the local APIC and delivers its interrupts (apicv in vm/tpr/tpr.c), and CPUs that lack what it,
+ * or flexpriority, takes: what it is told, what is left to do behind its exits, and that no interrupt is lost where the
  * method changes. The CPU's part is test/vm/apic.c; each entry is held against TP4 by the bench. */
-#include "test/unit/vm/lapic.h"
+#include "test/unit/vm/tpr/lapic.h"
 
 #include <stdio.h>
 
-#include "host/console.h"
-#include "host/interrupt.h"
+#include "host/device/console.h"
+#include "host/trap/interrupt.h"
 
 #define LINT0 APIC_LVT_LINT0
 

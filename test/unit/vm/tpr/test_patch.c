@@ -1,6 +1,6 @@
-/* The TPR by patching (vm/patch.c, vm/patch_page.c): what is patched, where the register is then, how interrupts
- * come. */
-#include "test/unit/vm/patched.h"
+/* The TPR by patching (vm/tpr/patch.c, vm/tpr/patch_page.c): what is patched, where the register is then, how
+ * interrupts come. */
+#include "test/unit/vm/tpr/patched.h"
 
 /* ---- what is patched ---- */
 

@@ -1,10 +1,10 @@
-/* The closed set of instructions that are patched (vm/patch_insn.c, vm/patch_stub.c): which they are, and that what
- * replaces them does the same. Both are carried out by the instruction emulator, from random states. */
+/* The closed set of instructions that are patched (vm/tpr/patch_insn.c, vm/tpr/patch_stub.c): which they are, and that
+ * what replaces them does the same. Both are carried out by the instruction emulator, from random states. */
 #include "test/unit/emulate/fixture.h"
 
 #include <stdlib.h>
 
-#include "vm/patch_insn.h"
+#include "vm/tpr/patch_insn.h"
 
 #define SITE 0x7c00u
 #define APIC_TPR_AT 0x9080u /* where the original's operand is */

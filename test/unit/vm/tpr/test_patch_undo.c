@@ -1,5 +1,6 @@
-/* Patches taken back (vm/patch.c, vm/patch_page.c), also for page faults that they cause (vm/patch_fault.c). */
-#include "test/unit/vm/patched.h"
+/* Patches taken back (vm/tpr/patch.c, vm/tpr/patch_page.c), also for page faults that they cause
+ * (vm/tpr/patch_fault.c). */
+#include "test/unit/vm/tpr/patched.h"
 
 /* ---- the end of it ---- */
 

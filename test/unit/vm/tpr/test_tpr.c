@@ -1,11 +1,12 @@
-/* The TPR by trap, by patching, by flexpriority and by apicv (vm/tpr.c): who serves which access, when one comes, and
- * what becomes of it when the local APIC moves or the method changes. Each entry is held against TP3 by the bench. */
-#include "test/unit/vm/lapic.h"
+/* The TPR by trap, by patching, by flexpriority and by apicv (vm/tpr/tpr.c): who serves which access, when one comes,
+ * and what becomes of it when the local APIC moves or the method changes. Each entry is held against TP3 by the
+ * bench. */
+#include "test/unit/vm/tpr/lapic.h"
 
 #include <stdlib.h>
 
-#include "host/console.h"
-#include "host/interrupt.h"
+#include "host/device/console.h"
+#include "host/trap/interrupt.h"
 #include "test/unit/dev/irq/highest.h"
 #include "vmx/bitmaps.h"
 

@@ -1,6 +1,6 @@
-/* A local APIC that the guest has put over its own memory (TP5 in vm/tpr.c): its accesses are to the registers, the
+/* A local APIC that the guest has put over its own memory (TP5 in vm/tpr/tpr.c): its accesses are to the registers, the
  * memory is what it was, and another CPU's accesses are to that. */
-#include "test/unit/vm/lapic.h"
+#include "test/unit/vm/tpr/lapic.h"
 #include "mmu/inside.h"
 
 #define OVER 0x150000u /* memory, in the middle of a large page */

@@ -3,7 +3,7 @@
 #ifndef VELLUM_TEST_VM_OPS_H
 #define VELLUM_TEST_VM_OPS_H
 
-#include "host/console.h"
+#include "host/device/console.h"
 #include "mmu/addr.h"
 #include "vmx/vmcs.h"
 

@@ -1,5 +1,5 @@
-/* test/vm/shadow/host/x86.h - host/x86.h for the bench: the same constants, but the instructions that an ordinary
- * process may not execute, or that would not answer alike everywhere, are functions of the software CPU
+/* test/vm/shadow/host/cpu/x86.h - host/cpu/x86.h for the bench: the same constants, but the instructions that an
+ * ordinary process may not execute, or that would not answer alike everywhere, are functions of the software CPU
  * (test/vm/cpu.c). Found before the real header because of the order of the include paths. */
 #ifndef VELLUM_TEST_VM_X86_H
 #define VELLUM_TEST_VM_X86_H
@@ -28,7 +28,7 @@
 #define irq_disable insn_irq_disable
 #define irq_window insn_irq_window
 #define irq_wait insn_irq_wait
-#include_next "host/x86.h"
+#include_next "host/cpu/x86.h"
 #undef rdmsr
 #undef wrmsr
 #undef rdtsc
