@@ -53,12 +53,12 @@ static void machine_below_kick(void *ctx, struct mmu_vcpu *vcpu)
 	(void)vcpu;
 }
 
-static bool machine_below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
+static bool machine_below_flush_tag(void *ctx, enum tag_flush type, uint16_t vpid, gva_t gva)
 {
 	return m_invvpid(&((struct machine *)ctx)->cpu, type, vpid, gva.v);
 }
 
-static bool machine_below_invept(void *ctx, enum invept_type type, uint64_t eptp)
+static bool machine_below_flush_nested(void *ctx, enum nested_flush type, uint64_t eptp)
 {
 	return m_invept(&((struct machine *)ctx)->cpu, type, eptp);
 }
@@ -80,7 +80,8 @@ struct machine *machine_new(const struct mmu_ops *ops, uint64_t pages, enum page
 	m->next_gfn = 1;
 	m->below = (struct mmu_below){
 		.frame_alloc = machine_below_alloc, .frame_free = machine_below_free, .frame_ptr = machine_below_ptr,
-		.kick = machine_below_kick, .invvpid = machine_below_invvpid, .invept = machine_below_invept,
+		.kick = machine_below_kick, .flush_tag = machine_below_flush_tag,
+		.flush_nested = machine_below_flush_nested,
 		.ctx = m,
 	};
 	phys_add(&m->phys, MACHINE_RAM_HFN, pages);
@@ -174,7 +175,7 @@ static void load_controls(struct machine *m)
 	struct m_vmcs *v = &m->vmcs;
 
 	on_model_intercept(v, i);
-	v->eptp = r->eptp;
+	v->eptp = r->nested;
 	v->vpid = r->vpid;
 	if (m->vcpu.root_changed)
 		v->guest.cr3 = r->cr3;

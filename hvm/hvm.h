@@ -46,12 +46,13 @@ static inline const char *hvm_caps_read(struct hvm_caps *c) { return vmx_caps_re
 static inline const char *hvm_cpu_enable(const struct hvm_caps *c) { return vmx_cpu_enable(hvm_vmx_caps(c)); }
 /* Which ports and MSRs exit: once, before any vCPU is started. */
 static inline void hvm_intercepts_init(const struct hvm_caps *c) { vmx_bitmaps_init(hvm_vmx_caps(c)); }
-/* INVVPID and INVEPT, for the heart (struct mmu_below). false: the CPU lacks the type. */
-static inline bool hvm_invvpid(enum invvpid_type type, uint16_t vpid, gva_t gva)
+/* What this CPU caches under a tag, and of nested tables, for the heart (struct mmu_below). false: it lacks the type,
+ * or has not done it. */
+static inline bool hvm_flush_tag(enum tag_flush type, uint16_t tag, gva_t gva)
 {
-	return invvpid_insn(type, vpid, gva.v);
+	return invvpid_insn(type, tag, gva.v);
 }
-static inline bool hvm_invept(enum invept_type type, uint64_t eptp) { return invept_insn(type, eptp); }
+static inline bool hvm_flush_nested(enum nested_flush type, uint64_t root) { return invept_insn(type, root); }
 
 /* The name of an exit's code in statistics, NULL: there is no such exit; and what it asks for. */
 static inline const char *hvm_exit_name(unsigned code) { return vmx_exit_names[code]; }

@@ -9,16 +9,17 @@
 struct mmu_vm;
 struct mmu_vcpu;
 
-/* The numbers are those of the instruction's register operand (SDM, INVVPID and INVEPT). */
-enum invvpid_type {
-	INVVPID_ADDRESS = 0,
-	INVVPID_SINGLE = 1,
-	INVVPID_ALL = 2,
-	INVVPID_SINGLE_RETAINING_GLOBALS = 3,
+/* Flushes of what is cached under a virtual CPU's tag (its VPID), and of what nested tables (EPT) say. The numbers are
+ * those of INVVPID's and INVEPT's register operand. */
+enum tag_flush {
+	TAG_FLUSH_ADDRESS = 0,
+	TAG_FLUSH_SINGLE = 1,
+	TAG_FLUSH_ALL = 2,
+	TAG_FLUSH_NONGLOBAL = 3,
 };
-enum invept_type {
-	INVEPT_SINGLE = 1,
-	INVEPT_ALL = 2,
+enum nested_flush {
+	NESTED_FLUSH_SINGLE = 1,
+	NESTED_FLUSH_ALL = 2,
 };
 
 struct mmu_below {
@@ -36,11 +37,10 @@ struct mmu_below {
 	 * cheap when it is not running; it may be the vCPU on whose behalf the caller runs, which is not running
 	 * then. */
 	void (*kick)(void *ctx, struct mmu_vcpu *vcpu);
-	/* The instructions, on the logical CPU that calls. Only types that struct mmu_caps offers are asked for. false:
-	 * the CPU did not do it (VMfail: SDM, INVVPID and INVEPT), and nothing is flushed; the next wider type is then
-	 * asked for. */
-	bool (*invvpid)(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva);
-	bool (*invept)(void *ctx, enum invept_type type, uint64_t eptp);
+	/* On the logical CPU that calls. Only types that struct mmu_caps offers are asked for. false: the CPU did not
+	 * do it (VMfail: SDM, INVVPID and INVEPT), and nothing is flushed; the next wider type is then asked for. */
+	bool (*flush_tag)(void *ctx, enum tag_flush type, uint16_t tag, gva_t gva);
+	bool (*flush_nested)(void *ctx, enum nested_flush type, uint64_t root);
 	/* The VM's MMU lock (order: docs/architecture.md). The model may leave both NULL. */
 	void (*lock)(void *ctx, struct mmu_vm *vm);
 	void (*unlock)(void *ctx, struct mmu_vm *vm);

@@ -48,11 +48,11 @@ void mmu_inspect(struct mmu_vcpu *vcpu, gva_t gva, gpa_t gpa, struct mmu_path *p
 	*path = (struct mmu_path){ .ept = vcpu->intercepts.ept };
 	addr = path->ept ? gpa.v : gva.v;
 	/* Under PAE paging CR3 names 32 bytes, else a page. */
-	path->root = HPA(path->ept ? vcpu->root.eptp & MASK(51, 12)
+	path->root = HPA(path->ept ? vcpu->root.nested & MASK(51, 12)
 				   : vcpu->root.cr3 & MASK(51, f->root_level == 3 ? 5 : 12));
 	path->end = MMU_PATH_NO_ROOT;
 	if (path->ept)
-		top = (vcpu->root.eptp >> EPTP_WALK_SHIFT & 7) + 1;
+		top = (vcpu->root.nested >> EPTP_WALK_SHIFT & 7) + 1;
 	if (!path->ept || addr < BIT(PAGE_SHIFT + 9 * top))
 		follow(vm, path, f, top, addr);
 	mmu_unlock(vm);

@@ -87,7 +87,7 @@ struct mmu_intercepts {
 
 /* What to load into the CPU at the next entry. */
 struct mmu_root {
-	uint64_t eptp;      /* 0 without EPT */
+	uint64_t nested;    /* the nested tables, as the CPU is told of them (EPTP); 0: none */
 	uint64_t cr3;       /* hardware CR3: the guest's own under EPT with guest paging, else the mechanism's */
 	uint64_t pdpte[4];  /* the guest's PDPTEs to enter with, when load_pdptes */
 	bool load_pdptes;

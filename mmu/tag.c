@@ -155,12 +155,12 @@ static void flush_ept(struct mmu_vm *vm, uint64_t eptp, uint64_t *reason)
 	if (vm->caps->invept_single) {
 		vm->counters.invept_single++;
 		++*reason;
-		if (!refused(vm, vm->below->invept(vm->below->ctx, INVEPT_SINGLE, eptp)))
+		if (!refused(vm, vm->below->flush_nested(vm->below->ctx, NESTED_FLUSH_SINGLE, eptp)))
 			return;
 	}
 	vm->counters.invept_all++;
 	++*reason;
-	BUG_ON(!vm->caps->invept_all || !vm->below->invept(vm->below->ctx, INVEPT_ALL, 0));
+	BUG_ON(!vm->caps->invept_all || !vm->below->flush_nested(vm->below->ctx, NESTED_FLUSH_ALL, 0));
 }
 
 /* Where the CPU has run this root before, a right was lost since. */
@@ -181,10 +181,10 @@ static bool consume_ept(struct mmu_vcpu *vcpu, unsigned cpu, unsigned last_cpu)
 	/* A CPU without a bit of its own flushes whenever it is asked. */
 	uint64_t bit = cpu < TAG_CPUS_MAX ? BIT(cpu) : 0;
 
-	if (!vcpu->root.eptp || (__atomic_load_n(&vm->ept_flushed_on, __ATOMIC_ACQUIRE) & bit))
+	if (!vcpu->root.nested || (__atomic_load_n(&vm->ept_flushed_on, __ATOMIC_ACQUIRE) & bit))
 		return false;
 	__atomic_or_fetch(&vm->ept_flushed_on, bit, __ATOMIC_ACQ_REL);
-	MUTANT(TAG_EPT, flush_ept(vm, vcpu->root.eptp, ept_reason(vm, last_cpu, bit)));
+	MUTANT(TAG_EPT, flush_ept(vm, vcpu->root.nested, ept_reason(vm, last_cpu, bit)));
 	return true;
 }
 
@@ -204,29 +204,29 @@ static uint64_t *reason_counter(struct mmu_counters *c, enum tag_reason why)
 	}
 }
 
-static bool invvpid(struct mmu_vm *vm, enum invvpid_type type, uint16_t vpid, gva_t gva, enum tag_reason why)
+static bool flush_tagged(struct mmu_vm *vm, enum tag_flush type, uint16_t vpid, gva_t gva, enum tag_reason why)
 {
 	++*reason_counter(&vm->counters, why);
-	return !refused(vm, vm->below->invvpid(vm->below->ctx, type, vpid, gva));
+	return !refused(vm, vm->below->flush_tag(vm->below->ctx, type, vpid, gva));
 }
 
 static void flush_context(struct mmu_vm *vm, uint16_t vpid, enum tag_reason why)
 {
 	if (vm->caps->invvpid_single) {
 		vm->counters.invvpid_single++;
-		if (invvpid(vm, INVVPID_SINGLE, vpid, GVA(0), why))
+		if (flush_tagged(vm, TAG_FLUSH_SINGLE, vpid, GVA(0), why))
 			return;
 	}
 	vm->counters.invvpid_all++;
 	++*reason_counter(&vm->counters, why);
-	BUG_ON(!vm->caps->invvpid_all || !vm->below->invvpid(vm->below->ctx, INVVPID_ALL, 0, GVA(0)));
+	BUG_ON(!vm->caps->invvpid_all || !vm->below->flush_tag(vm->below->ctx, TAG_FLUSH_ALL, 0, GVA(0)));
 }
 
 static void flush_nonglobal(struct mmu_vm *vm, uint16_t vpid)
 {
 	if (vm->caps->invvpid_single_retaining_globals) {
 		vm->counters.invvpid_nonglobal++;
-		if (invvpid(vm, INVVPID_SINGLE_RETAINING_GLOBALS, vpid, GVA(0), TAG_REGISTER))
+		if (flush_tagged(vm, TAG_FLUSH_NONGLOBAL, vpid, GVA(0), TAG_REGISTER))
 			return;
 	}
 	flush_context(vm, vpid, TAG_REGISTER);
@@ -236,7 +236,7 @@ static void flush_addresses(struct mmu_vm *vm, const struct tag_state *t)
 {
 	for (unsigned i = 0; vm->caps->invvpid_address && i < t->address_count; i++) {
 		vm->counters.invvpid_address++;
-		if (!invvpid(vm, INVVPID_ADDRESS, t->vpid, t->address[i], t->address_why[i])) {
+		if (!flush_tagged(vm, TAG_FLUSH_ADDRESS, t->vpid, t->address[i], t->address_why[i])) {
 			flush_context(vm, t->vpid, t->address_why[i]);
 			return;
 		}

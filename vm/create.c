@@ -66,16 +66,16 @@ static void below_kick(void *ctx, struct mmu_vcpu *mmu)
 		cpu_relax();
 }
 
-static bool below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
+static bool below_flush_tag(void *ctx, enum tag_flush type, uint16_t tag, gva_t gva)
 {
 	(void)ctx;
-	return hvm_invvpid(type, vpid, gva);
+	return hvm_flush_tag(type, tag, gva);
 }
 
-static bool below_invept(void *ctx, enum invept_type type, uint64_t eptp)
+static bool below_flush_nested(void *ctx, enum nested_flush type, uint64_t root)
 {
 	(void)ctx;
-	return hvm_invept(type, eptp);
+	return hvm_flush_nested(type, root);
 }
 
 static void below_lock(void *ctx, struct mmu_vm *mmu)
@@ -102,8 +102,8 @@ static const struct mmu_below below_template = {
 	.frame_free = below_free,
 	.frame_ptr = below_ptr,
 	.kick = below_kick,
-	.invvpid = below_invvpid,
-	.invept = below_invept,
+	.flush_tag = below_flush_tag,
+	.flush_nested = below_flush_nested,
 	.lock = below_lock,
 	.unlock = below_unlock,
 	.wait = below_wait,

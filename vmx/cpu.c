@@ -49,8 +49,8 @@ const char *vmx_cpu_enable(const struct vmx_caps *caps)
 	/* What an earlier owner of this machine cached under the same tags outlives VMXOFF and VMXON (T1; SDM,
 	 * "Guidelines for Use of the INVVPID Instruction" and "Guidelines for Use of the INVEPT Instruction"). */
 	if (caps->hvm.mmu.invept_all)
-		invept_insn(INVEPT_ALL, 0);
+		invept_insn(NESTED_FLUSH_ALL, 0);
 	if (caps->hvm.mmu.invvpid_all)
-		invvpid_insn(INVVPID_ALL, 0, 0);
+		invvpid_insn(TAG_FLUSH_ALL, 0, 0);
 	return NULL;
 }

@@ -348,7 +348,7 @@ void vmx_apply_root(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 
 	VM_MUTANT(ROOT, vmwrite(VMCS_GUEST_CR3, r->cr3));
 	if (mmu->intercepts.ept)
-		vmwrite(VMCS_EPTP, r->eptp);
+		vmwrite(VMCS_EPTP, r->nested);
 	/* With EPT, a VM entry takes the PDPTEs from here, and not from memory (SDM, "Loading
 	 * Page-Directory-Pointer-Table Entries"). */
 	if (VM_KEPT(PDPTES, r->load_pdptes && mmu->intercepts.ept))

@@ -34,15 +34,15 @@ static void below_kick(void *ctx, struct mmu_vcpu *vcpu)
 	(void)vcpu;
 }
 
-static bool below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
+static bool below_flush_tag(void *ctx, enum tag_flush type, uint16_t vpid, gva_t gva)
 {
 	struct lab_machine *m = ctx;
 	struct lab_cover cover = { .linear = true, .vpid = (uint8_t)vpid, .all_pcids = true, .psc_all = true };
 
-	cover.all_vpids = type == INVVPID_ALL;
-	cover.globals = type != INVVPID_SINGLE_RETAINING_GLOBALS;
-	cover.one_address = type == INVVPID_ADDRESS;
-	cover.psc_all = type != INVVPID_ADDRESS;
+	cover.all_vpids = type == TAG_FLUSH_ALL;
+	cover.globals = type != TAG_FLUSH_NONGLOBAL;
+	cover.one_address = type == TAG_FLUSH_ADDRESS;
+	cover.psc_all = type != TAG_FLUSH_ADDRESS;
 	cover.pieces = true;
 	cover.gva = gva.v;
 	m->counts->invvpids++;
@@ -50,7 +50,7 @@ static bool below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_
 	return true;
 }
 
-static bool below_invept(void *ctx, enum invept_type type, uint64_t eptp)
+static bool below_flush_nested(void *ctx, enum nested_flush type, uint64_t eptp)
 {
 	struct lab_machine *m = ctx;
 	struct lab_cover cover = { .linear = true,
@@ -61,10 +61,10 @@ static bool below_invept(void *ctx, enum invept_type type, uint64_t eptp)
 				   .guest_physical = true,
 				   .all_vms = true };
 
-	for (unsigned i = 0; type == INVEPT_SINGLE && i < m->config->hv.vms; i++) {
+	for (unsigned i = 0; type == NESTED_FLUSH_SINGLE && i < m->config->hv.vms; i++) {
 		const struct lab_cpu *cpu = &m->vm[i];
 
-		if (!cpu->vcpu_ready || cpu->vcpu->root.eptp != eptp)
+		if (!cpu->vcpu_ready || cpu->vcpu->root.nested != eptp)
 			continue;
 		cover.all_vpids = cover.all_vms = false;
 		cover.vpid = (uint8_t)cpu->vcpu->root.vpid;
@@ -107,7 +107,7 @@ void lab_invalidate(struct lab_machine *m, const struct lab_cover *cover, enum l
 static struct lab_context context_of(const struct lab_cpu *cpu)
 {
 	struct lab_context c;
-	bool own = cpu->native || cpu->vcpu->root.eptp;
+	bool own = cpu->native || cpu->vcpu->root.nested;
 
 	memset(&c, 0, sizeof(c));
 	c.levels = cpu->cr4 & X_CR4_LA57 ? 5 : 4;
@@ -119,9 +119,9 @@ static struct lab_context context_of(const struct lab_cpu *cpu)
 	c.ram = own ? &cpu->ram : NULL;
 	c.tagged = true;
 	if (!cpu->native) {
-		c.nested = cpu->vcpu->root.eptp != 0;
-		c.eptp = cpu->vcpu->root.eptp & X_ADDRESS_MASK;
-		c.ept_levels = c.nested ? (uint8_t)((cpu->vcpu->root.eptp >> X_EPTP_LENGTH_SHIFT & 7) + 1) : 0;
+		c.nested = cpu->vcpu->root.nested != 0;
+		c.eptp = cpu->vcpu->root.nested & X_ADDRESS_MASK;
+		c.ept_levels = c.nested ? (uint8_t)((cpu->vcpu->root.nested >> X_EPTP_LENGTH_SHIFT & 7) + 1) : 0;
 		c.vpid = (uint8_t)cpu->vcpu->root.vpid;
 		c.tagged = c.vpid != 0;
 	}
@@ -350,8 +350,8 @@ bool lab_machine_init(struct lab_machine *m, const struct lab_config *config, st
 				       .frame_free = below_free,
 				       .frame_ptr = below_ptr,
 				       .kick = below_kick,
-				       .invvpid = below_invvpid,
-				       .invept = below_invept,
+				       .flush_tag = below_flush_tag,
+				       .flush_nested = below_flush_nested,
 				       .ctx = m };
 	m->vpids = malloc(sizeof(*m->vpids));
 	m->vm = calloc(config->hv.vms, sizeof(*m->vm));

@@ -128,7 +128,7 @@ static uint64_t ept_pointer(const struct mmu_vm *vm)
 
 static bool vcpu_init(struct mmu_vcpu *vcpu)
 {
-	vcpu->root.eptp = ept_pointer(vcpu->vm);
+	vcpu->root.nested = ept_pointer(vcpu->vm);
 	vcpu->intercepts.ept = true;
 	return ept_apply_regs(vcpu);
 }
@@ -414,9 +414,9 @@ static bool audit(struct mmu_vm *vm, char *why, size_t size)
 		return false;
 	}
 	for (const struct mmu_vcpu *v = vm->vcpus; v; v = v->next) {
-		if (v->root.eptp == ept_pointer(vm))
+		if (v->root.nested == ept_pointer(vm))
 			continue;
-		fmt(why, size, "E7: a vCPU runs with EPTP %lx", v->root.eptp);
+		fmt(why, size, "E7: a vCPU runs with EPTP %lx", v->root.nested);
 		return false;
 	}
 	return ept_audit(&e->pt, e->identity, why, size);

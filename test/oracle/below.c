@@ -98,7 +98,7 @@ static bool refuses(struct world *w, bool widest)
 	return true;
 }
 
-static bool below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
+static bool below_flush_tag(void *ctx, enum tag_flush type, uint16_t vpid, gva_t gva)
 {
 	struct world *w = ctx;
 	struct m_cpu *cpu = caller_cpu(w);
@@ -107,19 +107,19 @@ static bool below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_
 
 	weave_point(w, POINT_FLUSH);
 	ok = k->vpid && k->invvpid &&
-		  (type == INVVPID_ADDRESS  ? k->invvpid_address
-		   : type == INVVPID_SINGLE ? k->invvpid_single
-		   : type == INVVPID_ALL    ? k->invvpid_all
+		  (type == TAG_FLUSH_ADDRESS  ? k->invvpid_address
+		   : type == TAG_FLUSH_SINGLE ? k->invvpid_single
+		   : type == TAG_FLUSH_ALL    ? k->invvpid_all
 					    : k->invvpid_single_retaining_globals);
 
-	if (type == INVVPID_ADDRESS && !x_canonical(X_5LEVEL, gva.v))
+	if (type == TAG_FLUSH_ADDRESS && !x_canonical(X_5LEVEL, gva.v))
 		fail(w, "INVVPID of %llx, which is no address", (unsigned long long)gva.v);
-	if (!cpu || !ok || (!vpid && type != INVVPID_ALL)) {
+	if (!cpu || !ok || (!vpid && type != TAG_FLUSH_ALL)) {
 		fail(w, "INVVPID type %d, VPID %u: %s", (int)type, vpid,
 		     cpu ? "not offered by the CPU" : "outside mmu_enter");
 		return true;
 	}
-	if (refuses(w, type == INVVPID_ALL || (type != INVVPID_ADDRESS && !k->invvpid_all)))
+	if (refuses(w, type == TAG_FLUSH_ALL || (type != TAG_FLUSH_ADDRESS && !k->invvpid_all)))
 		return false;
 	ok = m_invvpid(cpu, type, vpid, gva.v);
 	if (!ok)
@@ -127,18 +127,18 @@ static bool below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_
 	return ok;
 }
 
-static bool below_invept(void *ctx, enum invept_type type, uint64_t eptp)
+static bool below_flush_nested(void *ctx, enum nested_flush type, uint64_t eptp)
 {
 	struct world *w = ctx;
 	struct m_cpu *cpu = caller_cpu(w);
 	const struct mmu_caps *k = &w->c.caps;
 
 	weave_point(w, POINT_FLUSH);
-	if (!cpu || !k->invept || !(type == INVEPT_SINGLE ? k->invept_single : k->invept_all)) {
+	if (!cpu || !k->invept || !(type == NESTED_FLUSH_SINGLE ? k->invept_single : k->invept_all)) {
 		fail(w, "INVEPT type %d: %s", (int)type, cpu ? "not offered by the CPU" : "outside mmu_enter");
 		return true;
 	}
-	return !refuses(w, type == INVEPT_ALL || !k->invept_all) && m_invept(cpu, type, eptp);
+	return !refuses(w, type == NESTED_FLUSH_ALL || !k->invept_all) && m_invept(cpu, type, eptp);
 }
 
 /* S16: what the guest makes mmu/ do in one hold of the lock is bounded. The host may ask for as much as it likes, also
@@ -197,9 +197,9 @@ void below_init(struct world *w)
 		.frame_free = below_free,
 		.frame_ptr = below_ptr,
 		.kick = below_kick,
-		.invvpid = below_invvpid,
+		.flush_tag = below_flush_tag,
 		.frame_idle = below_idle,
-		.invept = below_invept,
+		.flush_nested = below_flush_nested,
 		.lock = below_lock,
 		.unlock = below_unlock,
 		.wait = below_wait,

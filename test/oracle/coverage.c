@@ -61,7 +61,7 @@ void cover_access(struct vcpu *v, const struct outcome *x, struct x_access a, co
 		return;
 	if (x->complete && x->levels)
 		cover_path(w, &v->regs, x);
-	if (o->ept && (v->mmu.root.eptp >> X_EPTP_LENGTH_SHIFT & 7) == 4)
+	if (o->ept && (v->mmu.root.nested >> X_EPTP_LENGTH_SHIFT & 7) == 4)
 		cover(w, COVER_EPT_5);
 	else if (o->ept && x->gpa >> 48)
 		cover(w, COVER_BEYOND);

@@ -20,7 +20,7 @@ void load_controls(struct vcpu *v)
 		MUTANT_INSTEAD(INTERCEPTS_FIRST, mmu_take_intercepts(&v->mmu));
 	}
 	if (v->mmu.root_changed) {
-		m->eptp = r->eptp;
+		m->eptp = r->nested;
 		m->vpid = r->vpid;
 		m->guest.cr3 = r->cr3;
 		if (r->load_pdptes)

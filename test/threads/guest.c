@@ -35,7 +35,7 @@ static void load_controls(struct vcpu *v)
 		on_model_intercept(&v->vmcs, &v->mmu.intercepts);
 	}
 	if (v->mmu.root_changed) {
-		v->vmcs.eptp = v->mmu.root.eptp;
+		v->vmcs.eptp = v->mmu.root.nested;
 		v->vmcs.vpid = v->mmu.root.vpid;
 		v->vmcs.guest.cr3 = v->mmu.root.cr3;
 		v->mmu.root_changed = false;

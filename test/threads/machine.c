@@ -75,13 +75,13 @@ static __thread struct m_cpu *own_cpu;
 void machine_own_cpu(struct m_cpu *cpu);
 void machine_own_cpu(struct m_cpu *cpu) { own_cpu = cpu; }
 
-static bool below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
+static bool below_flush_tag(void *ctx, enum tag_flush type, uint16_t vpid, gva_t gva)
 {
 	(void)ctx;
 	return m_invvpid(own_cpu, type, vpid, gva.v);
 }
 
-static bool below_invept(void *ctx, enum invept_type type, uint64_t eptp)
+static bool below_flush_nested(void *ctx, enum nested_flush type, uint64_t eptp)
 {
 	(void)ctx;
 	return m_invept(own_cpu, type, eptp);
@@ -196,7 +196,8 @@ bool machine_make(struct machine *m, const struct mmu_ops *ops, bool vpid)
 	m->caps = caps_all();
 	m->caps.pcid = m->caps.pku = m->caps.la57 = false;
 	m->below = (struct mmu_below){ .frame_alloc = below_alloc, .frame_free = below_free, .frame_ptr = below_ptr,
-				       .kick = below_kick, .invvpid = below_invvpid, .invept = below_invept,
+				       .kick = below_kick, .flush_tag = below_flush_tag,
+				       .flush_nested = below_flush_nested,
 				       .lock = below_lock, .unlock = below_unlock, .wait = below_wait, .ctx = m };
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_mutex_init(&m->frames, NULL);

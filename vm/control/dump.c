@@ -80,7 +80,7 @@ static void show_controls(struct json *j, const struct vcpu *v)
 	json_open(j, "vmcs", '{');
 	for (unsigned n = 0; (name = hvm_control(&v->hvm, n, &value)); n++)
 		json_hex(j, name, value);
-	json_hex(j, "eptp", v->mmu.root.eptp);
+	json_hex(j, "eptp", v->mmu.root.nested);
 	json_number(j, "vpid", v->mmu.root.vpid);
 	json_close(j, '{');
 }
@@ -92,7 +92,7 @@ static void show_tables(struct json *j, const struct vcpu *v)
 	json_open(j, "tables", '{');
 	json_text(j, "mmu", vm->ops->name);
 	json_number(j, "pages", mmu_table_pages(vm));
-	json_hex(j, "root", v->mmu.intercepts.ept ? v->mmu.root.eptp : v->mmu.root.cr3);
+	json_hex(j, "root", v->mmu.intercepts.ept ? v->mmu.root.nested : v->mmu.root.cr3);
 	json_number(j, "switches", vm->counters.switches);
 	json_number(j, "faults", mmu_counters(vm).faults);
 	json_open(j, "slots", '[');

@@ -19,9 +19,9 @@ struct fake {
 	unsigned next, in_use, limit;
 	unsigned invvpids, invepts, kicks;
 	unsigned refuse_invvpid, refuse_invept; /* types, by bit, that fail */
-	enum invvpid_type last_invvpid_type;
+	enum tag_flush last_tag_flush;
 	uint16_t last_vpid;
-	uint64_t last_gva, last_eptp;
+	uint64_t last_gva, last_nested;
 };
 
 static inline hfn_t fake_alloc(void *ctx)
@@ -62,23 +62,23 @@ static inline void fake_kick(void *ctx, struct mmu_vcpu *v)
 	((struct fake *)ctx)->kicks++;
 }
 
-static inline bool fake_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
+static inline bool fake_flush_tag(void *ctx, enum tag_flush type, uint16_t vpid, gva_t gva)
 {
 	struct fake *f = ctx;
 
 	f->invvpids++;
-	f->last_invvpid_type = type;
+	f->last_tag_flush = type;
 	f->last_vpid = vpid;
 	f->last_gva = gva.v;
 	return !(f->refuse_invvpid & 1u << type);
 }
 
-static inline bool fake_invept(void *ctx, enum invept_type type, uint64_t eptp)
+static inline bool fake_flush_nested(void *ctx, enum nested_flush type, uint64_t eptp)
 {
 	struct fake *f = ctx;
 
 	f->invepts++;
-	f->last_eptp = eptp;
+	f->last_nested = eptp;
 	return !(f->refuse_invept & 1u << type);
 }
 
@@ -92,8 +92,8 @@ static inline struct fake *fake_new(void)
 				       .frame_free = fake_free,
 				       .frame_ptr = fake_ptr,
 				       .kick = fake_kick,
-				       .invvpid = fake_invvpid,
-				       .invept = fake_invept,
+				       .flush_tag = fake_flush_tag,
+				       .flush_nested = fake_flush_nested,
 				       .ctx = f };
 	return f;
 }

@@ -277,7 +277,7 @@ static void test_tags(void **state)
 
 static uint64_t *ept_leaf(uint64_t gpa)
 {
-	uint64_t table = vcpu.root.eptp >> 12 & MASK(39, 0);
+	uint64_t table = vcpu.root.nested >> 12 & MASK(39, 0);
 
 	for (unsigned level = 4;; level--) {
 		uint64_t *e = &((uint64_t *)f->frame[table])[gpa >> (12 + 9 * (level - 1)) & 511];
@@ -314,7 +314,7 @@ static void test_ept(void **state)
 
 	start(&mmu_ept);
 	vm.config.ept_levels = 5;
-	vcpu.root.eptp += 1 << 3;
+	vcpu.root.nested += 1 << 3;
 	expect("E7");
 }
 

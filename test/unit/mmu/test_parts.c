@@ -181,16 +181,16 @@ static void check_vpid_requests(struct rig *r)
 	tag_request_address(&r->a, GVA(0x5fff), TAG_ADDRESS);
 	mmu_enter(&r->a, 0);
 	assert_int_equal(r->f->invvpids, 4);
-	assert_int_equal(r->f->last_invvpid_type, INVVPID_ADDRESS);
+	assert_int_equal(r->f->last_tag_flush, TAG_FLUSH_ADDRESS);
 	assert_int_equal(r->f->last_gva, 0x5000);
 	for (unsigned i = 0; i <= TAG_ADDRESSES_MAX; i++)
 		tag_request_address(&r->a, GVA(i << 12), TAG_ADDRESS);
 	mmu_enter(&r->a, 0); /* too many: all */
 	assert_int_equal(r->f->invvpids, 5);
-	assert_int_equal(r->f->last_invvpid_type, INVVPID_SINGLE);
+	assert_int_equal(r->f->last_tag_flush, TAG_FLUSH_SINGLE);
 	tag_request_nonglobal(&r->a);
 	mmu_enter(&r->a, 0);
-	assert_int_equal(r->f->last_invvpid_type, INVVPID_SINGLE_RETAINING_GLOBALS);
+	assert_int_equal(r->f->last_tag_flush, TAG_FLUSH_NONGLOBAL);
 	/* A global translation may survive that: the address is still due. */
 	tag_request_nonglobal(&r->a);
 	tag_request_address(&r->a, GVA(0x7000), TAG_ADDRESS);
@@ -200,7 +200,7 @@ static void check_vpid_requests(struct rig *r)
 	tag_request_nonglobal(&r->a);
 	mmu_enter(&r->a, 0);
 	assert_int_equal(r->f->invvpids, 9);
-	assert_int_equal(r->f->last_invvpid_type, INVVPID_SINGLE);
+	assert_int_equal(r->f->last_tag_flush, TAG_FLUSH_SINGLE);
 }
 
 /* Without the finer types the next coarser one is used. */
@@ -209,7 +209,7 @@ static void check_vpid_coarse(struct rig *r)
 	r->caps.invvpid_address = r->caps.invvpid_single_retaining_globals = r->caps.invvpid_single = false;
 	tag_request_address(&r->a, GVA(0x1000), TAG_ADDRESS);
 	mmu_enter(&r->a, 0);
-	assert_int_equal(r->f->last_invvpid_type, INVVPID_ALL);
+	assert_int_equal(r->f->last_tag_flush, TAG_FLUSH_ALL);
 	assert_int_equal(r->vm.counters.invvpid_all, 1);
 }
 
@@ -222,7 +222,7 @@ static void test_flush_vpid(void **state)
 	assert_int_equal(r->b.root.vpid, 2);
 	mmu_enter(&r->a, 0); /* T1: at the first run */
 	assert_int_equal(r->f->invvpids, 1);
-	assert_int_equal(r->f->last_invvpid_type, INVVPID_SINGLE);
+	assert_int_equal(r->f->last_tag_flush, TAG_FLUSH_SINGLE);
 	mmu_enter(&r->a, 0);
 	assert_int_equal(r->f->invvpids, 1);
 	mmu_enter(&r->a, 1); /* on migration */
@@ -254,25 +254,25 @@ static void test_flush_refused(void **state)
 
 	(void)state;
 	mmu_enter(&r->a, 0);
-	r->f->refuse_invvpid = 1u << INVVPID_ADDRESS;
+	r->f->refuse_invvpid = 1u << TAG_FLUSH_ADDRESS;
 	tag_request_address(&r->a, GVA(0x1000), TAG_ADDRESS);
 	tag_request_address(&r->a, GVA(0x2000), TAG_ADDRESS);
 	mmu_enter(&r->a, 0);
 	assert_int_equal(r->f->invvpids, 3);
-	assert_int_equal(r->f->last_invvpid_type, INVVPID_SINGLE);
+	assert_int_equal(r->f->last_tag_flush, TAG_FLUSH_SINGLE);
 	assert_int_equal(r->vm.counters.flushes_refused, 1);
-	r->f->refuse_invvpid |= 1u << INVVPID_SINGLE | 1u << INVVPID_SINGLE_RETAINING_GLOBALS;
+	r->f->refuse_invvpid |= 1u << TAG_FLUSH_SINGLE | 1u << TAG_FLUSH_NONGLOBAL;
 	tag_request_address(&r->a, GVA(0x1000), TAG_ADDRESS);
 	mmu_enter(&r->a, 0);
 	assert_int_equal(r->f->invvpids, 6);
-	assert_int_equal(r->f->last_invvpid_type, INVVPID_ALL);
+	assert_int_equal(r->f->last_tag_flush, TAG_FLUSH_ALL);
 	tag_request_nonglobal(&r->a);
 	mmu_enter(&r->a, 0);
 	assert_int_equal(r->f->invvpids, 9);
-	assert_int_equal(r->f->last_invvpid_type, INVVPID_ALL);
+	assert_int_equal(r->f->last_tag_flush, TAG_FLUSH_ALL);
 	assert_int_equal(r->vm.counters.flushes_refused, 5);
-	r->a.root.eptp = 0x1000;
-	r->f->refuse_invept = 1u << INVEPT_SINGLE;
+	r->a.root.nested = 0x1000;
+	r->f->refuse_invept = 1u << NESTED_FLUSH_SINGLE;
 	tag_request_ept(&r->vm);
 	mmu_enter(&r->a, 0);
 	assert_int_equal(r->f->invepts, 2);
@@ -288,7 +288,7 @@ static void test_flush_ept(void **state)
 	(void)state;
 	assert_int_equal(r->b.tag.vpid, 0);
 	assert_int_equal(r->vm.counters.vpid_exhausted, 1);
-	r->a.root.eptp = r->b.root.eptp = 0x1000;
+	r->a.root.nested = r->b.root.nested = 0x1000;
 	mmu_enter(&r->a, 0);
 	assert_int_equal(r->f->invepts, 1);
 	assert_int_equal(r->f->invvpids, 0); /* INVEPT dropped its combined mappings */

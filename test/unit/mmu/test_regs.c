@@ -234,7 +234,7 @@ static void test_forced_paging(void **state)
 	assert_int_equal(vcpu.intercepts.cr0_force_value, CR0_PE | CR0_PG);
 	/* The CPU's walk finds the map there, not the guest's own page. */
 	fixed(mmu_fault(&vcpu, &walk_fault));
-	frame = vcpu.root.eptp >> 12;
+	frame = vcpu.root.nested >> 12;
 	for (unsigned level = 4; level >= 1; level--)
 		frame = ((uint64_t *)f->frame[frame])[level == 1 ? 0xe : 0] >> 12 & MASK(39, 0);
 	assert_int_equal(((uint32_t *)f->frame[frame])[1023], 0xffc000e7u);

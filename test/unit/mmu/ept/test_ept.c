@@ -88,9 +88,9 @@ static enum mmu_outcome touch_misconfig(uint64_t gpa)
 /* The entry that translates gpa: a reading of the tables apart from the mechanism's own. */
 static uint64_t entry(uint64_t gpa, unsigned *level)
 {
-	uint64_t table = vcpu.root.eptp >> 12 & MASK(39, 0), e = 0;
+	uint64_t table = vcpu.root.nested >> 12 & MASK(39, 0), e = 0;
 
-	for (*level = (vcpu.root.eptp >> 3 & 7) + 1; *level >= 1; (*level)--) {
+	for (*level = (vcpu.root.nested >> 3 & 7) + 1; *level >= 1; (*level)--) {
 		e = ((uint64_t *)f->frame[table])[gpa >> (12 + 9 * (*level - 1)) & 511];
 		if (!(e & 7) || *level == 1 || (e & EPT_LARGE))
 			return e;
@@ -133,7 +133,7 @@ static void check_wide(void)
 	const uint64_t gpa = far.base.v << PAGE_SHIFT;
 
 	start_with(wide);
-	assert_int_equal(vcpu.root.eptp >> 3 & 7, 4);
+	assert_int_equal(vcpu.root.nested >> 3 & 7, 4);
 	assert_true(mmu_slot_add(&vm, &far));
 	assert_int_equal(touch(gpa + 0x200000, MMU_WRITE), MMU_FIXED);
 	expect_leaf(gpa + 0x200000, 2, 0x100200, 7, MEMTYPE_WT);
@@ -171,7 +171,7 @@ static void test_five_levels(void **state)
 {
 	(void)state;
 	start_with(five);
-	assert_int_equal(vcpu.root.eptp & 0xfff, MEMTYPE_WB | 4 << 3 | EPTP_AD);
+	assert_int_equal(vcpu.root.nested & 0xfff, MEMTYPE_WB | 4 << 3 | EPTP_AD);
 	assert_false(mmu_slot_add(&vm, &far)); /* the addresses are still of 48 bits */
 	assert_int_equal(touch(0x123456, MMU_READ), MMU_FIXED);
 	expect_leaf(0x123456, 2, 0x100000, 7, MEMTYPE_WB);
@@ -182,7 +182,7 @@ static void test_five_levels(void **state)
 	check_wide();
 
 	start_with(four);
-	assert_int_equal(vcpu.root.eptp >> 3 & 7, 3);
+	assert_int_equal(vcpu.root.nested >> 3 & 7, 3);
 	stop();
 
 	check_levels_had();
@@ -192,7 +192,7 @@ static void test_map(void **state)
 {
 	(void)state;
 	start(PAGE_LIMIT_1G);
-	assert_int_equal(vcpu.root.eptp & 0xfff, MEMTYPE_WB | 3 << 3 | EPTP_AD);
+	assert_int_equal(vcpu.root.nested & 0xfff, MEMTYPE_WB | 3 << 3 | EPTP_AD);
 	assert_true(vcpu.intercepts.ept && !vcpu.intercepts.cr3_load && !vcpu.intercepts.page_fault);
 	assert_int_equal(touch(0x123456, MMU_READ), MMU_FIXED);
 	expect_leaf(0x123456, 2, 0x100000, 7, MEMTYPE_WB);
