@@ -278,6 +278,12 @@ static bool table_update(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint
 	/* A walk over tables that are not in memory means nothing. */
 	if (vcpu->populate.wanted)
 		return false;
+	/* Nobody is told beside others. */
+	if (mmu_is_beside(vcpu) && vcpu->vm->ops->flags_concern &&
+	    vcpu->vm->ops->flags_concern(vcpu->vm, gpa, size)) {
+		mmu_not_beside(vcpu);
+		return false;
+	}
 	p = slots_linear(&vcpu->vm->slots, gpa, true);
 	if (unlikely(!p)) {
 		p = page_ptr(vcpu->vm, gpa_gfn(gpa), true, &page);

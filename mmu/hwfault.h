@@ -77,6 +77,7 @@ static ALWAYS_INLINE struct mmu_result hw_page_fault(struct mmu_vcpu *vcpu, cons
 {
 	struct access access = hw_access(vcpu, fault->error);
 	bool again = last->gva == fault->gva.v, again_implicit = false;
+	uint64_t now;
 	struct mmu_result r;
 
 	last->gva = HW_NOT_SPURIOUS;
@@ -84,11 +85,12 @@ static ALWAYS_INLINE struct mmu_result hw_page_fault(struct mmu_vcpu *vcpu, cons
 		r = hw_walk_and_fix(vcpu, fault->gva, access, fixer);
 		if (likely(r.outcome != MMU_SPURIOUS) || again_implicit)
 			return r;
-		if (!again || last->edits != *edits || !hw_maybe_implicit(vcpu, fault->error))
+		now = __atomic_load_n(edits, __ATOMIC_RELAXED);
+		if (!again || last->edits != now || !hw_maybe_implicit(vcpu, fault->error))
 			break;
 		access.implicit = again_implicit = true;
 	}
-	*last = (struct hw_spurious){ fault->gva.v, *edits };
+	*last = (struct hw_spurious){ fault->gva.v, now };
 	MUTANT(SPURIOUS_FLUSH, tag_request_address(vcpu, fault->gva, TAG_TABLES));
 	return r;
 }

@@ -1,12 +1,11 @@
 /* mmu/lock.c - alone and beside (mmu/lock.h). */
 #include "mmu/lock.h"
 #include "mmu/mutate.h"
-#include "mmu/table/seam.h"
 
 /* How often who finds somebody alone waits for that before it queues. */
 #define BESIDE_TRIES 4
 
-static void wait_while(const struct mmu_vm *vm, const bool *flag)
+void mmu_wait_while(const struct mmu_vm *vm, const bool *flag)
 {
 	if (vm->below->wait) {
 		vm->below->wait(vm->below->ctx, flag);
@@ -21,7 +20,7 @@ static void drain(const struct mmu_vm *vm)
 {
 	for (const struct mmu_vcpu *v = vm->vcpus; v; v = v->next)
 		while (__atomic_load_n(&v->beside, __ATOMIC_SEQ_CST))
-			wait_while(vm, &v->beside);
+			mmu_wait_while(vm, &v->beside);
 }
 
 void mmu_be_alone(struct mmu_vm *vm)
@@ -46,7 +45,7 @@ bool mmu_beside_begin(struct mmu_vcpu *vcpu)
 			return true;
 		}
 		__atomic_store_n(&vcpu->beside, false, __ATOMIC_RELEASE);
-		wait_while(vm, &vm->alone);
+		mmu_wait_while(vm, &vm->alone);
 	}
 	return false;
 }

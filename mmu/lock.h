@@ -9,15 +9,19 @@
  * BE2  Beside others tables only gain: an entry that is not present becomes present, or gets rights, by a compare and
  *      exchange with what was read, so that nobody's entry is lost. Tables of the vCPU's own are its own. No frame of a
  *      table is taken or freed, nothing is unmapped, protected or split, no request is made of another vCPU.
- * BE3  Who serves a fault beside waits for nobody, so that who is alone waits for some hundred instructions at most,
- *      and for no more than one fault of each vCPU: those that come find vm.alone.
+ * BE3  Who serves a fault beside waits for nobody but another who does (BE5), so that who is alone waits for some
+ *      thousand instructions at most, and for no more than one fault of each vCPU: those that come find vm.alone.
  * BE4  Who turned back waits until nobody is alone, and tries again, a few times; then it queues for the lock, which is
  *      given in the order of asking. So neither side starves. It is not in its guest meanwhile, so that who kicks it
- *      need not wait. */
+ *      need not wait.
+ * BE5  What two faults that are served beside each other would both change in more than one word, one changes at a time
+ *      (mmu_hold). Who holds one such part of a table may take one of a list besides, in this order, and waits for
+ *      nothing else; so nobody waits in a circle. Who is alone need not hold anything. */
 #ifndef VELLUM_MMU_LOCK_H
 #define VELLUM_MMU_LOCK_H
 
 #include "mmu/mmu.h"
+#include "mmu/table/seam.h"
 
 /* With the lock faults are served beside still: for who changes no table and nothing that those look at (slots, logs'
  * places, overlays). */
@@ -53,6 +57,22 @@ static inline void mmu_lock_alone_as(struct mmu_vcpu *vcpu)
 	mmu_lock(vcpu->vm);
 	if (unlikely(vcpu->beside_others) && !vcpu->vm->ops->own_tables)
 		mmu_alone(vcpu->vm);
+}
+
+/* Returns when *flag has been seen false. */
+void mmu_wait_while(const struct mmu_vm *vm, const bool *flag);
+
+/* BE5 */
+static inline void mmu_hold(const struct mmu_vm *vm, bool *held)
+{
+	seam_beside();
+	while (__atomic_exchange_n(held, true, __ATOMIC_ACQUIRE))
+		mmu_wait_while(vm, held);
+}
+static inline void mmu_let_go(bool *held)
+{
+	__atomic_store_n(held, false, __ATOMIC_RELEASE);
+	seam_beside();
 }
 
 /* Begins to serve a fault beside others. false: it is to be served with the lock. */

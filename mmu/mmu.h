@@ -278,6 +278,8 @@ struct mmu_ops {
 	/* Called after the walker set accessed or dirty flags in the entry of size bytes at gpa for the mechanism
 	 * itself. May be NULL. */
 	void (*flags_written)(struct mmu_vm *vm, gpa_t gpa, unsigned size);
+	/* Would the mechanism have to be told so? Asked beside others (mmu/lock.h). NULL where the above is. */
+	bool (*flags_concern)(const struct mmu_vm *vm, gpa_t gpa, unsigned size);
 	/* See mmu_unshadow(). May be NULL. */
 	bool (*unshadow)(struct mmu_vm *vm, gfn_t gfn);
 	/* See mmu_loosen(). May be NULL. */

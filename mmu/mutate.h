@@ -152,6 +152,12 @@
 	M(BESIDE_SAID, "saying that a fault is being served beside (BE1)") \
 	M(BESIDE_LOOK, "looking whether somebody is alone before it is (BE1)") \
 	M(BESIDE_LOST, "looking whether an entry is still what was read when it is changed beside others (BE2)") \
+	M(LEAF_PAGE, "one fault at a time in a shadow page") \
+	M(LEAF_LIST, "one at a time on the list of a frame's leaves") \
+	M(LEAF_LOSES, "leaving it to the lock where a leaf would lose a right") \
+	M(LEAF_WATCH, "the same where INVLPG does not exit yet, and the table is out of sync") \
+	M(LEAF_UNSYNC, "the same where a table must go out of sync") \
+	M(WATCH_FIRST, "that INVLPG exits before an entry of a table out of sync is read") \
 	M(LOG_MARK_ATOMIC, "marking pages of a log by an atomic operation (it is read, changed and written)") \
 	M(POPULATE_KICK, "kicking after a page was copied to be written") \
 	M(POPULATE_UNMAP, "dropping the old frame when a page was copied to be written") \

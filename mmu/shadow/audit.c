@@ -94,9 +94,9 @@ static void check_leaf(struct auditor *a, const struct spage *sp, unsigned index
 		else if (page.no_fetch && !(leaf & PTE_NX) && s->vm->caps->nx)
 			broken(a, "S4: a leaf of the local APIC's page is executable", gfn.v);
 	}
-	if ((leaf & PTE_W) && !leaf_may_write(s, gfn))
+	if ((leaf & PTE_W) && !leaf_may_write(&s->alone, gfn))
 		broken(a, "S5: a table in sync is writable", gfn.v);
-	if (!leaf_allowed(s, gfn))
+	if (!leaf_allowed(&s->alone, gfn))
 		broken(a, "S5: a table is mapped that must not even be read", gfn.v);
 }
 
@@ -159,6 +159,8 @@ static void check_page(struct auditor *a, const struct spage *sp)
 		if (!e)
 			continue;
 		present++;
+		if (sp->busy)
+			broken(a, "S20: a page is held, and nobody is beside", sp->gfn.v);
 		if (i < sp->first || i > sp->last)
 			broken(a, "S7: an entry lies outside of what its page says it has", sp->gfn.v);
 		check_sync(a, sp, i);

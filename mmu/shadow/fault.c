@@ -12,6 +12,7 @@ static const char no_memory[] = "there is no host memory for shadow tables";
 struct fixing {
 	struct mmu_vcpu *vcpu;
 	struct shadow *s;
+	struct maker *m;
 	gva_t gva;
 	struct access access;
 	const struct walk_result *w;
@@ -22,6 +23,7 @@ struct fixing {
 	bool changed;
 	bool stop;            /* out of memory */
 	bool retry;           /* the guest's entries changed meanwhile */
+	bool left;            /* it is left to the lock (mmu/lock.h) */
 };
 
 /* The walk's entry of a guest level; NULL: none (no paging, or the guest's page is larger, or it is a register). */
@@ -100,14 +102,33 @@ static void not_made(struct fixing *f)
 	f->stop |= !f->s->interrupted;
 }
 
+/* The child where it is there, made from the same guest entry. NULL: it is left to the lock. */
+static struct spage *step_beside(struct fixing *f, const struct spage *sp, unsigned index, uint32_t role, gfn_t gfn)
+{
+	uint64_t entry = pt_get(&sp->table[index]);
+	struct spage *child = NULL;
+
+	if (pt_present(&hw_format_4level, entry) && !pt_is_leaf(&hw_format_4level, entry, role_level(sp->role)))
+		child = spage_child_beside(f->s, sp, index);
+	if (!child || child->role != role || child->gfn.v != gfn.v ||
+	    (sp->guest && sp->guest[index] != guest_value(f, sp))) {
+		f->left = true;
+		return NULL;
+	}
+	__atomic_store_n(&child->writes, 0, __ATOMIC_RELAXED);
+	return child;
+}
+
 static struct spage *step_down(struct fixing *f, struct spage *sp, unsigned index)
 {
 	const struct pt_format *format = &hw_format_4level;
-	uint64_t entry = sp->table[index];
+	uint64_t entry = pt_get(&sp->table[index]);
 	gfn_t gfn;
 	uint32_t role = child_role(f, sp, index, &gfn);
 	struct spage *child;
 
+	if (f->m->beside)
+		return step_beside(f, sp, index, role, gfn);
 	if (pt_present(format, entry) && !entry_is_leaf(sp, index)) {
 		child = spage_child(f->s, sp, index);
 		if (child->role == role && child->gfn.v == gfn.v) {
@@ -131,23 +152,35 @@ static void install(struct fixing *f, struct spage *sp, unsigned index)
 {
 	unsigned shift = pt_shift(f->leaf_level), acc = f->rights.acc;
 	uint64_t leaf;
+	gfn_t gfn;
 
-	if ((acc & ACC_W) && (!MUTANT_OR(FAULT_WRITABLE, f->page.writable) || !leaf_may_write(f->s, f->gfn)))
+	if ((acc & ACC_W) && (!MUTANT_OR(FAULT_WRITABLE, f->page.writable) || !leaf_may_write(f->m, f->gfn)))
 		acc &= ~ACC_W;
 	if (f->page.no_fetch)
 		acc &= ~ACC_X;
 	leaf = hw_leaf(f->s->vm->caps, f->gfn, f->page.hfn, shift, acc, f->w->pat_index, leaf_is_global(f->w, shift));
+	gfn = GFN(align_down(f->gfn.v, BIT(shift - PAGE_SHIFT)));
+	seam_beside();
+	if (f->m->beside) {
+		f->left = !leaf_add(f->m, sp, index, guest_value(f, sp), gfn, leaf, &f->changed);
+		return;
+	}
 	if (sp->table[index] == leaf && (!sp->guest || sp->guest[index] == guest_value(f, sp)))
 		return;
 	f->changed = true;
-	if (!leaf_set(f->s, sp, index, guest_value(f, sp), GFN(align_down(f->gfn.v, BIT(shift - PAGE_SHIFT))), leaf))
+	if (!leaf_set(f->s, sp, index, guest_value(f, sp), gfn, leaf))
 		f->stop = true;
 	else
-		leaf_prefetch_around(f->s, sp, index);
+		leaf_prefetch_around(f->m, sp, index);
 }
 
 static void install_mmio(struct fixing *f, struct spage *sp, unsigned index)
 {
+	if (f->m->beside) {
+		f->left = !leaf_add_mmio(f->m, sp, index, guest_value(f, sp),
+					 hw_mmio_leaf(f->s->vm, f->gfn, f->rights.acc));
+		return;
+	}
 	/* It cannot be on a list that tells when its frame becomes memory; the generation does that. */
 	entry_drop(f->s, sp, index);
 	if (sp->guest)
@@ -173,8 +206,20 @@ static struct spage *by_path(const struct fixing *f, const struct spage *root)
 	} else if (guest_leaf_level(f->w) != 1 || !e || sp->gfn.v != table_gfn(sp, e->value)) {
 		return NULL;
 	}
-	sp->writes = 0;
+	__atomic_store_n(&sp->writes, 0, __ATOMIC_RELAXED);
 	return sp;
+}
+
+/* S21. What the entries were when the walk read them is compared next. */
+static void watch(struct fixing *f, const struct spage *sp)
+{
+	struct shadow *s = f->s;
+
+	if (!sp->unsync || s->unsync_present || !s->vm->several || f->m->beside)
+		return;
+	s->watching = true;
+	shadow_update_invlpg(s, f->vcpu);
+	tag_synchronize(s->vm, f->vcpu);
 }
 
 /* Goes down to leaf_level, making what is missing. NULL: stop or retry says why, or the root is no memory. */
@@ -182,7 +227,8 @@ static struct spage *descend(struct fixing *f, unsigned *index)
 {
 	struct spage *root = shadow_root_of(f->vcpu, f->gva), *sp;
 
-	if (!root) {
+	f->left = !root && f->m->beside;
+	if (!root && !f->left) {
 		/* Its table was no memory when the root was loaded, and is now; or there was no host memory then. */
 		f->stop = !shadow_load_root(f->vcpu);
 		f->retry = f->s->interrupted;
@@ -195,6 +241,7 @@ static struct spage *descend(struct fixing *f, unsigned *index)
 		unsigned level = role_level(sp->role);
 
 		*index = f->gva.v >> pt_shift(level) & 511;
+		MUTANT(WATCH_FIRST, watch(f, sp));
 		if (!MUTANT_OR(FAULT_RECHECK, unchanged(f, sp))) {
 			f->retry = true;
 			return NULL;
@@ -215,7 +262,7 @@ static unsigned choose_level(struct fixing *f)
 
 	if (f->w->page_shift < 21)
 		return 1;
-	block = rmap_gframe(&f->s->rmap, GFN(align_down(f->gfn.v, 512)), false);
+	block = maker_gframe(f->m, GFN(align_down(f->gfn.v, 512)), false);
 	if (block && !MUTANT_OR(LARGE_TRACKED, !block->block))
 		return 1;
 	return pt_level(mmu_leaf_shift(f->s->vm, f->gfn, &f->page, 21));
@@ -236,17 +283,21 @@ static bool tables_are_memory(const struct fixing *f)
 /* A write to, or under track_reads any access of, a tracked frame. true: the emulator must do it. */
 static bool tracked_access(struct fixing *f)
 {
-	struct gframe *g = rmap_gframe(&f->s->rmap, f->gfn, false);
+	struct gframe *g = maker_gframe(f->m, f->gfn, false);
 
 	if (!g || !g->tracked || shadow_is_loose(f->s, f->gfn))
 		return false;
 	if (f->s->policy->track_reads) {
 		if (!f->access.write)
-			f->s->vm->counters.tracked_reads++;
+			f->vcpu->count->tracked_reads++;
 		return true;
 	}
-	if (!f->access.write || leaf_may_write(f->s, f->gfn))
+	if (!f->access.write || leaf_may_write(f->m, f->gfn))
 		return false;
+	if (f->m->beside) {
+		MUTANT(LEAF_UNSYNC, f->left = true);
+		return false;
+	}
 	return !shadow_unsync(f->s, f->vcpu, g);
 }
 
@@ -256,17 +307,21 @@ static struct mmu_result outcome_of(struct fixing *f, bool usable)
 		return mmu_stop(no_memory);
 	if (f->retry)
 		return mmu_done(MMU_RETRY);
+	if (f->left)
+		return mmu_not_beside(f->vcpu);
 	if (!usable)
 		return mmu_emulate(f->w->gpa);
 	if (f->rights.flipped)
-		f->s->vm->counters.wp_flips++;
+		f->vcpu->count->wp_flips++;
 	return mmu_done(f->changed ? MMU_FIXED : MMU_SPURIOUS);
 }
 
 static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access access, const struct walk_result *w)
 {
+	struct maker beside = { .s = shadow_of(vcpu->vm), .count = &vcpu->counters, .beside = true };
 	struct fixing f = {
-		.vcpu = vcpu, .s = shadow_of(vcpu->vm), .gva = gva, .access = access, .w = w, .gfn = gpa_gfn(w->gpa)
+		.vcpu = vcpu, .s = beside.s, .gva = gva, .access = access, .w = w, .gfn = gpa_gfn(w->gpa),
+		.m = mmu_is_beside(vcpu) ? &beside : &beside.s->alone,
 	};
 	struct spage *sp;
 	unsigned index;
@@ -278,6 +333,8 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 		return mmu_done(MMU_RETRY);
 	if (f.rights.emulate || !MUTANT_OR(TABLES_MEMORY, tables_are_memory(&f)) || tracked_access(&f))
 		return mmu_emulate(w->gpa);
+	if (f.left)
+		return mmu_not_beside(vcpu);
 	if (f.page.kind == MMU_DEVICE) {
 		if (!f.page.slot || f.page.slot->kind != SLOT_MMIO || !hw_mmio_possible(vcpu->vm->caps, f.gfn))
 			return mmu_emulate(w->gpa);
@@ -285,7 +342,7 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 		sp = descend(&f, &index);
 		if (sp)
 			install_mmio(&f, sp, index);
-		return f.stop ? mmu_stop(no_memory) : f.retry ? mmu_done(MMU_RETRY) : mmu_emulate(w->gpa);
+		return outcome_of(&f, false);
 	}
 	f.leaf_level = choose_level(&f);
 	sp = descend(&f, &index);
@@ -294,7 +351,7 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 		f.leaf_level = 1;
 		sp = descend(&f, &index);
 	}
-	if (sp && f.s->policy->track_reads && !leaf_allowed(f.s, f.gfn))
+	if (sp && f.s->policy->track_reads && !leaf_allowed(f.m, f.gfn))
 		return mmu_emulate(w->gpa);
 	if (sp)
 		install(&f, sp, index);
@@ -325,10 +382,17 @@ bool shadow_beside(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, struct 
 {
 	const struct shadow *s = shadow_of(vcpu->vm);
 	struct shadow_vcpu *v = vcpu->priv;
+	const struct hw_spurious before = v->spurious;
 
-	if (fault->kind != MMU_FAULT_PAGE || s->loose_count || s->mmio_epoch != hw_mmio_epoch(vcpu->vm))
+	if (fault->kind != MMU_FAULT_PAGE || s->loose_count || s->mmio_epoch != hw_mmio_epoch(vcpu->vm) ||
+	    vcpu->vm->overlays)
 		return false;
-	return hw_cached_mmio(vcpu, fault, &v->spurious, &fixer, r);
+	if (hw_cached_mmio(vcpu, fault, &v->spurious, &fixer, r))
+		return true;
+	*r = hw_page_fault(vcpu, fault, &v->spurious, &s->edits, &fixer);
+	if (vcpu->populate.wanted)
+		v->spurious = before;
+	return !vcpu->populate.wanted;
 }
 
 struct mmu_result shadow_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault)

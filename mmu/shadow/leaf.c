@@ -3,11 +3,18 @@
 #include "mmu/mutate.h"
 #include "mmu/shadow/shadow.h"
 
-/* A leaf where no entry is, for the frame that g tells of. */
-static inline void leaf_put(struct shadow *s, struct spage *sp, unsigned index, struct gframe *g, uint64_t leaf)
+/* A leaf where no entry is, for gfn, of which g tells. */
+static inline void leaf_put(struct maker *m, struct spage *sp, unsigned index, struct gframe *g, gfn_t gfn,
+			    uint64_t leaf)
 {
 	bool large = role_level(sp->role) > 1;
+	struct shadow *s = m->s;
 
+	if (unlikely(m->beside)) {
+		leaf_put_beside(m, sp, index, g, gfn, leaf);
+		return;
+	}
+	s->vm->counters.rmap_entries++;
 	MUTANT(RMAP_ADD, rmap_add(&s->pages, large ? &g->large : &g->leaves, spage_ref(sp, index),
 				  &sp->links.link[index], leaf & PTE_W));
 	s->vm->counters.steps++;
@@ -25,6 +32,7 @@ static void leaf_moves(struct shadow *s, struct spage *sp, unsigned index, struc
 	uint32_t *list = role_level(sp->role) > 1 ? &g->large : &g->leaves, ref = spage_ref(sp, index);
 	struct rmap_link *own = &sp->links.link[index];
 
+	s->vm->counters.rmap_entries++;
 	rmap_remove(&s->pages, list, ref, own);
 	rmap_add(&s->pages, list, ref, own, writable);
 }
@@ -53,7 +61,7 @@ bool leaf_set(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest
 	g = rmap_gframe(&s->rmap, gfn, true);
 	if (!g)
 		return false;
-	leaf_put(s, sp, index, g, leaf);
+	leaf_put(&s->alone, sp, index, g, gfn, leaf);
 	if (sp->guest)
 		sp->guest[index] = guest;
 	return true;
@@ -61,19 +69,20 @@ bool leaf_set(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest
 
 /* ---- tracked frames ---- */
 
-bool leaf_allowed(struct shadow *s, gfn_t gfn)
+bool leaf_allowed(struct maker *m, gfn_t gfn)
 {
 	struct gframe *g;
 
-	if (!s->policy->track_reads)
+	if (!m->s->policy->track_reads)
 		return true;
-	g = rmap_gframe(&s->rmap, gfn, false);
-	return !g || !g->tracked || shadow_is_loose(s, gfn);
+	g = maker_gframe(m, gfn, false);
+	return !g || !g->tracked || shadow_is_loose(m->s, gfn);
 }
 
-bool leaf_may_write(struct shadow *s, gfn_t gfn)
+bool leaf_may_write(struct maker *m, gfn_t gfn)
 {
-	struct gframe *g = rmap_gframe(&s->rmap, gfn, false);
+	const struct shadow *s = m->s;
+	struct gframe *g = maker_gframe(m, gfn, false);
 
 	if (!g || !g->tracked || shadow_is_loose(s, gfn))
 		return true;
@@ -118,68 +127,76 @@ static inline bool usable(const struct ahead *a, uint64_t guest)
 	return (guest & (PTE_P | PTE_A | a->reserved)) == (PTE_P | PTE_A);
 }
 
-static inline void prefetch_leaf(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest,
+static inline void prefetch_leaf(struct maker *m, struct spage *sp, unsigned index, uint64_t guest,
 				 const struct ahead *a)
 {
+	struct shadow *s = m->s;
 	gfn_t gfn = gpa_gfn(GPA(guest & a->address));
 	struct mmu_page page = mmu_peek_small(s->vm, gfn);
 	uint64_t leaf = (guest & a->keep) | a->no_exec;
 	struct gframe *g;
 
-	if (!MUTANT_OR(PREFETCH_MEMORY, page.kind == MMU_MEMORY) || !leaf_allowed(s, gfn))
+	if (!MUTANT_OR(PREFETCH_MEMORY, page.kind == MMU_MEMORY) || !leaf_allowed(m, gfn))
 		return;
-	g = rmap_gframe(&s->rmap, gfn, true);
+	g = maker_gframe(m, gfn, true);
 	if (!g)
 		return;
 	/* The first write must be seen, to set the dirty flag. */
-	if ((guest & (PTE_W | PTE_D)) != (PTE_W | PTE_D) || !page.writable || (g->tracked && !leaf_may_write(s, gfn)))
+	if ((guest & (PTE_W | PTE_D)) != (PTE_W | PTE_D) || !page.writable || (g->tracked && !leaf_may_write(m, gfn)))
 		MUTANT(PREFETCH_WRITE, leaf &= ~(PTE_W | PTE_D));
-	leaf_put(s, sp, index, g, leaf | hfn_hpa(page.hfn).v);
+	leaf_put(m, sp, index, g, gfn, leaf | hfn_hpa(page.hfn).v);
 	sp->guest[index] = guest;
-	s->vm->counters.prefetched++;
+	m->count->prefetched++;
 }
 
-void leaf_prefetch(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest)
+void leaf_prefetch(struct maker *m, struct spage *sp, unsigned index, uint64_t guest)
 {
-	struct ahead a = ahead_of(s, sp);
+	struct ahead a = ahead_of(m->s, sp);
 
 	if (usable(&a, guest))
-		prefetch_leaf(s, sp, index, guest, &a);
+		prefetch_leaf(m, sp, index, guest, &a);
+}
+
+/* Who wants to be alone does not wait for what nobody asked for. */
+static inline bool leave_off(const struct maker *m)
+{
+	return unlikely(m->beside) && __atomic_load_n(&m->s->vm->alone, __ATOMIC_RELAXED);
 }
 
 /* Entries of a direct page, whose frames follow each other: where their memory does so too, one look at it is
  * enough. */
-static void prefetch_direct(struct shadow *s, struct spage *sp, unsigned first, unsigned count)
+static void prefetch_direct(struct maker *m, struct spage *sp, unsigned first, unsigned count)
 {
+	struct shadow *s = m->s;
 	gfn_t gfn = entry_gfn(sp, first);
 	struct mmu_page page = mmu_peek_leaf(s->vm, gfn);
-	struct gframe *g = rmap_gframe(&s->rmap, gfn, true);
+	struct gframe *g = maker_gframe(m, gfn, true);
 
 	_Static_assert(BIT(GFRAME_BITS) % SHADOW_DIRECT_WINDOW == 0, "the gframes of a window are in one piece");
 	if (page.kind != MMU_MEMORY || !MUTANT_OR(DIRECT_BACKED, BIT(page.order) >= count) || !g)
 		return;
-	for (unsigned i = 0; i < count; i++, g++) {
+	for (unsigned i = 0; i < count && !leave_off(m); i++, g++) {
 		unsigned acc = role_acc(sp->role);
 
 		if (sp->table[first + i])
 			continue;
-		if ((acc & ACC_W) && (!page.writable || (g->tracked && !leaf_may_write(s, GFN(gfn.v + i)))))
+		if ((acc & ACC_W) && (!page.writable || (g->tracked && !leaf_may_write(m, GFN(gfn.v + i)))))
 			MUTANT(DIRECT_WRITE, acc &= ~ACC_W);
-		leaf_put(s, sp, first + i, g,
+		leaf_put(m, sp, first + i, g, GFN(gfn.v + i),
 			 hw_leaf(s->vm->caps, GFN(gfn.v + i), HFN(page.hfn.v + i), PAGE_SHIFT, acc, role_pat(sp->role),
 				 false));
-		s->vm->counters.prefetched++;
-		s->vm->counters.prefetched_direct++;
+		m->count->prefetched++;
+		m->count->prefetched_direct++;
 	}
 }
 
 /* narrow is a constant: the loop is a good part of what a fault costs. */
-static ALWAYS_INLINE void prefetch_from(struct shadow *s, struct spage *sp, const char *page,
+static ALWAYS_INLINE void prefetch_from(struct maker *m, struct spage *sp, const char *page,
 								unsigned first, unsigned count, const bool narrow)
 {
-	struct ahead a = ahead_of(s, sp);
+	struct ahead a = ahead_of(m->s, sp);
 
-	for (unsigned i = first; i < first + count; i++) {
+	for (unsigned i = first; i < first + count && !leave_off(m); i++) {
 		uint64_t guest;
 
 		if (sp->table[i])
@@ -187,32 +204,32 @@ static ALWAYS_INLINE void prefetch_from(struct shadow *s, struct spage *sp, cons
 		guest = narrow ? guest_entry_at(sp, page, i)
 			       : __atomic_load_n((const uint64_t *)(const void *)(page + i * 8), __ATOMIC_ACQUIRE);
 		if (MUTANT_OR(PREFETCH_CHECK, usable(&a, guest)))
-			prefetch_leaf(s, sp, i, guest, &a);
+			prefetch_leaf(m, sp, i, guest, &a);
 	}
 }
 
-static void prefetch_guest(struct shadow *s, struct spage *sp, unsigned first, unsigned count)
+static void prefetch_guest(struct maker *m, struct spage *sp, unsigned first, unsigned count)
 {
-	const char *page = mmu_guest_ptr_locked(s->vm, gfn_gpa(sp->gfn), false);
-	uint64_t before = s->vm->counters.prefetched;
+	const char *page = mmu_guest_ptr_locked(m->s->vm, gfn_gpa(sp->gfn), false);
+	uint64_t before = m->count->prefetched;
 
 	if (!page)
 		return;
 	if (sp->role & ROLE_NARROW)
-		prefetch_from(s, sp, page, first, count, true);
+		prefetch_from(m, sp, page, first, count, true);
 	else
-		prefetch_from(s, sp, page, first, count, false);
+		prefetch_from(m, sp, page, first, count, false);
 	/* Memory that the guest uses for the first time, one page after the other, has nothing ahead that was
 	 * accessed. */
-	if (s->vm->counters.prefetched != before)
+	if (m->count->prefetched != before)
 		sp->barren = 0;
 	else if (sp->barren < SHADOW_BARREN)
 		sp->barren++;
 }
 
-void leaf_prefetch_around(struct shadow *s, struct spage *sp, unsigned index)
+void leaf_prefetch_around(struct maker *m, struct spage *sp, unsigned index)
 {
-	unsigned window = s->policy->prefetch;
+	unsigned window = m->s->policy->prefetch;
 
 	if (sp->thin && ++sp->filled < SHADOW_FILLS)
 		return;
@@ -222,9 +239,9 @@ void leaf_prefetch_around(struct shadow *s, struct spage *sp, unsigned index)
 	if (sp->barren >= SHADOW_BARREN && (++sp->barren & 3))
 		return;
 	if (sp->role & ROLE_DIRECT)
-		prefetch_direct(s, sp, index & ~(SHADOW_DIRECT_WINDOW - 1u), SHADOW_DIRECT_WINDOW);
+		prefetch_direct(m, sp, index & ~(SHADOW_DIRECT_WINDOW - 1u), SHADOW_DIRECT_WINDOW);
 	else
-		prefetch_guest(s, sp, index & ~(window - 1), window);
+		prefetch_guest(m, sp, index & ~(window - 1), window);
 }
 
 /* ---- through the list ---- */

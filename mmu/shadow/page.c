@@ -46,16 +46,26 @@ gfn_t entry_gfn(const struct spage *sp, unsigned index)
 	return guest_gfn(sp, index, sp->guest[index]);
 }
 
-struct spage *spage_child(struct shadow *s, const struct spage *sp, unsigned index)
+static struct spage *child_among(const struct shadow *s, const struct gframe *g, hfn_t frame)
 {
-	hfn_t frame = pt_frame(&hw_format_4level, sp->table[index]);
-	struct gframe *g = rmap_gframe(&s->rmap, entry_gfn(sp, index), false);
 	struct spage *child = g ? spage_at(s, g->pages) : NULL;
 
 	while (child && child->frame.v != frame.v)
 		child = spage_at(s, child->next_of_gfn);
 	BUG_ON(!child);
 	return child;
+}
+
+struct spage *spage_child(struct shadow *s, const struct spage *sp, unsigned index)
+{
+	return child_among(s, rmap_gframe(&s->rmap, entry_gfn(sp, index), false),
+			   pt_frame(&hw_format_4level, sp->table[index]));
+}
+
+struct spage *spage_child_beside(const struct shadow *s, const struct spage *sp, unsigned index)
+{
+	return child_among(s, rmap_peek(&s->rmap, entry_gfn(sp, index)),
+			   pt_frame(&hw_format_4level, pt_get(&sp->table[index])));
 }
 
 /* ---- entries ---- */
@@ -111,6 +121,7 @@ void spage_name(struct shadow *s, struct spage *parent, unsigned index, uint64_t
 	entry_drop(s, parent, index);
 	if (child->named == SHADOW_PARENTS_MAX)
 		drop_ref(s, rmap_last(&s->pages, child->parents));
+	s->vm->counters.rmap_entries++;
 	rmap_add(&s->pages, &child->parents, spage_ref(parent, index), &parent->links.link[index], true);
 	child->named++;
 	if (parent->guest)

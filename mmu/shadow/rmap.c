@@ -1,5 +1,6 @@
 /* mmu/shadow/rmap.c - lists of references, and the tree of what is known of guest frames. */
 #include "mmu/shadow/rmap.h"
+#include "mmu/table/seam.h"
 
 /* ---- lists ---- */
 
@@ -10,6 +11,7 @@ void rmap_join(struct slab *owners, uint32_t list, uint32_t ref, struct rmap_lin
 
 	*own = (struct rmap_link){ list, first->previous };
 	last->next = ref;
+	seam_beside();
 	first->previous = ref;
 }
 
@@ -84,6 +86,28 @@ static bool grow(struct rmap *map, gfn_t gfn)
 	return true;
 }
 
+/* Those of the frames that follow in the same slot as well, where several vCPUs run and there is more in reserve than
+ * an operation wants: who touches fresh memory comes to them next, and need not be alone for it then. entries: of the
+ * tree's lowest level. */
+#define FRAMES_AHEAD 8
+
+static void make_ahead(struct rmap *map, uint64_t *entries, gfn_t gfn)
+{
+	struct mmu_vm *vm = map->vm;
+	const struct slot *slot = vm->several ? slots_find(&vm->slots, gfn) : NULL;
+	uint64_t number = gfn.v >> GFRAME_BITS;
+
+	for (unsigned n = 1; slot && slot->kind == SLOT_RAM && n < FRAMES_AHEAD; n++) {
+		uint64_t *e = &entries[(number + n) & 511];
+
+		if (((number + n) & 511) < n || ((number + n) << GFRAME_BITS) - slot->base.v >= slot->pages ||
+		    reserve_count(&vm->reserve) <= 2u * vm->ops->need)
+			return;
+		if (!*e)
+			*e = mmu_table_alloc(vm).v + 1;
+	}
+}
+
 struct gframe *rmap_look_up(struct rmap *map, gfn_t gfn, bool make)
 {
 	uint64_t number = gfn.v >> GFRAME_BITS;
@@ -101,12 +125,37 @@ struct gframe *rmap_look_up(struct rmap *map, gfn_t gfn, bool make)
 			if (hfn_is_none(frame))
 				return NULL;
 			*e = frame.v + 1;
+			if (level == 1)
+				make_ahead(map, entries, gfn);
 		}
 		frame = HFN(*e - 1);
 	}
 	frames = mmu_table_ptr(map->vm, frame);
 	map->recent[number % RMAP_RECENT].number = number;
 	map->recent[number % RMAP_RECENT].frames = frames;
+	return &frames[gfn.v & (BIT(GFRAME_BITS) - 1)];
+}
+
+struct gframe *rmap_peek(const struct rmap *map, gfn_t gfn)
+{
+	uint64_t number = gfn.v >> GFRAME_BITS;
+	unsigned place = number % RMAP_RECENT;
+	struct gframe *frames = map->recent[place].frames;
+	hfn_t frame = map->root;
+
+	if (likely(map->recent[place].number == number && frames))
+		return &frames[gfn.v & (BIT(GFRAME_BITS) - 1)];
+	if (hfn_is_none(frame) || !within(map, gfn))
+		return NULL;
+	for (unsigned level = map->levels; level > 0; level--) {
+		const uint64_t *entries = mmu_table_ptr(map->vm, frame);
+		uint64_t e = entries[gfn.v >> tree_shift(level) & 511];
+
+		if (!e)
+			return NULL;
+		frame = HFN(e - 1);
+	}
+	frames = mmu_table_ptr(map->vm, frame);
 	return &frames[gfn.v & (BIT(GFRAME_BITS) - 1)];
 }
 

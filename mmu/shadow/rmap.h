@@ -57,6 +57,10 @@ void rmap_destroy(struct rmap *map);
  * rmap_destroy. */
 struct gframe *rmap_look_up(struct rmap *map, gfn_t gfn, bool make);
 
+/* The same without a note of what was looked up, for those who look beside each other (mmu/lock.h). NULL: nothing is
+ * known of it. */
+struct gframe *rmap_peek(const struct rmap *map, gfn_t gfn);
+
 static inline struct gframe *rmap_gframe(struct rmap *map, gfn_t gfn, bool make)
 {
 	uint64_t number = gfn.v >> GFRAME_BITS;
@@ -85,7 +89,6 @@ void rmap_join(struct slab *owners, uint32_t list, uint32_t ref, struct rmap_lin
 /* Puts ref, which is on no list, before the others or behind them; own: its links. */
 static inline void rmap_add(struct slab *owners, uint32_t *list, uint32_t ref, struct rmap_link *own, bool first)
 {
-	owners->vm->counters.rmap_entries++;
 	if (likely(!*list)) {
 		*own = (struct rmap_link){ ref, ref };
 		*list = ref;

@@ -309,6 +309,7 @@ struct spage *shadow_lookup(struct mmu_vcpu *vcpu, gva_t gva, unsigned *index)
 {
 	struct spage *root = shadow_root_of(vcpu, gva), *sp = root ? shadow_path(vcpu, root, gva) : NULL;
 	struct shadow *s = shadow_of(vcpu->vm);
+	uint64_t value;
 
 	if (sp) {
 		*index = gva.v >> PAGE_SHIFT & 511;
@@ -321,9 +322,10 @@ struct spage *shadow_lookup(struct mmu_vcpu *vcpu, gva_t gva, unsigned *index)
 		*index = gva.v >> pt_shift(level) & 511;
 		if (level == 1)
 			shadow_remember_path(vcpu, root, gva, sp);
-		if (!pt_present(&hw_format_4level, sp->table[*index]) || entry_is_leaf(sp, *index))
+		value = pt_get(&sp->table[*index]);
+		if (!pt_present(&hw_format_4level, value) || pt_is_leaf(&hw_format_4level, value, level))
 			return sp;
-		sp = spage_child(s, sp, *index);
+		sp = mmu_is_beside(vcpu) ? spage_child_beside(s, sp, *index) : spage_child(s, sp, *index);
 	}
 	return NULL;
 }
@@ -343,8 +345,24 @@ static bool flush_after_upper_drops(struct mmu_vcpu *vcpu)
 	return true;
 }
 
+/* Without the lock: where nothing is out of date but what the CPU keeps. */
+static void page_fault_beside(struct mmu_vcpu *vcpu, gva_t gva)
+{
+	unsigned index;
+	const struct spage *sp = shadow_lookup(vcpu, gva, &index);
+
+	if ((sp && sp->unsync) || priv(vcpu)->upper_seen != shadow_of(vcpu->vm)->upper_drops)
+		mmu_not_beside(vcpu);
+	else
+		MUTANT(INJECT_FLUSH, tag_request_address(vcpu, gva, TAG_ADDRESS));
+}
+
 void shadow_page_fault(struct mmu_vcpu *vcpu, gva_t gva)
 {
+	if (mmu_is_beside(vcpu)) {
+		page_fault_beside(vcpu, gva);
+		return;
+	}
 	shadow_tighten(shadow_of(vcpu->vm), vcpu);
 	MUTANT(INJECT_SYNC, shadow_sync_address(vcpu, gva));
 	if (flush_after_upper_drops(vcpu))

@@ -27,7 +27,8 @@ static bool vm_init(struct mmu_vm *vm, const struct shadow_policy *policy)
 	}
 	s = mmu_table_ptr(vm, self);
 	*s = (struct shadow){ .vm = vm, .policy = policy, .self = self, .empty = empty,
-			      .mmio_epoch = hw_mmio_epoch(vm), .shape = 1 };
+			      .mmio_epoch = hw_mmio_epoch(vm), .shape = 1,
+			      .alone = { .s = s, .count = &vm->counters } };
 	s->work = vm->config.work ? vm->config.work : MMU_WORK;
 	slab_init(&s->pages, vm, SPAGE_SHIFT);
 	rmap_init(&s->rmap, vm);
@@ -184,7 +185,8 @@ static bool unshadow(struct mmu_vm *vm, gfn_t gfn)
 		.fault = shadow_fault, .beside = shadow_beside, .regs_changed = shadow_regs_changed, \
 		.invlpg = shadow_invlpg, .unmap = unmap, \
 		.write_protect = write_protect, .guest_written = shadow_guest_written, \
-		.flags_written = shadow_flags_written, .unshadow = unshadow, .loosen = shadow_loosen, \
+		.flags_written = shadow_flags_written, .flags_concern = shadow_flags_concern, \
+		.unshadow = unshadow, .loosen = shadow_loosen, \
 		.audit = shadow_audit, \
 	}
 

@@ -21,7 +21,12 @@
  * S17 A table that was let loose for the delivery of an event (shadow.loose) may be reached by the CPU as if it were
  *     none: S4 and S5 do not hold for it. It is tightened - leaves protected, a flush, shadows brought up to date -
  *     before any call for the VM does what is not about the delivery of an event. INVLPG exits meanwhile.
- * S15 A remembered path names the page to which its root leads, and a known root the page of its CR3. */
+ * S15 A remembered path names the page to which its root leads, and a known root the page of its CR3.
+ * S20 Faults that are served beside each other only add leaves to pages that there are (mmu/lock.h): who adds holds the
+ *     page (spage.busy), and, for as long as it changes a frame's list, that (shadow.list). Entries that name tables,
+ *     what is known of frames, and the order of use are not touched so.
+ * S21 An entry of a table that is out of sync is read only when INVLPG exits on all vCPUs: what it was read before
+ *     would not be told to anyone. */
 #ifndef VELLUM_MMU_SHADOW_H
 #define VELLUM_MMU_SHADOW_H
 
@@ -96,6 +101,7 @@ struct spage {
 	uint8_t barren;       /* looks around a fault in a row that found no leaf to make, or were left out for that */
 	uint8_t filled;       /* faults that made an entry since such an INVLPG */
 	bool unsync;
+	bool busy;            /* S20 */
 	bool thin;            /* only entries that are used are made */
 	bool doomed;          /* unlinked */
 };
@@ -138,8 +144,26 @@ _Static_assert(SHADOW_LEAST <= RESERVE_ANY, "a VM can go over to it");
 #define SHADOW_KNOWN_ROOTS 16 /* that a vCPU remembers: a power of two */
 #define SHADOW_DIRECT_WINDOW 16 /* entries of a direct page that one fault fills: a power of two */
 
+/* Lists of leaves, by a part of their frames' numbers, on a line of a CPU's cache of their own. */
+#define SHADOW_LISTS 16
+struct shadow_list {
+	bool busy; /* S20 */
+	char rest[63];
+};
+
+/* Who makes leaves: alone, or for a fault that is served beside others (S20). */
+struct maker {
+	struct shadow *s;
+	struct mmu_counters *count;
+	bool beside;
+	/* beside: what is known of frames, as it was looked up last */
+	uint64_t number;         /* gfn >> GFRAME_BITS */
+	struct gframe *frames;   /* NULL: nothing was */
+};
+
 struct shadow {
 	struct mmu_vm *vm;
+	struct maker alone;
 	const struct shadow_policy *policy;
 	struct slab pages;
 	struct rmap rmap;
@@ -165,11 +189,14 @@ struct shadow {
 	const struct gframe *crowded; /* more pages stand for it than should; NULL: none does */
 	/* the operation has looked at enough for once; NULL or false is not for want of memory then */
 	bool interrupted;
+	bool watching;           /* INVLPG exits: an entry of a table out of sync is about to be read (S21) */
 	bool stale;              /* a TLB may hold more than the tables do: not flushed on every vCPU since */
 	struct spage *doomed;    /* unlinked, by older; freed at the next commit */
 	hfn_t empty;             /* a table without entries, for roots that are no memory */
 	hfn_t self;
+	struct shadow_list list[SHADOW_LISTS];
 };
+_Static_assert(sizeof(struct shadow) <= PAGE_SIZE, "it is a frame");
 
 /* A last-level page that was reached from a root. Nothing above it has changed while no entry above the last level was
  * dropped: what was there then is the way still (S15). */
@@ -218,7 +245,7 @@ static inline uint32_t spage_ref(const struct spage *sp, unsigned index) { retur
 /* The page of this role, found or made; made ones are tracked. NULL: no memory, or interrupted. */
 struct spage *spage_get(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn, uint32_t role);
 /* An entry was made, or cleared. */
-static inline void entry_made(struct shadow *s, struct spage *sp, unsigned index)
+static inline void entry_noted(struct spage *sp, unsigned index)
 {
 	if (sp->present++ == 0)
 		sp->first = sp->last = (uint16_t)index;
@@ -226,6 +253,10 @@ static inline void entry_made(struct shadow *s, struct spage *sp, unsigned index
 		sp->first = (uint16_t)index;
 	else if (index > sp->last)
 		sp->last = (uint16_t)index;
+}
+static inline void entry_made(struct shadow *s, struct spage *sp, unsigned index)
+{
+	entry_noted(sp, index);
 	s->unsync_present += sp->unsync;
 	s->edits++;
 }
@@ -251,6 +282,8 @@ void spage_name(struct shadow *s, struct spage *parent, unsigned index, uint64_t
 struct spage *spage_find(struct shadow *s, gfn_t gfn, uint32_t role);
 /* The page that a present table entry names. */
 struct spage *spage_child(struct shadow *s, const struct spage *sp, unsigned index);
+/* The same for who may be beside others. */
+struct spage *spage_child_beside(const struct shadow *s, const struct spage *sp, unsigned index);
 /* Flushes every vCPU entirely, and sees to it that none runs on without (T2). */
 void shadow_flush_all(struct shadow *s, struct mmu_vcpu *self);
 /* Requests the flush of all of the vCPU's translations; what was dropped before need not bother its INVLPGs any
@@ -286,16 +319,32 @@ static inline uint64_t guest_entry_at(const struct spage *sp, const char *page, 
 /* Puts a leaf for gfn into an entry, from the guest entry. false: no memory. */
 bool leaf_set(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest, gfn_t gfn, uint64_t leaf);
 /* May a leaf of gfn be there at all, or writable, now that the frame may be tracked? */
-bool leaf_allowed(struct shadow *s, gfn_t gfn);
-bool leaf_may_write(struct shadow *s, gfn_t gfn);
+bool leaf_allowed(struct maker *m, gfn_t gfn);
+bool leaf_may_write(struct maker *m, gfn_t gfn);
 /* Makes the last-level entry, which is empty, from the guest's, if that can be done without a fault. */
-void leaf_prefetch(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest);
+void leaf_prefetch(struct maker *m, struct spage *sp, unsigned index, uint64_t guest);
 /* Looks at the entries around index. */
-void leaf_prefetch_around(struct shadow *s, struct spage *sp, unsigned index);
+void leaf_prefetch_around(struct maker *m, struct spage *sp, unsigned index);
 /* Takes W from, or removes, all leaves of a frame (large ones that contain it are removed), most at the most. false:
  * there are more, and s->interrupted says so. Where a TLB may hold more than is left, s->stale says that. */
 bool rmap_protect(struct shadow *s, gfn_t gfn, uint32_t most);
 bool rmap_zap(struct shadow *s, gfn_t gfn, uint32_t most);
+
+/* ---- beside.c: without the VM's lock ---- */
+
+/* What is known of gfn; make: alone only. */
+struct gframe *maker_look_up(struct maker *m, gfn_t gfn);
+static inline struct gframe *maker_gframe(struct maker *m, gfn_t gfn, bool make)
+{
+	return likely(!m->beside) ? rmap_gframe(&m->s->rmap, gfn, make) : maker_look_up(m, gfn);
+}
+/* The leaf for gfn, of whose frame g tells, where no entry is. The page is held. */
+void leaf_put_beside(struct maker *m, struct spage *sp, unsigned index, struct gframe *g, gfn_t gfn, uint64_t leaf);
+/* What leaf_set(), and leaf_prefetch_around() behind it, do, as far as it only adds; or puts the MMIO leaf. false: it
+ * is left to the lock, and nothing was changed. *changed: something was. */
+bool leaf_add(struct maker *m, struct spage *sp, unsigned index, uint64_t guest, gfn_t gfn, uint64_t leaf,
+	      bool *changed);
+bool leaf_add_mmio(struct maker *m, struct spage *sp, unsigned index, uint64_t guest, uint64_t leaf);
 
 /* ---- track.c, unsync.c ---- */
 
@@ -326,6 +375,7 @@ void shadow_sync_below(struct shadow *s, const struct spage *top);
 /* Brings the last-level entry for gva up to date. */
 void shadow_sync_address(struct mmu_vcpu *vcpu, gva_t gva);
 void shadow_flags_written(struct mmu_vm *vm, gpa_t gpa, unsigned size);
+bool shadow_flags_concern(const struct mmu_vm *vm, gpa_t gpa, unsigned size);
 void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n);
 /* Takes a page out of those out of sync. */
 void shadow_unlist_unsync(struct shadow *s, struct spage *sp);
@@ -343,13 +393,14 @@ static inline bool shadow_wants_invlpg(const struct shadow *s, const struct mmu_
 {
 	const struct shadow_vcpu *v = vcpu->priv;
 
-	return s->unsync_present > 0 || s->loose_count || v->upper_seen != s->upper_drops;
+	return s->unsync_present > 0 || s->watching || s->loose_count || v->upper_seen != s->upper_drops;
 }
 
 /* The end of a call that the vCPU has caused. */
 static inline void shadow_finish(struct shadow *s, struct mmu_vcpu *self)
 {
 	s->vm->counters.interrupted += s->interrupted;
+	s->watching = false;
 	if (unlikely(s->doomed || s->crowded))
 		shadow_commit(s, self);
 	/* Nobody else runs where there is nobody else. */

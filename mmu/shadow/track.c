@@ -154,6 +154,22 @@ static void page_written(struct shadow *s, struct spage *sp, gpa_t gpa, unsigned
 
 /* A shadow has no use for flags that are set, until its own next fault. But to a shadow of the same table with entries
  * of another size (the guest has it in use under two modes) they are not flags. */
+static bool of_other_size(const struct spage *sp, unsigned size)
+{
+	return !(sp->role & ROLE_DIRECT) && entry_size(sp) != size;
+}
+
+bool shadow_flags_concern(const struct mmu_vm *vm, gpa_t gpa, unsigned size)
+{
+	const struct shadow *s = shadow_of(vm);
+	const struct gframe *g = rmap_peek(&s->rmap, gpa_gfn(gpa));
+
+	for (const struct spage *sp = g ? spage_at(s, g->pages) : NULL; sp; sp = spage_at(s, sp->next_of_gfn))
+		if (of_other_size(sp, size))
+			return true;
+	return false;
+}
+
 void shadow_flags_written(struct mmu_vm *vm, gpa_t gpa, unsigned size)
 {
 	struct shadow *s = shadow_of(vm);
@@ -161,7 +177,7 @@ void shadow_flags_written(struct mmu_vm *vm, gpa_t gpa, unsigned size)
 	if (!g || !g->tracked)
 		return;
 	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn))
-		if (!(sp->role & ROLE_DIRECT) && entry_size(sp) != size)
+		if (of_other_size(sp, size))
 			page_written(s, sp, gpa, size, NULL);
 }
 

@@ -96,7 +96,7 @@ static bool sync_value(struct shadow *s, struct spage *sp, unsigned index, uint6
 	s->vm->counters.entries_synced++;
 	entry_drop(s, sp, index);
 	if (role_level(sp->role) == 1)
-		leaf_prefetch(s, sp, index, guest);
+		leaf_prefetch(&s->alone, sp, index, guest);
 	return true;
 }
 

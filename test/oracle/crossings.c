@@ -14,6 +14,7 @@ enum act {
 	STORE,    /* writes to it */
 	EDIT,     /* makes its entry name frame .b */
 	CLEAR,    /* makes it not present */
+	CLEAN,    /* makes it name frame .b, neither accessed nor dirty */
 	EDIT_PD,  /* makes the entry above name the table of page .b */
 	INVLPG,   /* of page .a */
 	SAY,      /* tells the other .a */
@@ -23,6 +24,7 @@ enum act {
 	EVENT,    /* an event is delivered to a stack in the table of page .a */
 	OUT,      /* the host takes frame .a away */
 	DROP,     /* and all that is mapped, for no reason */
+	ZAP,      /* or what maps frame .a */
 	LOG,      /* it begins to log writes, */
 	COLLECT,  /* and looks */
 	UNSHADOW, /* it forgets root .a */
@@ -104,6 +106,22 @@ static const struct crossing all[] = {
 	  { BY(0, LOOK, 0, 0), BY(0, LOG, 0, 0), BY(0, DROP, 0, 0), BY(0, LOOK, 1, 0) },
 	  { { S(LOOK, 0), S(HEAR, 1), S(COLLECT, 0), S(SAY, 2), S(HEAR, 3), S(COLLECT, 0) },
 	    { S(STORE, 0), S(SAY, 1), S(HEAR, 2), S(STORE, 0), S(SAY, 3) } } },
+	{ "the first entry of a table out of sync, and its edit",
+	  { BY(0, LOOK, 0, 0), BY(1, LOOK, 1, 0), BY(1, CLEAR, 0, 0), BY(1, CLEAR, 1, 0), BY(1, INVLPG, 0, 0),
+	    BY(1, INVLPG, 1, 0), BY(1, EDIT, 0, 100) },
+	  { { S(LOOK, 0), S(SAY, 1) }, { E(0, 104), S(INVLPG, 0), S(HEAR, 1), S(LOOK, 0) } } },
+	{ "two leaves of one table",
+	  { BY(0, LOOK, 0, 0), BY(1, LOOK, 1, 0), BY(0, ZAP, 100, 0), BY(0, ZAP, 101, 0) },
+	  { { S(LOOK, 0), S(STORE, 1) }, { S(STORE, 1), S(LOOK, 0) } } },
+	{ "leaves of one frame in two tables",
+	  { BY(0, EDIT, 1, 100), BY(0, EDIT, 512, 100), BY(0, LOOK, 0, 0), BY(1, LOOK, 512, 0), BY(0, LOOK, 513, 0),
+	    BY(0, ZAP, 100, 0) },
+	  { { S(LOOK, 0), S(STORE, 1) }, { S(STORE, 512), S(LOOK, 1) } } },
+	{ "a read and a write of one page, which is looked at then",
+	  { BY(0, LOOK, 0, 0), BY(1, LOOK, 1, 0), BY(0, LOG, 0, 0), BY(0, CLEAN, 0, 100), BY(0, INVLPG, 0, 0),
+	    BY(1, INVLPG, 0, 0), BY(0, COLLECT, 0, 0) },
+	  { { S(LOOK, 0), S(SAY, 0) },
+	    { S(STORE, 0), S(HEAR, 0), S(COLLECT, 0), S(STORE, 0), S(COLLECT, 0) } } },
 	{ "an event is delivered into a table, and an access by it",
 	  { BY(0, LOOK, 0, 0), BY(1, LOOK, 1, 0) },
 	  { { S(EVENT, 0), S(LOOK, 0) }, { S(LOOK, 1), S(INVLPG, 1), S(LOOK, 1) } } },
@@ -150,6 +168,9 @@ static void by_host(struct vcpu *v, const struct step *s)
 	case DROP:
 		mmu_unmap(&vm->mmu, GFN(0), 4096);
 		break;
+	case ZAP:
+		mmu_unmap(&vm->mmu, GFN(s->a), 1);
+		break;
 	case UNSHADOW:
 		mmu_unshadow(&vm->mmu, GPA(layout_root(X_4LEVEL, s->a)));
 		break;
@@ -177,6 +198,9 @@ static void by_guest(struct vcpu *v, const struct step *s)
 	case EDIT:
 	case CLEAR:
 		guest_edit(v, entry_at(s->a), 8, s->op - 1 == EDIT ? s->b * 4096ull | flags : 0, false);
+		break;
+	case CLEAN:
+		guest_edit(v, entry_at(s->a), 8, s->b * 4096ull | X_P | X_W | X_U, false);
 		break;
 	case EDIT_PD:
 		guest_edit(v, L2_GFN * 4096ull, 8, align_down(entry_at(s->b), 4096) | flags, false);

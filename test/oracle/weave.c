@@ -60,7 +60,7 @@ static bool all_parked(const struct weave *b, const struct actor *but)
 	for (unsigned i = 0; i < b->actors; i++) {
 		const struct actor *a = &b->actor[i];
 
-		if (a != but && !a->done && a->waits != WAIT_THAW && a->waits != WAIT_CPU)
+		if (a != but && !a->done && a->waits != WAIT_THAW && a->waits != WAIT_CPU && a->waits != WAIT_ALONE)
 			return false;
 	}
 	return true;
@@ -97,7 +97,8 @@ bool weave_may_come(const struct weave *b, const struct actor *a)
 	case WAIT_FROZEN:
 		return all_parked(b, a);
 	case WAIT_ALONE:
-		return weave_all_quiet(b);
+		/* Who is alone may have to enter its guest, which waits for the thaw. */
+		return !b->freezing && weave_all_quiet(b);
 	case WAIT_WORD:
 		return *(const bool *)a->on;
 	case WAIT_FLAG:
