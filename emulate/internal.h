@@ -5,7 +5,7 @@
 #ifndef VELLUM_EMULATE_INTERNAL_H
 #define VELLUM_EMULATE_INTERNAL_H
 
-#include "emulate/ops.h"
+#include "emulate/decode/ops.h"
 #include "lib/canonical.h"
 
 #define SHADOW_STI BLOCKING_STI

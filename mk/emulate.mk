@@ -1,8 +1,8 @@
 # The hosted tests of emulate/. emulate_native runs random instructions on the host CPU beside the emulator; `make
 # emulate-native` does millions of them with an optimised build.
 
-EMULATE_C := $(wildcard emulate/*.c)
-EMULATE_H := $(call headers,emulate test/unit/emulate)
+EMULATE_C := $(call sources,$(EMULATE_DIRS))
+EMULATE_H := $(call headers,$(EMULATE_DIRS) test/unit/emulate)
 EMULATE_WORLD_C := test/unit/emulate/world.c test/unit/emulate/cpu.c $(EMULATE_C)
 EMULATE_NATIVE_C := test/unit/emulate/test_native.c test/unit/emulate/freedom.c test/unit/emulate/machine.c \
 	test/unit/emulate/layout.c test/unit/emulate/mirror.c test/unit/emulate/cpu.c test/unit/emulate/cases.c \
@@ -18,7 +18,7 @@ UNIT_emulate_deliver_SRC := test/unit/emulate/test_deliver.c $(EMULATE_WORLD_C)
 UNIT_emulate_fuzz_SRC := test/unit/emulate/test_fuzz.c $(EMULATE_WORLD_C)
 UNIT_emulate_plain_SRC := test/unit/emulate/test_plain.c $(EMULATE_WORLD_C)
 UNIT_emulate_strings_SRC := test/unit/emulate/test_strings.c $(EMULATE_WORLD_C)
-UNIT_emulate_decode_SRC := test/unit/emulate/test_decode.c $(wildcard emulate/decode*.c)
+UNIT_emulate_decode_SRC := test/unit/emulate/decode/test_decode.c $(call sources,emulate/decode)
 EMULATE_TESTS := emulate_native emulate_real emulate_system emulate_protected emulate_faults emulate_deliver \
 	emulate_fuzz emulate_plain emulate_strings \
 	emulate_decode
@@ -33,7 +33,7 @@ emulate-native: $(BUILD)/emulate-native
 	EMULATE_CASES=$${EMULATE_CASES:-2000000} $(BUILD)/emulate-native
 
 # How many instructions one simple store takes (and with its decoding), callbacks included, built as for the hypervisor.
-$(BUILD)/emulate-hot: test/unit/emulate/hot.c $(EMULATE_C) test/unit/hosted.c $(wildcard emulate/*.h)
+$(BUILD)/emulate-hot: test/unit/emulate/hot.c $(EMULATE_C) test/unit/hosted.c $(EMULATE_H)
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -fno-strict-aliasing -fno-omit-frame-pointer -fcf-protection=none $(WARNINGS) -I. -o $@ \
 		test/unit/emulate/hot.c $(EMULATE_C) test/unit/hosted.c

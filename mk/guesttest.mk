@@ -12,7 +12,7 @@ GUEST_TEST_CFLAGS := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -fno-stack-
 	-fno-strict-aliasing -fno-tree-loop-distribute-patterns -mgeneral-regs-only -fcf-protection=none $(WARNINGS) \
 	-Wno-array-bounds -Wno-int-to-pointer-cast -I.
 GUEST_TEST_LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
-	-Wl,-z,max-page-size=4096 -T guest/test/test.ld
+	-Wl,-z,max-page-size=4096 -T guest/test/base/test.ld
 
 # $(call guest_test_rules,BITS)
 define guest_test_rules
@@ -23,7 +23,7 @@ $(GUEST)/test/$(1)/%.o: guest/test/%.c
 $(GUEST)/test/$(1)/%.o: guest/test/%.S
 	@mkdir -p $$(@D)
 	$$(CC) -m$(1) -I. -MMD -MP -c $$< -o $$@
--include $$(wildcard $(GUEST)/test/$(1)/*.d)
+-include $$(wildcard $(GUEST)/test/$(1)/*.d $(GUEST)/test/$(1)/*/*.d)
 endef
 $(eval $(call guest_test_rules,32))
 $(eval $(call guest_test_rules,64))
@@ -50,17 +50,21 @@ GUEST_TEST_MORE_patch32 := patch32-code
 GUEST_TEST_AT_hostile32 := 0x400000
 # With 1 MByte of RAM it has nothing above that.
 GUEST_TEST_AT_lives := 0x20000
-guest_test_objects = $(patsubst %,$(GUEST)/test/$(1)/%.o,boot$(1) $(2) $(GUEST_TEST_MORE_$(2)) $(GUEST_TEST_LIB))
+# Where each lies under guest/test/ is found by its name.
+GUEST_TEST_SOURCES := $(wildcard guest/test/*.[cS] guest/test/*/*.[cS])
+guest_test_source = $(filter guest/test/$(1).c guest/test/$(1).S %/$(1).c %/$(1).S,$(GUEST_TEST_SOURCES))
+guest_test_objects = $(foreach n,boot$(1) $(2) $(GUEST_TEST_MORE_$(2)) $(GUEST_TEST_LIB),$(patsubst \
+	guest/test/%,$(GUEST)/test/$(1)/%.o,$(basename $(call guest_test_source,$(n)))))
 
 comma := ,
 define guest_test32
-$(GUEST)/test/$(1).elf: $(call guest_test_objects,32,$(1)) guest/test/test.ld
+$(GUEST)/test/$(1).elf: $(call guest_test_objects,32,$(1)) guest/test/base/test.ld
 	$$(CC) -m32 $$(GUEST_TEST_LDFLAGS) $$(if \
 		$$(GUEST_TEST_AT_$(1)),-Wl$$(comma)--defsym=image_start=$$(GUEST_TEST_AT_$(1))) $$(filter %.o,$$^) -o \
 		$$@
 endef
 define guest_test64
-$(GUEST)/test/$(1).elf: $(call guest_test_objects,64,$(1)) guest/test/test.ld
+$(GUEST)/test/$(1).elf: $(call guest_test_objects,64,$(1)) guest/test/base/test.ld
 	$$(CC) -m64 $$(GUEST_TEST_LDFLAGS) $$(filter %.o,$$^) -o $$@.64
 	objcopy -I elf64-x86-64 -O elf32-i386 $$@.64 $$@
 endef
@@ -68,7 +72,7 @@ $(foreach t,$(GUEST_TEST32),$(eval $(call guest_test32,$(t))))
 $(foreach t,$(GUEST_TEST64),$(eval $(call guest_test64,$(t))))
 
 # Boot sectors: one that loads a test kernel from its disk, and one that is a guest.
-$(GUEST)/test/%.bin: $(GUEST)/test/32/%.o
+$(GUEST)/test/%.bin: $(GUEST)/test/32/sector/%.o
 	ld -m elf_i386 -Ttext 0x7c00 -e sector --oformat binary -o $@ $<
 
 .PHONY: guest-test

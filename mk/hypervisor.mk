@@ -1,6 +1,6 @@
 # The hypervisor: build/vellum.elf, freestanding.
 
-HYP_DIRS := lib $(MMU_DIRS) emulate $(DEV_DIRS) $(VM_DIRS) hvm vmx $(HOST_DIRS)
+HYP_DIRS := lib $(MMU_DIRS) $(EMULATE_DIRS) $(DEV_DIRS) $(VM_DIRS) hvm vmx $(HOST_DIRS)
 # The checks at VM entry (model/vmentry.h) are linked in; only debug builds call them, others drop them.
 HYP_C := $(call sources,$(HYP_DIRS)) $(wildcard model/vmentry*.c)
 HYP_S := $(foreach d,$(HYP_DIRS),$(wildcard $(d)/*.S))

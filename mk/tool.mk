@@ -44,7 +44,7 @@ UNIT_tool_control_SRC := test/unit/tool/run/test_control.c tool/run/control.c to
 	tool/base/protocol.c tool/base/runtime.c tool/base/size.c tool/base/util.c tool/base/temporary.c \
 	tool/base/output.c
 UNIT_tool_control_LIBS := -lcjson
-UNIT_tool_guest_check_SRC := test/unit/tool/base/test_guest_check.c tool/base/guest_check.c tool/base/util.c \
+UNIT_tool_guest_check_SRC := test/unit/tool/options/test_guest_check.c tool/options/guest_check.c tool/base/util.c \
 	tool/base/temporary.c tool/base/output.c $(CONFIG_C) $(LOAD_C)
 UNIT_tool_conclude_SRC := test/unit/tool/run/test_conclude.c tool/run/conclude.c tool/run/panic.c \
 	tool/run/control.c \

@@ -6,7 +6,7 @@ VMBENCH_HYP_C := $(filter-out vm/main.c vm/native/native.c vm/cpu/resident.c vmx
 	sources,$(VM_DIRS) vmx)) host/device/console.c host/cpu/spinlock.c host/cpu/speculation.c \
 	host/cpu/speculation_read.c lib/fmt.c lib/heap.c
 VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate/cpu.c test/unit/dev/irq/virtual_apic.c $(VMBENCH_HYP_C) \
-	$(call sources,$(DEV_DIRS) emulate $(MMU_DIRS)) $(wildcard model/vmentry*.c)
+	$(call sources,$(DEV_DIRS) $(EMULATE_DIRS) $(MMU_DIRS)) $(wildcard model/vmentry*.c)
 # Not position-independent: static tables have addresses that the CPU models can have as physical ones.
 VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
 

@@ -13,7 +13,7 @@
 #include "tool/ctl/ctl.h"
 #include "tool/gdb/gdb.h"
 #include "tool/emulator/iso.h"
-#include "tool/base/options.h"
+#include "tool/options/options.h"
 #include "tool/base/output.h"
 #include "tool/base/temporary.h"
 #include "tool/run/run.h"

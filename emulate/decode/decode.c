@@ -1,8 +1,8 @@
-/* emulate/decode.c - from bytes to struct insn: prefixes, opcode, ModRM, SIB, displacement, immediate.
+/* emulate/decode/decode.c - from bytes to struct insn: prefixes, opcode, ModRM, SIB, displacement, immediate.
  *
  * Pure (EM1). Bytes that are not there read as zero and only make the cursor overrun; one check at the end turns that
  * into INSN_SHORT or INSN_TOO_LONG, whatever the zeros decoded to. */
-#include "emulate/ops.h"
+#include "emulate/decode/ops.h"
 
 #define INSN_MAX 15
 

@@ -1,7 +1,7 @@
-/* emulate/decode_0f.c - the rows of map 0F that depend on the mandatory prefix: MMX, SSE, SSE2 and SSE3, and their
- * VEX-encoded kin. What is legal beyond that (VEX.L, VEX.W, vvvv, registers instead of memory) the CPU itself judges,
- * by #UD. */
-#include "emulate/ops.h"
+/* emulate/decode/decode_0f.c - the rows of map 0F that depend on the mandatory prefix: MMX, SSE, SSE2 and SSE3, and
+ * their VEX-encoded kin. What is legal beyond that (VEX.L, VEX.W, vvvv, registers instead of memory) the CPU itself
+ * judges, by #UD. */
+#include "emulate/decode/ops.h"
 
 #define N(size, bits) { OP_native, size, H_MODRM | H_NATIVE | H_VEX_OK | H_N(bits) }
 #define NI(size, bits) { OP_native, size, H_MODRM | H_NATIVE | H_VEX_OK | H_I(IMM_U8) | H_N(bits) }

@@ -1,6 +1,6 @@
-/* emulate/decode_0f38.c - the maps 0F 38 and 0F 3A, SSSE3 to AVX2, FMA, BMI and what else the CPU has there, by opcode
- * and mandatory prefix. As in decode_0f.c, what is legal beyond that the CPU itself judges. */
-#include "emulate/ops.h"
+/* emulate/decode/decode_0f38.c - the maps 0F 38 and 0F 3A, SSSE3 to AVX2, FMA, BMI and what else the CPU has there, by
+ * opcode and mandatory prefix. As in decode_0f.c, what is legal beyond that the CPU itself judges. */
+#include "emulate/decode/ops.h"
 
 #define N(size, bits) { OP_native, size, H_MODRM | H_NATIVE | H_VEX_OK | H_N(bits) }
 #define NI(size, bits) { OP_native, size, H_MODRM | H_NATIVE | H_VEX_OK | H_I(IMM_U8) | H_N(bits) }

@@ -1,5 +1,5 @@
-/* emulate/decode_tables.c - the opcode maps, after the SDM's "Opcode Map". Holes are OP_unknown. */
-#include "emulate/ops.h"
+/* emulate/decode/decode_tables.c - the opcode maps, after the SDM's "Opcode Map". Holes are OP_unknown. */
+#include "emulate/decode/ops.h"
 
 /* Groups, by modrm.reg. */
 enum {

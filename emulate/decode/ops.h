@@ -1,4 +1,5 @@
-/* emulate/ops.h - private to emulate/: the list of what instructions are decoded to, and the rows of the opcode tables.
+/* emulate/decode/ops.h - private to emulate/: the list of what instructions are decoded to, and the rows of the opcode
+ * tables.
  *
  * A row of a table names the handler (op), what it has to know of the opcode (sub), and how the rest of the instruction
  * is laid out (how). Rows OP_GROUP and OP_PREFIX lead to a further table, picked by modrm or by the mandatory

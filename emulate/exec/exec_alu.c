@@ -1,4 +1,4 @@
-/* emulate/exec_alu.c - ADD OR ADC SBB AND SUB XOR CMP, TEST, NOT, NEG, INC, DEC, XADD and CMPXCHG. */
+/* emulate/exec/exec_alu.c - ADD OR ADC SBB AND SUB XOR CMP, TEST, NOT, NEG, INC, DEC, XADD and CMPXCHG. */
 #include "emulate/flags.h"
 
 /* One of the eight operations: the result, and the new status flags in *flags. */

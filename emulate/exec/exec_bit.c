@@ -1,4 +1,4 @@
-/* emulate/exec_bit.c - single bits and bit scans. */
+/* emulate/exec/exec_bit.c - single bits and bit scans. */
 #include "emulate/flags.h"
 
 static uint64_t change_bit(unsigned op, uint64_t v, uint64_t mask)

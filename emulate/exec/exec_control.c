@@ -1,5 +1,5 @@
-/* emulate/exec_control.c - transfers of control within the segment: jumps, calls, returns; software interrupts, BOUND,
- * HLT. */
+/* emulate/exec/exec_control.c - transfers of control within the segment: jumps, calls, returns; software interrupts,
+ * BOUND, HLT. */
 #include "emulate/internal.h"
 
 /* Where a near branch to `target` lands, checked: the fault is the branch's own, and leaves RIP at it (CVE-2014-3647).

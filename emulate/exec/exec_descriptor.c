@@ -1,5 +1,5 @@
-/* emulate/exec_descriptor.c - instructions that look at descriptors, or load LDTR and TR: ARPL, LAR, LSL, VERR, VERW,
- * SLDT, STR, LLDT, LTR. The decoder has turned them away in real and virtual-8086 mode. */
+/* emulate/exec/exec_descriptor.c - instructions that look at descriptors, or load LDTR and TR: ARPL, LAR, LSL, VERR,
+ * VERW, SLDT, STR, LLDT, LTR. The decoder has turned them away in real and virtual-8086 mode. */
 #include "emulate/descriptor.h"
 
 /* SDM: "LAR", table "Segment and Gate Types". In IA-32e mode the 16-bit types mean nothing. */

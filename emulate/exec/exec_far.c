@@ -1,6 +1,6 @@
-/* emulate/exec_far.c - far jumps and calls: real mode, code segments, and call gates without change of privilege. Gates
- * to an inner level, task gates and TSSs are EMULATE_UNKNOWN. SDM: "Direct Calls or Jumps to Code Segments", "Accessing
- * a Code Segment Through a Call Gate". */
+/* emulate/exec/exec_far.c - far jumps and calls: real mode, code segments, and call gates without change of privilege.
+ * Gates to an inner level, task gates and TSSs are EMULATE_UNKNOWN. SDM: "Direct Calls or Jumps to Code Segments",
+ * "Accessing a Code Segment Through a Call Gate". */
 #include "emulate/descriptor.h"
 
 /* The new RIP lies within CS's limit, or is canonical in 64-bit code, else #GP(0) (SDM, JMP, CALL, RET, IRET:

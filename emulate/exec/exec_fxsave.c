@@ -1,4 +1,4 @@
-/* emulate/exec_fxsave.c - FXSAVE and FXRSTOR. SDM: "FXSAVE - Save x87 FPU, MMX Technology, and SSE State".
+/* emulate/exec/exec_fxsave.c - FXSAVE and FXRSTOR. SDM: "FXSAVE - Save x87 FPU, MMX Technology, and SSE State".
  *
  * The CPU, in 64-bit mode, saves 16 XMM registers; outside that the guest has 8, and the other 8 stay as they are. */
 #include "emulate/native.h"

@@ -1,4 +1,4 @@
-/* emulate/exec_masked.c - vector instructions that touch some elements of memory only: VMASKMOV, MASKMOVQ and
+/* emulate/exec/exec_masked.c - vector instructions that touch some elements of memory only: VMASKMOV, MASKMOVQ and
  * MASKMOVDQU, gathers.
  *
  * Elements are accessed one by one, each with its own width; those that the mask leaves out are not accessed at all. */

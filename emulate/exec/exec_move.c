@@ -1,4 +1,4 @@
-/* emulate/exec_move.c - data movement: MOV and its kin, exchanges, conversions, single flags. */
+/* emulate/exec/exec_move.c - data movement: MOV and its kin, exchanges, conversions, single flags. */
 #include "emulate/internal.h"
 
 /* The two that MMIO is mostly made of do without rm_read() and rm_write(), and are inlined to the last bit. */

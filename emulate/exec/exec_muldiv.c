@@ -1,4 +1,4 @@
-/* emulate/exec_muldiv.c - multiplication, division, and decimal adjustment. */
+/* emulate/exec/exec_muldiv.c - multiplication, division, and decimal adjustment. */
 #include "emulate/flags.h"
 
 typedef unsigned __int128 u128;

@@ -1,6 +1,6 @@
-/* emulate/exec_native.c - what surrounds an instruction that the host's CPU carries out: checks, the memory operand,
- * general registers. The accesses are made before it (loads), or tried before and made after it (stores), so that a
- * fault leaves every register as it was (EM2, EM3). */
+/* emulate/exec/exec_native.c - what surrounds an instruction that the host's CPU carries out: checks, the memory
+ * operand, general registers. The accesses are made before it (loads), or tried before and made after it (stores), so
+ * that a fault leaves every register as it was (EM2, EM3). */
 #include "emulate/native.h"
 
 /* CR0.EM and CR0.TS are checked here, for the host runs with neither (CVE-2016-7777): #NM (SDM, "Interrupt 7 - Device

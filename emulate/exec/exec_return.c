@@ -1,5 +1,5 @@
-/* emulate/exec_return.c - far returns and IRET: in real and virtual-8086 mode, and in protected and IA-32e mode to the
- * same or an outer level, and IRET to virtual-8086 mode. Returns to another task are EMULATE_UNKNOWN. SDM: "RET",
+/* emulate/exec/exec_return.c - far returns and IRET: in real and virtual-8086 mode, and in protected and IA-32e mode to
+ * the same or an outer level, and IRET to virtual-8086 mode. Returns to another task are EMULATE_UNKNOWN. SDM: "RET",
  * "IRET/IRETD". */
 #include "emulate/descriptor.h"
 

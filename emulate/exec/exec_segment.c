@@ -1,4 +1,4 @@
-/* emulate/exec_segment.c - segment registers: reading them, and loading them from a selector.
+/* emulate/exec/exec_segment.c - segment registers: reading them, and loading them from a selector.
  *
  * Real and virtual-8086 mode completely. In protected mode data segments, and code segments without change of
  * privilege; gates and task switches are EMULATE_UNKNOWN. SDM: "Segment Descriptors", "Privilege Level Checking When

@@ -1,4 +1,4 @@
-/* emulate/exec_shift.c - shifts and rotates, and their double-width forms.
+/* emulate/exec/exec_shift.c - shifts and rotates, and their double-width forms.
  *
  * The count is masked to 5 bits (6 for 64-bit operands); a count of 0 changes neither the operand nor a flag, but the
  * operand is still accessed. Flags that the SDM leaves undefined: OF of a count other than 1 is what the last step of

@@ -1,4 +1,4 @@
-/* emulate/exec_stack.c - the stack: PUSH, POP, PUSHA, POPA, PUSHF, POPF, ENTER, LEAVE. SDM: "Stacks", "Stack
+/* emulate/exec/exec_stack.c - the stack: PUSH, POP, PUSHA, POPA, PUSHF, POPF, ENTER, LEAVE. SDM: "Stacks", "Stack
  * Manipulation Instructions". */
 #include "emulate/internal.h"
 

@@ -1,4 +1,4 @@
-/* emulate/exec_string.c - MOVS STOS LODS CMPS SCAS INS OUTS, with and without REP. SDM: "REP/REPE/REPNE".
+/* emulate/exec/exec_string.c - MOVS STOS LODS CMPS SCAS INS OUTS, with and without REP. SDM: "REP/REPE/REPNE".
  *
  * Each iteration is all or nothing and committed before the next (EM2); a repetition is cut after rep_limit (EM5). */
 #include "emulate/flags.h"

@@ -1,4 +1,4 @@
-/* emulate/exec_system.c - ports, control and debug registers, MSRs, descriptor-table registers, CPUID.
+/* emulate/exec/exec_system.c - ports, control and debug registers, MSRs, descriptor-table registers, CPUID.
  *
  * The core checks privilege; what the state is and which values are legal is the callbacks' business. */
 #include "emulate/internal.h"

@@ -1,5 +1,5 @@
-/* emulate/exec_x87.c - the x87 FPU: the CPU computes (native.h), here are the memory operands and what programs see of
- * where the last instruction was. SDM: "x87 FPU Execution Environment", "Escape Opcode Instructions".
+/* emulate/exec/exec_x87.c - the x87 FPU: the CPU computes (native.h), here are the memory operands and what programs
+ * see of where the last instruction was. SDM: "x87 FPU Execution Environment", "Escape Opcode Instructions".
  *
  * The FPU remembers the address of its last instruction and operand, which natively are those of the hypervisor:
  * exec_x87() replaces them (EM6). */

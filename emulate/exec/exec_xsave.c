@@ -1,4 +1,4 @@
-/* emulate/exec_xsave.c - XSAVE, XSAVEOPT, XSAVEC and XRSTOR. SDM: "Managing State Using the XSAVE Feature Set".
+/* emulate/exec/exec_xsave.c - XSAVE, XSAVEOPT, XSAVEC and XRSTOR. SDM: "Managing State Using the XSAVE Feature Set".
  *
  * The CPU saves to and restores from e->scratch, in the standard format; what the guest's area gets or gives is copied
  * component by component, so that nothing is touched that the instruction does not touch, and where a compacted area

@@ -1,6 +1,6 @@
 /* 32 bits: memory and ports that are not there read as all ones and swallow writes, whatever the instruction. With
  * "exec" it jumps there too: all ones are no instruction. */
-#include "rt.h"
+#include "guest/test/base/rt.h"
 
 const char test_name[] = "absent";
 

@@ -1,9 +1,9 @@
 /* 64 bits: instructions on devices' and absent memory, which the hypervisor emulates, behave as on RAM, which it does
  * not: single-stepping, data breakpoints, read-only pages, tables where no memory is, code where no memory is, what the
  * FPU remembers. */
-#include "apic.h"
-#include "pc.h"
-#include "pages.h"
+#include "guest/test/base/apic.h"
+#include "guest/test/base/pages.h"
+#include "guest/test/base/pc.h"
 
 const char test_name[] = "emulated";
 

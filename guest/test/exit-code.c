@@ -1,5 +1,5 @@
 /* 32 bits: ends through the debug-exit port with value=N. */
-#include "rt.h"
+#include "guest/test/base/rt.h"
 
 const char test_name[] = "exit-code";
 

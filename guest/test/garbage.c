@@ -1,7 +1,7 @@
 /* 32 bits: undefined bytes. Without a parameter the kernel runs into them without an IDT: a triple fault. With "idt" it
  * executes many undefined or privileged encodings, one by one, and checks that each raises the exception that a CPU
  * without a hypervisor would raise. */
-#include "rt.h"
+#include "guest/test/base/rt.h"
 
 const char test_name[] = "garbage";
 

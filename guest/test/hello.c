@@ -1,6 +1,6 @@
 /* 32 bits: the console, what the loader promises, power-off. */
-#include "rt.h"
-#include "../../lib/multiboot.h"
+#include "guest/test/base/rt.h"
+#include "lib/multiboot.h"
 
 const char test_name[] = "hello";
 

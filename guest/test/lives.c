@@ -1,8 +1,8 @@
 /* 32 bits, below 1 MByte: one life of a virtual machine, of many that come and go. Its RAM must be empty, whoever had
  * it before; it fills it, works on it as long as work= says, tells a sum that follows from n= and work= (lives.py knows
  * it), and ends as how= says: off, reset, triple; or it stays. */
-#include "../../lib/ports.h"
-#include "rt.h"
+#include "guest/test/base/rt.h"
+#include "lib/ports.h"
 
 const char test_name[] = "lives";
 

@@ -1,6 +1,6 @@
 /* 64 bits: CR3 leads to where no memory is (cr3=PAGE).
  * All ones are an entry with reserved bits: a page fault, which nobody can take. */
-#include "rt.h"
+#include "guest/test/base/rt.h"
 
 const char test_name[] = "lost";
 

@@ -1,5 +1,5 @@
 /* 64 bits: CPUID, control registers, MSRs and XCR0 agree with each other; what is not offered raises #GP or #UD. */
-#include "apic.h"
+#include "guest/test/base/apic.h"
 
 const char test_name[] = "msr-cpuid";
 

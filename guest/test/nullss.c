@@ -1,6 +1,6 @@
 /* 64 bits: level 2, whose SS may be null. RET and IRET take a null SS of that level's RPL only (the manual: RET, IRET);
  * and it stays level 2 over a VM exit, which takes the level from the DPL of SS. */
-#include "pages.h"
+#include "guest/test/base/pages.h"
 
 const char test_name[] = "nullss";
 

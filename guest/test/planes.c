@@ -1,12 +1,12 @@
 /* 32 bits: the display's planes. Mode 12h, then accesses of all kinds with random registers, each beside a plain
  * model of one plane at a time; text and 256 colours read back; the same on the bare machine. What is on the screen at
  * the end is for who looks: bars of 16 colours. stay: it waits for that. bench: what accesses cost, in ticks. */
-#include "pc.h"
-#include "rt.h"
+#include "guest/test/base/pc.h"
+#include "guest/test/base/rt.h"
 
-#include "bench.h"
-#include "../../lib/vga.h"
-#include "../../lib/xorshift.h"
+#include "guest/test/base/bench.h"
+#include "lib/vga.h"
+#include "lib/xorshift.h"
 
 const char test_name[] = "planes";
 

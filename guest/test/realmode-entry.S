@@ -1,7 +1,7 @@
 /* guest/test/realmode-entry.S - into real mode and back, and what is done there: the code between low and low_end is
  * copied to segment LOW_SEGMENT, from where everything is addressed by DS, or by CS where DS is the test's. A service
  * gets what realmode.c puts into the words at its end, and leaves its results there. */
-#include "realmode.h"
+#include "guest/test/realmode.h"
 
 	.text
 	.code32

@@ -1,10 +1,10 @@
 /* 32 bits: real mode, again and again. What is done there is in realmode-entry.S: interrupts through the vector table,
  * exceptions, single steps, "big" segments, sleep, the system's instructions; and the way in and out, with segments of
  * several kinds. */
-#include "pc.h"
-#include "rt.h"
+#include "guest/test/base/pc.h"
+#include "guest/test/base/rt.h"
 
-#include "realmode.h"
+#include "guest/test/realmode.h"
 
 const char test_name[] = "realmode";
 

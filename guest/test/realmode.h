@@ -2,8 +2,8 @@
 #ifndef VELLUM_GUEST_TEST_REALMODE_H
 #define VELLUM_GUEST_TEST_REALMODE_H
 
-#include "../../lib/x86.h"
-#include "../../lib/x86_msr.h"
+#include "lib/x86.h"
+#include "lib/x86_msr.h"
 
 /* Selectors in the GDT of boot32.S. */
 #define REAL_CODE16 0x48

@@ -1,10 +1,10 @@
 /* 32 bits: what small kernels take for given on a PC. The BIOS data area; the MP table, found as the MultiProcessor
  * Specification says; a console of its own on the text screen, which knows its place by the CRTC's cursor alone; the
  * serial port's interrupts, though OUT2 has never been set. input: three characters come, each by an interrupt. */
-#include "apic.h"
-#include "pc.h"
+#include "guest/test/base/apic.h"
+#include "guest/test/base/pc.h"
 
-#include "../../lib/vga.h"
+#include "lib/vga.h"
 
 const char test_name[] = "small32";
 

@@ -1,8 +1,8 @@
 /* 64 bits: says what it has mapped where, and goes on for ever, using it: for what looks at a running guest from
  * outside. The power button ends it. */
-#include "../../lib/apic.h"
-#include "../../lib/ports.h"
-#include "pages.h"
+#include "guest/test/base/pages.h"
+#include "lib/apic.h"
+#include "lib/ports.h"
 
 const char test_name[] = "stay";
 

@@ -1,6 +1,6 @@
 /* 64 bits: SYSRET to a 32-bit program, from a kernel whose SS is null. The manual (SYSRET) gives SS the attributes of a
  * flat 32-bit stack, whatever it had: pushes and pops use all of ESP. */
-#include "pages.h"
+#include "guest/test/base/pages.h"
 
 const char test_name[] = "sysret";
 

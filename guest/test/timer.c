@@ -1,7 +1,7 @@
 /* 64 bits: interrupts from the interval timer and the local APIC's timer, through PIC, I/O APIC and local APIC; HLT,
  * interrupt windows, task priority, NMI. */
-#include "apic.h"
-#include "pc.h"
+#include "guest/test/base/apic.h"
+#include "guest/test/base/pc.h"
 
 const char test_name[] = "timer";
 

@@ -1,5 +1,5 @@
 /* 32 bits: an exception that no handler takes. */
-#include "rt.h"
+#include "guest/test/base/rt.h"
 
 const char test_name[] = "triple-fault";
 

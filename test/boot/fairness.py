@@ -1,8 +1,9 @@
 """A good neighbour beside a bad one on one CPU: what is left for it, for each way to keep a hypervisor busy
-(guest/test/flood-kinds.c).
+(guest/test/flood/flood-kinds.c).
 
-The neighbour (guest/test/neighbour.c) runs by the host's clock and measures its share of the time and its longest gap;
-a slice is 10 ms. As a program, `fairness.py BUILD`, this prints the table of all kinds (make bench-fairness)."""
+The neighbour (guest/test/paging/neighbour.c) runs by the host's clock and measures its share of the time and its
+longest gap; a slice is 10 ms. As a program, `fairness.py BUILD`, this prints the table of all kinds (make
+bench-fairness)."""
 
 import os
 import re

@@ -1,6 +1,6 @@
-"""The hostile guests (guest/test/hostile.h) under each mechanism beside a neighbour, and on the bare machine: the same
-digests, no stop of the machine, no stop of the guest that the bare machine would not have made too, nothing that the
-neighbour notices.
+"""The hostile guests (guest/test/hostile/hostile.h) under each mechanism beside a neighbour, and on the bare machine:
+the same digests, no stop of the machine, no stop of the guest that the bare machine would not have made too, nothing
+that the neighbour notices.
 
 As a program, `hostile.py BUILD [INSTRUCTIONS [MECHANISM...]]`, this is `make hostile`: it goes on, with seed after
 seed, until so many hostile instructions have been executed under each mechanism."""

@@ -1,5 +1,6 @@
-"""The guests that raise and lower their priority as Windows XP does (guest/test/irql.h): under each mechanism, by each
-method of virtualizing the TPR, on CPUs of several generations, and on the bare machine, which must agree with them."""
+"""The guests that raise and lower their priority as Windows XP does (guest/test/irql/irql.h): under each mechanism, by
+each method of virtualizing the TPR, on CPUs of several generations, and on the bare machine, which must agree with
+them."""
 
 import re
 
@@ -99,8 +100,8 @@ def accesses(method):
 
 
 def patched(model, mmu):
-    """Code that looks at itself, changes itself, and runs where the stubs are not mapped (guest/test/patch32.c). Only
-    where EPT has execute-only pages does it look as it is."""
+    """Code that looks at itself, changes itself, and runs where the stubs are not mapped (guest/test/tpr/patch32.c).
+    Only where EPT has execute-only pages does it look as it is."""
     def run(c):
         o = conformance.conforms(c, 'patch32', 'patched' + (' shown' if mmu != 'ept' else ''),
                                  ['--cpu', model, '--mmu', mmu, '--tpr', 'patch'])

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "emulate/ops.h"
+#include "emulate/decode/ops.h"
 #include "test/unit/emulate/world.h"
 #include "test/unit/emulate/step.h"
 

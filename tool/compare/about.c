@@ -8,7 +8,7 @@
 #include "tool/base/chart.h"
 #include "tool/base/size.h"
 #include "tool/base/version.h"
-#include "tool/base/workload.h"
+#include "tool/options/workload.h"
 #include "vm/config/config.h"
 
 const cJSON *compare_at(const cJSON *object, const char *path)

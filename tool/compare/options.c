@@ -9,8 +9,8 @@
 
 #include "lib/base.h"
 #include "tool/base/output.h"
-#include "tool/base/value.h"
-#include "tool/base/workload.h"
+#include "tool/options/value.h"
+#include "tool/options/workload.h"
 #include "vm/config/config.h"
 
 const char *const axis_names[AXES] = { "workload", "guest", "kernel", "cpu", "pti", "mmu", "pages", "vpid", "tpr" };

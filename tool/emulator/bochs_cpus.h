@@ -4,7 +4,7 @@
 #ifndef VELLUM_TOOL_BOCHS_CPUS_H
 #define VELLUM_TOOL_BOCHS_CPUS_H
 
-#include "tool/base/machines.h"
+#include "tool/options/machines.h"
 
 enum cpu_vtx { CPU_OLD, CPU_32_BITS, CPU_NO_VTX, CPU_VTX };
 

@@ -4,9 +4,9 @@
 
 #include <stdio.h>
 
-#include "tool/base/drives.h"
-#include "tool/base/options.h"
 #include "tool/base/result.h"
+#include "tool/options/drives.h"
+#include "tool/options/options.h"
 
 /* What the machine's ends are connected to: paths of FIFOs or terminals. */
 struct wires {

@@ -2,7 +2,7 @@
 #ifndef VELLUM_TOOL_ISO_H
 #define VELLUM_TOOL_ISO_H
 
-#include "tool/base/machines.h"
+#include "tool/options/machines.h"
 
 /* Ends the program with one sentence if this is no hypervisor that GRUB loads. */
 void iso_check_hypervisor(const char *path);

@@ -3,7 +3,7 @@
 #define VELLUM_TOOL_GDB_H
 
 #include <stdbool.h>
-#include "tool/base/options.h"
+#include "tool/options/options.h"
 #include <sys/types.h>
 
 int gdb_main(int argc, char **argv);

@@ -1,4 +1,4 @@
-#include "tool/base/drives.h"
+#include "tool/options/drives.h"
 
 #include <errno.h>
 #include <fcntl.h>

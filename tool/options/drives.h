@@ -2,7 +2,7 @@
 #ifndef VELLUM_TOOL_DRIVES_H
 #define VELLUM_TOOL_DRIVES_H
 
-#include "tool/base/options.h"
+#include "tool/options/options.h"
 
 enum { MOST_DRIVES = 3 };       /* an IDE controller has four, and the boot image is one of them */
 

@@ -1,4 +1,4 @@
-#include "tool/base/guest_check.h"
+#include "tool/options/guest_check.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-/* tool/base/guest_check.h - would the hypervisor load this guest? Its own loaders decide (vm/load/), over memory that
- * keeps nothing, so that what cannot run is refused in the same words before a machine is started. */
+/* tool/options/guest_check.h - would the hypervisor load this guest? Its own loaders decide (vm/load/), over memory
+ * that keeps nothing, so that what cannot run is refused in the same words before a machine is started. */
 #ifndef VELLUM_TOOL_GUEST_CHECK_H
 #define VELLUM_TOOL_GUEST_CHECK_H
 

@@ -1,6 +1,6 @@
-/* tool/base/help.c - what `vellum help` shows: the commands, and the options of `vellum run` and `vellum iso`, which
- * tool/base/options.c reads. */
-#include "tool/base/options.h"
+/* tool/options/help.c - what `vellum help` shows: the commands, and the options of `vellum run` and `vellum iso`, which
+ * tool/options/options.c reads. */
+#include "tool/options/options.h"
 
 const char help_text[] =
 	"usage: vellum run [OPTION]...           boots virtual machines on Vellum, in an emulated PC\n"

@@ -1,4 +1,4 @@
-#include "tool/base/machines.h"
+#include "tool/options/machines.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "tool/base/guest_check.h"
-#include "tool/base/workload.h"
+#include "tool/options/guest_check.h"
+#include "tool/options/workload.h"
 
 enum { MOST_MODULES = 31 };     /* the hypervisor keeps 32 modules, of which one is the description */
 

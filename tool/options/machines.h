@@ -2,9 +2,9 @@
 #ifndef VELLUM_TOOL_MACHINES_H
 #define VELLUM_TOOL_MACHINES_H
 
-#include "tool/base/drives.h"
-#include "tool/base/options.h"
 #include "tool/base/util.h"
+#include "tool/options/drives.h"
+#include "tool/options/options.h"
 
 /* A file on the boot image. */
 struct module {

@@ -1,12 +1,12 @@
-#include "tool/base/options.h"
+#include "tool/options/options.h"
 
 #include <getopt.h>
 #include <string.h>
 
 #include "tool/base/runtime.h"
 #include "tool/base/util.h"
-#include "tool/base/value.h"
-#include "tool/base/workload.h"
+#include "tool/options/value.h"
+#include "tool/options/workload.h"
 
 enum { DEFAULT_IPS = 50000000, MOST_CPUS = 8 };
 

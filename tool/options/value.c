@@ -1,4 +1,4 @@
-#include "tool/base/value.h"
+#include "tool/options/value.h"
 
 #include <string.h>
 

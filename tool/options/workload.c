@@ -1,4 +1,4 @@
-#include "tool/base/workload.h"
+#include "tool/options/workload.h"
 
 #include <stdlib.h>
 #include <string.h>

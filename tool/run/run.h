@@ -2,7 +2,7 @@
 #ifndef VELLUM_TOOL_RUN_H
 #define VELLUM_TOOL_RUN_H
 
-#include "tool/base/options.h"
+#include "tool/options/options.h"
 
 /* Returns the exit status of the program. */
 int run(const struct options *options);

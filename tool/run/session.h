@@ -7,7 +7,7 @@
 
 #include "tool/run/control.h"
 #include "tool/emulator/emulator.h"
-#include "tool/base/machines.h"
+#include "tool/options/machines.h"
 #include "tool/base/protocol.h"
 #include "tool/base/util.h"
 

@@ -1,9 +1,9 @@
-/* guest/test/apic.h - the local APIC, at its usual place, and the I/O APIC. */
+/* guest/test/base/apic.h - the local APIC, at its usual place, and the I/O APIC. */
 #ifndef VELLUM_GUEST_TEST_APIC_H
 #define VELLUM_GUEST_TEST_APIC_H
 
-#include "../../lib/apic.h"
-#include "rt.h"
+#include "guest/test/base/rt.h"
+#include "lib/apic.h"
 
 static inline volatile uint32_t *apic_at(uint32_t reg) { return (volatile uint32_t *)((word)LAPIC_DEFAULT_BASE + reg); }
 static inline volatile uint32_t *ioapic_at(uint32_t reg) { return (volatile uint32_t *)((word)IOAPIC_BASE + reg); }

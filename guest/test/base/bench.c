@@ -1,5 +1,5 @@
 /* Samples, and the line that is said of them. */
-#include "bench.h"
+#include "guest/test/base/bench.h"
 
 void bench_sort(uint32_t *v, unsigned n)
 {

@@ -1,8 +1,8 @@
-/* guest/test/bench.h - what test kernels that measure have in common. */
+/* guest/test/base/bench.h - what test kernels that measure have in common. */
 #ifndef VELLUM_GUEST_TEST_BENCH_H
 #define VELLUM_GUEST_TEST_BENCH_H
 
-#include "rt.h"
+#include "guest/test/base/rt.h"
 
 static inline void do_nothing(void) { __asm__ volatile("" : : : "memory"); }
 void bench_sort(uint32_t *v, unsigned n);

@@ -1,5 +1,5 @@
 /* Entry of the 32-bit test kernels: a stack, own segments, then test_main() with paging off. */
-#include "entry.h"
+#include "guest/test/base/entry.h"
 
 	multiboot_header
 

@@ -1,6 +1,6 @@
 /* Entry of the 64-bit test kernels: maps the first 16 GiB to themselves, switches to long mode, then test_main(). */
-#include "../../lib/x86_msr.h"
-#include "entry.h"
+#include "guest/test/base/entry.h"
+#include "lib/x86_msr.h"
 
 	multiboot_header
 

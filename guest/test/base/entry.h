@@ -1,7 +1,7 @@
 /* What the entries of the test kernels have in common, in assembly language. The names end in the width that they are
  * for; without one, a macro serves both. */
-#include "../../lib/multiboot.h"
-#include "../../lib/x86.h"
+#include "lib/multiboot.h"
+#include "lib/x86.h"
 
 	/* Multiboot 1: page-aligned modules, and memory information. */
 	.macro	multiboot_header

@@ -1,4 +1,4 @@
-#include "pages.h"
+#include "guest/test/base/pages.h"
 
 void do_read(void *p) { (void)*(volatile uint8_t *)p; }
 void do_write(void *p) { *(volatile uint8_t *)p = 0xc3; }

@@ -1,8 +1,9 @@
-/* guest/test/pages.h - what the paging tests do with an address. No test data is touched: they run at level 3 too. */
+/* guest/test/base/pages.h - what the paging tests do with an address. No test data is touched: they run at level 3
+ * too. */
 #ifndef VELLUM_GUEST_TEST_PAGES_H
 #define VELLUM_GUEST_TEST_PAGES_H
 
-#include "rt.h"
+#include "guest/test/base/rt.h"
 
 void do_read(void *p);
 void do_write(void *p);

@@ -1,12 +1,12 @@
-/* guest/test/pc.h - the 8259s and the 8254 as the test kernels set them up. */
+/* guest/test/base/pc.h - the 8259s and the 8254 as the test kernels set them up. */
 #ifndef VELLUM_GUEST_TEST_PC_H
 #define VELLUM_GUEST_TEST_PC_H
 
-#include "../../lib/pic.h"
-#include "../../lib/pit.h"
-#include "../../lib/ports.h"
-#include "../../lib/uart.h"
-#include "rt.h"
+#include "guest/test/base/rt.h"
+#include "lib/pic.h"
+#include "lib/pit.h"
+#include "lib/ports.h"
+#include "lib/uart.h"
 
 /* Does an access of up to 4 bytes at port reach one of first to last? */
 static inline bool port_reaches(unsigned port, unsigned first, unsigned last)

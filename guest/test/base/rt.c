@@ -1,6 +1,6 @@
-#include "../../lib/ports.h"
-#include "../../lib/uart.h"
-#include "rt.h"
+#include "guest/test/base/rt.h"
+#include "lib/ports.h"
+#include "lib/uart.h"
 
 #include <stdarg.h>
 

@@ -1,5 +1,6 @@
-/* guest/test/rt.h - what the test kernels stand on: a console, a way out, traps that a test can catch. Built for 32 and
- * 64 bits; what is included lies where it does from here, so that a guest elsewhere needs no path but this one. */
+/* guest/test/base/rt.h - what the test kernels stand on: a console, a way out, traps that a test can catch. Built for
+ * 32 and 64 bits; what is included lies where it does from here, so that a guest elsewhere needs no path but this
+ * one. */
 #ifndef VELLUM_GUEST_TEST_RT_H
 #define VELLUM_GUEST_TEST_RT_H
 
@@ -7,12 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../lib/descriptor.h"
-#include "../../lib/port_io.h"
-#include "../../lib/x86.h"
-#include "../../lib/x86_cpuid.h"
-#include "../../lib/x86_insn.h"
-#include "../../lib/x86_msr.h"
+#include "lib/descriptor.h"
+#include "lib/port_io.h"
+#include "lib/x86.h"
+#include "lib/x86_cpuid.h"
+#include "lib/x86_insn.h"
+#include "lib/x86_msr.h"
 
 /* By the registers' names, or by their letters. */
 struct cpuid {

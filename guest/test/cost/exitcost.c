@@ -1,8 +1,8 @@
 /* 64 bits: what one VM exit costs, in TSC ticks, as the guest sees it: RDTSC around one instruction, less what two
  * RDTSC cost alone. One line for each: BENCH NAME MIN MEDIAN. */
-#include "apic.h"
-#include "bench.h"
-#include "pc.h"
+#include "guest/test/base/apic.h"
+#include "guest/test/base/bench.h"
+#include "guest/test/base/pc.h"
 
 const char test_name[] = "exitcost";
 

@@ -1,8 +1,8 @@
 /* The processors of fresh, without a stack: from the start-up IPI to 64 bits, with the first one's CR3; a number; and
  * when it is told to go, each touches the pages of its own. */
-#include "../../lib/x86_msr.h"
-#include "entry.h"
-#include "fresh.h"
+#include "guest/test/base/entry.h"
+#include "guest/test/cost/fresh.h"
+#include "lib/x86_msr.h"
 
 	.data
 	.globl	fresh_begin, fresh_end

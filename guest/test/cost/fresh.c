@@ -2,8 +2,8 @@
  * tables map already, accessed and dirty. What the hypervisor does for it is in its account (bench/exits.sh).
  *
  * processors=N (1), pages=N for each (4096). */
-#include "apic.h"
-#include "fresh.h"
+#include "guest/test/base/apic.h"
+#include "guest/test/cost/fresh.h"
 
 const char test_name[] = "fresh";
 

@@ -1,6 +1,6 @@
-/* guest/test/ipicost-entry.S - the processor that gets the interrupts: from real mode to protected mode without paging,
- * then round and round, or asleep, as ap_share says. Copied to AP_AT (ipicost.h), and runs there. */
-#include "guest/test/ipicost.h"
+/* guest/test/cost/ipicost-entry.S - the processor that gets the interrupts: from real mode to protected mode without
+ * paging, then round and round, or asleep, as ap_share says. Copied to AP_AT (ipicost.h), and runs there. */
+#include "guest/test/cost/ipicost.h"
 #include "lib/apic.h"
 #include "lib/x86.h"
 #include "lib/x86_msr.h"

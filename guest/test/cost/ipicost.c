@@ -6,9 +6,9 @@
  * its last RDTSC to the handler's first; and the time from the sender's first RDTSC to the handler's. With one: the
  * gaps between its own RDTSC, longer than gap=N (moved from CPU to CPU by --migrate-every). With busy=N both only work,
  * for N million ticks. */
-#include "apic.h"
-#include "bench.h"
-#include "ipicost.h"
+#include "guest/test/base/apic.h"
+#include "guest/test/base/bench.h"
+#include "guest/test/cost/ipicost.h"
 
 const char test_name[] = "ipicost";
 

@@ -1,4 +1,5 @@
-/* guest/test/ipicost.h - where the other processor of ipicost finds what, in memory that the loader leaves alone. */
+/* guest/test/cost/ipicost.h - where the other processor of ipicost finds what, in memory that the loader leaves
+ * alone. */
 #define AP_AT 0x8000
 #define AP_STACK 0xb000
 #define AP_IDT 0xb000

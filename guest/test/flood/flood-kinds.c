@@ -1,6 +1,6 @@
-/* guest/test/flood-kinds.c - the floods that need no page tables of their own (those: flood-tables.c). */
-#include "flood.h"
-#include "pc.h"
+/* guest/test/flood/flood-kinds.c - the floods that need no page tables of their own (those: flood-tables.c). */
+#include "guest/test/base/pc.h"
+#include "guest/test/flood/flood.h"
 
 static char text[4096];
 

@@ -1,7 +1,7 @@
-/* guest/test/flood-tables.c - floods by page tables: roots, edits, faults, reverse maps, and an event whose stack is a
- * page table. */
-#include "flood.h"
-#include "pages.h"
+/* guest/test/flood/flood-tables.c - floods by page tables: roots, edits, faults, reverse maps, and an event whose stack
+ * is a page table. */
+#include "guest/test/base/pages.h"
+#include "guest/test/flood/flood.h"
 
 #define ALIGNED __attribute__((aligned(4096)))
 #define WINDOW (2ul << 39)

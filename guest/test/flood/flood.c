@@ -1,8 +1,8 @@
 /* 64 bits: keeps the hypervisor busy in one way, kind=NAME, for mega=N million ticks of the TSC. It is the neighbour of
  * those who measure
- * what is left for them (guest/test/neighbour.c). The interval timer's NMI ends it, whatever it is doing. */
-#include "flood.h"
-#include "pc.h"
+ * what is left for them (guest/test/paging/neighbour.c). The interval timer's NMI ends it, whatever it is doing. */
+#include "guest/test/base/pc.h"
+#include "guest/test/flood/flood.h"
 
 const char test_name[] = "flood";
 

@@ -1,8 +1,8 @@
-/* guest/test/flood.h - ways to keep a hypervisor busy. */
+/* guest/test/flood/flood.h - ways to keep a hypervisor busy. */
 #ifndef VELLUM_GUEST_TEST_FLOOD_H
 #define VELLUM_GUEST_TEST_FLOOD_H
 
-#include "apic.h"
+#include "guest/test/base/apic.h"
 
 /* run does not come back, or calls flood_round() now and then. */
 struct flood { const char *name; void (*run)(void); };

@@ -1,7 +1,7 @@
 /* 32 bits: keeps the CPU busy with alignment checks without end (CVE-2015-5307): an #AC whose handler runs at level 3
  * too, on a stack that is not aligned, so that the delivery of each is the cause of the next. In 64-bit mode the CPU
  * aligns the stack. */
-#include "rt.h"
+#include "guest/test/base/rt.h"
 
 const char test_name[] = "flood32";
 

@@ -1,5 +1,5 @@
-/* guest/test/hostile-code.c - random programs: opcodes with operands that mostly lead somewhere, or bytes. */
-#include "hostile.h"
+/* guest/test/hostile/hostile-code.c - random programs: opcodes with operands that mostly lead somewhere, or bytes. */
+#include "guest/test/hostile/hostile.h"
 
 /* Instructions that a program hardly finds by chance. After the opcode comes a ModRM byte whose reg field is digit, or
  * any. */

@@ -1,8 +1,8 @@
-/* guest/test/hostile-memory.c - what experiments of 64 and of 32 bits have alike: the region's memory, control
+/* guest/test/hostile/hostile-memory.c - what experiments of 64 and of 32 bits have alike: the region's memory, control
  * registers, floating point, the watchdog, and the way back to a known state. */
-#include "apic.h"
-#include "hostile.h"
-#include "pc.h"
+#include "guest/test/base/apic.h"
+#include "guest/test/base/pc.h"
+#include "guest/test/hostile/hostile.h"
 
 uint8_t (*region_memory)[PAGE];
 word region_physical, region_alias;

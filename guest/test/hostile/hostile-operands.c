@@ -1,8 +1,8 @@
-/* guest/test/hostile-operands.c - operands that mostly lead somewhere. */
-#include "../../lib/apic.h"
-#include "../../lib/cmos.h"
-#include "hostile.h"
-#include "pc.h"
+/* guest/test/hostile/hostile-operands.c - operands that mostly lead somewhere. */
+#include "guest/test/base/pc.h"
+#include "guest/test/hostile/hostile.h"
+#include "lib/apic.h"
+#include "lib/cmos.h"
 
 word (*own_pointer)(struct experiment *x), (*own_value)(struct experiment *x);
 

@@ -1,10 +1,10 @@
-/* guest/test/hostile-system.c - experiments that load GDTR, IDTR, LDTR and TR.
+/* guest/test/hostile/hostile-system.c - experiments that load GDTR, IDTR, LDTR and TR.
  *
  * A page of the region holds what they load, where they can write it too: pseudo-descriptors, selectors, far pointers,
  * TSSs, copies of the supervisor's GDT and of half its IDT. An exception goes through the tables that were loaded last.
  * So in most experiments those leave the supervisor a way: what is random in them is what the way does not need. The
  * others may end the machine. Behind each start the page is as it was before. */
-#include "hostile.h"
+#include "guest/test/hostile/hostile.h"
 
 #define PSEUDO 16u       /* pseudo-descriptors for each of GDTR and IDTR */
 #define SELECTORS 32u

@@ -1,7 +1,7 @@
-/* guest/test/hostile.c - runs experiments (hostile.h): kind=NAME seed=N from=N count=N block=N verbose=N on the command
- * line. Says for each block what it saw, as a digest that the bare machine must have too, and how much was executed.
- * Without kind=, all kinds. */
-#include "hostile.h"
+/* guest/test/hostile/hostile.c - runs experiments (hostile.h): kind=NAME seed=N from=N count=N block=N verbose=N on the
+ * command line. Says for each block what it saw, as a digest that the bare machine must have too, and how much was
+ * executed. Without kind=, all kinds. */
+#include "guest/test/hostile/hostile.h"
 
 const char test_name[] = "hostile";
 

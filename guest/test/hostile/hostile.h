@@ -1,4 +1,4 @@
-/* guest/test/hostile.h - a guest that does its worst, and can do it again: experiments from a seed.
+/* guest/test/hostile/hostile.h - a guest that does its worst, and can do it again: experiments from a seed.
  *
  * An experiment is a program of random instructions in an address space of its own (the region), at any privilege level
  * and operand size. Its instructions lie in slots. What faults is noted, and the next slot is started with new
@@ -17,7 +17,7 @@
 #ifndef VELLUM_GUEST_TEST_HOSTILE_H
 #define VELLUM_GUEST_TEST_HOSTILE_H
 
-#include "rt.h"
+#include "guest/test/base/rt.h"
 
 #define PAGE 4096u
 #define SLOTS 192u

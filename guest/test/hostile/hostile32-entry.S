@@ -1,5 +1,5 @@
-/* guest/test/hostile32-entry.S - into the experiment and out of it (32 bits). */
-#include "entry.h"
+/* guest/test/hostile/hostile32-entry.S - into the experiment and out of it (32 bits). */
+#include "guest/test/base/entry.h"
 
 	.text
 	.globl hostile_run

@@ -1,6 +1,6 @@
-/* guest/test/hostile32-real.c - experiments in real mode. Its vectors lie with the supervisor, out of its reach; they
- * lead to code below 1 MiB, which comes back by protected mode. */
-#include "hostile32.h"
+/* guest/test/hostile/hostile32-real.c - experiments in real mode. Its vectors lie with the supervisor, out of its
+ * reach; they lead to code below 1 MiB, which comes back by protected mode. */
+#include "guest/test/hostile/hostile32.h"
 
 #define LOW 0x9e000u
 extern char real_low[], real_low_end[], real_frame[], real_stack[], real_seen[], real_gdtr[];

@@ -1,8 +1,8 @@
-/* guest/test/hostile32-tables.c - the address space of 32-bit experiments: none, two-level tables, PAE. The region lies
- * at REGION in physical memory too, so that programs may turn paging off; the supervisor is mapped to itself, and
- * reaches the region by another way. */
-#include "../../lib/apic.h"
-#include "hostile32.h"
+/* guest/test/hostile/hostile32-tables.c - the address space of 32-bit experiments: none, two-level tables, PAE. The
+ * region lies at REGION in physical memory too, so that programs may turn paging off; the supervisor is mapped to
+ * itself, and reaches the region by another way. */
+#include "guest/test/hostile/hostile32.h"
+#include "lib/apic.h"
 
 #define SUPERVISORS_WAY 0xc00000u
 #define LARGE_PAGE 0x40000000u

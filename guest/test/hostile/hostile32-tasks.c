@@ -1,6 +1,6 @@
-/* guest/test/hostile32-tasks.c - descriptors of 32-bit experiments, and hardware tasks: the supervisor's own, one each
- * for the double fault and the NMI, and those that programs may switch to, whose states lie in the region. */
-#include "hostile32.h"
+/* guest/test/hostile/hostile32-tasks.c - descriptors of 32-bit experiments, and hardware tasks: the supervisor's own,
+ * one each for the double fault and the NMI, and those that programs may switch to, whose states lie in the region. */
+#include "guest/test/hostile/hostile32.h"
 
 /* Flags that a task may begin with; and those that few do. */
 #define FLAGS_SOME ((RFLAGS_STATUS & ~RFLAGS_OF) | RFLAGS_DF | RFLAGS_NT)

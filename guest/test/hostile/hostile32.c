@@ -1,7 +1,7 @@
-/* guest/test/hostile32.c - experiments of 32 bits: kinds, starts, and the way back to a known state. paging=none,
- * legacy or pae on the command line; without, all of it is without paging. */
-#include "apic.h"
-#include "hostile32.h"
+/* guest/test/hostile/hostile32.c - experiments of 32 bits: kinds, starts, and the way back to a known state.
+ * paging=none, legacy or pae on the command line; without, all of it is without paging. */
+#include "guest/test/base/apic.h"
+#include "guest/test/hostile/hostile32.h"
 
 #define USER_MODES (1u << MODE_U32 | 1u << MODE_U16 | 1u << MODE_V86)
 #define KERNEL_MODES (1u << MODE_K32 | 1u << MODE_K16)

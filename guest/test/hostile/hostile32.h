@@ -1,9 +1,9 @@
-/* guest/test/hostile32.h - what the parts of the 32-bit world share. */
+/* guest/test/hostile/hostile32.h - what the parts of the 32-bit world share. */
 #ifndef VELLUM_GUEST_TEST_HOSTILE32_H
 #define VELLUM_GUEST_TEST_HOSTILE32_H
 
-#include "hostile.h"
-#include "pages.h"
+#include "guest/test/base/pages.h"
+#include "guest/test/hostile/hostile.h"
 
 #define ALIGNED __attribute__((aligned(4096)))
 /* What the large page leads to: nothing else does. */

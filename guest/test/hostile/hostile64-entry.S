@@ -1,5 +1,5 @@
-/* guest/test/hostile64-entry.S - into the experiment and out of it (64 bits). */
-#include "entry.h"
+/* guest/test/hostile/hostile64-entry.S - into the experiment and out of it (64 bits). */
+#include "guest/test/base/entry.h"
 
 	.text
 	.globl hostile_run

@@ -1,7 +1,7 @@
-/* guest/test/hostile64-tables.c - the address space of 64-bit experiments: the supervisor's, and in it the region by
- * tables that programs may write. */
-#include "../../lib/apic.h"
-#include "hostile64.h"
+/* guest/test/hostile/hostile64-tables.c - the address space of 64-bit experiments: the supervisor's, and in it the
+ * region by tables that programs may write. */
+#include "guest/test/hostile/hostile64.h"
+#include "lib/apic.h"
 
 
 static uint8_t memory[PAGES_RAM][PAGE] ALIGNED;

@@ -1,8 +1,8 @@
-/* guest/test/hostile64.c - the address space of the experiments, its descriptors, and the way back to a known state (64
- * bits). The supervisor's code is mapped read-only, its variables writable; none of the pointers that programs are
- * given leads there. */
-#include "apic.h"
-#include "hostile64.h"
+/* guest/test/hostile/hostile64.c - the address space of the experiments, its descriptors, and the way back to a known
+ * state (64 bits). The supervisor's code is mapped read-only, its variables writable; none of the pointers that
+ * programs are given leads there. */
+#include "guest/test/base/apic.h"
+#include "guest/test/hostile/hostile64.h"
 
 extern char hostile_stubs[], hostile_ud2[];
 

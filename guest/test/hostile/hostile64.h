@@ -1,9 +1,9 @@
-/* guest/test/hostile64.h - what the parts of the 64-bit world share. */
+/* guest/test/hostile/hostile64.h - what the parts of the 64-bit world share. */
 #ifndef VELLUM_GUEST_TEST_HOSTILE64_H
 #define VELLUM_GUEST_TEST_HOSTILE64_H
 
-#include "hostile.h"
-#include "pages.h"
+#include "guest/test/base/pages.h"
+#include "guest/test/hostile/hostile.h"
 
 #define ALIGNED __attribute__((aligned(4096)))
 

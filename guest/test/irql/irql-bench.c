@@ -1,7 +1,7 @@
 /* What accesses to the TPR cost: half of them reads, a quarter raises, a quarter lowerings, and none lets an interrupt
  * in. Marked as phase 1 of the guest's work, so that its exits are counted apart. */
-#include "irql.h"
-#include "pc.h"
+#include "guest/test/base/pc.h"
+#include "guest/test/irql/irql.h"
 
 static void accesses_mmio(unsigned n)
 {

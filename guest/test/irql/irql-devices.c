@@ -1,8 +1,8 @@
 /* Who interrupts: the kernel itself by its ICR, the local APIC's timer, the interval timer and the clock through the
  * I/O APIC, and two lines of the test device, one edge-triggered, one level-triggered. */
-#include "../../lib/cmos.h"
-#include "irql.h"
-#include "pc.h"
+#include "guest/test/base/pc.h"
+#include "guest/test/irql/irql.h"
+#include "lib/cmos.h"
 
 #define PIN_PIT 2u
 #define PIN_RTC 8u

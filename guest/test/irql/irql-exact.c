@@ -1,5 +1,5 @@
 /* Single cases, in which nothing else interrupts: IF, the shadow of STI, HLT, equal classes, order. */
-#include "irql.h"
+#include "guest/test/irql/irql.h"
 
 /* Runs code with IF=1 from its first STI or POPF to its CLI; how many of its INCs an interrupt saw behind it. */
 #define RUN(code) __asm__ volatile(code : "+m"(irql_steps) : : "memory", "cc")

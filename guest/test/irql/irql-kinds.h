@@ -1,4 +1,4 @@
-/* guest/test/irql-kinds.h - what a way to access the TPR can do; for C and for assembly. */
+/* guest/test/irql/irql-kinds.h - what a way to access the TPR can do; for C and for assembly. */
 #define WAY_MMIO 1
 #define WAY_CR8 2
 #define WAY_MSR 4

@@ -1,6 +1,6 @@
 /* What the command line chooses: access=mmio|cr8|x2apic paging=on|off seed=N rounds=N bench=N; second: there is
  * a second CPU. */
-#include "irql.h"
+#include "guest/test/irql/irql.h"
 
 static bool choose_access(void)
 {

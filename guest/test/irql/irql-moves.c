@@ -1,5 +1,5 @@
 /* The APIC's page moved by IA32_APIC_BASE, over absent memory and over RAM, and back; the APIC off and on again. */
-#include "irql.h"
+#include "guest/test/irql/irql.h"
 
 static uint32_t memory[1024] __attribute__((aligned(4096)));
 

@@ -1,5 +1,5 @@
 /* Mappings of the APIC's page: by a large page and by small ones, two at a time, read-only, and for level 3. */
-#include "irql.h"
+#include "guest/test/irql/irql.h"
 
 enum { PLAIN, READ_ONLY, USER, OTHER }; /* numbers of pages at guest.alias */
 #define FLAGS (PTE_P | PTE_PCD | PTE_PWT)

@@ -1,5 +1,5 @@
 /* What the kernel does at random: raises and lowers, sends and arms, nested in itself and in its handlers. */
-#include "irql.h"
+#include "guest/test/irql/irql.h"
 
 static unsigned budget; /* what may still be sent in this round: handlers send too */
 static unsigned raises;

@@ -1,8 +1,8 @@
 /* The second CPU of irql, in assembly language: what its beginning and its interrupts have in common with 32 and with
  * 64 bits. */
-#include "../../lib/x86_msr.h"
-#include "entry.h"
-#include "irql-second.h"
+#include "guest/test/base/entry.h"
+#include "guest/test/irql/irql-second.h"
+#include "lib/x86_msr.h"
 
 	/* From the start-up IPI, which begins a copy of this, to 32 bits, with the first CPU's CR4 and CR3. */
 	.macro	second_from_real_mode

@@ -4,8 +4,8 @@
  * that was sent has been taken, across the CPUs, vector by vector.
  *
  * It has an IDT of its own with these vectors only: anything else that comes to it is its triple fault. */
-#include "irql.h"
-#include "irql-second.h"
+#include "guest/test/irql/irql-second.h"
+#include "guest/test/irql/irql.h"
 
 struct gate {
 	uint16_t offset_low, selector;

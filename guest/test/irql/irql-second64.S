@@ -1,5 +1,5 @@
 /* The second CPU from its start-up IPI to C, and its interrupts, with 64 bits: irql-second.c. */
-#include "irql-second-entry.h"
+#include "guest/test/irql/irql-second-entry.h"
 
 	second_from_real_mode
 	movl	$MSR_EFER, %ecx

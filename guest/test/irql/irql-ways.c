@@ -1,5 +1,5 @@
 /* The instructions that access the TPR: each by itself, with an interrupt that it lets in or keeps away. */
-#include "irql.h"
+#include "guest/test/irql/irql.h"
 
 #ifdef __x86_64__
 #define CALLED_SO

@@ -1,9 +1,9 @@
-/* guest/test/irql-ways.h - what the lists of ways to access the TPR have in common; for assembly. Each way is one
+/* guest/test/irql/irql-ways.h - what the lists of ways to access the TPR have in common; for assembly. Each way is one
  * instruction that accesses the register, between a prologue and what follows at once: a write is followed by the
  * instruction that counts `mark`, which an interrupt let in by the write must still see as it was. */
-#include "entry.h"
-#include "../../lib/x86_msr.h"
-#include "irql-kinds.h"
+#include "guest/test/base/entry.h"
+#include "guest/test/irql/irql-kinds.h"
+#include "lib/x86_msr.h"
 
 	/* Puts a way into its list, WAYS or READS, and begins its code. */
 	.macro	list_entry kind:req, name:req

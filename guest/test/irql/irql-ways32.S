@@ -7,7 +7,7 @@
 	.macro	word_of value
 	.long	\value
 	.endm
-#include "irql-ways.h"
+#include "guest/test/irql/irql-ways.h"
 	.set	x2apic_tpr, MSR_X2APIC_FIRST + 8
 
 	/* kind; the write; what prepares it. */

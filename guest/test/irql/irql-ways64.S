@@ -6,7 +6,7 @@
 	.macro	word_of value
 	.quad	\value
 	.endm
-#include "irql-ways.h"
+#include "guest/test/irql/irql-ways.h"
 	.set	x2apic_tpr, MSR_X2APIC_FIRST + 8
 
 	/* kind; the write; what prepares it. */

@@ -1,6 +1,6 @@
 /* Levels, and what an interrupt is held against: it is above the level, above what is in service, the highest of those
  * that wait, awaited, and as early as it can be. */
-#include "irql.h"
+#include "guest/test/irql/irql.h"
 
 unsigned access = WAY_MMIO;
 bool paging, native, quiet;

@@ -1,4 +1,4 @@
-/* guest/test/irql.h - a kernel that works as Windows XP does: it raises its level (the TPR) around everything that
+/* guest/test/irql/irql.h - a kernel that works as Windows XP does: it raises its level (the TPR) around everything that
  * interrupts of that level must not see, lowers it again, and has devices in every class of priority that interrupt it
  * meanwhile. It knows what it has sent and what may come when, and holds every interrupt against that.
  *
@@ -12,9 +12,9 @@
 #ifndef VELLUM_GUEST_TEST_IRQL_H
 #define VELLUM_GUEST_TEST_IRQL_H
 
-#include "apic.h"
-#include "irql-kinds.h"
-#include "pages.h"
+#include "guest/test/base/apic.h"
+#include "guest/test/base/pages.h"
+#include "guest/test/irql/irql-kinds.h"
 
 #define APIC_PAGE ((word)LAPIC_DEFAULT_BASE)
 #define SPURIOUS_VECTOR 0xffu

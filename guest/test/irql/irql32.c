@@ -1,5 +1,5 @@
 /* 32 bits, paging off (paging=off) or by two-level tables with pages of 4 MBytes: irql.h. */
-#include "irql.h"
+#include "guest/test/irql/irql.h"
 
 const char test_name[] = "irql32";
 

@@ -1,5 +1,5 @@
 /* 32 bits with PAE: pages of 2 MBytes: irql.h. */
-#include "irql.h"
+#include "guest/test/irql/irql.h"
 
 const char test_name[] = "irql32pae";
 

@@ -1,5 +1,5 @@
 /* 64 bits: the TPR by MMIO, CR8 or MSR: irql.h. */
-#include "irql.h"
+#include "guest/test/irql/irql.h"
 
 const char test_name[] = "irql64";
 

@@ -1,9 +1,9 @@
 /* 64 bits: does what no sane guest does - every port, every MSR in the usual ranges, the interrupt controllers'
  * registers, with random values - and lives: whatever comes of it, the hypervisor and this guest go on. Left out are
  * only the registers that end the run. */
-#include "pc.h"
-#include "../../lib/xorshift.h"
-#include "apic.h"
+#include "guest/test/base/apic.h"
+#include "guest/test/base/pc.h"
+#include "lib/xorshift.h"
 
 const char test_name[] = "chaos";
 

@@ -1,6 +1,6 @@
 /* 64 bits: writes to so many pages (pages=N on the command line), over and over, and to no other memory: for what
  * counts the pages that a running guest dirties. It ends only from outside. */
-#include "rt.h"
+#include "guest/test/base/rt.h"
 
 const char test_name[] = "dirty";
 

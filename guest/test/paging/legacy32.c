@@ -1,7 +1,7 @@
 /* 32 bits: what only old kernels do. Task switches, with and without paging, and the double fault through a task gate;
  * virtual-8086 mode; SYSENTER; segments with a base and a limit, also on accesses that the hypervisor carries out. */
-#include "../../lib/apic.h"
-#include "pages.h"
+#include "guest/test/base/pages.h"
+#include "lib/apic.h"
 
 const char test_name[] = "legacy32";
 

@@ -1,7 +1,7 @@
 /* 64 bits: writes and reads back all RAM that the map names, every page; the first bytes beyond it are not there. With
  * "host", and the test device: the host drops the mapping of each page, or takes the right to write from it, between
  * the two, and it is written once more. */
-#include "pc.h"
+#include "guest/test/base/pc.h"
 
 const char test_name[] = "memory";
 

@@ -3,7 +3,7 @@
  * beyond the few instructions between them, is time that it did not have. mega=N: for N million ticks; mhz=N: ticks of
  * the TSC in a microsecond; share=N: at least that percentage of the time that it was awake (0: not checked); slices=N:
  * no gap longer than N slices of 10 ms; duty=N: awake N percent of the time. */
-#include "apic.h"
+#include "guest/test/base/apic.h"
 
 const char test_name[] = "neighbour";
 

@@ -1,5 +1,5 @@
 /* 32 bits: paging off, 32-bit paging, PAE, off again; every fault with its error code. */
-#include "pages.h"
+#include "guest/test/base/pages.h"
 
 const char test_name[] = "paging32";
 

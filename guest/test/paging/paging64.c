@@ -1,6 +1,6 @@
 /* 64 bits: every fault of 4-level paging with its error code; NX, WP, SMEP, SMAP, PCID, large pages, canonical
  * addresses. */
-#include "pages.h"
+#include "guest/test/base/pages.h"
 
 const char test_name[] = "paging64";
 

@@ -1,5 +1,5 @@
 /* The instructions of tables.h. */
-#include "tables.h"
+#include "guest/test/paging/tables.h"
 
 #define ASM __asm__ volatile
 #define W(name) static void write_##name(uint64_t *e, uint64_t v)

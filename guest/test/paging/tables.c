@@ -1,8 +1,8 @@
 /* 64 bits: page tables in use, written and read by every kind of instruction that a kernel may use on them, and by some
  * that none would: the translation must follow, whether the hypervisor lets the instruction run, emulates it, or gives
  * the table up. */
-#include "../../lib/apic.h"
-#include "tables.h"
+#include "guest/test/paging/tables.h"
+#include "lib/apic.h"
 
 const char test_name[] = "tables";
 

@@ -1,8 +1,8 @@
-/* guest/test/tables.h - ways to write and to read a page-table entry, one instruction each. */
+/* guest/test/paging/tables.h - ways to write and to read a page-table entry, one instruction each. */
 #ifndef VELLUM_GUEST_TEST_TABLES_H
 #define VELLUM_GUEST_TEST_TABLES_H
 
-#include "pages.h"
+#include "guest/test/base/pages.h"
 
 /* Puts value into *e, which is aligned to 16 bytes, by one instruction or a few of a kind; the entries beside it
  * stay. */

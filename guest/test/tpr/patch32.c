@@ -2,8 +2,8 @@
  * changes it, runs it in address spaces that map other things, and writes to where the hypervisor keeps its bytes.
  * With `patched` on the command line it expects that the hypervisor patches; with `shown` as well, that its own code
  * may look patched to it. */
-#include "apic.h"
-#include "pc.h"
+#include "guest/test/base/apic.h"
+#include "guest/test/base/pc.h"
 
 const char test_name[] = "patch32";
 

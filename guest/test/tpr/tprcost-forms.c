@@ -1,6 +1,6 @@
 /* Each form of instruction that reads the TPR, writes it, or both, between two RDTSC. */
-#include "apic.h"
-#include "tprcost.h"
+#include "guest/test/base/apic.h"
+#include "guest/test/tpr/tprcost.h"
 
 #define TIMES 200
 

@@ -1,5 +1,5 @@
 /* 32 bits, two-level paging with large pages: what an access to the TPR costs, by each form of instruction. */
-#include "tprcost.h"
+#include "guest/test/tpr/tprcost.h"
 
 const char test_name[] = "tprcost32";
 

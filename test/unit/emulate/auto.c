@@ -3,7 +3,7 @@
  * answers #UD, and so must the emulator. */
 #include <stdio.h>
 
-#include "emulate/ops.h"
+#include "emulate/decode/ops.h"
 #include "test/unit/emulate/cases.h"
 
 static char names[MAX_FORMS][24];

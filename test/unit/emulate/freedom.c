@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "emulate/ops.h"
+#include "emulate/decode/ops.h"
 
 #define FSW_ES 0x80u /* an exception that is not masked waits */
 

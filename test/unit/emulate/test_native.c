@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "emulate/ops.h"
+#include "emulate/decode/ops.h"
 #include "emulate/internal.h"
 #include "test/unit/emulate/cases.h"
 #include "test/unit/emulate/freedom.h"

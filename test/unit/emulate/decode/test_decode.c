@@ -1,5 +1,5 @@
-/* test/unit/emulate/test_decode.c - the decoder alone: lengths, and random bytes in buffers that end where the bytes
- * do, so that the address sanitizer sees every byte read too many. */
+/* test/unit/emulate/decode/test_decode.c - the decoder alone: lengths, and random bytes in buffers that end where the
+ * bytes do, so that the address sanitizer sees every byte read too many. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "emulate/ops.h"
+#include "emulate/decode/ops.h"
 
 #define FUZZ_CASES 300000
 

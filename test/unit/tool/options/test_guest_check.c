@@ -1,4 +1,4 @@
-/* Kernels that are refused before a machine is started (tool/base/guest_check.c): a table of bad ones, each with its
+/* Kernels that are refused before a machine is started (tool/options/guest_check.c): a table of bad ones, each with its
  * sentence, and what RAM good ones need. */
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "test/unit/vm/load/elf_file.h"
-#include "tool/base/guest_check.h"
+#include "tool/options/guest_check.h"
 #include "lib/multiboot.h"
 
 enum { KERNEL_SIZE = 65536, LINUX_CODE = 32768 };
