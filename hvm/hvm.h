@@ -214,6 +214,9 @@ static inline uint64_t hvm_exit_debug_causes(const struct hvm_vcpu *v) { (void)v
 /* By their kinds. */
 static inline gva_t hvm_exit_invlpg(const struct hvm_vcpu *v) { (void)v; return vmx_exit_invlpg(); }
 static inline struct hvm_cr_access hvm_exit_cr(const struct hvm_vcpu *v) { (void)v; return vmx_exit_cr(); }
+/* The same in one word, as the vendor tells it, and what that says. */
+static inline uint64_t hvm_exit_cr_word(const struct hvm_vcpu *v) { (void)v; return vmx_exit_detail(); }
+static inline struct hvm_cr_access hvm_cr_of_word(uint64_t word) { return vmx_cr_of_word(word); }
 static inline hvm_io_t hvm_exit_io(const struct hvm_vcpu *v) { (void)v; return vmx_exit_io(); }
 static inline bool hvm_io_is_byte(hvm_io_t io) { return vmx_io_is_byte(io); }
 /* 1, 2 or 4 bytes. */

@@ -380,7 +380,7 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 	msr_reset(vm);
 	if (vcpus_create(vm, cpu) && create_platform(vm) && create_memory(vm) && tpr_init(vm) &&
 	    (firmware_given(vm) ? firmware_load(vm, &start) : load_guest(vm, &start)) && vcpus_start(vm, &start) &&
-	    switch_init(vm))
+	    switch_init(vm) && trace_init(vm))
 		vm->status = VM_STATUS_OK;
 	if (!vm->ended)
 		wander_init(vm);

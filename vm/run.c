@@ -173,21 +173,13 @@ static inline void make_current(struct vcpu *v)
 		make_current_at_last(v);
 }
 
-/* A CPU newer than the table. */
-static __attribute__((noinline, cold)) void exit_other(struct vcpu *v)
-{
-	v->exit = &v->exits[HVM_EXIT_OTHER];
-	v->exit->count++;
-	exit_handlers[HVM_EXIT_OTHER](v);
-}
-
 static inline void handle_exit(struct vcpu *v)
 {
 	uint64_t reason = hvm_exit_code(&v->hvm);
 	struct exit_stat *exit;
 
-	if (unlikely(reason >= HVM_EXIT_CODES)) {
-		exit_other(v);
+	if (unlikely(reason >= v->exit_codes)) {
+		trace_handle(v, reason);
 		return;
 	}
 	exit = &v->exits[reason];
@@ -343,6 +335,8 @@ bool run_v86(struct vcpu *v)
 		return true;
 	code = min_u64(hvm_exit_code(&v->hvm), HVM_EXIT_OTHER);
 	if (VM_KEPT(V86_FAULTS, hvm_exit_kind((unsigned)code) == HVM_EXIT_EXCEPTION && v86_faulted(v))) {
+		if (!v->exit_codes)
+			trace_exit(v, (unsigned)code);
 		v->exit = &v->exits[code];
 		v->exit->count++;
 		return false;

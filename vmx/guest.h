@@ -115,12 +115,12 @@ static inline gva_t vmx_exit_invlpg(void) { return GVA(vmread(VMCS_EXIT_QUALIFIC
 static inline gpa_t vmx_exit_gpa(void) { return GPA(vmread(VMCS_GUEST_PHYSICAL_ADDRESS)); }
 
 /* SDM, "Exit Qualification for Control-Register Accesses". */
-static inline struct hvm_cr_access vmx_exit_cr(void)
+static inline struct hvm_cr_access vmx_cr_of_word(uint64_t q)
 {
-	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
-
 	return (struct hvm_cr_access){ (enum hvm_cr_how)(q >> 4 & 3), q & 15, q >> 8 & 15, (uint16_t)(q >> 16) };
 }
+
+static inline struct hvm_cr_access vmx_exit_cr(void) { return vmx_cr_of_word(vmread(VMCS_EXIT_QUALIFICATION)); }
 
 /* SDM, "Exit Qualification for I/O Instructions": bits 2:0 are the size less one, 0, 1 or 3. */
 #define IO_SIZE_4 BIT(1) /* of 1 and 2 bytes it is clear */

@@ -15,6 +15,7 @@
 #include "lib/mutants/move.h"
 #include "lib/mutants/run.h"
 #include "lib/mutants/start.h"
+#include "lib/mutants/trace.h"
 #include "lib/mutants/video.h"
 
 /* M(name, what is left out) */
@@ -25,6 +26,7 @@
 	VM_MUTANTS_MOVE(M) \
 	VM_MUTANTS_START(M) \
 	VM_MUTANTS_DEBUG(M) \
+	VM_MUTANTS_TRACE(M) \
 	VM_MUTANTS_IDE(M) \
 	VM_MUTANTS_DEVICES(M) \
 	VM_MUTANTS_VIDEO(M)

@@ -238,7 +238,7 @@ static const struct {
 	const char *name;
 	int (*main)(struct ctl *ctl, const char *vm, int argc, char **argv);
 } longer[] = {
-	{ "screenshot", screenshot_command }, { "sendkey", sendkey_command }, { "mouse", mouse_command },
+	{ "trace", trace_command }, { "screenshot", screenshot_command }, { "sendkey", sendkey_command }, { "mouse", mouse_command },
 };
 
 char *ctl_vm(struct ctl *ctl, const char *word, bool *named)
@@ -273,7 +273,7 @@ static bool carry_out_longer(const char *run, int argc, char **argv, int *status
 		ctl = (struct ctl){ .file = runtime_connect(run, NULL, error, sizeof error) };
 		if (ctl.file < 0)
 			die(STATUS_USAGE, "%s", error);
-		vm = ctl_vm(&ctl, argc > 2 ? argv[1] : NULL, &named);
+		vm = ctl_vm(&ctl, argc > 1 ? argv[1] : NULL, &named);
 		*status = longer[i].main(&ctl, vm, argc - 1 - named, argv + 1 + named);
 		free(vm);
 		bytes_free(&ctl.in);

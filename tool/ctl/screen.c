@@ -31,8 +31,7 @@ static int base64_digit(char c)
 	return at != NULL ? (int)(at - digits) : -1;
 }
 
-/* Returns how many bytes there are; -1: that is no base64, or more than size. */
-static long base64_decode(const char *text, uint8_t *to, size_t size)
+long base64_decode(const char *text, uint8_t *to, size_t size)
 {
 	uint32_t group = 0;
 	unsigned bits = 0;

@@ -27,6 +27,8 @@ bool screen_update(struct screen *screen, struct ctl *ctl, char *error, size_t s
 /* The picture's pixels, 0xRRGGBB, line by line; to be freed. */
 uint32_t *screen_picture(const struct screen *screen, unsigned *width, unsigned *height);
 
+/* Returns how many bytes there are; -1: that is no base64, or more than size. */
+long base64_decode(const char *text, uint8_t *to, size_t size);
 /* The bytes that `length` bytes of packed planes stand for: base64, LZ4, four planes one after the other. false: they
  * are not what they should be. */
 bool screen_unpack(const char *planes, uint8_t *to, size_t length);
@@ -58,6 +60,8 @@ bool mouse_send(struct ctl *ctl, const char *vm, unsigned buttons, int x, int y,
 
 /* ---- commands ---- */
 /* Each with the words behind the virtual machine; returns the exit status. */
+/* trace.c */
+int trace_command(struct ctl *ctl, const char *vm, int argc, char **argv);
 int screenshot_command(struct ctl *ctl, const char *vm, int argc, char **argv);
 int sendkey_command(struct ctl *ctl, const char *vm, int argc, char **argv);
 int mouse_command(struct ctl *ctl, const char *vm, int argc, char **argv);

@@ -56,7 +56,7 @@ static void lock_file(const struct config_disk *disk, bool write)
 static struct drive *find(struct drives *drives, const char *path)
 {
 	for (unsigned i = 0; i < drives->count; i++)
-		if (strcmp(drives->drive[i].path, path) == 0)
+		if (drives->drive[i].path != NULL && strcmp(drives->drive[i].path, path) == 0)
 			return &drives->drive[i];
 	return NULL;
 }
@@ -79,8 +79,9 @@ static struct drive *drive_for(struct drives *drives, const struct config_disk *
 		return d;
 	}
 	if (drives->count == MOST_DRIVES)
-		die(STATUS_USAGE, "%s %s: the machine's controller has room for %d disks beside the boot image",
-		    option(disk), disk->name, MOST_DRIVES);
+		die(STATUS_USAGE, "%s %s: the machine's controller has room for %d disks beside the boot image%s",
+		    option(disk), disk->name, MOST_DRIVES - (drives->trace != NULL),
+		    drives->trace != NULL ? " and the trace" : "");
 	if (strpbrk(path, "\",\n") != NULL)
 		die(STATUS_USAGE, "%s %s: the file's name may hold no quotation mark and no comma", option(disk), path);
 	lock_file(disk, write);
@@ -89,6 +90,16 @@ static struct drive *drive_for(struct drives *drives, const struct config_disk *
 	d->channel = (qemu ? qemu_places : bochs_places)[drives->count][0];
 	d->unit = (qemu ? qemu_places : bochs_places)[drives->count++][1];
 	return d;
+}
+
+const char *drives_place_trace(struct drives *drives, const struct options *options)
+{
+	const unsigned *place = (strcmp(options->machine, "qemu") == 0 ? qemu_places : bochs_places)[drives->count];
+	struct drive *d = &drives->drive[drives->count++];
+
+	*d = (struct drive){ .written = true, .channel = place[0], .unit = place[1] };
+	drives->trace = d;
+	return text("ide%u.%u", d->channel, d->unit);
 }
 
 void drives_place(struct drives *drives, struct vm_config *vm, const struct options *options)

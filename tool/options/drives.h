@@ -15,11 +15,15 @@ struct drive {
 struct drives {
 	struct drive drive[MOST_DRIVES];
 	unsigned count;
+	struct drive *trace;    /* of these, what exits are written to; NULL: none */
 };
 
 /* Gives the disks of a virtual machine their places, which become their names: files that are locked until this
  * program ends, so that no other run writes them; for an image for its own sake, what they are called already. Ends the
  * program with one sentence if one cannot be had. */
 void drives_place(struct drives *drives, struct vm_config *vm, const struct options *options);
+
+/* The place of a disk for traces, which is none of theirs; its path is filled in later. Before the others. */
+const char *drives_place_trace(struct drives *drives, const struct options *options);
 
 #endif

@@ -90,6 +90,8 @@ const char help_text[] =
 	"The run:\n"
 	"  -i, --interactive  the keyboard goes to the guest, Ctrl-] quits; the default guest gives a shell\n"
 	"  --name NAME        what vellum ctl and vellum top call this run   (default: its process's number)\n"
+	"  --detail           looks at its exits one by one: least, mean and most of each reason, by port, MSR, ...\n"
+	"  --trace FILE       writes every exit: .json for Perfetto and Chrome, or .csv (docs/tracing.md)\n"
 	"  --json FILE        writes what it cost as JSON; - is the standard output\n"
 	"  --timeout S        gives up after S seconds, with status 124\n"
 	"  --keep DIR         leaves the image, the configuration and all output there\n"

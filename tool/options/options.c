@@ -59,6 +59,7 @@ enum {
 	OPTION_NO_VM86,
 	OPTION_OPTION_ROM, OPTION_VGA, OPTION_DISPLAY,
 	OPTION_GDB, OPTION_GDB_ARCH, OPTION_PAUSED,
+	OPTION_DETAIL, OPTION_TRACE,
 };
 
 static const struct option names[] = {
@@ -116,6 +117,8 @@ static const struct option names[] = {
 	{ "vpids", required_argument, NULL, OPTION_VPIDS },
 	{ "interactive", no_argument, NULL, 'i' },
 	{ "name", required_argument, NULL, OPTION_NAME },
+	{ "detail", no_argument, NULL, OPTION_DETAIL },
+	{ "trace", required_argument, NULL, OPTION_TRACE },
 	{ "json", required_argument, NULL, OPTION_JSON },
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
 	{ "keep", required_argument, NULL, OPTION_KEEP },
@@ -159,7 +162,7 @@ static bool take_vm(struct options *options, int option, const char *value)
 		{ OPTION_MODULE, "--module", "module", NULL },
 		{ OPTION_CDROM, "--cdrom", "cdrom", NULL }, { OPTION_BOOT, "--boot", "boot", NULL },
 		{ OPTION_NET, "--net", "net", NULL }, { OPTION_RNG, "--rng", "rng", "on" },
-		{ OPTION_HVC, "--hvc", "hvc", "on" },
+		{ OPTION_HVC, "--hvc", "hvc", "on" }, { OPTION_DETAIL, "--detail", "detail", "on" },
 		{ OPTION_ON_RESET, "--on-reset", "on-reset", NULL }, { OPTION_PAUSED, "--paused", "paused", "on" },
 	};
 
@@ -243,6 +246,7 @@ static void take(struct options *options, int option, const char *value)
 		break;
 	case 'i': options->interactive = true; break;
 	case OPTION_JSON: options->json = value; break;
+	case OPTION_TRACE: options->trace = value; break;
 	case OPTION_TIMEOUT: options->timeout = (unsigned)number_between("--timeout", value, 1, 1000000); break;
 	case OPTION_KEEP: options->keep = value; break;
 	case OPTION_QUIET: options->quiet = true; break;
@@ -270,10 +274,10 @@ static void check(const struct options *options)
 				  BIT(CONFIG_RUN_UNRESTRICTED) | BIT(CONFIG_VM86) | BIT(CONFIG_RDRAND) |
 				  BIT(CONFIG_CLOCK) | BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR) | BIT(CONFIG_VCPUS) |
 				  BIT(CONFIG_ON_RESET) | BIT(CONFIG_BIOS) | BIT(CONFIG_VGA) | BIT(CONFIG_NET) |
-				  BIT(CONFIG_RNG) | BIT(CONFIG_HVC))) != 0)
+				  BIT(CONFIG_RNG) | BIT(CONFIG_HVC) | BIT(CONFIG_DETAIL))) != 0)
 		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, "
 				  "--no-unrestricted, --no-vm86, --tpr, --no-rdrand, --clock, --vcpus, --on-reset, "
-				  "--bios, --vga, --net, --rng, --hvc and --testdev mean nothing to it");
+				  "--bios, --vga, --net, --rng, --hvc, --detail and --testdev mean nothing to it");
 	if (options->native &&
 	    (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))
 		die(STATUS_USAGE, "--native is for one guest of vellum run on Bochs");

@@ -33,7 +33,7 @@ struct options {
 	const char *workload;           /* for the default initramfs; null: its default */
 	const char *display;            /* null, "none", "vnc" or "vnc:PORT" */
 	const char *gdb, *gdb_arch;     /* where GDB comes to, or null; "auto", "i386" or "x86-64" */
-	const char *json, *keep, *output, *name;
+	const char *json, *keep, *output, *name, *trace;
 	unsigned timeout;               /* seconds; 0: none */
 	bool interactive, quiet;
 	bool check;                     /* nothing is started */

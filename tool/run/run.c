@@ -16,6 +16,7 @@
 #include "tool/run/json.h"
 #include "tool/run/report.h"
 #include "tool/run/session.h"
+#include "tool/run/trace.h"
 
 static void describe(struct session *session)
 {
@@ -219,6 +220,7 @@ static void prepare(struct session *session, struct machines *machines)
 	hide_faults(&session->emulator, machines);
 	check_cpu(&session->emulator, machines);
 	check_json(options->json);
+	trace_check(options);
 	gdb_check(options);
 	check_display(options);
 	iso_check_hypervisor(hypervisor);
@@ -238,6 +240,8 @@ static int tell_and_free(struct session *session)
 	report_bad_ends(stderr, &session->result);
 	if (options->json != NULL)
 		write_json(session, status);
+	if (options->trace != NULL && session->result.spoke)
+		trace_write(options, &session->machines->drives, &session->result);
 	tail_free(&session->console_tail);
 	tail_free(&session->statistics_tail);
 	free(session->last_log);
@@ -256,6 +260,7 @@ int run(const struct options *options)
 	if (options->check)
 		return 0;
 	session.work = working_directory(options);
+	trace_make_disk(&machines.drives, session.work);
 	open_control(&session);
 	start_machine(&session, &machines);
 	if (options->interactive) {

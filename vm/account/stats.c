@@ -322,6 +322,53 @@ static void stats_mechanisms(struct scope *s)
 	}
 }
 
+static void stats_sum(struct scope *s, const char *of, const struct trace_sum *sum)
+{
+	stat_of(s, sum->count, "%s.count", of);
+	stat_of(s, sum->ticks, "%s.ticks", of);
+	stat_of(s, sum->min, "%s.min", of);
+	stat_of(s, sum->max, "%s.max", of);
+}
+
+/* Exits one by one: by reason, with a histogram whose buckets are told by their lowest ticks; and by number. */
+static void stats_sums(struct scope *s, const struct trace_sums *sums)
+{
+	char of[64], number[24];
+
+	for (unsigned n = 0; n < HVM_EXIT_CODES; n++) {
+		if (!sums->reason[n].count)
+			continue;
+		fmt(of, sizeof(of), "detail.%s", hvm_exit_name(n));
+		stats_sum(s, of, &sums->reason[n]);
+		for (unsigned i = 0; i < TRACE_BUCKETS; i++)
+			if (sums->bucket[n][i])
+				stat_of(s, sums->bucket[n][i], "%s.histogram.%u", of, i ? 1u << i : 0);
+	}
+	for (unsigned n = 0; n < TRACE_NUMBERS; n++) {
+		const struct trace_number *e = &sums->number[n];
+
+		if (!e->key)
+			continue;
+		trace_key_name(e->key, number, sizeof(number));
+		fmt(of, sizeof(of), "detail.%s.by_number.%s", hvm_exit_name(trace_key_code(e->key)), number);
+		stats_sum(s, of, &e->sum);
+	}
+	stat(s, "detail_others", sums->others);
+}
+
+static void stats_trace(struct scope *s)
+{
+	const struct trace_sums *sums = s->last_words ? NULL : trace_sums_at_end(s->vm);
+	uint64_t records, lost;
+
+	if (sums)
+		stats_sums(s, sums);
+	if (!s->last_words && trace_written(s->vm, &records, &lost)) {
+		stat(s, "trace.records", records);
+		stat(s, "trace.lost", lost);
+	}
+}
+
 /* Of the whole run. */
 static void stats_run(struct scope *s)
 {
@@ -334,6 +381,7 @@ static void stats_run(struct scope *s)
 	stat(s, "lapic.tpr_writes", stats_tpr(s->vm).writes);
 	stats_patches(s);
 	stats_tpr_methods(s);
+	stats_trace(s);
 	VM_MUTANT(ACCOUNT_DISKS, stats_disks(s));
 	VM_MUTANT(ACCOUNT_NETS, stats_nets(s));
 }
@@ -345,6 +393,8 @@ bool stats_vm(struct vm *vm)
 
 	if (!VM_LEFT_OUT_OR(CONSOLE_REST, false) && !platform_console_rest(vm))
 		return false;
+	if (!trace_end(vm))
+		return false; /* TR4 */
 	if (vm->vcpu_count && VM_LEFT_OUT_OR(ACCOUNT_STARTED, vm_started(vm))) {
 		stats_run(&s);
 		stats_phases(&s);

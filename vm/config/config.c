@@ -188,6 +188,18 @@ static bool set_testdev(struct vm_config *vm, const char *value, char *error, si
 	return true;
 }
 
+static bool set_trace(struct vm_config *vm, const char *value, char *error, size_t error_size)
+{
+	unsigned channel, unit;
+
+	if (VM_KEPT(CONFIG_TRACE_PLACE, !config_disk_place(value, &channel, &unit))) {
+		fmt(error, error_size, "trace is the place of a disk, ide0.0 to ide1.1, not \"%.40s\"", value);
+		return false;
+	}
+	return copy_text(vm->trace, CONFIG_NAME_MAX, "the place", (struct text){ value, strlen(value) }, error,
+			 error_size);
+}
+
 static bool set_switch_every(struct vm_config *vm, const char *value, char *error, size_t error_size)
 {
 	return config_read_period(&vm->switch_every, &vm->switch_exits, value, error, error_size);
@@ -238,6 +250,8 @@ static const struct {
 	[CONFIG_BOOT] = { "boot", .word = config_set_boot },
 	[CONFIG_NET] = { "net", .text = set_net, .many = true },
 	[CONFIG_RNG] = { "rng", .choice = offsetof(struct vm_config, rng) },
+	[CONFIG_DETAIL] = { "detail", .choice = offsetof(struct vm_config, detail) },
+	[CONFIG_TRACE] = { "trace", .word = set_trace },
 	[CONFIG_HVC] = { "hvc", .choice = offsetof(struct vm_config, hvc) },
 	[CONFIG_PAUSED] = { "paused", .choice = offsetof(struct vm_config, paused) },
 	[CONFIG_START] = { "start", .choice = offsetof(struct vm_config, start) },

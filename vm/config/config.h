@@ -96,6 +96,8 @@ enum config_key {
 	CONFIG_NET,
 	CONFIG_RNG,
 	CONFIG_HVC,
+	CONFIG_DETAIL,
+	CONFIG_TRACE,
 	CONFIG_MODULE,
 	CONFIG_VGA,
 	CONFIG_KEYS,
@@ -163,6 +165,8 @@ struct vm_config {
 	struct config_net net[CONFIG_NETS_MAX];
 	unsigned nets;                        /* of them: network cards */
 	enum config_switch rng;               /* on: it has a source of random numbers */
+	enum config_switch detail;            /* on: its exits are looked at one by one */
+	char trace[CONFIG_NAME_MAX + 1];      /* the place of a disk that they are written to; "": none */
 	enum config_switch hvc;               /* on: it has a virtio console beside its serial port */
 	struct config_module module[CONFIG_MODULES_MAX];
 	unsigned modules;                     /* of them: what a Multiboot kernel gets beside the initrd */

@@ -179,6 +179,16 @@ static bool do_audit(struct vcpu *v)
 	return false;
 }
 
+/* The next of those that the request is about; NULL: v is the last. */
+static struct vcpu *next_of(const struct vcpu *v)
+{
+	enum control_command command = channel.request.command;
+	bool each = command == CONTROL_DETAIL || command == CONTROL_TRACE ||
+		    (command == CONTROL_PIN && channel.request.vcpu == CONTROL_ANY);
+
+	return each && v->id + 1 < v->vm->vcpu_count ? v->vm->vcpu[v->id + 1] : NULL;
+}
+
 static bool carry_out(struct vcpu *v)
 {
 	const struct control_request *r = &channel.request;
@@ -213,6 +223,12 @@ static bool carry_out(struct vcpu *v)
 		return control_debug(v, r, j, channel.error, sizeof(channel.error));
 	case CONTROL_SCREEN: case CONTROL_VIDEO: case CONTROL_KEYS: case CONTROL_MOUSE:
 		return control_of_screen(v->vm, r, j, channel.error, sizeof(channel.error));
+	case CONTROL_DETAIL:
+		return control_detail(v, !next_of(v), r, j, channel.error, sizeof(channel.error));
+	case CONTROL_TRACE:
+		return control_trace(v, !next_of(v), r, j, channel.error, sizeof(channel.error));
+	case CONTROL_TRACED:
+		return control_traced(v, r, j, channel.error, sizeof(channel.error));
 	case CONTROL_TRANSLATE:
 		return control_translate(v, GVA(r->address), j, channel.error, sizeof(channel.error));
 	case CONTROL_DUMP:
@@ -238,14 +254,6 @@ static bool visit_loaded(struct vcpu *v)
 	ok = carry_out(v);
 	vcpu_visited(before);
 	return ok;
-}
-
-/* The next of those that the request is about; NULL: v is the last. */
-static struct vcpu *next_of(const struct vcpu *v)
-{
-	bool all = channel.request.command == CONTROL_PIN && channel.request.vcpu == CONTROL_ANY;
-
-	return all && v->id + 1 < v->vm->vcpu_count ? v->vm->vcpu[v->id + 1] : NULL;
 }
 
 /* Where v goes, for which it must not be loaded here again. */

@@ -115,6 +115,9 @@ static const struct {
 	[CONTROL_VIDEO] = { "video", 3, 3, "video VM OFFSET LENGTH" },
 	[CONTROL_KEYS] = { "keys", 2, 2, "keys VM BYTES" },
 	[CONTROL_MOUSE] = { "mouse", 2, 2, "mouse VM BYTES" },
+	[CONTROL_DETAIL] = { "detail", 1, 2, "detail VM [on|off]" },
+	[CONTROL_TRACE] = { "trace", 2, 2, "trace VM COUNT" },
+	[CONTROL_TRACED] = { "traced", 2, 2, "traced VM.VCPU FROM" },
 	[CONTROL_AUDIT] = { "audit", 1, 1, "audit VM" },
 	[CONTROL_START] = { "start", 1, 1, "start VM" },
 	[CONTROL_STOP] = { "stop", 1, 1, "stop VM" },
@@ -225,7 +228,7 @@ static bool parse_debug(struct control_request *r, char *const *word, unsigned c
 static bool parse_vm(struct control_request *r, char *word, char *error, size_t size)
 {
 	bool of_one = r->command == CONTROL_PIN || r->command == CONTROL_MIGRATE || r->command == CONTROL_DUMP ||
-		      r->command == CONTROL_TRANSLATE || r->command == CONTROL_DEBUG;
+		      r->command == CONTROL_TRACED || r->command == CONTROL_TRANSLATE || r->command == CONTROL_DEBUG;
 	char *dot = word;
 
 	while (*dot && *dot != '.')
@@ -284,6 +287,24 @@ static bool parse_screen(struct control_request *r, char *const *word, unsigned 
 	return true;
 }
 
+/* detail on or off; trace COUNT; traced FROM. */
+static bool parse_trace(struct control_request *r, const char *word, char *error, size_t size)
+{
+	if (r->command == CONTROL_DETAIL) {
+		if (!*word || VM_LEFT_OUT_OR(REQUEST_DETAIL, strcmp(word, "on") == 0 || strcmp(word, "off") == 0)) {
+			fmt(r->word, sizeof(r->word), "%s", word);
+			return true;
+		}
+		fmt(error, size, "detail is on or off, not %.40s", word);
+		return false;
+	}
+	if (read_number(word, &r->address) &&
+	    VM_LEFT_OUT_OR(REQUEST_TRACE, r->address <= CONTROL_TRACE_MAX))
+		return true;
+	fmt(error, size, "%.40s is not a number of exits: at most %u are kept", word, CONTROL_TRACE_MAX);
+	return false;
+}
+
 static bool parse_words(struct control_request *r, struct words *w, char *error, size_t size)
 {
 	if (w->count < 2 || !find_command(w->word[1], r)) {
@@ -310,6 +331,8 @@ static bool parse_words(struct control_request *r, struct words *w, char *error,
 	}
 	if (r->command >= CONTROL_PIN && r->command <= CONTROL_WEIGHT)
 		return parse_cpu_or_weight(r, w->word[3], error, size);
+	if (r->command >= CONTROL_DETAIL)
+		return parse_trace(r, w->count > 3 ? w->word[3] : "", error, size);
 	if (r->command >= CONTROL_SCREEN)
 		return parse_screen(r, w->word + 3, w->count - 3, error, size);
 	if (r->command == CONTROL_DEBUG)

@@ -16,6 +16,7 @@
 #define CONTROL_SECONDS_MAX 60
 #define CONTROL_BYTES_MAX 64
 #define CONTROL_VIDEO_MAX 16384
+#define CONTROL_TRACE_MAX 16384u /* records of exits */
 #define CONTROL_MOUSE_BYTES 6u /* buttons, x and y of two, the wheel */
 #define CONTROL_ANY UINT64_MAX
 
@@ -44,7 +45,10 @@ enum control_command {
 	CONTROL_VIDEO,
 	CONTROL_KEYS,
 	CONTROL_MOUSE,
-	CONTROL_LAST = CONTROL_MOUSE
+	CONTROL_DETAIL,
+	CONTROL_TRACE,
+	CONTROL_TRACED,
+	CONTROL_LAST = CONTROL_TRACED
 };
 
 enum control_space { CONTROL_REGISTERS, CONTROL_GVA, CONTROL_GPA };
@@ -54,9 +58,9 @@ struct control_request {
 	enum control_command command;
 	char vm[CONTROL_WORD_MAX + 1];   /* its name or number */
 	uint64_t vcpu;                   /* of VM.VCPU, as it was given; CONTROL_ANY: none was */
-	char word[CONTROL_WORD_MAX + 1]; /* CONTROL_MMU: the mechanism; CONTROL_TPR: the method */
+	char word[CONTROL_WORD_MAX + 1]; /* CONTROL_MMU: the mechanism; CONTROL_TPR: the method; CONTROL_DETAIL: on, off or "" */
 	enum control_space space;        /* CONTROL_DUMP: what */
-	/* or a CPU, or CONTROL_ANY; or a weight; CONTROL_SCREEN: since when; CONTROL_VIDEO: from which byte on */
+	/* or a CPU, or CONTROL_ANY; or a weight; CONTROL_TRACE: how many; CONTROL_TRACED: from which on; CONTROL_SCREEN: since when; CONTROL_VIDEO: from which byte on */
 	uint64_t address;
 	/* CONTROL_DUMP of memory: 1 .. CONTROL_DUMP_MAX; CONTROL_DIRTY: seconds, 1 .. CONTROL_SECONDS_MAX, 0: none;
 	 * CONTROL_VIDEO: bytes */

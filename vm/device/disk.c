@@ -138,6 +138,18 @@ static bool refuse(struct vm *vm, const char *name, const char *why)
 	return false;
 }
 
+bool disk_of_machine(const char *place, struct block_disk *disk)
+{
+	const struct ata_disk *ata;
+	unsigned channel, unit;
+
+	if (!config_disk_place(place, &channel, &unit) || !(ata = disk_host(channel, unit)))
+		return false;
+	*disk = (struct block_disk){ .queue = &media[channel].queue, .unit = unit, .sectors = ata->sectors,
+				     .most = ata_most(ata) };
+	return true;
+}
+
 unsigned disk_slot(unsigned n) { return FIRST_SLOT + n; }
 
 static bool make_virtio(struct vm *vm, struct vm_disk *d, unsigned n)
@@ -228,6 +240,41 @@ static const struct config_disk *rival(const struct config_disk *of)
 	return NULL;
 }
 
+/* Is the disk that traces are written to a guest's? */
+static bool is_disk_of_guest(const char *place)
+{
+	for (unsigned id = 0; id < machine.vm_count; id++)
+		for (unsigned n = 0; n < machine.place[id].config->disks; n++)
+			if (strcmp(machine.place[id].config->disk[n].name, place) == 0)
+				return true;
+	return false;
+}
+
+/* All that are traced have the same. */
+static const char *begin_trace(void)
+{
+	static char text[CONFIG_NAME_MAX + 120];
+	const char *place = NULL;
+
+	for (unsigned id = 0; id < machine.vm_count; id++) {
+		const struct vm_config *c = machine.place[id].config;
+
+		if (!c->trace[0])
+			continue;
+		if (VM_KEPT(TRACE_ONE_DISK, place && strcmp(place, c->trace) != 0)) {
+			fmt(text, sizeof(text), "%s is to be traced to %s, another to %s; one disk has all", c->name,
+			    c->trace, place);
+			return text;
+		}
+		place = c->trace;
+		if (VM_KEPT(TRACE_OWN_DISK, is_disk_of_guest(place))) {
+			fmt(text, sizeof(text), "%s is to be traced to %s, which is a guest's disk", c->name, place);
+			return text;
+		}
+	}
+	return place ? trace_disk_begin(place) : NULL;
+}
+
 const char *disks_begin(void)
 {
 	static char text[CONFIG_NAME_MAX + 120];
@@ -243,12 +290,13 @@ const char *disks_begin(void)
 				    "have one that all of them have ro or snapshot", c->name, c->disk[n].name);
 				return text;
 			}
-		disks += c->disks;
+		disks += c->disks + (c->trace[0] != 0);
 	}
 	if (!disks)
 		return NULL;
 	why = disk_host_init(machine.tsc_hz);
-	if (!why)
-		make_queues();
-	return why;
+	if (why)
+		return why;
+	make_queues();
+	return begin_trace();
 }

@@ -18,6 +18,8 @@ struct vm_disk {
 
 /* For the disks of all descriptions, before any VM is made: finds the machine's. NULL, or one sentence. */
 const char *disks_begin(void);
+/* A disk by its place, with no request: its queue, size and unit are filled in. false: the machine has none there. */
+bool disk_of_machine(const char *place, struct block_disk *disk);
 /* The slot on the bus of disk n, if that is a virtio device. */
 unsigned disk_slot(unsigned n);
 /* Puts the disks of the description on the bus of a new VM. false: it has ended, with a sentence. */

@@ -38,6 +38,7 @@ void vm_release(struct vm *vm)
 				frames_free(vm->extent[which][i].hfn, vm->extent[which][i].pages);
 	tpr_free(vm);
 	VM_MUTANT(RELEASE_PHASES, phases_free(vm));
+	trace_free(vm);
 	if (VM_KEPT(RELEASE_TESTDEV, vm->testdev))
 		frames_free(frames_of_ptr(vm->testdev), pages_for(sizeof(struct testdev)));
 }

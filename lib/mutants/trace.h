@@ -1,0 +1,21 @@
+/* lib/mutants/trace.h - the mutants of the records of exits (lib/mutants/mutate.h). */
+#ifndef VELLUM_LIB_MUTANTS_TRACE_H
+#define VELLUM_LIB_MUTANTS_TRACE_H
+
+#define VM_MUTANTS_TRACE(M) \
+	M(EXIT_UNKNOWN_CODE, "that a reason nobody knows has a place of its own") \
+	M(TRACE_ON, "recording only where that was asked for") \
+	M(TRACE_BUSY, "not writing to a chunk that is on its way") \
+	M(TRACE_LAST, "the last chunk, which is not full") \
+	M(TRACE_ARRIVES, "waiting for the last chunk before the account is told") \
+	M(TRACE_FREED, "giving a trace's memory back") \
+	M(TRACE_FAILS, "counting as lost what the disk has not taken") \
+	M(TRACE_ROOM, "the end of the disk") \
+	M(TRACE_ONE_DISK, "refusing two disks for traces") \
+	M(TRACE_OWN_DISK, "refusing a guest's disk for the trace") \
+	M(REQUEST_DETAIL, "that detail is on or off") \
+	M(REQUEST_TRACE, "how many exits can be kept") \
+	M(TRACED_WHOLE, "whole records, those that are there, in an answer") \
+	M(CONFIG_TRACE_PLACE, "the check of the place that a trace goes to")
+
+#endif
