@@ -1,5 +1,6 @@
 """The tables of exits.sh: exits.py CONSOLE-OF-EXITCOST JSON-OF-BOOT DIRECTORY-OF-MEASURES DIRECTORY-OF-TPR
-CONSOLE-OF-IPICOST DIRECTORY-OF-IRQL DIRECTORY-OF-FORMS DIRECTORY-OF-FRESH. Status 1 when a limit is
+CONSOLE-OF-IPICOST DIRECTORY-OF-IRQL DIRECTORY-OF-FORMS DIRECTORY-OF-FRESH
+CONSOLE-OF-EXITCOST-TRACED. Status 1 when a limit is
 exceeded."""
 
 import json
@@ -40,6 +41,7 @@ BETWEEN = (
     ('ipi_sum', 'fixed IPI with its EOI, instructions of both CPUs'),
     ('move', 'a move to another CPU, with its timer interrupt'),
 )
+TRACE = 40              # what --trace adds to an exit
 SHARE = 1.3             # percent: the hypervisor's instructions of the guest's
 VIOLATIONS = 1500       # with 2M pages, 256 MB
 KVM = {'exits': 132656, 'violations': 20084}
@@ -64,6 +66,14 @@ def head(text):
 def read_costs(path):
     with open(path, errors='replace') as f:
         return {n: int(median) for n, median in re.findall(r'^BENCH (\S+) \d+ (\d+)\s*$', f.read(), re.M)}
+
+
+def traced(cost, with_trace):
+    """What recording an exit adds to it."""
+    head('--trace: an exit, instructions more')
+    for name, what, _, _ in EXITS:
+        if cost.get(name, 0) > 10:      # else it does not exit
+            row(what, with_trace[name] - cost[name], TRACE)
 
 
 def measures(directory):
@@ -171,6 +181,7 @@ def main():
     head('exits by reason: ticks each')
     for name, r in sorted(boot['exits']['by_reason'].items(), key=lambda x: -x[1]['ticks']):
         print('  %-46s %14s   %s exits' % (name, '{:,}'.format(r['ticks'] // r['count']), '{:,}'.format(r['count'])))
+    traced(cost, read_costs(sys.argv[9]))
     measures(sys.argv[3])
     local_apic(sys.argv[4])
     between = read_costs(sys.argv[5])

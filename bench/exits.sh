@@ -5,7 +5,7 @@
 #   corei7_skylake_x
 #
 # Prints tables: the path length of single exits as the guest sees them (test kernel exitcost), the default guest's
-# boot, what each measure against speculation adds to an exit, on the CPU model of BARE_CPU and on one that has the
+# boot, what recording an exit adds to it, what each measure against speculation adds to an exit, on the CPU model of BARE_CPU and on one that has the
 # MSRs (SCA_CPU), what an access to the local APIC costs by each method, and by trap with each form of instruction, what
 # is between CPUs, what 4 CPUs wait for each other, and a 32-bit kernel's accesses to its TPR. Status 1 when a limit is
 # exceeded or a run fails.
@@ -23,6 +23,10 @@ fail() { echo "bench: $*" >&2; exit 1; }
 	{ tail -n 5 "$work/cost" >&2; fail "the test kernel exitcost did not end well"; }
 "$vellum" run --pages 2m --no-rdrand --timeout 200 --json "$work/boot.json" "$@" >"$work/boot" 2>&1 ||
 	{ tail -n 5 "$work/boot" >&2; fail "the default guest did not end well"; }
+
+# Each exit written to a disk.
+"$vellum" run --kernel "$build/guest/test/exitcost.elf" --mem 64M --clock host --timeout 100 --trace "$work/cost.csv" \
+	"$@" >"$work/traced" 2>&1 || fail "exitcost with --trace did not end well"
 
 # Each measure alone, and nothing, as MODEL.MEASURE.
 BARE_CPU=corei7_haswell_4770 SCA_CPU=tigerlake
@@ -73,4 +77,4 @@ for run in {trap,patch,flexpriority}.{ept,shadow}; do
 done
 
 python3 -B "$(dirname "$0")/exits.py" "$work/cost" "$work/boot.json" "$work/measures" "$work/tpr" "$work/ipi" \
-	"$work/irql" "$work/forms" "$work/fresh"
+	"$work/irql" "$work/forms" "$work/fresh" "$work/traced"

@@ -35,10 +35,15 @@ iso: $(BUILD)/vellum $(BUILD)/vellum.elf guest
 	$(BUILD)/vellum iso $(OUT) $(RUN)
 
 UNIT_tool_protocol_SRC := test/unit/tool/base/test_protocol.c tool/base/protocol.c tool/base/size.c
-UNIT_tool_report_SRC := test/unit/tool/run/test_report.c tool/run/report.c tool/base/result.c tool/run/json.c \
+UNIT_tool_report_SRC := test/unit/tool/run/test_report.c tool/run/report.c tool/run/report_detail.c \
+	tool/base/result.c tool/run/json.c \
 	tool/base/json_text.c tool/base/size.c tool/base/number.c tool/base/util.c tool/base/temporary.c \
 	tool/base/output.c $(CONFIG_C) lib/fmt.c \
 	tool/base/protocol.c
+UNIT_tool_exits_SRC := test/unit/tool/base/test_exits.c tool/base/exits.c tool/base/util.c \
+	tool/base/temporary.c tool/base/output.c
+UNIT_tool_exits_LIBS := -lcjson
+UNIT_TESTS += tool_exits
 UNIT_tool_report_LIBS := -lcjson
 UNIT_tool_control_SRC := test/unit/tool/run/test_control.c tool/run/control.c tool/run/answer.c tool/base/result.c \
 	tool/base/protocol.c tool/base/runtime.c tool/base/size.c tool/base/util.c tool/base/temporary.c \

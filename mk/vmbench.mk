@@ -11,7 +11,7 @@ VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate/cpu.c test/unit/dev/irq/v
 VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
 
 VMBENCH_TESTS := modes dispatch exception event cr msr io mmu emulation handover task_switch task_segment run \
-	platform panic lapic_order tpr tpr_memory apicv alarm patch patch_undo apic apic_trapped vcpus smp \
+	trace platform panic lapic_order tpr tpr_memory apicv alarm patch patch_undo apic apic_trapped vcpus smp \
 	freeze enterable emulated mechanism_switch mitigations stats release disk ide net virtio life schedule \
 	sleep move cpus clock caps mechanism cpuid create control dirty firmware v86 debug video planes
 $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c \

@@ -32,12 +32,13 @@ import smp          # noqa: E402
 import switching    # noqa: E402
 import speculation  # noqa: E402
 import top          # noqa: E402
+import tracing      # noqa: E402
 import workloads    # noqa: E402
 from runner import Runner, pool  # noqa: E402
 
 PARTS = (boots, schedule, workloads, switching, sessions, control, top, fairness, hostile, compare, hostmemory,
          speculation, conformance, irql, refusals, panics, firmware, screen,
-         network)
+         network, tracing)
 
 
 def chosen(everything, only):

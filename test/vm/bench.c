@@ -1,6 +1,7 @@
 /* test/vm/bench.c - the bench: the machine, and the run loop on a stack of its own (test/vm/bench.h). */
 #include "test/fiber.h"
 #include "test/vm/cpu.h"
+#include "test/vm/disk.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -376,6 +377,7 @@ void bench_delete(void)
 	for (unsigned n = 0; bench.at != BENCH_OVER || soft.at; n++) {
 		BUG_ON(n > 400); /* a virtual machine that has ended is never retired */
 		bench_on(n % soft.cpus);
+		bench_disk_finish(); /* a trace's end waits for it */
 		if (bench.at != BENCH_OVER)
 			bench_interrupt(VECTOR_KICK);
 	}

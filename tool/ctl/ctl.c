@@ -8,14 +8,19 @@
 #include <unistd.h>
 
 #include "tool/base/runtime.h"
+#include "tool/base/value.h"
 #include "tool/ctl/screen.h"
+#include "tool/ctl/top.h"
 
-enum { PATIENCE_MS = 60000, ANSWER_MAX = 1 << 20 };
+enum { PATIENCE_MS = 60000, ANSWER_MAX = 1 << 20, INTERVAL_MOST = 86400 };
 
 static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...\n"
 			    "\n"
 			    "  list                          the virtual machines of the run\n"
 			    "  stats [VM]                    its VM exits and counters so far\n"
+			    "  stats --interval S            ... again every S seconds, what has come since; VMs summed up\n"
+			    "  detail [VM] [on|off]          its exits one by one: least, mean, most, histogram, by number\n"
+			    "  trace [VM] FILE [COUNT [SECONDS]]   its next exits, as .json for Perfetto or as .csv\n"
 			    "  phases [VM]                   the same of each phase that its guest has marked\n"
 			    "  mmu [VM] MECHANISM            changes the mechanism: ept, shadow, vtlb, brute, or next\n"
 			    "  tpr [VM] METHOD               its TPR by trap, patch, flexpriority, apicv or auto\n"
@@ -157,6 +162,8 @@ static bool is_vm(const cJSON *vms, const char *word)
 /* Do the words of a command leave out the virtual machine? */
 static bool leaves_out(const cJSON *vms, int argc, char **argv)
 {
+	if (strcmp(argv[0], "detail") == 0)
+		return argc == 1 || (!is_vm(vms, argv[1]) && argc == 2);
 	if (strcmp(argv[0], "dump") != 0 && strcmp(argv[0], "dirty") != 0)
 		return argc - 1 <= (strcmp(argv[0], "mmu") == 0 || strcmp(argv[0], "tpr") == 0 ||
 				    strcmp(argv[0], "pin") == 0 || strcmp(argv[0], "weight") == 0 ||
@@ -314,6 +321,7 @@ static int request_and_show(const char *run, bool json, int argc, char **argv)
 struct ctl_options {
 	const char *run;
 	bool json, help;
+	unsigned interval;      /* seconds; 0: once */
 	int words;
 	char **word;
 };
@@ -327,6 +335,8 @@ static struct ctl_options ctl_options(int argc, char **argv)
 			o.json = true;
 		else if (strcmp(argv[at], "--run") == 0 && at + 1 < argc && o.run == NULL)
 			o.run = argv[++at];
+		else if (strcmp(argv[at], "--interval") == 0 && at + 1 < argc && o.interval == 0)
+			o.interval = (unsigned)number_between("--interval", argv[++at], 1, INTERVAL_MOST);
 		else if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0)
 			o.help = true;
 		else if (argv[at][0] == '-' && (argv[at][1] < '0' || argv[at][1] > '9'))
@@ -350,6 +360,11 @@ int ctl_main(int argc, char **argv)
 		die(STATUS_USAGE, "ctl: say what to do (vellum ctl help)");
 	if (strcmp(o.word[0], "runs") == 0)
 		return list_runs(o.json);
+	if (o.interval != 0) {
+		if (strcmp(o.word[0], "stats") != 0 || o.words > 2)
+			die(STATUS_USAGE, "ctl: --interval is for stats [VM]");
+		return top_follow(o.run, o.words > 1 ? o.word[1] : NULL, o.interval, o.json);
+	}
 	if (carry_out_longer(o.run, o.words, o.word, &status))
 		return status;
 	return request_and_show(o.run, o.json, o.words, o.word);

@@ -32,6 +32,9 @@ char *ctl_vm(struct ctl *ctl, const char *word, bool *named);
 cJSON *ctl_dirty_wait(struct ctl *ctl, cJSON *answer, char **raw, char *error, size_t size);
 void ctl_show_dirty(FILE *out, const cJSON *answer);
 
+/* detail.c */
+void ctl_show_detail(FILE *out, const cJSON *answer);
+
 /* show.c: the answer to a command, for people. */
 void ctl_show(FILE *out, const char *command, const cJSON *answer);
 

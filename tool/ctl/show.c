@@ -253,6 +253,8 @@ void ctl_show(FILE *out, const char *command, const cJSON *answer)
 		show_dump(out, answer);
 	else if (strcmp(command, "dirty") == 0)
 		ctl_show_dirty(out, answer);
+	else if (strcmp(command, "detail") == 0)
+		ctl_show_detail(out, answer);
 	else if (strcmp(command, "mmu") == 0)
 		fprintf(out, "%s runs under %s\n", vm, ctl_text(answer, "mmu"));
 	else if (strcmp(command, "tpr") == 0)

@@ -7,13 +7,16 @@
 #include "tool/base/json_text.h"
 #include "tool/base/number.h"
 #include "tool/base/runtime.h"
+#include "tool/base/value.h"
 
 static const char usage[] =
-	"usage: vellum top [--run NAME] [--once] [--json]\n"
+	"usage: vellum top [--run NAME] [--once | --log] [--json] [--sort KEY]\n"
 	"\n"
 	"Shows, each second, how often the virtual machines of a run exit and why, and where their time goes. Keys: up "
 	"and\n"
-	"down choose a virtual machine, p pauses it and lets it go on, m gives it the next mechanism, q quits.\n"
+	"down choose a virtual machine or their sum, s sorts otherwise, p pauses it and lets it go on, m gives it the next\n"
+	"mechanism, q quits. --sort is by count, time, each or name.\n"
+	"--log prints the figures of each second as text until the run ends.\n"
 	"--once prints the figures of one second as text, which it also does where its output is no terminal; --json\n"
 	"prints them as JSON. On a terminal without a movable cursor (TERM=dumb) it prints them each second.\n"
 	"Seconds are the emulated machine's.\n";
@@ -93,6 +96,67 @@ static void take_pace(struct top *top, const cJSON *list)
 	top->real_then = real;
 }
 
+const char *const top_sorts[TOP_SORTS + 1] = { "count", "time", "each", "name", NULL };
+
+static double each(const struct top_reason *r) { return r->per_second > 0 ? r->share / r->per_second : 0; }
+
+/* Does a come before b? */
+static bool before(const struct top_reason *a, const struct top_reason *b, enum top_sort sort)
+{
+	switch (sort) {
+	case TOP_BY_TIME: return a->share > b->share;
+	case TOP_BY_EACH: return each(a) > each(b);
+	case TOP_BY_NAME: return strcmp(a->name, b->name) < 0;
+	default: return a->per_second > b->per_second;
+	}
+}
+
+unsigned top_order(const struct top_vm *vm, enum top_sort sort, unsigned *order)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < vm->reasons; i++) {
+		unsigned at = n;
+
+		if (vm->reason[i].per_second <= 0)
+			continue;
+		for (; at > 0 && before(&vm->reason[i], &vm->reason[order[at - 1]], sort); at--)
+			order[at] = order[at - 1];
+		order[at] = i;
+		n++;
+	}
+	return n;
+}
+
+/* The sum of all; their shares are of one CPU's time, as theirs. */
+static void sum_up(struct top *top)
+{
+	struct top_vm *all = &top->all;
+
+	*all = (struct top_vm){ .known = true };
+	copy(all->name, sizeof all->name, "(all)");
+	for (unsigned i = 0; i < top->vms; i++) {
+		const struct top_vm *vm = &top->vm[i];
+
+		all->hz = vm->hz;
+		all->known &= vm->known;
+		all->guest_share += vm->guest_share;
+		all->hypervisor_share += vm->hypervisor_share;
+		all->exits_per_second += vm->exits_per_second;
+		all->table_pages += vm->table_pages;
+		for (unsigned n = 0; n < vm->reasons; n++) {
+			struct top_reason *r = reason_of(all, vm->reason[n].name);
+
+			if (r == NULL)
+				continue;
+			r->per_second += vm->reason[n].per_second;
+			r->share += vm->reason[n].share;
+			r->count += vm->reason[n].count;
+			r->ticks += vm->reason[n].ticks;
+		}
+	}
+}
+
 bool top_sample(struct top *top, char *error, size_t error_size)
 {
 	cJSON *list = ask(top, "list", error, error_size), *stats;
@@ -112,6 +176,10 @@ bool top_sample(struct top *top, char *error, size_t error_size)
 		copy(vm->state, sizeof vm->state, ctl_text(item, "state"));
 		copy(vm->mmu, sizeof vm->mmu, ctl_text(item, "mmu"));
 		vm->cpu = (unsigned)ctl_number(item, "cpu");
+		if (strcmp(vm->state, "off") == 0) { /* there is nothing to ask of */
+			top->vms++;
+			continue;
+		}
 		request = text("stats %u", top->vms++);
 		stats = ask(top, request, error, error_size);
 		free(request);
@@ -123,24 +191,8 @@ bool top_sample(struct top *top, char *error, size_t error_size)
 		cJSON_Delete(stats);
 	}
 	cJSON_Delete(list);
+	sum_up(top);
 	return true;
-}
-
-unsigned top_order(const struct top_vm *vm, unsigned *order)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < vm->reasons; i++) {
-		unsigned at = n;
-
-		if (vm->reason[i].per_second <= 0)
-			continue;
-		for (; at > 0 && vm->reason[order[at - 1]].per_second < vm->reason[i].per_second; at--)
-			order[at] = order[at - 1];
-		order[at] = i;
-		n++;
-	}
-	return n;
 }
 
 /* ---- as text ---- */
@@ -152,14 +204,17 @@ static double neither(const struct top_vm *vm)
 	return share > 0 ? share : 0;
 }
 
-static void print_vm(const struct top_vm *vm)
+static void print_vm(const struct top_vm *vm, enum top_sort sort)
 {
-	unsigned order[TOP_REASONS], n = top_order(vm, order);
+	unsigned order[TOP_REASONS], n = top_order(vm, sort, order);
 	char a[32], b[32];
 
-	printf("%s: %s, %s, CPU %u; guest %.1f%%, hypervisor %.1f%%, neither %.1f%% of the time; %s exits/s; tables "
+	printf("%s: ", vm->name);
+	if (*vm->state != 0)
+		printf("%s, %s, CPU %u; ", vm->state, vm->mmu, vm->cpu);
+	printf("guest %.1f%%, hypervisor %.1f%%, neither %.1f%% of the time; %s exits/s; tables "
 	       "%s page%s\n",
-	       vm->name, vm->state, vm->mmu, vm->cpu, 100 * vm->guest_share, 100 * vm->hypervisor_share,
+	       100 * vm->guest_share, 100 * vm->hypervisor_share,
 	       100 * neither(vm), grouped((uint64_t)(vm->exits_per_second + 0.5), a),
 	       grouped((uint64_t)vm->table_pages, b), plural((uint64_t)vm->table_pages));
 	printf("  %-28s %12s %10s\n", "VM exits by reason", "per second", "time");
@@ -168,18 +223,29 @@ static void print_vm(const struct top_vm *vm)
 		       100 * vm->reason[order[i]].share);
 }
 
+static bool is_shown(const struct top *top, unsigned n)
+{
+	char number[12];
+
+	snprintf(number, sizeof number, "%u", n);
+	return top->only == NULL || strcmp(top->only, top->vm[n].name) == 0 || strcmp(top->only, number) == 0;
+}
+
 static void print_all(const struct top *top)
 {
 	printf("run %s, %.3f s of the machine's time\n", top->run, top->machine_seconds);
 	for (unsigned i = 0; i < top->vms; i++)
-		print_vm(&top->vm[i]);
+		if (is_shown(top, i))
+			print_vm(&top->vm[i], top->sort);
+	if (top->vms > 1 && top->only == NULL)
+		print_vm(&top->all, top->sort);
 	fflush(stdout);
 }
 
-static cJSON *json_vm(const struct top_vm *vm)
+static cJSON *json_vm(const struct top_vm *vm, enum top_sort sort)
 {
 	cJSON *object = cJSON_CreateObject(), *reasons, *one;
-	unsigned order[TOP_REASONS], n = top_order(vm, order);
+	unsigned order[TOP_REASONS], n = top_order(vm, sort, order);
 
 	cJSON_AddStringToObject(object, "vm", vm->name);
 	cJSON_AddStringToObject(object, "state", vm->state);
@@ -207,9 +273,13 @@ static void print_json(const struct top *top)
 	cJSON_AddNumberToObject(root, "machine_seconds", top->machine_seconds);
 	vms = cJSON_AddArrayToObject(root, "vms");
 	for (unsigned i = 0; i < top->vms; i++)
-		cJSON_AddItemToArray(vms, json_vm(&top->vm[i]));
+		if (is_shown(top, i))
+			cJSON_AddItemToArray(vms, json_vm(&top->vm[i], top->sort));
+	if (top->vms > 1 && top->only == NULL)
+		cJSON_AddItemToObject(root, "all", json_vm(&top->all, top->sort));
 	printed = json_printed(root);
 	fputs(printed, stdout);
+	fflush(stdout);
 	free(printed);
 }
 
@@ -221,45 +291,118 @@ static void sample(struct top *top)
 		die(STATUS_FAILED, "%s", error);
 }
 
-/* Plain lines, of one second, or of each until the run ends or a signal does. */
-static int lines(struct top *top, bool json, bool once)
+/* Plain lines, of one interval, or of each until the run ends or a signal does. */
+static int lines(struct top *top, bool json, bool once, unsigned interval)
 {
+	char error[300];
+
 	sample(top);
 	do {
-		sleep(1);
-		sample(top);
+		sleep(interval);
+		if (!top_sample(top, error, sizeof error)) {
+			if (once)
+				die(STATUS_FAILED, "%s", error);
+			return 0; /* the run is over */
+		}
 		(json ? print_json : print_all)(top);
 	} while (!once && !ferror(stdout));
 	return 0;
 }
 
-int top_main(int argc, char **argv)
+static void connect_to(struct top *top, const char *run)
+{
+	char error[300];
+
+	top->ctl.file = runtime_connect(run, &top->run, error, sizeof error);
+	if (top->ctl.file < 0)
+		die(STATUS_USAGE, "%s", error);
+}
+
+static void part(struct top *top)
+{
+	close(top->ctl.file);
+	bytes_free(&top->ctl.in);
+	free(top->run);
+}
+
+static bool any_shown(const struct top *top)
+{
+	for (unsigned i = 0; i < top->vms; i++)
+		if (is_shown(top, i))
+			return true;
+	return false;
+}
+
+int top_follow(const char *run, const char *vm, unsigned interval, bool json)
 {
 	static struct top top;
-	const char *run = NULL;
-	bool once = !isatty(1), json = false;
-	char error[300];
 	int status;
+
+	top.only = vm;
+	connect_to(&top, run);
+	sample(&top);
+	if (!any_shown(&top))
+		die(STATUS_FAILED, "there is no virtual machine %s", vm);
+	status = lines(&top, json, false, interval);
+	part(&top);
+	return status;
+}
+
+struct top_options {
+	const char *run;
+	bool once, log, json;
+	enum top_sort sort;
+};
+
+static enum top_sort sort_given(const char *name)
+{
+	unsigned n = 0;
+
+	name = one_of("top: --sort", name, top_sorts);
+	while (strcmp(top_sorts[n], name) != 0)
+		n++;
+	return n;
+}
+
+static struct top_options options_given(int argc, char **argv)
+{
+	struct top_options o = { .once = !isatty(1) };
 
 	for (int at = 1; at < argc; at++) {
 		if (strcmp(argv[at], "--once") == 0 || strcmp(argv[at], "--batch") == 0)
-			once = true;
+			o.once = true;
+		else if (strcmp(argv[at], "--log") == 0)
+			o.log = true;
 		else if (strcmp(argv[at], "--json") == 0)
-			once = json = true;
+			o.once = o.json = true;
 		else if (strcmp(argv[at], "--run") == 0 && at + 1 < argc)
-			run = argv[++at];
-		else if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0 ||
-			 strcmp(argv[at], "help") == 0)
-			return fputs(usage, stdout) < 0;
+			o.run = argv[++at];
+		else if (strcmp(argv[at], "--sort") == 0 && at + 1 < argc)
+			o.sort = sort_given(argv[++at]);
 		else
 			die(STATUS_USAGE, "top: what should be done with %s? (vellum top help)", argv[at]);
 	}
-	top.ctl.file = runtime_connect(run, &top.run, error, sizeof error);
-	if (top.ctl.file < 0)
-		die(STATUS_USAGE, "%s", error);
-	status = once || !top_screen_possible() ? lines(&top, json, once) : top_screen(&top);
-	close(top.ctl.file);
-	bytes_free(&top.ctl.in);
-	free(top.run);
+	return o;
+}
+
+int top_main(int argc, char **argv)
+{
+	static struct top top;
+	struct top_options o;
+	int status;
+
+	for (int at = 1; at < argc; at++)
+		if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0 || strcmp(argv[at], "help") == 0)
+			return fputs(usage, stdout) < 0;
+	o = options_given(argc, argv);
+	top.sort = o.sort;
+	connect_to(&top, o.run);
+	if (o.log)
+		status = lines(&top, o.json, false, 1);
+	else if (o.once || !top_screen_possible())
+		status = lines(&top, o.json, o.once, 1);
+	else
+		status = top_screen(&top);
+	part(&top);
 	return status;
 }

@@ -8,6 +8,10 @@
 
 enum { TOP_VMS = 16, TOP_REASONS = 80 };
 
+/* By what reasons are sorted: exits a second, time, ticks of each, name. */
+enum top_sort { TOP_BY_COUNT, TOP_BY_TIME, TOP_BY_EACH, TOP_BY_NAME, TOP_SORTS };
+extern const char *const top_sorts[TOP_SORTS + 1];
+
 struct top_reason {
 	char name[40];
 	double count, ticks;            /* so far */
@@ -31,6 +35,9 @@ struct top {
 	char *run;
 	struct top_vm vm[TOP_VMS];
 	unsigned vms;
+	const char *only;               /* the one virtual machine that is shown; NULL: all */
+	enum top_sort sort;
+	struct top_vm all;              /* the sum of those that are shown */
 	double machine_seconds;         /* since it was switched on */
 	double pace;                    /* the machine's seconds in one of ours; 0: not known yet */
 	double machine_then, real_then;
@@ -40,8 +47,11 @@ int top_main(int argc, char **argv);
 
 /* Asks for all figures once more. false: error is one sentence. */
 bool top_sample(struct top *top, char *error, size_t error_size);
-/* The reasons with exits of late, most frequent first: their places in vm->reason. Returns how many. */
-unsigned top_order(const struct top_vm *vm, unsigned *order);
+/* The reasons with exits of late, sorted: their places in vm->reason. Returns how many. */
+unsigned top_order(const struct top_vm *vm, enum top_sort sort, unsigned *order);
+/* Prints what has come in each interval, seconds, of a virtual machine or, with their sum, of all, until the run ends;
+ * the exit status. */
+int top_follow(const char *run, const char *vm, unsigned interval, bool json);
 /* Until the user leaves it; the exit status. */
 int top_screen(struct top *top);
 /* Can the terminal's cursor be moved (terminal.c)? */

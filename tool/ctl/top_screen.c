@@ -86,8 +86,8 @@ static void draw_vms(const struct top *top, unsigned chosen, int *y)
 {
 	line((*y)++, A_BOLD, "  %-14s %-8s %-7s %3s %6s %7s %7s %9s %6s", "machine", "state", "mmu", "cpu", "guest",
 	     "hyperv.", "neither", "exits/s", "tables");
-	for (unsigned i = 0; i < top->vms; i++) {
-		const struct top_vm *vm = &top->vm[i];
+	for (unsigned i = 0; i < top->vms + (top->vms > 1); i++) {
+		const struct top_vm *vm = i < top->vms ? &top->vm[i] : &top->all;
 
 		line((*y)++, i == chosen ? A_REVERSE : 0,
 		     "%c %-14.14s %-8s %-7s %3u %5.1f%% %6.1f%% %6.1f%% %9.0f %6.0f", i == chosen ? '>' : ' ', vm->name,
@@ -96,11 +96,13 @@ static void draw_vms(const struct top *top, unsigned chosen, int *y)
 	}
 }
 
-static void draw_reasons(const struct top_vm *vm, int y)
+static void draw_reasons(const struct top_vm *vm, enum top_sort sort, int y)
 {
-	unsigned order[TOP_REASONS], n = top_order(vm, order);
-	double most = n > 0 ? vm->reason[order[0]].per_second : 1;
+	unsigned order[TOP_REASONS], n = top_order(vm, sort, order);
+	double most = 1e-9;
 
+	for (unsigned i = 0; i < n; i++)
+		most = vm->reason[i].per_second > most ? vm->reason[i].per_second : most;
 	line(y++, A_BOLD, "  %-26s %12s %9s %9s", "VM exits by reason", "per second", "time", "each");
 	for (unsigned i = 0; i < n && y < LINES - 1; i++, y++) {
 		const struct top_reason *r = &vm->reason[order[i]];
@@ -122,10 +124,13 @@ static void draw(const struct top *top, unsigned chosen, const char *message)
 	erase();
 	line(y++, A_BOLD, "vellum top: run %s, %.2f s of the machine's time, x%.2f of ours", top->run,
 	     top->machine_seconds, top->pace);
-	line(y++, A_DIM, "up/down choose   p pause, go on   m next mechanism   q quit");
+	line(y++, A_DIM, "up/down choose   s sort (%s)   p pause, go on   m next mechanism   q quit",
+	     top_sorts[top->sort]);
 	draw_vms(top, chosen, &y);
 	if (chosen < top->vms)
-		draw_reasons(&top->vm[chosen], y + 1);
+		draw_reasons(&top->vm[chosen], top->sort, y + 1);
+	else if (top->vms > 1)
+		draw_reasons(&top->all, top->sort, y + 1);
 	line(LINES - 1, A_BOLD, "%s", message);
 	refresh();
 }
@@ -153,7 +158,14 @@ static unsigned on_key(struct top *top, int key, unsigned chosen, char *message,
 	case KEY_UP:
 		return chosen > 0 ? chosen - 1 : chosen;
 	case KEY_DOWN:
-		return chosen + 1 < top->vms ? chosen + 1 : chosen;
+		return chosen + 1 < top->vms + (top->vms > 1) ? chosen + 1 : chosen;
+	case 's':
+		top->sort = (top->sort + 1) % TOP_SORTS;
+		return chosen;
+	}
+	if (chosen == top->vms)
+		return chosen; /* their sum */
+	switch (key) {
 	case 'p':
 		paused = strcmp(top->vm[chosen].state, "paused") == 0;
 		command(top, chosen, paused ? "resume %u" : "pause %u", message, size);
@@ -193,7 +205,7 @@ int top_screen(struct top *top)
 				return STATUS_FAILED;
 			}
 			next = milliseconds() + PERIOD_MS;
-			chosen = chosen < top->vms ? chosen : 0;
+			chosen = chosen < top->vms + (top->vms > 1) ? chosen : 0;
 		}
 		draw(top, chosen, message);
 		key = getch();

@@ -333,6 +333,7 @@ static void print_vm(FILE *out, const struct run_result *result, const struct vm
 	}
 	print_mechanisms(out, vm, unit);
 	print_phases(out, vm, unit);
+	report_detail(out, vm);
 }
 
 void report_print(FILE *out, const struct run_result *result)

@@ -11,4 +11,7 @@ void report_print(FILE *out, const struct run_result *result);
 /* A sentence for each virtual machine that did not end well. */
 void report_bad_ends(FILE *out, const struct run_result *result);
 
+/* report_detail.c: what --detail has found; nothing where there is nothing. */
+void report_detail(FILE *out, const struct vm_result *vm);
+
 #endif

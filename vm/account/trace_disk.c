@@ -12,7 +12,6 @@
 
 static struct {
 	struct spinlock lock; /* a leaf, but for that of the disk's queue */
-	bool open;
 	struct block_disk disk;
 	uint64_t next; /* sector */
 } sink;
@@ -55,8 +54,6 @@ const char *trace_disk_begin(const char *name)
 {
 	static char text[CONFIG_NAME_MAX + 80];
 
-	if (sink.open)
-		return NULL;
 	if (!disk_of_machine(name, &sink.disk)) {
 		fmt(text, sizeof(text), "there is no disk %.40s for the trace (ide0.0 to ide1.1 can be)", name);
 		return text;
@@ -65,7 +62,7 @@ const char *trace_disk_begin(const char *name)
 	sink.disk.enter = enter;
 	sink.disk.leave = leave;
 	block_disk_init(&sink.disk);
-	sink.open = true;
+	sink.next = 0;
 	return NULL;
 }
 

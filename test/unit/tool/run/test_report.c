@@ -52,6 +52,35 @@ static const char *const one_machine[] = {
 	NULL,
 };
 
+/* What was looked at one by one is told with what each was about. */
+static void detail(void **state)
+{
+	static const char *const lines[] = {
+		"vm 0 start guest", "stat 0 exits.total 4", "stat 0 instructions.guest 10",
+		"stat 0 detail.io_instruction.count 4", "stat 0 detail.io_instruction.ticks 400",
+		"stat 0 detail.io_instruction.min 50", "stat 0 detail.io_instruction.max 250",
+		"stat 0 detail.io_instruction.histogram.32 4",
+		"stat 0 detail.io_instruction.by_number.in_0x61.count 3",
+		"stat 0 detail.io_instruction.by_number.in_0x61.ticks 330",
+		"stat 0 detail.io_instruction.by_number.in_0x61.min 50",
+		"stat 0 detail.io_instruction.by_number.in_0x61.max 250", "vm 0 end 0 off", NULL,
+	};
+	struct run_result result = { 0 };
+	char *data = NULL;
+	size_t length;
+	FILE *out;
+
+	(void)state;
+	tell(&result, lines);
+	out = open_memstream(&data, &length);
+	report_print(out, &result);
+	fclose(out);
+	assert_non_null(strstr(data, "\n  io_instruction                            4         50        100        250\n"
+				     "    in_0x61                                 3         50        110        250\n"));
+	free(data);
+	result_free(&result);
+}
+
 static cJSON *json_of(const struct run_result *result, int status)
 {
 	char *text = json_text(result, status);
@@ -374,7 +403,7 @@ int main(void)
 		cmocka_unit_test(a_native_run_is_counted_by_the_guest),
 		cmocka_unit_test(disks_that_did_something_have_a_line),
 		cmocka_unit_test(the_table_is_sorted_and_adds_up),
-		cmocka_unit_test(grouping),
+		cmocka_unit_test(detail), cmocka_unit_test(grouping),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

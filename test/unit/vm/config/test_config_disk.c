@@ -86,10 +86,25 @@ static void test_places(void **state)
 		assert_false(config_disk_place(wrong[i], &channel, &unit));
 }
 
+static void test_trace(void **state)
+{
+	char text[1300];
+
+	(void)state;
+	good("vm a\nkernel k\ndetail on\ntrace ide0.1\n");
+	assert_string_equal(vms[0].trace, "ide0.1");
+	assert_int_equal(vms[0].detail, CONFIG_ON);
+	config_print(&vms[0], &(struct config_files){ .kernel = "k" }, text, sizeof(text));
+	assert_non_null(strstr(text, "\ndetail on\ntrace ide0.1\n"));
+	good(text);
+	bad("vm a\nkernel k\ntrace x.json", "line 3: trace is the place of a disk, ide0.0 to ide1.1, not \"x.json\"");
+	bad("vm a\nkernel k\ndetail 1", "line 3: detail must be on or off, not \"1\"");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_disks), cmocka_unit_test(test_drives),
-					     cmocka_unit_test(test_boot), cmocka_unit_test(test_places) };
+					     cmocka_unit_test(test_boot), cmocka_unit_test(test_trace), cmocka_unit_test(test_places) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
