@@ -5,10 +5,10 @@
 #   corei7_skylake_x
 #
 # Prints tables: the path length of single exits as the guest sees them (test kernel exitcost), the default guest's
-# boot, what recording an exit adds to it, what each measure against speculation adds to an exit, on the CPU model of BARE_CPU and on one that has the
-# MSRs (SCA_CPU), what an access to the local APIC costs by each method, and by trap with each form of instruction, what
-# is between CPUs, what 4 CPUs wait for each other, and a 32-bit kernel's accesses to its TPR. Status 1 when a limit is
-# exceeded or a run fails.
+# boot, what recording an exit adds to it, what each measure against speculation adds to an exit, on the CPU model of
+# BARE_CPU and on one that has the MSRs (SCA_CPU), what an access to the local APIC costs by each method, and by trap
+# with each form of instruction, what is between CPUs, what 4 CPUs wait for each other, and a 32-bit kernel's accesses
+# to its TPR. Status 1 when a limit is exceeded or a run fails.
 set -uo pipefail
 build=build
 case ${1:-} in ''|-*) ;; *) build=$1; shift ;; esac

@@ -178,7 +178,7 @@ static inline void handle_exit(struct vcpu *v)
 	uint64_t reason = hvm_exit_code(&v->hvm);
 	struct exit_stat *exit;
 
-	if (unlikely(reason >= v->exit_codes)) {
+	if (unlikely(reason >= v->traced.codes)) {
 		trace_handle(v, reason);
 		return;
 	}
@@ -335,7 +335,7 @@ bool run_v86(struct vcpu *v)
 		return true;
 	code = min_u64(hvm_exit_code(&v->hvm), HVM_EXIT_OTHER);
 	if (VM_KEPT(V86_FAULTS, hvm_exit_kind((unsigned)code) == HVM_EXIT_EXCEPTION && v86_faulted(v))) {
-		if (!v->exit_codes)
+		if (!v->traced.codes)
 			trace_exit(v, (unsigned)code);
 		v->exit = &v->exits[code];
 		v->exit->count++;

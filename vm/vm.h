@@ -40,7 +40,6 @@
 #include "mmu/backing.h"
 #include "mmu/mmu.h"
 #include "vm/account/account.h"
-#include "vm/account/trace.h"
 #include "vm/clock.h"
 #include "vm/config/config.h"
 #include "vm/devices.h"
@@ -122,8 +121,7 @@ struct vcpu {
 	uint64_t exit_tsc;   /* when the last exit happened */
 	uint64_t host_turn;  /* TSC: when the host's interrupts are let in at an exit, whatever exits there are (SC3) */
 	struct exit_stat *exit; /* the account of its reason, in exits[] */
-	uint64_t exit_codes;    /* those below are usual; 0: all are looked at (vm/account/trace.h) */
-	struct trace *trace;    /* NULL: its exits have never been recorded */
+	struct vcpu_traced traced;
 	uint64_t run_start;  /* when this CPU took it up, while it has a turn; else 0 */
 	bool running;        /* it has the CPU, at which others may look (vm/sched/freeze.c) */
 	/* ticks that the CPU has worked for it, as the scheduler counts them (SC1 in vm/sched/schedule.c) */

@@ -18,9 +18,9 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "\n"
 			    "  list                          the virtual machines of the run\n"
 			    "  stats [VM]                    its VM exits and counters so far\n"
-			    "  stats --interval S            ... again every S seconds, what has come since; VMs summed up\n"
-			    "  detail [VM] [on|off]          its exits one by one: least, mean, most, histogram, by number\n"
-			    "  trace [VM] FILE [COUNT [SECONDS]]   its next exits, as .json for Perfetto or as .csv\n"
+			    "  stats [VM] --interval S       every S seconds what has come since; with the sum of VMs\n"
+			    "  detail [VM] [on|off]          its exits one by one: least, mean, most, by port, ...\n"
+			    "  trace [VM] FILE [COUNT [SECONDS]]   its next exits, as .json (Perfetto) or .csv\n"
 			    "  phases [VM]                   the same of each phase that its guest has marked\n"
 			    "  mmu [VM] MECHANISM            changes the mechanism: ept, shadow, vtlb, brute, or next\n"
 			    "  tpr [VM] METHOD               its TPR by trap, patch, flexpriority, apicv or auto\n"
@@ -245,7 +245,8 @@ static const struct {
 	const char *name;
 	int (*main)(struct ctl *ctl, const char *vm, int argc, char **argv);
 } longer[] = {
-	{ "trace", trace_command }, { "screenshot", screenshot_command }, { "sendkey", sendkey_command }, { "mouse", mouse_command },
+	{ "trace", trace_command }, { "screenshot", screenshot_command }, { "sendkey", sendkey_command },
+	{ "mouse", mouse_command },
 };
 
 char *ctl_vm(struct ctl *ctl, const char *word, bool *named)

@@ -92,14 +92,13 @@ static struct drive *drive_for(struct drives *drives, const struct config_disk *
 	return d;
 }
 
-const char *drives_place_trace(struct drives *drives, const struct options *options)
+void drives_place_trace(struct drives *drives, const struct options *options)
 {
 	const unsigned *place = (strcmp(options->machine, "qemu") == 0 ? qemu_places : bochs_places)[drives->count];
 	struct drive *d = &drives->drive[drives->count++];
 
 	*d = (struct drive){ .written = true, .channel = place[0], .unit = place[1] };
 	drives->trace = d;
-	return text("ide%u.%u", d->channel, d->unit);
 }
 
 void drives_place(struct drives *drives, struct vm_config *vm, const struct options *options)

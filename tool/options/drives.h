@@ -23,7 +23,7 @@ struct drives {
  * program with one sentence if one cannot be had. */
 void drives_place(struct drives *drives, struct vm_config *vm, const struct options *options);
 
-/* The place of a disk for traces, which is none of theirs; its path is filled in later. Before the others. */
-const char *drives_place_trace(struct drives *drives, const struct options *options);
+/* A place for a disk that exits are written to, which is none of theirs; its path is filled in later. */
+void drives_place_trace(struct drives *drives, const struct options *options);
 
 #endif

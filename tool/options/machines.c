@@ -301,12 +301,31 @@ static void read_description(struct machines *machines, const char *path)
 	bytes_free(&content);
 }
 
+/* Where its exits are written to: one disk for those of all, before the first of theirs. */
+static void place_trace(struct machines *machines, struct vm_config *vm, const struct options *options)
+{
+	if (vm->trace[0] != 0 && options->command != COMMAND_ISO)
+		die(STATUS_USAGE, "%s: trace names a PC's disk, for vellum iso: here it is --trace FILE", vm->name);
+	if (options->trace == NULL)
+		return;
+	if (machines->drives.trace == NULL)
+		drives_place_trace(&machines->drives, options);
+	snprintf(vm->trace, sizeof vm->trace, "ide%u.%u", machines->drives.trace->channel,
+		 machines->drives.trace->unit);
+}
+
+static void place_files(struct machines *machines, struct vm_config *vm, const struct options *options)
+{
+	place_trace(machines, vm, options);
+	place_modules(machines, vm);
+	drives_place(&machines->drives, vm, options);
+}
+
 void machines_prepare(struct machines *machines, const struct options *options)
 {
 	static struct vm_config place;  /* the same, with its disks named by where the machine has them */
 	static char printed[CONFIG_FILE_MAX * (4 + CONFIG_DISKS_MAX) + CONFIG_APPEND_MAX +
 			    CONFIG_MODULES_MAX * (CONFIG_FILE_MAX + CONFIG_MODULE_TEXT_MAX) + 1000];
-	const char *trace;
 	char error[200];
 
 	*machines = (struct machines){ .native = options->native, .provoke = options->provoke,
@@ -324,14 +343,10 @@ void machines_prepare(struct machines *machines, const struct options *options)
 		if (!config_complete(&machines->vms[0], error, sizeof error))
 			die(STATUS_USAGE, "%s", error);
 	}
-	trace = options->trace != NULL ? drives_place_trace(&machines->drives, options) : NULL;
 	for (size_t i = 0; i < machines->count; i++) {
 		struct vm_config *vm = &machines->vms[i];
 		struct config_files names;
 
-		if (vm->trace[0] != 0 && options->command != COMMAND_ISO)
-			die(STATUS_USAGE, "%s: trace names a PC's disk, for vellum iso: here it is --trace FILE",
-			    vm->name);
 		choose_firmware(vm);
 		names = (struct config_files){
 			.kernel = file_for(machines, vm->name, "kernel", vm->kernel),
@@ -342,10 +357,7 @@ void machines_prepare(struct machines *machines, const struct options *options)
 		};
 		guest_check_files(vm, machines->native);
 		place = *vm;
-		if (trace != NULL)
-			snprintf(place.trace, sizeof place.trace, "%s", trace);
-		place_modules(machines, &place);
-		drives_place(&machines->drives, &place, options);
+		place_files(machines, &place, options);
 		if (config_print(&place, &names, printed, sizeof printed) >= sizeof printed)
 			die(STATUS_USAGE, "the description of %s is too long", vm->name);
 		bytes_print(&machines->config, "%s", printed);

@@ -177,7 +177,7 @@ static bool take_vm(struct options *options, int option, const char *value)
 	return false;
 }
 
-/* The same of the machine that it all runs on. */
+/* The same of the machine that it all runs on, and what is written of the run. */
 static bool take_machine(struct options *options, int option, const char *value)
 {
 	static const char *const machines[] = { "bochs", "qemu", NULL };
@@ -196,6 +196,8 @@ static bool take_machine(struct options *options, int option, const char *value)
 	case OPTION_GDB: options->gdb = value; break;
 	case OPTION_DISPLAY: options->display = value; break;
 	case OPTION_GDB_ARCH: options->gdb_arch = value; break;
+	case OPTION_JSON: options->json = value; break;
+	case OPTION_TRACE: options->trace = value; break;
 	default: return false;
 	}
 	return true;
@@ -245,8 +247,6 @@ static void take(struct options *options, int option, const char *value)
 		options->name = value;
 		break;
 	case 'i': options->interactive = true; break;
-	case OPTION_JSON: options->json = value; break;
-	case OPTION_TRACE: options->trace = value; break;
 	case OPTION_TIMEOUT: options->timeout = (unsigned)number_between("--timeout", value, 1, 1000000); break;
 	case OPTION_KEEP: options->keep = value; break;
 	case OPTION_QUIET: options->quiet = true; break;
@@ -281,6 +281,9 @@ static void check(const struct options *options)
 	if (options->native &&
 	    (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))
 		die(STATUS_USAGE, "--native is for one guest of vellum run on Bochs");
+	if (options->trace != NULL && options->command == COMMAND_ISO)
+		die(STATUS_USAGE, "--trace FILE is for vellum run; on a PC exits go to a disk: "
+		    "trace ide0.1 in a --vm file");
 	if (options->snapshot && options->native)
 		die(STATUS_USAGE, "--native runs the guest without the hypervisor, which would keep snapshots");
 	if (options->quiet && options->interactive)

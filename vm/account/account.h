@@ -10,6 +10,7 @@
 #include "mmu/counters.h"
 #include "hvm/types.h"
 #include "lib/ports.h"
+#include "vm/account/trace.h"
 
 #define PHASES_MAX 40
 

@@ -1,6 +1,6 @@
 #include "vm/account/trace.h"
 
-#include "host/frames.h"
+#include "host/memory/frames.h"
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 #include "vm/vm.h"
@@ -89,7 +89,7 @@ static void give_away(struct trace *t)
 {
 	struct trace_chunk *c = &t->chunk[t->now];
 	unsigned n = (unsigned)(t->at - t->first);
-	bool next_free = !__atomic_load_n(&t->chunk[!t->now].busy, __ATOMIC_ACQUIRE);
+	bool next_free = t->ended || !__atomic_load_n(&t->chunk[!t->now].busy, __ATOMIC_ACQUIRE);
 
 	t->recorded += n;
 	if (t->disk && n && VM_LEFT_OUT_OR(TRACE_BUSY, next_free) && trace_disk_write(c, n))
@@ -101,13 +101,13 @@ static void give_away(struct trace *t)
 
 static void stop_unless_wanted(struct vcpu *v)
 {
-	if (!wanted(v->trace))
-		__atomic_store_n(&v->exit_codes, HVM_EXIT_CODES, __ATOMIC_RELAXED);
+	if (!wanted(v->traced.by))
+		__atomic_store_n(&v->traced.codes, HVM_EXIT_CODES, __ATOMIC_RELAXED);
 }
 
 static __attribute__((noinline)) void full(struct vcpu *v)
 {
-	struct trace *t = v->trace;
+	struct trace *t = v->traced.by;
 	uint64_t start = rdtsc();
 
 	trace_count(v, t->at);
@@ -136,7 +136,7 @@ static void look_at_page(struct vcpu *v, struct trace_record *r)
 
 void trace_exit(struct vcpu *v, unsigned code)
 {
-	struct trace *t = v->trace;
+	struct trace *t = v->traced.by;
 
 	finish_last(t, t->at);
 	t->spent = 0;
@@ -157,7 +157,7 @@ static __attribute__((noinline)) void handle_unusual(struct vcpu *v, uint64_t co
 {
 	if (VM_KEPT(EXIT_UNKNOWN_CODE, code >= HVM_EXIT_CODES))
 		code = HVM_EXIT_OTHER;
-	if (VM_LEFT_OUT_OR(TRACE_ON, !v->exit_codes))
+	if (VM_LEFT_OUT_OR(TRACE_ON, !v->traced.codes))
 		trace_exit(v, (unsigned)code);
 	handle(v, &v->exits[code], (unsigned)code);
 }
@@ -172,7 +172,7 @@ static __attribute__((noinline)) void handle_page_fault(struct vcpu *v, struct t
 void trace_handle(struct vcpu *v, uint64_t code)
 {
 	struct exit_stat *exit = &v->exits[code];
-	struct trace *t = v->trace;
+	struct trace *t = v->traced.by;
 	struct trace_record *r;
 
 	__asm__("" : "+r"(exit)); /* the compiler would compute it twice */
@@ -222,7 +222,7 @@ static bool make(struct vcpu *v)
 	}
 	use_chunk(t);
 	t->stat = &v->exits[HVM_EXIT_OTHER];
-	v->trace = t;
+	v->traced.by = t;
 	return true;
 }
 
@@ -236,31 +236,31 @@ static void forget_kept(struct trace *t)
 
 static void begin(struct vcpu *v)
 {
-	struct trace *t = v->trace;
+	struct trace *t = v->traced.by;
 
 	t->stat = &v->exits[HVM_EXIT_OTHER];
 	t->before = t->stat->ticks;
-	__atomic_store_n(&v->exit_codes, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&v->traced.codes, 0, __ATOMIC_RELAXED);
 }
 
 static const char no_memory[] = "there is no memory for it";
 
 const char *trace_sums_on(struct vcpu *v, bool on)
 {
-	if (!v->trace && on && !make(v))
+	if (!v->traced.by && on && !make(v))
 		return no_memory;
-	if (!v->trace || v->trace->sums_on == on)
+	if (!v->traced.by || v->traced.by->sums_on == on)
 		return NULL;
-	if (on && !wanted(v->trace))
+	if (on && !wanted(v->traced.by))
 		begin(v);
-	v->trace->sums_on = on;
+	v->traced.by->sums_on = on;
 	stop_unless_wanted(v);
 	return NULL;
 }
 
 void trace_keep_no_more(struct vcpu *v)
 {
-	struct trace *t = v->trace;
+	struct trace *t = v->traced.by;
 
 	if (!t || !t->keeping)
 		return;
@@ -276,9 +276,9 @@ const char *trace_keep(struct vcpu *v, uint64_t count)
 	struct trace *t;
 	hfn_t f;
 
-	if (!v->trace && !make(v))
+	if (!v->traced.by && !make(v))
 		return no_memory;
-	t = v->trace;
+	t = v->traced.by;
 	if (t->disk)
 		return "its exits are being written to a disk already";
 	trace_keep_no_more(v); /* the one before is over */
@@ -301,7 +301,7 @@ const char *trace_keep(struct vcpu *v, uint64_t count)
 
 void trace_bring_up_to_date(struct vcpu *v)
 {
-	struct trace *t = v->trace;
+	struct trace *t = v->traced.by;
 
 	if (t && t->at > t->first)
 		trace_count(v, t->at - 1);
@@ -317,7 +317,7 @@ bool trace_init(struct vm *vm)
 	for_each_vcpu(v, vm) {
 		if (vm->config->detail == CONFIG_ON)
 			why = trace_sums_on(v, true);
-		if (!why && vm->config->trace[0] && !v->trace && !make(v))
+		if (!why && vm->config->trace[0] && !v->traced.by && !make(v))
 			why = no_memory;
 		if (why) {
 			vm_end(vm, VM_STATUS_BAD_IMAGE, "its exits cannot be recorded: %s", why);
@@ -325,7 +325,7 @@ bool trace_init(struct vm *vm)
 		}
 		if (vm->config->trace[0]) {
 			begin(v);
-			v->trace->disk = true;
+			v->traced.by->disk = true;
 		}
 	}
 	return true;
@@ -343,15 +343,15 @@ bool trace_end(struct vm *vm)
 	struct vcpu *v;
 
 	for_each_vcpu(v, vm) {
-		struct trace *t = v->trace;
+		struct trace *t = v->traced.by;
 
 		if (t && !t->ended) {
 			finish_last(t, t->at);
 			trace_count(v, t->at);
-			VM_MUTANT(TRACE_LAST, give_away(t));
 			t->ended = true;
-			if (v->id && vm_boot_vcpu(vm)->trace)
-				trace_sums_add(&vm_boot_vcpu(vm)->trace->sums, &t->sums);
+			VM_MUTANT(TRACE_LAST, give_away(t));
+			if (v->id && vm_boot_vcpu(vm)->traced.by)
+				trace_sums_add(&vm_boot_vcpu(vm)->traced.by->sums, &t->sums);
 		}
 		all &= !t || VM_LEFT_OUT_OR(TRACE_ARRIVES, !on_its_way(t));
 	}
@@ -363,13 +363,13 @@ void trace_free(struct vm *vm)
 	struct vcpu *v;
 
 	for_each_vcpu(v, vm) {
-		struct trace *t = v->trace;
+		struct trace *t = v->traced.by;
 
 		if (!t)
 			continue;
 		forget_kept(t);
 		VM_MUTANT(TRACE_FREED, frames_free(frames_of_ptr(t->chunk[0].record), 2 * TRACE_CHUNK >> PAGE_SHIFT));
 		frames_free(frames_of_ptr(t), pages_of());
-		v->trace = NULL;
+		v->traced.by = NULL;
 	}
 }

@@ -1,8 +1,9 @@
 /* vm/account/trace.h - exits one by one: what each was, where, and how long it took; sums of that, and where the
  * records go.
  *
- * A vCPU that is traced has no exit codes that handle_exit() (vm/run.c) takes for usual: so one that is not pays nothing
- * for this. What exits is written to a chunk of memory, and when that is full, and when somebody asks, added up.
+ * A vCPU that is traced has no exit codes that handle_exit() (vm/run.c) takes for usual: so one that is not pays
+ * nothing for this. What exits is written to a chunk of memory, and when that is full, and when somebody asks, added
+ * up.
  *
  *   TR1  A record is whole when its time is known, which is at the next exit: the last one waits until then.
  *   TR2  Only its own CPU touches a vCPU's trace, but for the sums, which others read word by word, and for `busy` and
@@ -24,6 +25,7 @@ struct exit_stat;
 
 #define TRACE_BUCKETS 32
 #define TRACE_NUMBERS 512u
+#define TRACE_TRIES 32u /* places that a number may have */
 
 struct trace_sum {
 	uint64_t count, ticks, min, max;
@@ -67,6 +69,12 @@ struct trace {
 	struct trace_sums sums;
 };
 
+/* Of a vCPU. */
+struct vcpu_traced {
+	uint64_t codes;   /* exits with a code below are usual; 0: all are looked at */
+	struct trace *by; /* NULL: they have never been recorded */
+};
+
 /* An exit of a vCPU whose exits are traced, or which there is no code for: its handler is called. */
 void trace_handle(struct vcpu *v, uint64_t code);
 /* As that without the handler. */
@@ -97,7 +105,7 @@ bool trace_written(const struct vm *vm, uint64_t *records, uint64_t *lost);
 unsigned trace_key_code(uint64_t key);
 void trace_key_name(uint64_t key, char *name, size_t size);
 
-/* vm/account/trace_disk.c: the disk that is written to, for all VMs. NULL, or one sentence; name: its place. */
+/* vm/device/trace_disk.c: the disk that is written to, for all VMs. NULL, or one sentence; name: its place. */
 const char *trace_disk_begin(const char *name);
 /* Writes a chunk. false: it is full. */
 bool trace_disk_write(struct trace_chunk *chunk, unsigned records);

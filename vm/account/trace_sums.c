@@ -19,7 +19,8 @@ static struct trace_number *find_number(struct trace_sums *sums, uint64_t key)
 {
 	uint64_t n = key * 0x9e3779b97f4a7c15ull >> 32;
 
-	for (unsigned tries = 0; tries < TRACE_NUMBERS; tries++, n++) {
+	/* No more: a guest that uses many makes each record no dearer than this. */
+	for (unsigned tries = 0; tries < TRACE_TRIES; tries++, n++) {
 		struct trace_number *e = &sums->number[n % TRACE_NUMBERS];
 
 		if (e->key == key || !e->key) {
@@ -81,7 +82,9 @@ static void settle(const struct vcpu *v, struct trace_record *r)
 	} else if (kind == HVM_EXIT_CR_ACCESS) {
 		struct hvm_cr_access a = hvm_cr_of_word(r->address);
 
-		r->address = (a.how == HVM_CR_CLTS || a.how == HVM_CR_LMSW ? 0 : a.cr) | (uint64_t)a.how << TRACE_CR_HOW_SHIFT;
+		bool cr0 = a.how == HVM_CR_CLTS || a.how == HVM_CR_LMSW;
+
+		r->address = (cr0 ? 0 : a.cr) | (uint64_t)a.how << TRACE_CR_HOW_SHIFT;
 	}
 }
 
@@ -107,7 +110,7 @@ static void add_record(const struct vcpu *v, struct trace_sums *sums, const stru
 
 void trace_count(struct vcpu *v, struct trace_record *end)
 {
-	struct trace *t = v->trace;
+	struct trace *t = v->traced.by;
 
 	for (; t->summed < end; t->summed++) {
 		settle(v, t->summed);
@@ -152,15 +155,15 @@ void trace_add_up(const struct vm *vm, struct trace_sums *sums)
 	const struct vcpu *v;
 
 	for_each_vcpu(v, vm)
-		if (v->trace)
-			trace_sums_add(sums, &v->trace->sums);
+		if (v->traced.by)
+			trace_sums_add(sums, &v->traced.by->sums);
 }
 
 const struct trace_sums *trace_sums_at_end(const struct vm *vm)
 {
 	const struct vcpu *v = vm_boot_vcpu(vm);
 
-	return v && v->trace && v->trace->sums_on ? &v->trace->sums : NULL;
+	return v && v->traced.by && v->traced.by->sums_on ? &v->traced.by->sums : NULL;
 }
 
 bool trace_written(const struct vm *vm, uint64_t *records, uint64_t *lost)
@@ -169,10 +172,10 @@ bool trace_written(const struct vm *vm, uint64_t *records, uint64_t *lost)
 
 	*records = *lost = 0;
 	for_each_vcpu(v, vm) {
-		if (!v->trace || !v->trace->disk)
+		if (!v->traced.by || !v->traced.by->disk)
 			return false;
-		*records += v->trace->recorded;
-		*lost += __atomic_load_n(&v->trace->lost, __ATOMIC_RELAXED);
+		*records += v->traced.by->recorded;
+		*lost += __atomic_load_n(&v->traced.by->lost, __ATOMIC_RELAXED);
 	}
 	return vm->vcpu_count != 0;
 }

@@ -18,7 +18,6 @@ typedef bool set_word_fn(struct vm_config *vm, const char *value, char *error, s
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 static bool text_is(struct text t, const char *word) { return t.n == strlen(word) && memcmp(t.p, word, t.n) == 0; }
-
 static bool copy_text(char *dst, size_t max, const char *what, struct text value, char *error, size_t error_size)
 {
 	if (VM_KEPT(CONFIG_LONG, value.n > max)) {
@@ -152,8 +151,7 @@ static bool set_mmu(struct vm_config *vm, const char *value, char *error, size_t
 
 static bool read_switch(bool *on, const char *key, const char *value, char *error, size_t error_size)
 {
-	*on = strcmp(value, "on") == 0;
-	if (*on || strcmp(value, "off") == 0)
+	if ((*on = strcmp(value, "on") == 0) || strcmp(value, "off") == 0)
 		return true;
 	fmt(error, error_size, "%s must be on or off, not \"%.40s\"", key, value);
 	return false;
@@ -186,18 +184,6 @@ static bool set_testdev(struct vm_config *vm, const char *value, char *error, si
 		return false;
 	vm->testdev = on;
 	return true;
-}
-
-static bool set_trace(struct vm_config *vm, const char *value, char *error, size_t error_size)
-{
-	unsigned channel, unit;
-
-	if (VM_KEPT(CONFIG_TRACE_PLACE, !config_disk_place(value, &channel, &unit))) {
-		fmt(error, error_size, "trace is the place of a disk, ide0.0 to ide1.1, not \"%.40s\"", value);
-		return false;
-	}
-	return copy_text(vm->trace, CONFIG_NAME_MAX, "the place", (struct text){ value, strlen(value) }, error,
-			 error_size);
 }
 
 static bool set_switch_every(struct vm_config *vm, const char *value, char *error, size_t error_size)
@@ -251,7 +237,7 @@ static const struct {
 	[CONFIG_NET] = { "net", .text = set_net, .many = true },
 	[CONFIG_RNG] = { "rng", .choice = offsetof(struct vm_config, rng) },
 	[CONFIG_DETAIL] = { "detail", .choice = offsetof(struct vm_config, detail) },
-	[CONFIG_TRACE] = { "trace", .word = set_trace },
+	[CONFIG_TRACE] = { "trace", .word = config_set_trace },
 	[CONFIG_HVC] = { "hvc", .choice = offsetof(struct vm_config, hvc) },
 	[CONFIG_PAUSED] = { "paused", .choice = offsetof(struct vm_config, paused) },
 	[CONFIG_START] = { "start", .choice = offsetof(struct vm_config, start) },

@@ -210,6 +210,8 @@ void config_print_net(const struct config_net *net, char *buf, size_t size);
 bool config_set_module(struct vm_config *vm, const char *value, size_t n, char *error, size_t error_size);
 /* The same of cdrom. */
 bool config_set_cdrom(struct vm_config *vm, const char *value, size_t n, char *error, size_t error_size);
+/* The value of trace. */
+bool config_set_trace(struct vm_config *vm, const char *value, char *error, size_t error_size);
 /* The value of boot: letters, each once: c disks, d CD drives, n the network. */
 bool config_set_boot(struct vm_config *vm, const char *value, char *error, size_t error_size);
 /* What a disk's name on the boot image stands for: a disk of the machine's. false: it is none. */

@@ -128,3 +128,15 @@ bool config_disk_place(const char *name, unsigned *channel, unsigned *unit)
 	*unit = (unsigned)(name[5] - '0');
 	return true;
 }
+
+bool config_set_trace(struct vm_config *vm, const char *value, char *error, size_t error_size)
+{
+	unsigned channel, unit;
+
+	if (VM_KEPT(CONFIG_TRACE_PLACE, !config_disk_place(value, &channel, &unit))) {
+		fmt(error, error_size, "trace is the place of a disk, ide0.0 to ide1.1, not \"%.40s\"", value);
+		return false;
+	}
+	fmt(vm->trace, sizeof(vm->trace), "%s", value);
+	return true;
+}

@@ -196,12 +196,8 @@ static bool carry_out(struct vcpu *v)
 
 	switch (r->command) {
 	case CONTROL_LIST: case CONTROL_STATS: case CONTROL_PHASES:
-	case CONTROL_PIN:
-	case CONTROL_MIGRATE:
-	case CONTROL_START:
-	case CONTROL_STOP:
-	case CONTROL_RESET:
-	case CONTROL_DESTROY:
+	case CONTROL_PIN: case CONTROL_MIGRATE:
+	case CONTROL_START: case CONTROL_STOP: case CONTROL_RESET: case CONTROL_DESTROY:
 		break; /* not here */
 	case CONTROL_WEIGHT:
 		return control_weight(v->vm, r, j, channel.error, sizeof(channel.error));
@@ -223,12 +219,8 @@ static bool carry_out(struct vcpu *v)
 		return control_debug(v, r, j, channel.error, sizeof(channel.error));
 	case CONTROL_SCREEN: case CONTROL_VIDEO: case CONTROL_KEYS: case CONTROL_MOUSE:
 		return control_of_screen(v->vm, r, j, channel.error, sizeof(channel.error));
-	case CONTROL_DETAIL:
-		return control_detail(v, !next_of(v), r, j, channel.error, sizeof(channel.error));
-	case CONTROL_TRACE:
-		return control_trace(v, !next_of(v), r, j, channel.error, sizeof(channel.error));
-	case CONTROL_TRACED:
-		return control_traced(v, r, j, channel.error, sizeof(channel.error));
+	case CONTROL_DETAIL: case CONTROL_TRACE: case CONTROL_TRACED:
+		return control_of_exits(v, !next_of(v), r, j, channel.error, sizeof(channel.error));
 	case CONTROL_TRANSLATE:
 		return control_translate(v, GVA(r->address), j, channel.error, sizeof(channel.error));
 	case CONTROL_DUMP:

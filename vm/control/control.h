@@ -53,11 +53,8 @@ bool control_dump(struct vcpu *v, struct json *j, char *error, size_t size);
 bool control_debug(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);
 bool control_memory(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);
 /* Exits one by one; last as below (vm/control/trace.c). */
-bool control_detail(struct vcpu *v, bool last, const struct control_request *r, struct json *j, char *error,
-		    size_t size);
-bool control_trace(struct vcpu *v, bool last, const struct control_request *r, struct json *j, char *error,
-		   size_t size);
-bool control_traced(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);
+bool control_of_exits(struct vcpu *v, bool last, const struct control_request *r, struct json *j, char *error,
+		      size_t size);
 /* What is asked about where v runs; last: it is the last of those that it is about, and the answer is of them all. */
 bool control_pin(struct vcpu *v, bool last, const struct control_request *r, struct json *j, char *error, size_t size);
 bool control_migrate(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);

@@ -58,9 +58,11 @@ struct control_request {
 	enum control_command command;
 	char vm[CONTROL_WORD_MAX + 1];   /* its name or number */
 	uint64_t vcpu;                   /* of VM.VCPU, as it was given; CONTROL_ANY: none was */
-	char word[CONTROL_WORD_MAX + 1]; /* CONTROL_MMU: the mechanism; CONTROL_TPR: the method; CONTROL_DETAIL: on, off or "" */
+	/* CONTROL_MMU: the mechanism; CONTROL_TPR: the method; CONTROL_DETAIL: on, off or "" */
+	char word[CONTROL_WORD_MAX + 1];
 	enum control_space space;        /* CONTROL_DUMP: what */
-	/* or a CPU, or CONTROL_ANY; or a weight; CONTROL_TRACE: how many; CONTROL_TRACED: from which on; CONTROL_SCREEN: since when; CONTROL_VIDEO: from which byte on */
+	/* or a CPU, or CONTROL_ANY; or a weight; CONTROL_SCREEN: since when; CONTROL_VIDEO: from which byte on;
+	 * CONTROL_TRACE: how many; CONTROL_TRACED: from which on */
 	uint64_t address;
 	/* CONTROL_DUMP of memory: 1 .. CONTROL_DUMP_MAX; CONTROL_DIRTY: seconds, 1 .. CONTROL_SECONDS_MAX, 0: none;
 	 * CONTROL_VIDEO: bytes */

@@ -59,7 +59,7 @@ static void show(struct json *j, const struct vm *vm)
 	json_text(j, "vm", vm->config->name);
 	json_text(j, "state", control_state(vm));
 	json_number(j, "tsc_hz", machine.tsc_hz);
-	json_bool(j, "on", vm_boot_vcpu(vm)->trace->sums_on);
+	json_bool(j, "on", vm_boot_vcpu(vm)->traced.by->sums_on);
 	json_open(j, "detail", '{');
 	for (unsigned n = 0; n < HVM_EXIT_CODES; n++) {
 		if (!sums.reason[n].count)
@@ -81,14 +81,14 @@ static bool refuse(const struct vcpu *v, const char *why, char *error, size_t si
 	return false;
 }
 
-bool control_detail(struct vcpu *v, bool last, const struct control_request *r, struct json *j, char *error,
-		    size_t size)
+static bool detail(struct vcpu *v, bool last, const struct control_request *r, struct json *j, char *error,
+		   size_t size)
 {
 	const char *why = r->word[0] ? trace_sums_on(v, strcmp(r->word, "on") == 0) : NULL;
 
 	if (why)
 		return refuse(v, why, error, size);
-	if (!v->trace) {
+	if (!v->traced.by) {
 		fmt(error, size, "the exits of %s have not been looked at one by one: say \"detail %s on\" first",
 		    v->vm->config->name, v->vm->config->name);
 		return false;
@@ -99,8 +99,8 @@ bool control_detail(struct vcpu *v, bool last, const struct control_request *r, 
 	return true;
 }
 
-bool control_trace(struct vcpu *v, bool last, const struct control_request *r, struct json *j, char *error,
-		   size_t size)
+static bool trace(struct vcpu *v, bool last, const struct control_request *r, struct json *j, char *error,
+		  size_t size)
 {
 	const char *why = NULL;
 
@@ -121,10 +121,10 @@ bool control_trace(struct vcpu *v, bool last, const struct control_request *r, s
 	return true;
 }
 
-bool control_traced(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size)
+static bool traced(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size)
 {
 	static uint8_t packed[LZ4_ROOM(RECORDS_MOST * sizeof(struct trace_record))];
-	const struct trace *t = v->trace;
+	const struct trace *t = v->traced.by;
 	const struct trace_record *from;
 	uint64_t n;
 
@@ -147,4 +147,14 @@ bool control_traced(struct vcpu *v, const struct control_request *r, struct json
 	json_base64(j, "packed", packed, n ? lz4_pack((const uint8_t *)from, n * sizeof(*from), packed) : 0);
 	json_close(j, '{');
 	return true;
+}
+
+bool control_of_exits(struct vcpu *v, bool last, const struct control_request *r, struct json *j, char *error,
+		      size_t size)
+{
+	if (r->command == CONTROL_DETAIL)
+		return detail(v, last, r, j, error, size);
+	if (r->command == CONTROL_TRACE)
+		return trace(v, last, r, j, error, size);
+	return traced(v, r, j, error, size);
 }

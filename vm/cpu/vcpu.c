@@ -68,7 +68,7 @@ static bool create_one(struct vm *vm, struct percpu *cpu)
 	vm->vcpu[vm->vcpu_count++] = v;
 	v->vm = vm;
 	v->cpu = cpu;
-	v->exit_codes = HVM_EXIT_CODES;
+	v->traced.codes = HVM_EXIT_CODES;
 	/* The guest's TSC starts at 0, the same on all its CPUs. */
 	VM_MUTANT(TSC_ZERO, v->tsc_offset = v->id ? vm_boot_vcpu(vm)->tsc_offset : 0 - rdtsc());
 	msr_reset_vcpu(v);

@@ -75,8 +75,9 @@ static void detail(void **state)
 	out = open_memstream(&data, &length);
 	report_print(out, &result);
 	fclose(out);
-	assert_non_null(strstr(data, "\n  io_instruction                            4         50        100        250\n"
-				     "    in_0x61                                 3         50        110        250\n"));
+	assert_non_null(strstr(data,
+		"\n  io_instruction                            4         50        100        250\n"
+		"    in_0x61                                 3         50        110        250\n"));
 	free(data);
 	result_free(&result);
 }

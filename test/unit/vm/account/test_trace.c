@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "host/frames.h"
+#include "host/memory/frames.h"
 #include "test/vm/disk.h"
-#include "vm/disk.h"
+#include "vm/device/disk.h"
 
 static void start_with(const char *description)
 {
@@ -254,8 +254,8 @@ static void nothing_when_off(void **state)
 	(void)state;
 	start_with("");
 	again();
-	assert_null(bench.v->trace);
-	assert_int_equal(bench.v->exit_codes, HVM_EXIT_CODES);
+	assert_null(bench.v->traced.by);
+	assert_int_equal(bench.v->traced.codes, HVM_EXIT_CODES);
 	bench_exit(&(struct bench_exit){ .reason = 200 });
 	EXPECT_TOLD("exits.by_reason.other.count", 1);
 	EXPECT_TOLD("trace.records", -1);
@@ -381,7 +381,7 @@ static void detail_on_and_off(void **state)
 	assert_non_null(strstr(answer("3"), "\"on\":true"));
 	assert_non_null(strstr(answer("3"), "\"cpuid\":{\"count\":2,"));
 	STEP(ask("4 detail 0 off\n"));
-	assert_int_equal(bench.v->exit_codes, HVM_EXIT_CODES);
+	assert_int_equal(bench.v->traced.codes, HVM_EXIT_CODES);
 	again();
 	STEP(ask("5 detail 0\n"));
 	assert_non_null(strstr(answer("5"), "\"on\":false"));
@@ -406,10 +406,10 @@ static void some_are_kept(void **state)
 	assert_non_null(strstr(answer("4"), "\"recorded\":1,\"complete\":false,\"from\":0,\"records\":1,"));
 	for (unsigned n = 0; n < 5; n++)
 		again();
-	assert_int_equal(bench.v->exit_codes, HVM_EXIT_CODES);
+	assert_int_equal(bench.v->traced.codes, HVM_EXIT_CODES);
 	STEP(ask("5 traced 0.0 0\n"));
 	assert_non_null(strstr(answer("5"), "\"recorded\":3,\"complete\":true,\"from\":0,\"records\":3,"));
-	assert_int_equal(bench.v->trace->kept[1].code, EXIT_CPUID);
+	assert_int_equal(bench.v->traced.by->kept[1].code, EXIT_CPUID);
 	STEP(ask("6 traced 0.0 7\n"));
 	assert_non_null(strstr(answer("6"), "\"records\":0,"));
 	/* Again, and given up. */
@@ -419,7 +419,7 @@ static void some_are_kept(void **state)
 	again();
 	STEP(ask("9 traced 0.0 0\n"));
 	assert_non_null(strstr(answer("9"), "\"recorded\":1,\"complete\":true"));
-	assert_int_equal(bench.v->exit_codes, HVM_EXIT_CODES);
+	assert_int_equal(bench.v->traced.codes, HVM_EXIT_CODES);
 	finish();
 }
 

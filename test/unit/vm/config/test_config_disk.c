@@ -103,8 +103,10 @@ static void test_trace(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_disks), cmocka_unit_test(test_drives),
-					     cmocka_unit_test(test_boot), cmocka_unit_test(test_trace), cmocka_unit_test(test_places) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_disks), cmocka_unit_test(test_drives), cmocka_unit_test(test_boot),
+		cmocka_unit_test(test_trace), cmocka_unit_test(test_places),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

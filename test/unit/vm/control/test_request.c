@@ -174,11 +174,11 @@ static void test_refusals(void **state)
 	bad("list\n", "list",
 	    "no command; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, audit, start, "
 	    "stop, reset, destroy, tpr, dirty, pin, migrate, weight, debug, screen, "
-	    "video, keys and mouse");
+	    "video, keys, mouse, detail, trace and traced");
 	bad("a lust\n", "a",
 	    "there is no command lust; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, "
 	    "audit, start, stop, reset, destroy, tpr, dirty, pin, migrate, weight, debug, screen, "
-	    "video, keys and mouse");
+	    "video, keys, mouse, detail, trace and traced");
 	bad("a list b\n", "a", "it is: list");
 	bad("a stats\n", "a", "it is: stats VM");
 	bad("a phases\n", "a", "it is: phases VM");

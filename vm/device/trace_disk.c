@@ -1,11 +1,11 @@
-/* vm/account/trace_disk.c - the records of exits on a disk of the machine's (vm/account/trace.h): chunk behind chunk,
+/* vm/device/trace_disk.c - the records of exits on a disk of the machine's (vm/account/trace.h): chunk behind chunk,
  * whosever they are. What is behind the last is not touched. */
 #include "vm/account/trace.h"
 
-#include "host/lapic.h"
+#include "host/device/lapic.h"
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
-#include "vm/disk.h"
+#include "vm/device/disk.h"
 #include "vm/vm.h"
 
 #define CHUNK_SECTORS (TRACE_CHUNK / SECTOR_SIZE)
@@ -43,7 +43,7 @@ static void done(struct block_request *r, enum block_result result)
 	const struct trace_head *head = (const struct trace_head *)c->record;
 
 	if (VM_KEPT(TRACE_FAILS, result != BLOCK_OK))
-		__atomic_fetch_add(&v->trace->lost, head->records, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&v->traced.by->lost, head->records, __ATOMIC_RELAXED);
 	__atomic_store_n(&c->busy, false, __ATOMIC_RELEASE);
 	/* Who waits to tell its account may be asleep. */
 	if (v->vm->ended && v->cpu != this_cpu())
