@@ -171,15 +171,16 @@ static __attribute__((noinline)) void handle_page_fault(struct vcpu *v, struct t
 
 void trace_handle(struct vcpu *v, uint64_t code)
 {
-	struct exit_stat *exit = &v->exits[code];
 	struct trace *t = v->traced.by;
 	struct trace_record *r;
+	struct exit_stat *exit;
 
-	__asm__("" : "+r"(exit)); /* the compiler would compute it twice */
 	if (unlikely(code >= HVM_EXIT_CODES) || unlikely((r = t->at) == t->end)) {
 		handle_unusual(v, code);
 		return;
 	}
+	exit = &v->exits[code];
+	__asm__("" : "+r"(exit)); /* the compiler would compute it twice */
 	finish_last(t, r);
 	if (unlikely(record(v, t, r, exit, (unsigned)code)))
 		handle_page_fault(v, r, exit, (unsigned)code);
