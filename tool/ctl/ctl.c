@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "tool/base/runtime.h"
-#include "tool/base/value.h"
+#include "tool/options/value.h"
 #include "tool/ctl/screen.h"
 #include "tool/ctl/top.h"
 

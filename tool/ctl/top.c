@@ -7,7 +7,7 @@
 #include "tool/base/json_text.h"
 #include "tool/base/number.h"
 #include "tool/base/runtime.h"
-#include "tool/base/value.h"
+#include "tool/options/value.h"
 
 static const char usage[] =
 	"usage: vellum top [--run NAME] [--once | --log] [--json] [--sort KEY]\n"

@@ -8,7 +8,7 @@
 #include "tool/base/exits.h"
 #include "tool/base/number.h"
 #include "tool/base/output.h"
-#include "tool/base/value.h"
+#include "tool/options/value.h"
 #include "tool/ctl/ctl.h"
 #include "tool/ctl/screen.h"
 

@@ -2,8 +2,8 @@
 #ifndef VELLUM_TOOL_RUN_TRACE_H
 #define VELLUM_TOOL_RUN_TRACE_H
 
-#include "tool/base/drives.h"
-#include "tool/base/options.h"
+#include "tool/options/drives.h"
+#include "tool/options/options.h"
 #include "tool/base/result.h"
 
 /* Ends the program with one sentence if the file cannot be. */
