@@ -19,6 +19,7 @@ import foreign      # noqa: E402
 import hostile      # noqa: E402
 import hostmemory   # noqa: E402
 import ide          # noqa: E402
+import inspecting   # noqa: E402
 import irql         # noqa: E402
 import lives        # noqa: E402
 import matrix       # noqa: E402
@@ -38,7 +39,8 @@ from runner import Runner, pool  # noqa: E402
 
 PARTS = (boots, schedule, workloads, switching, sessions, control, top, fairness, hostile, compare, hostmemory,
          speculation, conformance, irql, refusals, panics, firmware, screen,
-         network, tracing)
+         network, tracing,
+         inspecting)
 
 
 def chosen(everything, only):

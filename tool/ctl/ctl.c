@@ -9,6 +9,7 @@
 
 #include "tool/base/runtime.h"
 #include "tool/options/value.h"
+#include "tool/ctl/guest.h"
 #include "tool/ctl/screen.h"
 #include "tool/ctl/top.h"
 
@@ -32,7 +33,10 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "  migrate VM.VCPU CPU           has it go to this CPU, from where it may move on\n"
 			    "  weight [VM] N                 its share of the CPUs beside others, 1 to 10000\n"
 			    "  translate [VM[.VCPU]] ADDRESS  a guest-virtual address, level by level, down to memory\n"
-			    "  dump [VM[.VCPU]]              its registers and controls\n"
+			    "  dump [VM[.VCPU]]              its registers, controls, flags, and the code that comes\n"
+			    "  disassemble [VM[.VCPU]] [ADDRESS|SYMBOL [COUNT]]   its code\n"
+			    "  info [VM[.VCPU]] mem | tlb    what its page tables map\n"
+			    "  dump-guest-memory [VM] FILE [paging]   its RAM and registers, for gdb and crash\n"
 			    "  dump [VM[.VCPU]] [gva|gpa] ADDRESS [LENGTH]   its memory, at most 4096 bytes\n"
 			    "  dirty [VM] [SECONDS]          the pages that it writes in that time; or the last count\n"
 			    "  audit [VM]                    checks the invariants of its tables\n"
@@ -45,7 +49,8 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "of a virtual CPU; without it,\n"
 			    "it is the boot processor that is meant, or of pin all of them. --run chooses a run "
 			    "where there are several\n"
-			    "(vellum run --name). --json prints the answer as it comes. The exit status is 0, 1 where "
+			    "(vellum run --name). --symbols FILE knows the names of an ELF file, such as vmlinux.\n"
+			    "--json prints the answer as it comes. The exit status is 0, 1 where "
 			    "the hypervisor refused,\n"
 			    "2 where there is no run, or nothing was asked.\n";
 
@@ -240,11 +245,20 @@ static unsigned words_behind_vm(const char *request)
 	return blanks > 1 ? blanks - 1 : 0;
 }
 
+/* Of --symbols; NULL: it was not given. */
+static struct symbols *symbols;
+
+static int disassemble(struct ctl *ctl, const char *vm, int argc, char **argv)
+{
+	return disassemble_command(ctl, vm, argc, argv, symbols);
+}
+
 /* What takes more than one request: by name, with the words behind the virtual machine. */
 static const struct {
 	const char *name;
 	int (*main)(struct ctl *ctl, const char *vm, int argc, char **argv);
 } longer[] = {
+	{ "info", info_command }, { "dump-guest-memory", dump_memory_command }, { "disassemble", disassemble },
 	{ "trace", trace_command }, { "screenshot", screenshot_command }, { "sendkey", sendkey_command },
 	{ "mouse", mouse_command },
 };
@@ -291,6 +305,15 @@ static bool carry_out_longer(const char *run, int argc, char **argv, int *status
 	return false;
 }
 
+/* Behind the registers of a dump: their flags, and what comes next. */
+static void show_code_of(struct ctl *ctl, const cJSON *dump)
+{
+	char *vm = text("%s.%.0f", ctl_text(dump, "vm"), ctl_number(dump, "vcpu"));
+
+	code_show_dump(stdout, ctl, vm, dump, symbols);
+	free(vm);
+}
+
 static int request_and_show(const char *run, bool json, int argc, char **argv)
 {
 	char error[300], *request, *raw = NULL;
@@ -310,6 +333,8 @@ static int request_and_show(const char *run, bool json, int argc, char **argv)
 		puts(raw);
 	else
 		ctl_show(stdout, argv[0], answer);
+	if (!json && strcmp(argv[0], "dump") == 0 && ctl_get(answer, "registers") != NULL)
+		show_code_of(&ctl, answer);
 	cJSON_Delete(answer);
 	free(raw);
 	free(request);
@@ -323,6 +348,7 @@ struct ctl_options {
 	const char *run;
 	bool json, help;
 	unsigned interval;      /* seconds; 0: once */
+	const char *symbols;    /* an ELF file, or null */
 	int words;
 	char **word;
 };
@@ -336,6 +362,8 @@ static struct ctl_options ctl_options(int argc, char **argv)
 			o.json = true;
 		else if (strcmp(argv[at], "--run") == 0 && at + 1 < argc && o.run == NULL)
 			o.run = argv[++at];
+		else if (strcmp(argv[at], "--symbols") == 0 && at + 1 < argc && o.symbols == NULL)
+			o.symbols = argv[++at];
 		else if (strcmp(argv[at], "--interval") == 0 && at + 1 < argc && o.interval == 0)
 			o.interval = (unsigned)number_between("--interval", argv[++at], 1, INTERVAL_MOST);
 		else if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0)
@@ -366,6 +394,8 @@ int ctl_main(int argc, char **argv)
 			die(STATUS_USAGE, "ctl: --interval is for stats [VM]");
 		return top_follow(o.run, o.words > 1 ? o.word[1] : NULL, o.interval, o.json);
 	}
+	if (o.symbols != NULL)
+		symbols = symbols_read(o.symbols);
 	if (carry_out_longer(o.run, o.words, o.word, &status))
 		return status;
 	return request_and_show(o.run, o.json, o.words, o.word);

@@ -223,7 +223,7 @@ static bool carry_out(struct vcpu *v)
 		return control_of_exits(v, !next_of(v), r, j, channel.error, sizeof(channel.error));
 	case CONTROL_TRANSLATE:
 		return control_translate(v, GVA(r->address), j, channel.error, sizeof(channel.error));
-	case CONTROL_DUMP:
+	case CONTROL_DUMP: case CONTROL_MEMORY:
 		if (r->space == CONTROL_REGISTERS)
 			return control_dump(v, j, channel.error, sizeof(channel.error));
 		return control_memory(v, r, j, channel.error, sizeof(channel.error));

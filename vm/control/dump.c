@@ -3,6 +3,7 @@
 
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
+#include "vm/control/lz4.h"
 
 static void show_general(struct json *j, const struct vcpu *v)
 {
@@ -132,6 +133,8 @@ bool control_dump(struct vcpu *v, struct json *j, char *error, size_t size)
 
 /* ---- memory ---- */
 
+#define ZEROES_MOST (1u << 20) /* that one answer tells of: what is looked at for it is bounded */
+
 /* The guest-physical address of the byte at addr; false: the guest has nothing there. */
 static bool locate(struct vcpu *v, enum control_space space, uint64_t addr, gpa_t *gpa)
 {
@@ -168,9 +171,30 @@ static size_t read_bytes(struct vcpu *v, const struct control_request *r, uint8_
 	return done;
 }
 
+static bool all_zero(const uint8_t *bytes, size_t n)
+{
+	return !n || (!bytes[0] && memcmp(bytes, bytes + 1, n - 1) == 0);
+}
+
+/* How many bytes are 0 from where r begins, whose n bytes are; a part of memory that is empty needs one request. */
+static uint64_t zeroes(struct vcpu *v, const struct control_request *r, uint8_t *bytes, size_t n)
+{
+	struct control_request next = *r;
+	uint64_t sum = n;
+
+	while (n == r->length && VM_LEFT_OUT_OR(MEMORY_ZEROES, sum < ZEROES_MOST)) {
+		next.address += n;
+		n = read_bytes(v, &next, bytes);
+		if (!all_zero(bytes, n))
+			break;
+		sum += n;
+	}
+	return sum;
+}
+
 bool control_memory(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size)
 {
-	static uint8_t bytes[CONTROL_DUMP_MAX]; /* one request at a time */
+	static uint8_t bytes[CONTROL_MEMORY_MAX], packed[LZ4_ROOM(CONTROL_MEMORY_MAX)]; /* one request at a time */
 	const char *space = r->space == CONTROL_GPA ? "gpa" : "gva";
 	size_t n = read_bytes(v, r, bytes);
 
@@ -183,7 +207,12 @@ bool control_memory(struct vcpu *v, const struct control_request *r, struct json
 	json_hex(j, space, r->address);
 	json_number(j, "length", n);
 	json_bool(j, "complete", n == r->length);
-	json_bytes(j, "bytes", bytes, n);
+	if (r->command == CONTROL_MEMORY && all_zero(bytes, n))
+		json_number(j, "zeroes", zeroes(v, r, bytes, n));
+	else if (r->command == CONTROL_MEMORY)
+		json_base64(j, "packed", packed, lz4_pack(bytes, n, packed));
+	else
+		json_bytes(j, "bytes", bytes, n);
 	json_close(j, '{');
 	return true;
 }

@@ -118,6 +118,7 @@ static const struct {
 	[CONTROL_DETAIL] = { "detail", 1, 2, "detail VM [on|off]" },
 	[CONTROL_TRACE] = { "trace", 2, 2, "trace VM COUNT" },
 	[CONTROL_TRACED] = { "traced", 2, 2, "traced VM.VCPU FROM" },
+	[CONTROL_MEMORY] = { "memory", 3, 3, "memory VM ADDRESS LENGTH" },
 	[CONTROL_AUDIT] = { "audit", 1, 1, "audit VM" },
 	[CONTROL_START] = { "start", 1, 1, "start VM" },
 	[CONTROL_STOP] = { "stop", 1, 1, "stop VM" },
@@ -266,10 +267,11 @@ static bool parse_cpu_or_weight(struct control_request *r, const char *word, cha
 	return true;
 }
 
-/* screen SINCE; video OFFSET LENGTH; keys BYTES, mouse likewise. */
+/* screen SINCE; video OFFSET LENGTH, memory likewise; keys BYTES, mouse likewise. */
 static bool parse_screen(struct control_request *r, char *const *word, unsigned count, char *error, size_t size)
 {
-	bool typed = r->command == CONTROL_KEYS || r->command == CONTROL_MOUSE;
+	bool typed = r->command == CONTROL_KEYS || r->command == CONTROL_MOUSE,
+	     of_bytes = r->command == CONTROL_VIDEO || r->command == CONTROL_MEMORY;
 
 	if (typed && !read_bytes(r, word[0])) {
 		fmt(error, size, "%.40s is not 1 to %u bytes in hexadecimal", word[0], CONTROL_BYTES_MAX);
@@ -279,8 +281,9 @@ static bool parse_screen(struct control_request *r, char *const *word, unsigned 
 		fmt(error, size, "%.40s is not a number", word[0]);
 		return false;
 	}
-	if (r->command == CONTROL_VIDEO && (!read_number(word[1], &r->length) ||
-					    VM_KEPT(REQUEST_VIDEO, !r->length || r->length > CONTROL_VIDEO_MAX))) {
+	r->space = CONTROL_GPA;
+	if (of_bytes && (!read_number(word[1], &r->length) ||
+			 VM_KEPT(REQUEST_VIDEO, !r->length || r->length > CONTROL_VIDEO_MAX))) {
 		fmt(error, size, "the length must be from 1 to %u, not %.40s", CONTROL_VIDEO_MAX, word[1]);
 		return false;
 	}
@@ -331,7 +334,7 @@ static bool parse_words(struct control_request *r, struct words *w, char *error,
 	}
 	if (r->command >= CONTROL_PIN && r->command <= CONTROL_WEIGHT)
 		return parse_cpu_or_weight(r, w->word[3], error, size);
-	if (r->command >= CONTROL_DETAIL)
+	if (r->command >= CONTROL_DETAIL && r->command < CONTROL_MEMORY)
 		return parse_trace(r, w->count > 3 ? w->word[3] : "", error, size);
 	if (r->command >= CONTROL_SCREEN)
 		return parse_screen(r, w->word + 3, w->count - 3, error, size);

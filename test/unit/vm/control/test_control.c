@@ -3,6 +3,7 @@
 #include "test/unit/vm/fixture.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "host/device/console.h"
 #include "host/trap/interrupt.h"
@@ -319,6 +320,25 @@ static void past_the_guests_rights(void **state)
 	finish();
 }
 
+/* Memory for a core file: packed, or how much of it is empty, which is looked at up to a bound. */
+static void memory_packed(void **state)
+{
+	char *zeroes;
+
+	(void)state;
+	start();
+	bench_poke(BENCH_DATA, "something", 9);
+	STEP(ask("1 memory 0 0x1c0000 16384\n"));
+	assert_true(answers("1", "\"gpa\":\"0x1c0000\",\"length\":16384,\"complete\":true,\"packed\":\""));
+	STEP(ask("2 memory 0 0x200000 16384\n"));
+	zeroes = strstr(answer("2"), "\"zeroes\":");
+	assert_non_null(zeroes);
+	assert_in_range(strtoul(zeroes + 9, NULL, 10), 1u << 20, (1u << 20) + 16384);
+	STEP(ask("3 memory 0 0x10000000 16384\n"));
+	assert_true(said("done 3 error there is no memory at gpa 0x10000000"));
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,6 +348,7 @@ int main(void)
 		cmocka_unit_test(the_power_button),
 		cmocka_unit_test(one_that_waits),	    cmocka_unit_test(registers_on_the_way),
 		cmocka_unit_test(a_resumed_one_that_waits), cmocka_unit_test(memory_by_linear_address),
+		cmocka_unit_test(memory_packed),
 		cmocka_unit_test(where_memory_ends),	    cmocka_unit_test(past_the_guests_rights),
 	};
 

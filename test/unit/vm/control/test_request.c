@@ -151,6 +151,11 @@ static void test_screen(void **state)
 	assert_int_equal(request.command, CONTROL_VIDEO);
 	assert_int_equal(request.address, 4096);
 	assert_int_equal(request.length, 16384);
+	assert_int_equal(feed("a memory g 0x3000 16384\n"), 1);
+	assert_int_equal(request.command, CONTROL_MEMORY);
+	assert_int_equal(request.space, CONTROL_GPA);
+	assert_int_equal(request.address, 0x3000);
+	assert_int_equal(request.length, 16384);
 	assert_int_equal(feed("a keys g 001c021c\n"), 1);
 	assert_int_equal(request.command, CONTROL_KEYS);
 	assert_int_equal(request.count, 4);
@@ -174,11 +179,11 @@ static void test_refusals(void **state)
 	bad("list\n", "list",
 	    "no command; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, audit, start, "
 	    "stop, reset, destroy, tpr, dirty, pin, migrate, weight, debug, screen, "
-	    "video, keys, mouse, detail, trace and traced");
+	    "video, keys, mouse, detail, trace, traced and memory");
 	bad("a lust\n", "a",
 	    "there is no command lust; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, "
 	    "audit, start, stop, reset, destroy, tpr, dirty, pin, migrate, weight, debug, screen, "
-	    "video, keys, mouse, detail, trace and traced");
+	    "video, keys, mouse, detail, trace, traced and memory");
 	bad("a list b\n", "a", "it is: list");
 	bad("a stats\n", "a", "it is: stats VM");
 	bad("a phases\n", "a", "it is: phases VM");
