@@ -285,11 +285,23 @@ enum insn_plain {
 enum insn_plain insn_plain(const struct insn *i);
 /* Of a plain one: bytes of the memory operand. */
 unsigned insn_operand_size(const struct insn *i);
-/* The offset of its memory operand in the segment i->seg, by e->gpr and e->rip. */
-uint64_t insn_offset(const struct emulate *e, const struct insn *i);
-/* All that a plain instruction does but the access: *value is what the operand holds, and then what it is to hold;
- * above its size it may be anything. Of e, gpr, rip, rflags and mode are used. LOCK changes nothing. */
-void emulate_on_value(struct emulate *e, const struct insn *i, uint64_t *value);
+/* The offset of an instruction's memory operand in the segment i->seg, by e->gpr and e->rip. SDM: "Specifying an
+ * Offset". */
+static inline uint64_t insn_offset(const struct emulate *e, const struct insn *i)
+{
+	uint64_t a = (uint64_t)i->disp;
+
+	if (likely(i->base < EMULATE_GPRS))
+		a += e->gpr[i->base];
+	else if (i->base == INSN_RIP)
+		a += e->rip + i->length;
+	if (i->index < EMULATE_GPRS)
+		a += e->gpr[i->index] << i->scale;
+	return likely(i->adsize == 8) ? a : i->adsize == 4 ? (uint32_t)a : (uint16_t)a;
+}
+/* All that a plain instruction does but the access: value is what the operand holds; returns what it is to hold. Above
+ * its size both may be anything. Of e, gpr, rip, rflags and mode are used. LOCK changes nothing. */
+uint64_t emulate_on_value(struct emulate *e, const struct insn *i, uint64_t value);
 /* The same of INSN_PLAIN_PUSH, whose result may be any but EMULATE_HALT (EM2). e is as for emulate_execute(). */
 enum emulate_result emulate_push_value(struct emulate *e, const struct insn *i, uint64_t value);
 

@@ -143,20 +143,6 @@ static inline bool is_canonical(const struct emulate *e, uint64_t a)
 	return are_canonical(e, a, 1);
 }
 
-/* The offset of the memory operand within its segment. SDM: "Specifying an Offset". */
-static inline uint64_t effective_address(const struct emulate *e, const struct insn *i)
-{
-	uint64_t a = i->disp;
-
-	if (likely(i->base < EMULATE_GPRS))
-		a += e->gpr[i->base];
-	else if (i->base == INSN_RIP)
-		a += e->rip + i->length;
-	if (i->index < EMULATE_GPRS)
-		a += e->gpr[i->index] << i->scale;
-	return likely(i->adsize == 8) ? a : a & size_mask(i->adsize);
-}
-
 /* segmentation.c: the linear address of size bytes at offset in a segment; checks type, limit, canonicality, alignment.
  * how: EMULATE_HOW_WRITE if they are (also) written. Errors: #GP(0), #SS(0), #AC(0). */
 enum emulate_result linear_segmented(struct emulate *e, unsigned seg, uint64_t offset, unsigned size, unsigned how,
@@ -230,7 +216,7 @@ static inline bool is_memory(const struct insn *i)
 static inline enum emulate_result rm_linear(struct emulate *e, const struct insn *i, unsigned size, unsigned how,
 					    uint64_t *linear)
 {
-	return linear_address(e, i->seg, effective_address(e, i), size, how, linear);
+	return linear_address(e, i->seg, insn_offset(e, i), size, how, linear);
 }
 
 /* operands.c: the r/m operand, register or memory. rm_read() sets *linear if it is memory, for rm_update(), which

@@ -74,8 +74,6 @@ enum insn_plain insn_plain(const struct insn *i)
 	return plain_of(i);
 }
 
-uint64_t insn_offset(const struct emulate *e, const struct insn *i) { return effective_address(e, i); }
-
 /* ---- registers and flags ---- */
 
 /* Into AH the status flags but OF, into AL that. SDM: "LAHF", "SETcc". */
@@ -163,91 +161,101 @@ static uint64_t step_by_one(struct emulate *e, bool down, uint64_t a, unsigned s
 	return a;
 }
 
-static inline void exchange(struct emulate *e, const struct insn *i, uint64_t *value, uint64_t with)
+static inline uint64_t compare_and_exchange(struct emulate *e, const struct insn *i, uint64_t value)
 {
-	write_reg(e, i, i->reg, i->opsize, *value);
-	*value = with;
-}
-
-static inline void compare_and_exchange(struct emulate *e, const struct insn *i, uint64_t *value)
-{
-	uint64_t old = *value & size_mask(i->opsize), accumulator = read_reg(e, i, EMULATE_RAX, i->opsize);
+	uint64_t old = value & size_mask(i->opsize), accumulator = read_reg(e, i, EMULATE_RAX, i->opsize);
 
 	sum(e, true, accumulator, old, i->opsize);
 	if (old == accumulator)
-		*value = read_reg(e, i, i->reg, i->opsize);
-	else
-		write_gpr(e, EMULATE_RAX, i->opsize, old);
+		return read_reg(e, i, i->reg, i->opsize);
+	write_gpr(e, EMULATE_RAX, i->opsize, old);
+	return value;
 }
 
 /* Those that are rare. */
-static __attribute__((noinline)) void on_value_rest(struct emulate *e, const struct insn *i, uint64_t *value)
+static inline uint64_t on_value_rest(struct emulate *e, const struct insn *i, uint64_t value)
 {
 	switch (i->op) {
 	case OP_not:
-		*value = ~*value;
-		break;
+		return ~value;
 	case OP_neg:
-		*value = sum(e, true, 0, *value, i->opsize);
-		break;
+		return sum(e, true, 0, value, i->opsize);
 	case OP_incdec:
-		*value = step_by_one(e, i->sub, *value, i->opsize);
-		break;
+		return step_by_one(e, i->sub, value, i->opsize);
 	case OP_cmpxchg:
-		compare_and_exchange(e, i, value);
-		break;
+		return compare_and_exchange(e, i, value);
 	case OP_mov_load:
-		write_reg(e, i, i->reg, i->opsize, *value);
-		break;
+		write_reg(e, i, i->reg, i->opsize, value);
+		return value;
 	case OP_mov_store:
-		*value = read_reg(e, i, i->reg, i->opsize);
-		break;
+		return read_reg(e, i, i->reg, i->opsize);
 	case OP_mov_rm_imm:
-		*value = i->imm;
-		break;
+		return i->imm;
 	case OP_movsx:
-		write_gpr(e, i->reg, i->opsize, sign_extend(*value, insn_operand_size(i)));
-		break;
+		write_gpr(e, i->reg, i->opsize, sign_extend(value, insn_operand_size(i)));
+		return value;
 	default:
-		break;
+		return value;
 	}
 }
 
-void emulate_on_value(struct emulate *e, const struct insn *i, uint64_t *value)
+/* Of the instruction's register; most have 4 bytes. */
+static inline uint64_t register_of(const struct emulate *e, const struct insn *i)
+{
+	return likely(i->opsize == 4) ? (uint32_t)e->gpr[i->reg] : read_reg(e, i, i->reg, i->opsize);
+}
+
+static inline void set_register(struct emulate *e, const struct insn *i, uint64_t value)
+{
+	if (likely(i->opsize == 4))
+		e->gpr[i->reg] = (uint32_t)value;
+	else
+		write_reg(e, i, i->reg, i->opsize, value);
+}
+
+static inline uint64_t exchange(struct emulate *e, const struct insn *i, uint64_t value, uint64_t with)
+{
+	set_register(e, i, value);
+	return with;
+}
+
+static inline uint64_t on_value(struct emulate *e, const struct insn *i, uint64_t value)
 {
 	uint64_t result;
 
 	switch (i->op) {
 	case OP_alu_rm_r:
 	case OP_alu_rm_imm:
-		result = i->op == OP_alu_rm_imm ? i->imm : read_reg(e, i, i->reg, i->opsize);
-		*value = alu(e, i->sub, *value, result, i->opsize);
-		break;
+		result = i->op == OP_alu_rm_imm ? i->imm : register_of(e, i);
+		return alu(e, i->sub, value, result, i->opsize);
 	case OP_alu_r_rm:
-		result = alu(e, i->sub, read_reg(e, i, i->reg, i->opsize), *value, i->opsize);
+		result = alu(e, i->sub, register_of(e, i), value, i->opsize);
 		if (i->sub != ALU_CMP)
-			write_reg(e, i, i->reg, i->opsize, result);
-		break;
+			set_register(e, i, result);
+		return value;
 	case OP_test_rm_r:
-		logic(e, ALU_AND, *value, read_reg(e, i, i->reg, i->opsize), i->opsize);
-		break;
+		logic(e, ALU_AND, value, register_of(e, i), i->opsize);
+		return value;
 	case OP_test_rm_imm:
-		logic(e, ALU_AND, *value, i->imm, i->opsize);
-		break;
+		logic(e, ALU_AND, value, i->imm, i->opsize);
+		return value;
 	case OP_xchg:
-		exchange(e, i, value, read_reg(e, i, i->reg, i->opsize));
-		break;
+		return exchange(e, i, value, register_of(e, i));
 	case OP_xadd:
-		exchange(e, i, value, sum(e, false, *value, read_reg(e, i, i->reg, i->opsize), i->opsize));
-		break;
+		return exchange(e, i, value, sum(e, false, value, register_of(e, i), i->opsize));
 	case OP_movzx:
-		write_gpr(e, i->reg, i->opsize, *value & size_mask(insn_operand_size(i)));
-		break;
+		write_gpr(e, i->reg, i->opsize, value & size_mask(insn_operand_size(i)));
+		return value;
 	default:
-		on_value_rest(e, i, value);
-		break;
+		return on_value_rest(e, i, value);
 	}
+}
+
+uint64_t emulate_on_value(struct emulate *e, const struct insn *i, uint64_t value)
+{
+	value = on_value(e, i, value);
 	finish(e, i);
+	return value;
 }
 
 enum emulate_result emulate_push_value(struct emulate *e, const struct insn *i, uint64_t value)

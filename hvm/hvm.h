@@ -114,6 +114,18 @@ static inline void hvm_apply_paging(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { 
 static inline void hvm_apply_root(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { vmx_apply_root(hvm_vmx(v), mmu); }
 /* The reverse: what the guest changed without an exit, into mmu->regs. */
 static inline void hvm_sync_paging(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { vmx_sync_paging(hvm_vmx(v), mmu); }
+/* The same for who has read the guest's RFLAGS, and counts each instruction. */
+static ALWAYS_INLINE void hvm_sync_known(struct hvm_vcpu *v, struct mmu_vcpu *mmu, uint64_t rflags)
+{
+	vmx_sync_known(hvm_vmx(v), mmu, rflags);
+}
+/* The number of the state that mmu->regs have been in since they were synchronised last, PDPTEs apart (mmu_translate),
+ * and CS, base and access rights, and RFLAGS.VM: no state gets that of another. */
+static inline uint64_t hvm_sync_number(const struct hvm_vcpu *v) { return hvm_vmx(v)->synced.number; }
+/* Of SS, access rights and limit, and of CS the base, since then. */
+static inline uint64_t hvm_synced_ss(const struct hvm_vcpu *v) { return hvm_vmx(v)->synced.ss; }
+static inline uint64_t hvm_ss_limit(const struct hvm_vcpu *v) { (void)v; return vmx_ss_limit(); }
+static inline uint64_t hvm_synced_cs_base(const struct hvm_vcpu *v) { return hvm_vmx(v)->synced.cs_base; }
 /* Of CR0 and CR4 only the bits that the guest changes without an exit: before hvm_apply_paging() where nobody has
  * synchronised since the last entry, for what is applied must not undo them. */
 static inline void hvm_sync_unowned(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { (void)v; vmx_sync_unowned(mmu); }

@@ -11,9 +11,9 @@ VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate/cpu.c test/unit/dev/irq/v
 VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
 
 VMBENCH_TESTS := modes dispatch exception event cr msr io mmu emulation handover task_switch task_segment run \
-	trace platform panic lapic_order tpr tpr_memory apicv alarm patch patch_undo apic apic_trapped vcpus smp \
-	freeze enterable emulated mechanism_switch mitigations stats release disk ide net virtio life schedule \
-	sleep move cpus clock caps mechanism cpuid create control dirty firmware v86 debug video planes
+	trace platform panic lapic_order tpr tpr_memory apicv alarm patch patch_undo apic apic_trapped decoded push \
+	synced vcpus smp freeze enterable emulated mechanism_switch mitigations stats release disk ide net virtio life \
+	schedule sleep move cpus clock caps mechanism cpuid create control dirty firmware v86 debug video planes
 $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c \
 	test/unit/vm/*/test_$(t).c test/unit/dev/irq/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := \
 	vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie))
@@ -40,8 +40,8 @@ VM_PLAIN_TESTS := host_ata host_speculation vmx_guards config config_disk config
 	control_request load_elf load_firmware load_linux load_multiboot dev_block dev_virtio_queue \
 	dev_virtio_blk dev_virtio_pci dev_virtio_net dev_virtio_rng dev_virtio_console dev_switch config_net \
 	dev_pci dev_fw_cfg dev_uart dev_vga_text $(IDE_TESTS:%=dev_ide_%) dev_i8042 dev_mouse dev_vga dev_vga_memory \
-	dev_dispi $(patsubst %,dev_%,timer lapic lapic_modes lapic_priority lapic_plain lapic_timer ioapic pic pit \
-	rtc rtc_alarm)
+	dev_dispi $(patsubst %,dev_%,timer lapic lapic_modes lapic_priority lapic_ipi lapic_plain lapic_timer ioapic \
+	pic pit rtc rtc_alarm)
 define vm_plain_rule
 $(VM_MUTANTS_DIR)/plain/$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_$(1)_SRC) test/vm/mutants.c \
 	test/unit/hosted.c)

@@ -182,6 +182,7 @@ struct walk_memo {
 	uint64_t cr0, cr3, cr4, efer;
 	uint64_t gpa;  /* of the page */
 	uint64_t pdpte; /* under PAE paging, a register; else 0 */
+	uint64_t number; /* by which the registers were known when it was last found; 0: by none */
 	uint32_t pkru, generation;
 	struct access access;
 	bool ac;
@@ -226,6 +227,7 @@ struct mmu_vcpu {
 	gfn_t repaired_gfn;
 	uint32_t repaired_generation;
 	struct walk_memo memo[MEMO_FETCHES + 2 * MEMO_PAGES];
+	uint64_t fetches_noted;  /* times that one of the former was made anew, or forgotten */
 	bool beside_others;      /* vm->several */
 	bool beside;             /* a fault is being served without the VM's lock, if nobody is alone (mmu/lock.h) */
 	/* Where what is done for the vCPU is counted: .counters, its own CPU's, while a fault is served so; else the
@@ -429,8 +431,10 @@ static inline void mmu_count_known_mmio(struct mmu_vcpu *vcpu, bool misconfig)
 struct mmu_counters mmu_counters(const struct mmu_vm *vm);
 
 /* What gva means to the guest for the access, accessed and dirty flags set: for instructions that the hypervisor
- * carries out. false: *error is the page fault's error code. vcpu->regs are up to date; the VM's lock is not held. */
-bool mmu_translate(struct mmu_vcpu *vcpu, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error);
+ * carries out. false: *error is the page fault's error code. vcpu->regs are up to date; the VM's lock is not held.
+ * number: which of the states this vCPU's regs have been in, PDPTEs apart, for who can tell (S18); 0: he cannot. */
+bool mmu_translate(struct mmu_vcpu *vcpu, gva_t gva, struct access access, uint64_t number, gpa_t *gpa,
+		   uint32_t *error);
 /* walk() over the VM's memory, for the hypervisor's own accesses by linear address. Tables that are not in memory are
  * brought in. The VM's lock is not held. */
 struct walk_result mmu_walk(struct mmu_vm *vm, const struct walk_regs *regs, gva_t gva, struct access access,

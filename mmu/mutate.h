@@ -130,6 +130,8 @@
 	M(VTLB_HOST_DROP, "dropping the virtual TLB at a host-side change") \
 	M(MEMO_ACCESS, "looking what kind of access it is before a remembered walk is believed") \
 	M(MEMO_REGISTERS, "looking at the registers before that") \
+	M(MEMO_NUMBER, "or at the number of the state that they are in") \
+	M(MEMO_NUMBERED, "giving that number only to a walk that was found to hold in it") \
 	M(MEMO_SLOTS, "looking whether its entries are where they were") \
 	M(MEMO_ENTRIES, "looking whether they are the same") \
 	M(WRITE_TOLD, "telling the mechanism what the hypervisor wrote") \

@@ -3,11 +3,12 @@
  *
  * S18 A remembered walk answers only where a new one would say the same: the same registers, the same kind of access,
  *     the same slots, and in memory the very entries that the walk read or left, flags and all. So nobody has to tell
- *     when the guest changes its tables.
+ *     when the guest changes its tables. Who numbers the states of the registers, and never gives a number to two,
+ *     spares the look at each of them.
  * S19 It is remembered only where its entries lie in memory that stays where it is (slot.linear). */
-#include "lib/atomic.h"
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
+#include "mmu/recall.h"
 
 /* What the walk and the rights of the access depend on, beside PDPTEs. */
 static inline bool same_registers(const struct walk_memo *m, const struct walk_regs *r)
@@ -16,28 +17,11 @@ static inline bool same_registers(const struct walk_memo *m, const struct walk_r
 	       m->ac == r->ac && m->cpl == r->cpl;
 }
 
-static inline bool same_entries(const struct walk_memo *m, const struct walk_regs *r)
-{
-	for (const struct walk_memo_entry *e = m->entry; e->at; e++)
-		if (load_entry(e->at, m->entry_size) != e->value)
-			return false;
-	return !m->pdpte || r->pdpte[m->page >> (30 - PAGE_SHIFT) & 3] == m->pdpte;
-}
-
-static inline bool recall(const struct mmu_vcpu *vcpu, const struct walk_memo *m, gva_t gva, struct access a)
-{
-	const struct walk_regs *r = &vcpu->regs;
-
-	return m->page == gva.v >> PAGE_SHIFT && MUTANT_OR(MEMO_ACCESS, !memcmp(&m->access, &a, sizeof(a))) &&
-	       MUTANT_OR(MEMO_REGISTERS, same_registers(m, r)) &&
-	       MUTANT_OR(MEMO_SLOTS, m->generation == vcpu->vm->slots.generation) &&
-	       MUTANT_OR(MEMO_ENTRIES, same_entries(m, r));
-}
-
 static void note(struct mmu_vcpu *vcpu, struct walk_memo *m, gva_t gva, struct access a, const struct walk_result *w)
 {
 	const struct walk_regs *r = &vcpu->regs;
 
+	vcpu->fetches_noted += a.fetch;
 	*m = (struct walk_memo){ .page = MEMO_NONE, .cr0 = r->cr0, .cr3 = r->cr3, .cr4 = r->cr4, .efer = r->efer,
 				 .pkru = r->pkru, .ac = r->ac, .cpl = r->cpl, .access = a,
 				 .entry_size = walk_mode(r) == PAGING_32BIT ? 4 : 8,
@@ -71,22 +55,21 @@ static __attribute__((noinline)) bool walk_anew(struct mmu_vcpu *vcpu, struct wa
 	return w.ok;
 }
 
-static inline unsigned memo_of(gva_t gva, struct access a)
+bool mmu_translate(struct mmu_vcpu *vcpu, gva_t gva, struct access access, uint64_t number, gpa_t *gpa,
+		   uint32_t *error)
 {
-	unsigned page = (unsigned)(gva.v >> PAGE_SHIFT);
-
-	if (a.fetch)
-		return page & (MEMO_FETCHES - 1);
-	return MEMO_FETCHES + 2 * (page & (MEMO_PAGES - 1)) + a.write;
-}
-
-bool mmu_translate(struct mmu_vcpu *vcpu, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error)
-{
-	struct walk_memo *m = &vcpu->memo[memo_of(gva, access)];
+	uint64_t page = gva.v >> PAGE_SHIFT;
+	struct walk_memo *m = access.fetch ? memo_of_fetch(vcpu, page) : memo_of_data(vcpu, page, access.write);
+	bool ok;
 
 	__asm__("" : "+r"(m)); /* the compiler would compute it twice */
-	if (unlikely(!recall(vcpu, m, gva, access)))
-		return walk_anew(vcpu, m, gva, access, gpa, error);
-	*gpa = GPA(m->gpa | (gva.v & (PAGE_SIZE - 1)));
-	return true;
+	ok = memo_is(m, page, access) && MUTANT_OR(MEMO_REGISTERS, same_registers(m, &vcpu->regs)) &&
+	     memo_stands(vcpu, m);
+	if (likely(ok))
+		*gpa = GPA(m->gpa | (gva.v & (PAGE_SIZE - 1)));
+	else
+		ok = walk_anew(vcpu, m, gva, access, gpa, error);
+	if (MUTANT_OR(MEMO_NUMBERED, ok))
+		m->number = number;
+	return ok;
 }

@@ -48,6 +48,7 @@
 #include "vm/exit/cpuid.h"
 #include "vm/firmware/firmware.h"
 #include "vm/machine.h"
+#include "vm/insn_cache.h"
 #include "vm/tpr/patch.h"
 
 #define VCPUS_MAX CONFIG_VCPUS_MAX
@@ -72,18 +73,6 @@ enum vm_status {
 #define REQUEST_MEMORY BIT(7) /* the memory map has changed (vm/firmware/firmware.c, vm/device/video.c) */
 #define REQUEST_DEBUG BIT(8)  /* what a debugger wants has changed, or a step is being made */
 #define REQUEST_DEVICES BIT(9) /* frames have come, or a device has more to do (vm/device/virtio.c) */
-
-#define INSN_CACHE_SETS 128
-#define INSN_CACHE_WAYS 2
-
-/* Decoded instructions that touched MMIO, so that the next time they only need to be compared. */
-struct insn_cache {
-	uint64_t rip;
-	uint8_t bytes[16];
-	uint8_t mode;
-	uint8_t plain; /* enum insn_plain */
-	struct insn insn;
-};
 
 struct vcpu {
 	union {
@@ -151,6 +140,8 @@ struct vcpu {
 	uint64_t patch_watched;  /* the gpa of the TPR, while accesses to it may be patched; ~0: they may not */
 	uint8_t *apic_registers; /* a page for the CPU's use (vm/tpr/tpr.c); NULL: there is none */
 	struct emulate emulate;
+	uint64_t mode_number; /* of the state (hvm_sync_number) in which the guest's code is of .mode */
+	uint8_t mode;         /* enum emulate_mode */
 	struct insn_cache insn_cache[INSN_CACHE_SETS][INSN_CACHE_WAYS];
 	/* the page of the linear address whose translation the last exit told, and that translation */
 	gva_t fault_page;
@@ -588,6 +579,8 @@ exit_handler exit_tpr_below, exit_apic_access, exit_apic_write, exit_eoi;
 /* The instruction at RIP has accessed gpa, where no memory is. true: that was a register of the local APIC, and it is
  * done; false: the emulator must look. */
 bool apic_served(struct vcpu *v, gpa_t gpa);
+/* The same of an access to the TPR that cannot be patched, as was found just now (patch_try). */
+bool apic_served_anyhow(struct vcpu *v, gpa_t gpa);
 /* The same of any device's. */
 bool device_served(struct vcpu *v, gpa_t gpa);
 

@@ -335,6 +335,7 @@ static void apply_efer(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 
 void vmx_apply_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 {
+	VM_MUTANT(SYNCED_APPLIED, v->synced.cs = SYNCED_NOT);
 	mmu_take_intercepts(mmu);
 	apply_controls(v, mmu);
 	apply_cr0(v, mmu);
@@ -370,7 +371,7 @@ void vmx_sync_unowned(struct mmu_vcpu *mmu)
 }
 
 /* Exits save them under EPT and PAE paging; else the fields are undefined (SDM, "Saving Non-Register State"). */
-static inline void sync_pdptes(struct mmu_vcpu *mmu)
+void vmx_sync_pdptes(struct mmu_vcpu *mmu)
 {
 	mmu->regs.pdpte[0] = vmread(VMCS_GUEST_PDPTE0);
 	mmu->regs.pdpte[1] = vmread(VMCS_GUEST_PDPTE0 + 2);
@@ -378,7 +379,19 @@ static inline void sync_pdptes(struct mmu_vcpu *mmu)
 	mmu->regs.pdpte[3] = vmread(VMCS_GUEST_PDPTE0 + 6);
 }
 
-void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
+static void note_synced(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
+{
+	struct vmx_synced *s = &v->synced;
+
+	_Static_assert(offsetof(struct walk_regs, cpl) == offsetof(struct walk_regs, ac) + 1, "compared together");
+	*s = (struct vmx_synced){ .cr0 = vmread(VMCS_GUEST_CR0), .cr3 = mmu->regs.cr3, .cr4 = vmread(VMCS_GUEST_CR4),
+				  .rflags = vmread(VMCS_GUEST_RFLAGS), .cs = vmread(VMCS_GUEST_CS_ACCESS),
+				  .ss = vmread(VMCS_GUEST_SS_ACCESS),
+				  .cs_base = vmread(VMCS_GUEST_ES_BASE + 2 * SEG_CS), .number = s->number + 1,
+				  .rights = { mmu->regs.ac, mmu->regs.cpl } };
+}
+
+void vmx_sync_anew(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 {
 	uint64_t cr0_mask = vmread(VMCS_CR0_MASK), cr4_mask = vmread(VMCS_CR4_MASK);
 	uint64_t cr0 = (vmread(VM_LEFT_OUT_OR(SYNC_SHADOW, false) ? VMCS_GUEST_CR0 : VMCS_CR0_SHADOW) & cr0_mask) |
@@ -390,9 +403,12 @@ void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 	mmu->regs.cpl = (uint8_t)vmx_cpl();
 	mmu->regs.cs_l = vmread(VMCS_GUEST_CS_ACCESS) & SEGMENT_L;
 	mmu_sync_control_regs(mmu, cr0, mmu->intercepts.cr3_load ? mmu->regs.cr3 : vmread(VMCS_GUEST_CR3), cr4);
-	if (unlikely(mmu->intercepts.ept && !(mmu->regs.efer & EFER_LMA) && (cr4 & CR4_PAE) && (cr0 & CR0_PG)))
-		sync_pdptes(mmu);
+	if (unlikely(vmx_has_pdptes(mmu)))
+		vmx_sync_pdptes(mmu);
+	note_synced(v, mmu);
 }
+
+void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu) { vmx_sync_known(v, mmu, vmx_rflags()); }
 
 #define DELIVERY (PROC2_APIC_REGISTERS | PROC2_VIRTUAL_INTERRUPTS)
 

@@ -35,7 +35,17 @@ struct vmx_vcpu {
 	bool int3_exits;         /* for a debugger */
 	struct vmx_msr_areas *msr_areas; /* vmx/msrs.c; NULL where the VMCS has fields for the MSRs */
 	uint64_t cr4_offered;    /* CR4 bits that the guest's CPUID offers: it may set them without an exit */
+	/* What mmu->regs were made from when they were synchronised last, as the VMCS had it; and how often that was
+	 * something else, from 1 on. */
+	struct vmx_synced {
+		uint64_t cr0, cr3, cr4, rflags;
+		uint64_t cs, ss; /* access rights; cs: SYNCED_NOT, nothing of it holds */
+		uint64_t cs_base;
+		uint64_t number;
+		uint8_t rights[2]; /* AC and CPL, as in struct walk_regs */
+	} synced;
 };
+#define SYNCED_NOT (~0ull)
 
 /* Allocates the VMCS; caps must outlive it. false: no memory; vmx_vcpu_destroy() is still due where v->vmcs is set. */
 bool vmx_vcpu_init(struct vmx_vcpu *v, const struct vmx_caps *caps);
@@ -56,7 +66,41 @@ static inline void vmx_begin_turn(struct vmx_vcpu *v) { v->enter = vmx_enter_fir
  * and with mmu->root. */
 void vmx_apply_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu);
 void vmx_apply_root(struct vmx_vcpu *v, struct mmu_vcpu *mmu);
-/* The reverse: what the guest changed without an exit, into mmu->regs. */
+/* The reverse: what the guest changed without an exit, into mmu->regs. Where nothing has, and neither has the
+ * hypervisor, that is seen by a few fields: the masks and shadows of CR0 and CR4, and EFER's LME, change with
+ * vmx_apply_paging() only, which forgets .synced. */
+void vmx_sync_anew(struct vmx_vcpu *v, struct mmu_vcpu *mmu);
+void vmx_sync_pdptes(struct mmu_vcpu *mmu);
+/* Are they the CPU's, which the guest may have loaded without an exit? */
+static inline bool vmx_has_pdptes(const struct mmu_vcpu *mmu)
+{
+	const struct walk_regs *r = &mmu->regs;
+
+	return mmu->intercepts.ept && !(r->efer & EFER_LMA) && (r->cr4 & CR4_PAE) && (r->cr0 & CR0_PG);
+}
+static ALWAYS_INLINE bool vmx_is_synced(const struct vmx_vcpu *v, const struct mmu_vcpu *mmu, uint64_t rflags)
+{
+	const struct vmx_synced *s = &v->synced;
+
+	return VM_LEFT_OUT_OR(SYNCED_CS, vmread(VMCS_GUEST_CS_ACCESS) == s->cs) &&
+	       VM_LEFT_OUT_OR(SYNCED_SS, vmread(VMCS_GUEST_SS_ACCESS) == s->ss) &&
+	       VM_LEFT_OUT_OR(SYNCED_CS_BASE, vmread(VMCS_GUEST_ES_BASE + 2 * SEG_CS) == s->cs_base) &&
+	       VM_LEFT_OUT_OR(SYNCED_FLAGS, !((rflags ^ s->rflags) & (RFLAGS_AC | RFLAGS_VM))) &&
+	       VM_LEFT_OUT_OR(SYNCED_CR0, vmread(VMCS_GUEST_CR0) == s->cr0) &&
+	       VM_LEFT_OUT_OR(SYNCED_CR4, vmread(VMCS_GUEST_CR4) == s->cr4) &&
+	       VM_LEFT_OUT_OR(SYNCED_CR3, mmu->regs.cr3 == s->cr3) &&
+	       (mmu->intercepts.cr3_load || VM_LEFT_OUT_OR(SYNCED_CR3, vmread(VMCS_GUEST_CR3) == s->cr3)) &&
+	       VM_LEFT_OUT_OR(SYNCED_RIGHTS, !memcmp(&mmu->regs.ac, s->rights, sizeof(s->rights)));
+}
+/* For those of whom each instruction counts; rflags: the guest's. */
+static ALWAYS_INLINE void vmx_sync_known(struct vmx_vcpu *v, struct mmu_vcpu *mmu, uint64_t rflags)
+{
+	if (unlikely(!vmx_is_synced(v, mmu, rflags)))
+		vmx_sync_anew(v, mmu);
+	else if (VM_KEPT(SYNCED_PDPTES, unlikely(vmx_has_pdptes(mmu))))
+		vmx_sync_pdptes(mmu);
+}
+/* The same for all others. */
 void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu);
 /* Of CR0 and CR4 only the bits that the guest changes without an exit, by the masks that are in force: before
  * vmx_apply_paging() where nobody has synchronised since the last entry, for what is applied must not undo them. */

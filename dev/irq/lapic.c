@@ -152,6 +152,22 @@ void lapic_accept(struct lapic *l, uint8_t vector, bool level)
 	lapic_notice(l);
 }
 
+/* L7: nobody else writes irr. */
+void lapic_accept_own(struct lapic *l, uint8_t vector)
+{
+	uint32_t bit = 1u << (vector & 31), *word = &l->irr[vector >> 5];
+
+	if (VM_KEPT(LAPIC_OWN_TRIGGER, unlikely(lapic_tmr_test(l, vector))))
+		set_mode(l, vector, false);
+	if (*word & bit)
+		return; /* it waits already, and somebody has been told, or looks when the TPR or ISR change */
+	*word |= bit;
+	l->irr_words |= (uint8_t)(1u << (vector >> 5));
+	if (VM_LEFT_OUT_OR(LAPIC_OWN_HIGHEST, vector > l->irr_max))
+		l->irr_max = vector;
+	VM_MUTANT(LAPIC_OWN_NOTICE, lapic_notice(l));
+}
+
 static void accept_vector(struct lapic *l, uint8_t vector, bool level)
 {
 	if (VM_KEPT(LAPIC_ILLEGAL, vector < 16)) /* L4 */
@@ -293,6 +309,8 @@ static void lint_level(struct lapic *l, unsigned pin)
 
 void lapic_lint_changed(struct lapic *l)
 {
+	if (!(l->lint[0] | l->lint[1] | l->remote_irr))
+		return;
 	for (unsigned pin = 0; pin < 2; pin++) {
 		if (!lint_is_level(l->lvt[LVT_LINT0 + pin]))
 			l->remote_irr &= (uint8_t)~(1u << pin);

@@ -19,6 +19,12 @@ static inline uint32_t page_get(const struct lapic *l, unsigned at, unsigned wor
 	return __atomic_load_n(&l->page[at / 4 + 4 * word], __ATOMIC_RELAXED);
 }
 
+static inline bool page_is_empty(const struct lapic *l, unsigned at)
+{
+	return !(page_get(l, at, 0) | page_get(l, at, 1) | page_get(l, at, 2) | page_get(l, at, 3) |
+		 page_get(l, at, 4) | page_get(l, at, 5) | page_get(l, at, 6) | page_get(l, at, 7));
+}
+
 /* While the guest is not running. */
 static inline void page_put(struct lapic *l, unsigned at, unsigned word, uint32_t value)
 {
@@ -60,8 +66,58 @@ void lapic_lint_changed(struct lapic *l); /* a LINT entry was written: levels ar
 void lapic_set_base(struct lapic *l, uint64_t base); /* a legal value: performs the transition */
 
 void lapic_accept(struct lapic *l, uint8_t vector, bool level); /* of l, which is enabled; not below 16 (L4) */
+void lapic_accept_own(struct lapic *l, uint8_t vector); /* the same of an edge-triggered one, on the vCPU's own CPU */
 
-/* lapic_regs.c */
+/* Those that can only be read are not another value for a write. offset: a multiple of 16. */
+static inline bool lapic_is_read_only(unsigned offset)
+{
+	const uint64_t set = BIT(APIC_PPR / 16) | BIT(APIC_APR / 16) | BIT(APIC_RRD / 16) | BIT(APIC_VERSION / 16) |
+			     BIT(APIC_TIMER_CURRENT / 16) | MASK(APIC_ESR / 16 - 1, APIC_ISR / 16);
+
+	return offset < 64 * 16 && (set >> (offset / 16) & 1);
+}
+
+/* ---- registers ---- */
+
+/* A register's number. */
+#define REG(name) (APIC_##name / 16)
+
+/* All but what is reserved, bits 31:20, 17:16 and 13, and the delivery status. */
+#define ICR_LEGAL_X2APIC 0xffffffff000ccfffull
+
+/* The entry of the local vector table at register r, or -1. */
+static inline int lapic_lvt_of(const struct lapic *l, unsigned r)
+{
+	if (r >= REG(LVT_TIMER) && r <= REG(LVT_ERROR))
+		return (int)(r - REG(LVT_TIMER)) + LVT_TIMER;
+	return r == REG(LVT_CMCI) && (l->features & LAPIC_CMCI) ? LVT_CMCI : -1;
+}
+
+/* The bits of an entry that software can change. */
+static inline uint32_t lapic_lvt_writable(const struct lapic *l, unsigned lvt)
+{
+	switch (lvt) {
+	case LVT_TIMER:
+		return LVT_VECTOR | LVT_MASKED |
+		       (l->features & LAPIC_TSC_DEADLINE ? LVT_TIMER_MODE : LVT_TIMER_PERIODIC);
+	case LVT_LINT0:
+	case LVT_LINT1:
+		return LVT_VECTOR | LVT_DELIVERY | LVT_POLARITY | LVT_LEVEL | LVT_MASKED;
+	case LVT_ERROR:
+		return LVT_VECTOR | LVT_MASKED;
+	default:
+		return LVT_VECTOR | LVT_DELIVERY | LVT_MASKED;
+	}
+}
+
+static inline uint32_t lapic_svr_writable(const struct lapic *l)
+{
+	return SVR_ENABLED | 0xff | (l->features & LAPIC_DIRECTED_EOI ? SVR_SUPPRESS_EOI_BROADCAST : 0);
+}
+
+/* lapic_regs.c, in the present mode. false: there is no such register. */
+bool lapic_reg_read(struct lapic *l, unsigned r, uint32_t *value);
+bool lapic_reg_write(struct lapic *l, unsigned r, uint32_t value);
 uint32_t lapic_get(struct lapic *l, unsigned offset); /* what the guest reads there, in the present mode */
 void lapic_self_ipi(struct lapic *l, uint8_t vector);
 
@@ -100,7 +156,9 @@ static inline int16_t lapic_highest_waiting(const struct lapic *l)
 static inline int16_t lapic_highest_in_service(const struct lapic *l)
 {
 	/* Others ask, too, for an interrupt of lowest priority. */
-	return likely(!l->page) ? __atomic_load_n(&l->isr_max, __ATOMIC_RELAXED) : lapic_page_highest(l, APIC_ISR);
+	if (likely(!l->page))
+		return __atomic_load_n(&l->isr_max, __ATOMIC_RELAXED);
+	return page_is_empty(l, APIC_ISR) ? -1 : lapic_page_highest(l, APIC_ISR);
 }
 
 /* lapic_timer.c */

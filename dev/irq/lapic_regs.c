@@ -6,42 +6,13 @@
 #include "dev/irq/lapic_internal.h"
 #include "lib/mutants/mutate.h"
 
-/* A register's number. */
-#define REG(name) (APIC_##name / 16)
-
 #define VERSION 0x14u /* 0x10 to 0x15: an integrated local APIC */
-/* All but what is reserved, bits 31:20, 17:16 and 13, and the delivery status. */
-#define ICR_LEGAL_X2APIC 0xffffffff000ccfffull
-
-/* The entry of the local vector table at register r, or -1. */
-static int lvt_of(const struct lapic *l, unsigned r)
-{
-	if (r >= REG(LVT_TIMER) && r <= REG(LVT_ERROR))
-		return (int)(r - REG(LVT_TIMER)) + LVT_TIMER;
-	return r == REG(LVT_CMCI) && (l->features & LAPIC_CMCI) ? LVT_CMCI : -1;
-}
-
-/* The bits of an entry that software can change. */
-static uint32_t lvt_writable(const struct lapic *l, unsigned lvt)
-{
-	switch (lvt) {
-	case LVT_TIMER:
-		return LVT_VECTOR | LVT_MASKED |
-		       (l->features & LAPIC_TSC_DEADLINE ? LVT_TIMER_MODE : LVT_TIMER_PERIODIC);
-	case LVT_LINT0:
-	case LVT_LINT1:
-		return LVT_VECTOR | LVT_DELIVERY | LVT_POLARITY | LVT_LEVEL | LVT_MASKED;
-	case LVT_ERROR:
-		return LVT_VECTOR | LVT_MASKED;
-	default:
-		return LVT_VECTOR | LVT_DELIVERY | LVT_MASKED;
-	}
-}
-
 static uint32_t lvt_read(const struct lapic *l, unsigned lvt)
 {
-	bool waiting = (lvt == LVT_LINT0 || lvt == LVT_LINT1) && (l->remote_irr >> (lvt - LVT_LINT0) & 1);
-	return l->lvt[lvt] | (waiting ? LVT_REMOTE_IRR : 0);
+	uint8_t waiting = __atomic_load_n(&l->remote_irr, __ATOMIC_RELAXED);
+	bool is_pin = lvt == LVT_LINT0 || lvt == LVT_LINT1;
+
+	return l->lvt[lvt] | (is_pin && (waiting >> (lvt - LVT_LINT0) & 1) ? LVT_REMOTE_IRR : 0);
 }
 
 static uint32_t version(const struct lapic *l)
@@ -50,17 +21,12 @@ static uint32_t version(const struct lapic *l)
 	return VERSION | (entries - 1) << 16 | (l->features & LAPIC_DIRECTED_EOI ? 1u << 24 : 0);
 }
 
-static uint32_t svr_writable(const struct lapic *l)
-{
-	return SVR_ENABLED | 0xff | (l->features & LAPIC_DIRECTED_EOI ? SVR_SUPPRESS_EOI_BROADCAST : 0);
-}
-
 /* ---- reading ---- */
 
 /* Those of which there are several in a row. false: it is none of them. */
 static bool row_read(const struct lapic *l, unsigned r, uint32_t *value)
 {
-	int lvt = lvt_of(l, r);
+	int lvt = lapic_lvt_of(l, r);
 
 	if (lvt >= 0)
 		*value = lvt_read(l, (unsigned)lvt);
@@ -87,13 +53,19 @@ static bool reg_read(struct lapic *l, unsigned r, uint32_t *value)
 	case REG(LDR): *value = l->x2apic ? lapic_x2apic_logical_id(l) : (uint32_t)l->logical_id << 24; break;
 	case REG(SVR): *value = l->svr; break;
 	case REG(ESR): *value = l->esr; break;
-	case REG(ICR): *value = (uint32_t)l->icr; break;
+	case REG(ICR):
+		lapic_take_icr(l);
+		*value = (uint32_t)l->icr;
+		break;
 	case REG(TIMER_INITIAL): *value = l->timer_initial; break;
 	case REG(TIMER_CURRENT): *value = lapic_timer_current(l); break;
 	case REG(TIMER_DIVIDE): *value = l->divide; break;
 	/* xAPIC only */
 	case REG(DFR): *value = (uint32_t)l->dfr << 28 | 0x0fffffff; return !l->x2apic;
-	case REG(ICR_HIGH): *value = (uint32_t)(l->icr >> 32); return !l->x2apic;
+	case REG(ICR_HIGH):
+		lapic_take_icr(l);
+		*value = (uint32_t)(l->icr >> 32);
+		return !l->x2apic;
 	case REG(APR):
 	case REG(RRD):
 	case REG(EOI): return !l->x2apic; /* read as 0 */
@@ -108,20 +80,20 @@ static bool reg_read(struct lapic *l, unsigned r, uint32_t *value)
  * State After It Has Been Software Disabled"). */
 static void svr_write(struct lapic *l, uint32_t value)
 {
-	l->svr = value & svr_writable(l);
+	l->svr = value & lapic_svr_writable(l);
 	lapic_take_posted(l); /* while it is enabled: what has been accepted stays */
 	__atomic_store_n(&l->sw_enabled, l->svr & SVR_ENABLED, __ATOMIC_SEQ_CST);
 	if (l->sw_enabled)
 		return;
+	if (!(l->lvt[LVT_TIMER] & LVT_MASKED))
+		lapic_timer_write_lvt(l, l->lvt[LVT_TIMER] | LVT_MASKED);
 	for (unsigned i = 0; i < LVT_COUNT; i++)
-		if (i != LVT_TIMER)
-			l->lvt[i] |= LVT_MASKED;
-	lapic_timer_write_lvt(l, l->lvt[LVT_TIMER] | LVT_MASKED);
+		l->lvt[i] |= LVT_MASKED;
 }
 
 static void lvt_write(struct lapic *l, unsigned lvt, uint32_t value)
 {
-	value &= lvt_writable(l, lvt);
+	value &= lapic_lvt_writable(l, lvt);
 	if (!l->sw_enabled)
 		value |= LVT_MASKED;
 	if (lvt == LVT_TIMER) {
@@ -209,7 +181,7 @@ static bool xapic_write(struct lapic *l, unsigned r, uint32_t value)
 /* Performs a write that is legal in the present mode. false: there is no such register. */
 static ALWAYS_INLINE bool perform(struct lapic *l, unsigned r, uint32_t value)
 {
-	int lvt = lvt_of(l, r);
+	int lvt = lapic_lvt_of(l, r);
 	if (lvt >= 0) {
 		lvt_write(l, (unsigned)lvt, value);
 		return true;
@@ -281,6 +253,36 @@ static __attribute__((noinline)) void send_to_some(struct lapic *l, uint64_t icr
 	l->host->ipi(l->ctx, l, &m);
 }
 
+static ALWAYS_INLINE void send_to(struct lapic *to, uint64_t icr)
+{
+	if (VM_LEFT_OUT_OR(LAPIC_SENT_ENABLED, __atomic_load_n(&to->sw_enabled, __ATOMIC_RELAXED)) &&
+	    __atomic_load_n(&to->enabled, __ATOMIC_RELAXED))
+		lapic_accept(to, (uint8_t)icr, false);
+}
+
+/* In xAPIC mode: to oneself, or fixed to those that a physical destination names. false: it takes a look at all. */
+static inline bool sent_plainly(struct lapic *l, uint64_t icr)
+{
+	uint8_t dest = (uint8_t)(icr >> 56);
+
+	if (((uint32_t)icr & (ICR_SHORTHAND(3) | LVT_DELIVERY)) == ICR_SHORTHAND(APIC_SELF)) {
+		if (l->sw_enabled && l->enabled)
+			lapic_accept_own(l, (uint8_t)icr);
+		return true;
+	}
+	if (((uint32_t)icr & ~(ICR_ASSERT | 0xffu)) || dest == 0xff || !l->bus)
+		return false;
+	for (unsigned n = 0; n < l->bus->count; n++) {
+		struct lapic *to = l->bus->cpu[n];
+		bool wide = __atomic_load_n(&to->x2apic, __ATOMIC_RELAXED);
+
+		if (VM_LEFT_OUT_OR(LAPIC_SENT_ID,
+				   (wide ? to->id : __atomic_load_n(&to->xapic_id, __ATOMIC_RELAXED)) == dest))
+			send_to(to, icr);
+	}
+	return true;
+}
+
 /* A fixed interrupt, or one of lowest priority, edge-triggered. */
 static ALWAYS_INLINE bool icr_unlocked(struct lapic *l, uint64_t icr)
 {
@@ -289,10 +291,10 @@ static ALWAYS_INLINE bool icr_unlocked(struct lapic *l, uint64_t icr)
 	if ((icr & ~ICR_PLAIN) || (uint8_t)icr < 16)
 		return false;
 	l->icr = icr;
-	if (!to)
+	if (to)
+		send_to(to, icr);
+	else if (l->x2apic || !sent_plainly(l, icr))
 		send_to_some(l, icr);
-	else if (__atomic_load_n(&to->sw_enabled, __ATOMIC_RELAXED) && __atomic_load_n(&to->enabled, __ATOMIC_RELAXED))
-		lapic_accept(to, (uint8_t)icr, false);
 	if (l->page)
 		lapic_show_icr(l);
 	return true;
@@ -319,22 +321,49 @@ bool lapic_msr_write_unlocked(struct lapic *l, uint32_t msr, uint64_t value)
 	return msr == MSR_X2APIC_EOI && !value && eoi_unlocked(l);
 }
 
+static inline bool other_unlocked(struct lapic *l, unsigned r, uint32_t value)
+{
+	if (unlikely(l->page) && !lapic_is_read_only(r * 16)) {
+		lapic_take_icr(l);
+		if (!xapic_write(l, r, value))
+			return false;
+		lapic_show(l, r * 16);
+		return true;
+	}
+	return xapic_write(l, r, value);
+}
+
 bool lapic_mmio_write_unlocked(struct lapic *l, uint64_t offset, unsigned size, uint64_t value)
 {
 	if (size != 4)
 		return false;
-	if (offset == APIC_TPR) {
+	switch (offset) {
+	case APIC_TPR:
 		lapic_write_tpr(l, (uint8_t)value);
 		return true;
-	}
-	if (offset == APIC_EOI)
+	case APIC_EOI:
 		return eoi_unlocked(l);
-	if (offset == APIC_ICR) {
+	case APIC_ICR:
 		lapic_take_icr(l);
 		value &= 0xffffffff & ~(uint64_t)ICR_DELIVERY_STATUS;
 		return icr_unlocked(l, (l->icr & 0xffffffff00000000) | value);
+	case APIC_TIMER_INITIAL:
+	case APIC_TIMER_DIVIDE:
+	case APIC_LVT_TIMER:
+		return reg_write(l, (unsigned)offset >> 4, (uint32_t)value);
+	default: /* L7 */
+		return !(offset & 15) && other_unlocked(l, (unsigned)offset >> 4, (uint32_t)value);
 	}
-	return offset == APIC_TIMER_INITIAL && reg_write(l, REG(TIMER_INITIAL), (uint32_t)value);
+}
+
+/* L7. What others write, of the pins, is one byte. */
+uint64_t lapic_mmio_read_unlocked(struct lapic *l, uint64_t offset, unsigned size)
+{
+	uint32_t value;
+
+	if ((offset & 15) || !reg_read(l, (unsigned)offset >> 4, &value))
+		return LAPIC_LOCKED; /* an error, which must be noted */
+	return likely(size == 4) ? value : value & MASK(8 * size - 1, 0);
 }
 
 uint32_t lapic_get(struct lapic *l, unsigned offset)
@@ -354,8 +383,6 @@ uint64_t lapic_mmio_read(struct lapic *l, uint64_t offset, unsigned size)
 		if ((offset & 0xf) || size != 8)
 			return 0; /* undefined by the SDM */
 	}
-	if ((offset & 0xfe0) == APIC_ICR) /* or its high half */
-		lapic_take_icr(l);
 	if (!reg_read(l, (unsigned)(offset >> 4 & 0xff), &value)) {
 		lapic_error(l, ESR_ILLEGAL_REGISTER);
 		return 0;
@@ -383,93 +410,7 @@ void lapic_mmio_write(struct lapic *l, uint64_t offset, unsigned size, uint64_t 
 		lapic_error(l, ESR_ILLEGAL_REGISTER);
 }
 
-/* ---- MSRs ---- */
+/* ---- for lapic_msr.c ---- */
 
-/* The bits that may be set in a write to register r in x2APIC mode; writable: the register can be written at all. SDM,
- * "x2APIC Register Address Space", "Reserved Bit Checking". */
-static uint64_t x2apic_legal_bits(const struct lapic *l, unsigned r, bool *writable)
-{
-	int lvt = lvt_of(l, r);
-	*writable = true;
-	if (lvt == LVT_LINT0 || lvt == LVT_LINT1)
-		return lvt_writable(l, (unsigned)lvt) | LVT_DELIVERY_STATUS | LVT_REMOTE_IRR;
-	if (lvt >= 0)
-		return lvt_writable(l, (unsigned)lvt) | LVT_DELIVERY_STATUS;
-	switch (r) {
-	case REG(TPR):
-	case REG(SELF_IPI):
-		return 0xff;
-	case REG(EOI):
-	case REG(ESR):
-		return 0;
-	case REG(SVR):
-		return svr_writable(l);
-	case REG(ICR):
-		return ICR_LEGAL_X2APIC | ICR_DELIVERY_STATUS;
-	case REG(TIMER_INITIAL):
-		return 0xffffffff;
-	case REG(TIMER_DIVIDE):
-		return TIMER_DIVIDE_BY_1; /* all of them */
-	default:
-		*writable = false;
-		return 0;
-	}
-}
-
-static bool x2apic_msr_write(struct lapic *l, unsigned r, uint64_t value)
-{
-	bool writable;
-	uint64_t legal = x2apic_legal_bits(l, r, &writable);
-	if (!l->x2apic || !writable || (value & ~legal))
-		return false;
-	if (r == REG(SELF_IPI)) {
-		lapic_self_ipi(l, (uint8_t)value);
-		return true;
-	}
-	if (r == REG(ICR))
-		l->icr = value & 0xffffffff00000000;
-	return reg_write(l, r, (uint32_t)value);
-}
-
-/* SDM, "x2APIC State Transitions": EN and EXTD move only off -> xAPIC -> x2APIC -> off. */
-static bool apic_base_legal(const struct lapic *l, uint64_t value)
-{
-	bool en = value & APIC_BASE_EN, extd = value & APIC_BASE_EXTD;
-	if ((value & l->base_reserved) || (extd && !en))
-		return false;
-	if (extd && !l->enabled)
-		return false;
-	return !(l->x2apic && en && !extd);
-}
-
-bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value)
-{
-	uint32_t low;
-	if (msr == MSR_APIC_BASE) {
-		*value = l->base;
-		return true;
-	}
-	if (msr == MSR_TSC_DEADLINE) {
-		*value = lapic_timer_deadline(l, timers_now(l->timers));
-		return l->features & LAPIC_TSC_DEADLINE;
-	}
-	if (msr < MSR_X2APIC_FIRST || msr > MSR_X2APIC_LAST || !l->x2apic || !reg_read(l, msr - MSR_X2APIC_FIRST, &low))
-		return false;
-	*value = msr - MSR_X2APIC_FIRST == REG(ICR) ? l->icr : low;
-	return true;
-}
-
-bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value)
-{
-	if (likely(msr == MSR_TSC_DEADLINE))
-		return lapic_write_tsc_deadline(l, value);
-	if (msr == MSR_APIC_BASE) {
-		if (!apic_base_legal(l, value))
-			return false;
-		lapic_set_base(l, value);
-		return true;
-	}
-	if (msr < MSR_X2APIC_FIRST || msr > MSR_X2APIC_LAST)
-		return false;
-	return x2apic_msr_write(l, msr - MSR_X2APIC_FIRST, value);
-}
+bool lapic_reg_read(struct lapic *l, unsigned r, uint32_t *value) { return reg_read(l, r, value); }
+bool lapic_reg_write(struct lapic *l, unsigned r, uint32_t value) { return reg_write(l, r, value); }

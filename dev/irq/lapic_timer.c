@@ -100,8 +100,18 @@ uint64_t lapic_timer_deadline(struct lapic *l, uint64_t now)
 	return l->tsc_deadline;
 }
 
+/* Nothing counts, and nothing is armed. */
+static inline bool timer_stands(const struct lapic *l)
+{
+	return !(l->timer_initial | l->tsc_deadline) && !l->timer.armed;
+}
+
 void lapic_timer_write_lvt(struct lapic *l, uint32_t lvt)
 {
+	if (timer_stands(l)) {
+		l->lvt[LVT_TIMER] = lvt;
+		return;
+	}
 	uint64_t now = timers_now(l->timers);
 	timer_catch_up(l, now);
 	lapic_timer_deadline(l, now);
@@ -144,12 +154,18 @@ uint32_t lapic_timer_current(const struct lapic *l)
 void lapic_timer_write_divide(struct lapic *l, uint32_t divide)
 {
 	static const uint8_t shift[8] = { 1, 2, 3, 4, 5, 6, 7, 0 }; /* by 2, 4, … 128, 1 */
+	uint8_t to = shift[(divide >> 1 & 4) | (divide & 3)];
+	if (timer_stands(l)) {
+		l->divide = divide & 0xb;
+		l->timer_shift = to;
+		return;
+	}
 	uint64_t now = timers_now(l->timers);
 	timer_catch_up(l, now);
 	settle_count(l, now);
 	uint32_t current = lapic_timer_current(l);
 	l->divide = divide & 0xb;
-	l->timer_shift = shift[(divide >> 1 & 4) | (divide & 3)];
+	l->timer_shift = to;
 	/* The count goes on from where it is, at the new rate. */
 	l->timer_start =
 		current ? now - ((uint64_t)(l->timer_initial - current) << l->timer_shift) : now - timer_span(l);

@@ -17,10 +17,8 @@ void lapic_shown_no_more(struct lapic *l)
 /* Most often there is none, or one of a high class: a look at each half spares most words. */
 int16_t lapic_page_highest(const struct lapic *l, unsigned at)
 {
-	uint32_t high = 0;
+	uint32_t high = page_get(l, at, 4) | page_get(l, at, 5) | page_get(l, at, 6) | page_get(l, at, 7);
 
-	for (unsigned n = 4; n < 8; n++)
-		high |= page_get(l, at, n);
 	return lapic_highest(&l->page[at / 4], 4, high ? 255 : 127);
 }
 
@@ -111,8 +109,20 @@ void lapic_show(struct lapic *l, unsigned offset)
 	case APIC_EOI:
 	case APIC_TPR:
 		break;
-	default: /* the entries hang on SVR, the initial count on the timer's entry */
-		show_all(l);
+	case APIC_SVR: /* disabled by software, all entries are masked */
+		page_put(l, offset, 0, l->svr);
+		for (unsigned at = APIC_LVT_TIMER; !l->sw_enabled && at <= APIC_LVT_ERROR; at += 16)
+			page_put(l, at, 0, lapic_get(l, at));
+		break;
+	case APIC_LVT_TIMER: /* the initial count hangs on it */
+		page_put(l, APIC_TIMER_INITIAL, 0, lapic_get(l, APIC_TIMER_INITIAL));
+		page_put(l, offset, 0, lapic_get(l, offset));
+		break;
+	default:
+		if (offset > APIC_LVT_TIMER && offset <= APIC_LVT_ERROR)
+			page_put(l, offset, 0, lapic_get(l, offset));
+		else if (!lapic_is_read_only(offset))
+			show_all(l);
 	}
 }
 

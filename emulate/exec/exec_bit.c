@@ -23,7 +23,7 @@ static enum emulate_result bit_operation(struct emulate *e, const struct insn *i
 	uint64_t linear = 0, v, mask = 1ull << bit;
 
 	if (is_memory(i)) {
-		uint64_t offset = (effective_address(e, i) + ahead * i->opsize) & size_mask(i->adsize);
+		uint64_t offset = (insn_offset(e, i) + ahead * i->opsize) & size_mask(i->adsize);
 
 		if (i->flags & INSN_F_LOCK)
 			how |= EMULATE_HOW_LOCKED;

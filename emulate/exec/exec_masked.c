@@ -32,7 +32,7 @@ static enum emulate_result element(struct emulate *e, unsigned seg, uint64_t off
 static enum emulate_result elements(struct emulate *e, const struct insn *i, const uint8_t *mask, unsigned size,
 				    bool store, uint8_t *data)
 {
-	uint64_t base = effective_address(e, i);
+	uint64_t base = insn_offset(e, i);
 
 	for (unsigned n = 0; n < vector_bytes(i) / size; n++) {
 		uint64_t offset = (base + n * size) & size_mask(i->adsize);
@@ -127,7 +127,7 @@ static enum emulate_result gather_element(struct emulate *e, const struct insn *
 	base.index = INSN_NONE;
 	memcpy(&index, g->index + n * i->sub, i->sub);
 	index = sign_extend(index, i->sub);
-	offset = (effective_address(e, &base) + (index << i->scale)) & size_mask(i->adsize);
+	offset = (insn_offset(e, &base) + (index << i->scale)) & size_mask(i->adsize);
 	TRY(element(e, i->seg, offset, g->size, false, data));
 	memcpy(g->data + n * g->size, data, g->size);
 	return EMULATE_OK;

@@ -99,7 +99,7 @@ enum emulate_result exec_movbe_store(struct emulate *e, const struct insn *i)
 
 enum emulate_result exec_lea(struct emulate *e, const struct insn *i)
 {
-	write_gpr(e, i->reg, i->opsize, effective_address(e, i));
+	write_gpr(e, i->reg, i->opsize, insn_offset(e, i));
 	return finish(e, i);
 }
 

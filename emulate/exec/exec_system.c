@@ -260,7 +260,7 @@ enum emulate_result exec_load_dtr(struct emulate *e, const struct insn *i)
 /* The address is not accessed: no limit is checked, and one that is not canonical does nothing. */
 enum emulate_result exec_invlpg(struct emulate *e, const struct insn *i)
 {
-	uint64_t linear = effective_address(e, i);
+	uint64_t linear = insn_offset(e, i);
 
 	TRY(check_cpl0(e));
 	if (!is_long64(e))

@@ -42,7 +42,7 @@ static unsigned digit(const struct insn *i)
 static void replace_addresses(struct emulate *e, const struct insn *i, const struct emulate_native *n, uint8_t *image)
 {
 	unsigned width = is_long64(e) ? 8 : 4;
-	uint64_t rip = 0, data = 0, offset = is_memory(i) ? effective_address(e, i) : 0,
+	uint64_t rip = 0, data = 0, offset = is_memory(i) ? insn_offset(e, i) : 0,
 		 operand = (uintptr_t)n->operand;
 	uint16_t opcode, native = (n->code[n->length - 2] & 7) << 8 | n->code[n->length - 1];
 

@@ -84,6 +84,11 @@
 	M(LAPIC_PAGE_TAKEN, "taking what is in service out of the page") \
 	M(LAPIC_TRIGGER, "keeping of an interrupt how it was triggered") \
 	M(LAPIC_LOOKED, "that who looks has been told") \
+	M(LAPIC_SENT_ID, "looking whom a fixed interrupt without the lock is for") \
+	M(LAPIC_SENT_ENABLED, "and whether that one takes it") \
+	M(LAPIC_OWN_TRIGGER, "that an interrupt to oneself is edge-triggered") \
+	M(LAPIC_OWN_HIGHEST, "which one waits, after one to oneself") \
+	M(LAPIC_OWN_NOTICE, "the look at what waits, after one to oneself") \
 	M(LAPIC_EOI_LOCKED, "an EOI under the lock where somebody may wait for it") \
 	M(LAPIC_TIMER_MASKED, "no alarm for a timer that is masked") \
 	M(LAPIC_TIMER_DONE, "that what has counted down stays at 0") \

@@ -8,6 +8,21 @@
 	M(SKIP_BLOCKING, "the end of blocking by STI and MOV SS after a skipped instruction") \
 	M(SKIP_STEP, "the single-step trap of a skipped instruction") \
 	M(SKIP_RF, "clearing RF, which the exit has set, behind an instruction whose access was made for it") \
+	M(SYNCED_CS, "looking at CS, whether the guest's paging registers are those that are known") \
+	M(SYNCED_SS, "and at SS") \
+	M(SYNCED_CS_BASE, "and at the base of CS") \
+	M(SYNCED_FLAGS, "and at RFLAGS") \
+	M(SYNCED_CR0, "and at CR0") \
+	M(SYNCED_CR4, "and at CR4") \
+	M(SYNCED_CR3, "and at CR3") \
+	M(SYNCED_RIGHTS, "and whether the rights are those that they were made of") \
+	M(SYNCED_PDPTES, "taking PDPTEs anew, whatever the registers are") \
+	M(SYNCED_APPLIED, "forgetting what was known when masks and shadows are written") \
+	M(MODE_NUMBER, "finding the mode of the guest's code anew in another state") \
+	M(DECODED_KEY, "looking whether a decoded instruction is in the state in which it was found") \
+	M(DECODED_WALK, "and whether the walk to its bytes is the same") \
+	M(PUSH_FLAT, "looking whether a stack is flat, before a store to it is quick") \
+	M(PUSH_ALIGNED, "and whether that lies in one page") \
 	M(QUICK_BREAKPOINT, "leaving accesses to the local APIC to the emulator where there are breakpoints") \
 	M(QUICK_STRADDLE, "or where the operand may begin in another page") \
 	M(QUICK_EVENT, "or where it is the delivery of an event that made it") \

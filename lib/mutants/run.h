@@ -68,6 +68,7 @@
 	M(FLEX_LOOK, "a threshold of its own after a change of the method, or of IA32_APIC_BASE") \
 	M(CHANGE_LACKS, "refusing a method for the TPR that the CPU lacks, while the guest runs") \
 	M(ACCOUNT_TPR, "keeping the account of a method when another is chosen") \
+	M(ACCOUNT_LEFT, "counting what is left to the trap for there are several CPUs, and only that") \
 	M(PATCH_CPL, "patching what the guest's kernel executes, and nobody else") \
 	M(PATCH_FLAT, "patching where its data are flat") \
 	M(PATCH_DEBUG, "leaving code alone that is debugged") \
@@ -76,6 +77,11 @@
 	M(PATCH_ADDRESS, "patching what accesses the TPR, and no other register") \
 	M(PATCH_MAPPED, "looking whether the stubs are where they were") \
 	M(PATCH_WORN_OUT, "letting a page alone whose patches are undone again and again") \
+	M(PATCH_CPUS, "watching for what may be patched in virtual machines of one CPU only") \
+	M(PATCH_LEFT_BYTES, "forgetting that a place was left to the trap when its bytes are others") \
+	M(PATCH_LEFT_UNDONE, "and when patches are undone") \
+	M(PATCH_LEFT_MODE, "and when the kernel's segments may be others") \
+	M(PATCH_LEFT_AGAIN, "and after some accesses, whatever has changed") \
 	M(PATCH_UNDO, "undoing patches when the method or the local APIC's page changes") \
 	M(PATCH_AIM, "where stubs write when the method is another") \
 	M(PATCH_LOWERED, "a look at what waits when a stub says that the TPR is low enough") \

@@ -1,6 +1,7 @@
 /* Guest accesses: carried out through the mechanism's tables on the model's CPU, and judged. */
 #include <string.h>
 
+#include "mmu/recall.h"
 #include "test/oracle/weave.h"
 
 #define ATTEMPTS_MAX 4000u /* a long list is protected piece by piece (S16) */
@@ -271,6 +272,19 @@ static void as_vcpu(struct walk_regs *to, const struct vcpu *v)
 	to->cpl = v->cpl;
 }
 
+/* Which of the states that its registers have been in this is, but for the PDPTEs. */
+static uint64_t regs_number(struct vcpu *v)
+{
+	struct walk_regs regs = v->mmu.regs;
+
+	memset(regs.pdpte, 0, sizeof(regs.pdpte));
+	if (!v->regs_number || memcmp(&regs, &v->numbered, sizeof(regs)) != 0) {
+		v->numbered = regs;
+		v->regs_number++;
+	}
+	return v->regs_number;
+}
+
 /* S18: the hypervisor's own look at the address says the same, remembered or not. Only where it changes nothing; what
  * others do in the middle of the step waits. */
 static void translated(struct vcpu *v, uint64_t va, struct x_access a, const struct outcome *x)
@@ -279,6 +293,7 @@ static void translated(struct vcpu *v, uint64_t va, struct x_access a, const str
 	struct world *w = v->vm->world;
 	uint64_t race = w->race, last_store = w->last_store;
 	struct walk_regs regs = v->mmu.regs;
+	uint64_t number, recalled;
 	uint32_t error = 0;
 	gpa_t gpa = GPA(0);
 	bool ok;
@@ -288,7 +303,13 @@ static void translated(struct vcpu *v, uint64_t va, struct x_access a, const str
 	w->race = w->last_store = 0;
 	as_vcpu(&v->mmu.regs, v);
 	if (walk_changes_nothing(v, va, access, x)) {
-		ok = mmu_translate(&v->mmu, GVA(va), access, &gpa, &error);
+		number = regs_number(v);
+		recalled = mmu_recall(&v->mmu, GVA(va), access, number);
+		if (recalled != MEMO_NONE && (x->fault || recalled != x->gpa))
+			fail(w, "mmu_recall says of %llx gpa %llx; it must be %llx, fault %d (S18)",
+			     (unsigned long long)va, (unsigned long long)recalled, (unsigned long long)x->gpa,
+			     x->fault);
+		ok = mmu_translate(&v->mmu, GVA(va), access, number, &gpa, &error);
 		if (ok == x->fault || (ok ? gpa.v != x->gpa : error != x->error))
 			fail(w, "mmu_translate says of %llx gpa %llx, error %x; it must be %llx, %x (S18)",
 			     (unsigned long long)va, (unsigned long long)gpa.v, error, (unsigned long long)x->gpa,

@@ -183,6 +183,8 @@ struct store { uint64_t gpa, value, old; unsigned size; uint32_t change; bool do
 
 struct vcpu {
 	struct mmu_vcpu mmu;
+	struct walk_regs numbered; /* its registers, PDPTEs apart, when they were numbered last; and the number */
+	uint64_t regs_number;
 	struct vm *vm;
 	struct x_regs regs;   /* what the guest's registers must be */
 	struct x_regs view;   /* what they are, as far as the hypervisor knows */

@@ -68,5 +68,8 @@ struct lock_count stats_locks(const struct vm *vm);
 void account_tpr(struct vm *vm, unsigned next);
 /* The account of a method until now. false: it has never been chosen. Takes no lock. */
 bool stats_tpr_method(const struct vm *vm, unsigned method, struct tpr_account *account);
+/* Accesses that patching has left to the trap for that reason (enum patch_left): of several CPUs' all, none of which is
+ * looked at. */
+uint64_t stats_left(const struct vm *vm, unsigned reason);
 
 #endif

@@ -228,7 +228,7 @@ static void stats_patches(struct scope *s)
 	stat(s, "lapic.patches_made", p->made);
 	stat(s, "lapic.patches_undone", p->made - patch_live(s->vm));
 	for (unsigned n = 0; n < PATCH_LEFTS; n++)
-		stat_of(s, p->left[n], "lapic.left_%s", patch_left_names[n]);
+		stat_of(s, stats_left(s->vm, n), "lapic.left_%s", patch_left_names[n]);
 }
 
 static void stats_disks(struct scope *s)

@@ -52,3 +52,15 @@ bool stats_tpr_method(const struct vm *vm, unsigned method, struct tpr_account *
 		add_since(account, &now, &vm->tpr.account.since);
 	return vm->tpr.account.had[method];
 }
+
+uint64_t stats_left(const struct vm *vm, unsigned reason)
+{
+	struct tpr_account all = { .reads = 0 };
+
+	if (reason != PATCH_LEFT_cpus)
+		return vm->patch.left[reason];
+	if (VM_KEPT(ACCOUNT_LEFT, vm->vcpu_count == 1))
+		return 0;
+	stats_tpr_method(vm, CONFIG_TPR_PATCH, &all);
+	return all.reads + all.writes;
+}

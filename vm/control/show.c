@@ -168,7 +168,7 @@ static void show_patches(struct json *j, const struct vm *vm)
 	json_number(j, "patches_undone", vm->patch.made - patch_live(vm));
 	for (unsigned n = 0; n < PATCH_LEFTS; n++) {
 		fmt(name, sizeof(name), "left_%s", patch_left_names[n]);
-		json_number(j, name, vm->patch.left[n]);
+		json_number(j, name, stats_left(vm, n));
 	}
 }
 

@@ -2,7 +2,7 @@
  * registers that it does not serve, writes that it has put into the page, EOIs that somebody waits for, and a TPR that
  * has become low enough for an interrupt that waits. SDM, "Virtualizing Memory-Mapped APIC Accesses", "APIC-Write
  * Emulation", "EOI Virtualization" and "TPR Virtualization". */
-#include "vm/exit/emulation.h"
+#include "vm/exit/decoded.h"
 
 #include "lib/mutants/mutate.h"
 
@@ -47,42 +47,51 @@ void exit_eoi(struct vcpu *v)
 	spin_unlock(&v->vm->device_lock);
 }
 
-static ALWAYS_INLINE uint64_t read_register(struct vcpu *v, unsigned offset, unsigned size)
+static __attribute__((noinline)) uint64_t read_locked(struct vcpu *v, unsigned offset, unsigned size)
 {
 	uint64_t value;
 
-	if (lapic_mmio_read_unlocked(&v->lapic, offset, &value))
-		return value;
 	spin_lock(&v->vm->device_lock);
 	value = lapic_mmio_read(&v->lapic, offset, size);
 	spin_unlock(&v->vm->device_lock);
 	return value;
 }
 
-static ALWAYS_INLINE void write_register(struct vcpu *v, unsigned offset, unsigned size, uint64_t value)
+static ALWAYS_INLINE uint64_t read_register(struct vcpu *v, unsigned offset, unsigned size)
 {
-	if (lapic_mmio_write_unlocked(&v->lapic, offset, size, value))
-		return;
+	uint64_t value = lapic_mmio_read_unlocked(&v->lapic, offset, size);
+
+	return likely(value != LAPIC_LOCKED) ? value : read_locked(v, offset, size);
+}
+
+static __attribute__((noinline)) void write_locked(struct vcpu *v, unsigned offset, unsigned size, uint64_t value)
+{
 	spin_lock(&v->vm->device_lock);
 	lapic_mmio_write(&v->lapic, offset, size, value);
 	spin_unlock(&v->vm->device_lock);
 }
 
-/* What is no MOV of 4 bytes. */
-static __attribute__((noinline)) void serve_other(struct vcpu *v, const struct insn_cache *c, unsigned offset)
+static ALWAYS_INLINE void write_register(struct vcpu *v, unsigned offset, unsigned size, uint64_t value)
 {
-	unsigned size = insn_operand_size(&c->insn);
+	if (unlikely(!lapic_may_be_unlocked(offset) ||
+		     !lapic_mmio_write_unlocked(&v->lapic, offset, size, value)))
+		write_locked(v, offset, size, value);
+}
+
+/* What is no MOV of 4 bytes. */
+static ALWAYS_INLINE void serve_other(struct vcpu *v, const struct insn_cache *c, unsigned offset)
+{
 	uint64_t value = 0;
 
 	if (c->plain != INSN_PLAIN_WRITE)
-		value = read_register(v, offset, size);
-	if (c->plain == INSN_PLAIN_PUSH) {
+		value = read_register(v, offset, c->size);
+	if (unlikely(c->plain == INSN_PLAIN_PUSH)) {
 		emulation_push(v, c, value);
 		return;
 	}
-	emulation_on_value(v, c, &value);
-	if (emulation_writes(c))
-		write_register(v, offset, size, value); /* of which it takes the size */
+	value = decoded_on_value(v, c, value);
+	if (decoded_writes(c))
+		write_register(v, offset, c->size, value); /* of which it takes the size */
 }
 
 static inline bool is_mov(const struct insn_cache *c)
@@ -103,32 +112,32 @@ static ALWAYS_INLINE void serve(struct vcpu *v, const struct insn_cache *c, unsi
 		*gpr = read_register(v, offset, 4);
 	else
 		write_register(v, offset, 4, c->plain == INSN_PLAIN_STORE ? *gpr : c->insn.imm);
-	exit_skip_access(v, c->insn.length);
+	exit_skip_access_to(v, v->emulate.rip + c->insn.length, v->emulate.rflags);
 }
 
 /* An instruction that was decoded before needs no more than its access, if neither the delivery of an event nor a
  * breakpoint comes into it. NULL: one does, or it is another instruction. */
-static const struct insn_cache *decoded(struct vcpu *v)
+static ALWAYS_INLINE const struct insn_cache *decoded(struct vcpu *v)
 {
 	if (VM_KEPT(QUICK_EVENT, v->event.info & EVENT_VALID) ||
 	    VM_KEPT(QUICK_BREAKPOINT, hvm_dr7(&v->hvm) & DR7_ENABLED))
 		return NULL;
-	return emulation_plain(v);
+	return decoded_plain(v);
 }
 
 /* Is it the operand that leads to gpa? It may have been the guest's tables, or a stack. */
-static bool leads_to(struct vcpu *v, const struct insn_cache *c, gpa_t gpa)
+static ALWAYS_INLINE bool leads_to(struct vcpu *v, const struct insn_cache *c, gpa_t gpa)
 {
-	gpa_t operand;
+	uint64_t operand = decoded_operand(v, c);
 
-	return emulation_operand(v, c, &operand) && !VM_KEPT(SERVED_OPERAND, operand.v != gpa.v);
+	return operand != MEMO_NONE && !VM_KEPT(SERVED_OPERAND, operand != gpa.v);
 }
 
 /* An access of data that the instruction makes to its operand, as far as the exit tells: who pushes what it reads has
  * written to its stack; and if who reads and writes has read, whether it may write has not been looked at. */
 static inline bool is_of_operand(struct vcpu *v, const struct insn_cache *c, struct hvm_apic_access a)
 {
-	if (likely(a.write == emulation_writes(c)))
+	if (likely(a.write == decoded_writes(c)))
 		return true;
 	if (a.write)
 		return VM_LEFT_OUT_OR(QUICK_PUSH, false);
@@ -158,34 +167,46 @@ static const struct insn_cache *decoded_access(struct vcpu *v, gpa_t gpa)
 	return c && leads_to(v, c, gpa) ? c : NULL;
 }
 
+/* Is gpa a register's of v's own local APIC? */
+static inline bool is_register(const struct vcpu *v, gpa_t gpa)
+{
+	return VM_LEFT_OUT_OR(SERVED_ACTIVE, lapic_mmio_active(&v->lapic)) &&
+	       VM_LEFT_OUT_OR(SERVED_BASE, align_down(gpa.v, PAGE_SIZE) == lapic_base_gpa(&v->lapic)) && !(gpa.v & 3);
+}
+
 bool apic_served(struct vcpu *v, gpa_t gpa)
 {
-	const struct insn_cache *c;
+	const struct insn_cache *c = is_register(v, gpa) ? decoded_access(v, gpa) : NULL;
 
-	if (VM_KEPT(SERVED_ACTIVE, !lapic_mmio_active(&v->lapic)) ||
-	    VM_KEPT(SERVED_BASE, align_down(gpa.v, PAGE_SIZE) != lapic_base_gpa(&v->lapic)))
-		return false;
-	c = gpa.v & 3 ? NULL : decoded_access(v, gpa);
-	if (!c)
+	/* What may be patched is looked at first. */
+	if (!c || (unlikely(gpa.v == v->patch_watched) && !patch_left(v, c)))
 		return false;
 	serve(v, c, gpa.v & (PAGE_SIZE - 1));
 	return true;
 }
 
+bool apic_served_anyhow(struct vcpu *v, gpa_t gpa)
+{
+	const struct insn_cache *c = is_register(v, gpa) ? decoded_access(v, gpa) : NULL;
+
+	if (c)
+		serve(v, c, gpa.v & (PAGE_SIZE - 1));
+	return c;
+}
+
 static bool other_served(struct vcpu *v, const struct insn_cache *c, gpa_t gpa)
 {
-	unsigned size = insn_operand_size(&c->insn);
 	uint64_t value = 0;
 
 	if (c->plain != INSN_PLAIN_WRITE)
-		value = platform_mmio_read(v, gpa.v, size);
+		value = platform_mmio_read(v, gpa.v, c->size);
 	if (c->plain == INSN_PLAIN_PUSH) {
 		emulation_push(v, c, value);
 		return true;
 	}
-	emulation_on_value(v, c, &value);
-	if (emulation_writes(c))
-		platform_mmio_write(v, gpa.v, size, value & MASK(8 * size - 1, 0));
+	value = decoded_on_value(v, c, value);
+	if (decoded_writes(c))
+		platform_mmio_write(v, gpa.v, c->size, value & MASK(8 * c->size - 1, 0));
 	return true;
 }
 
@@ -207,7 +228,7 @@ bool device_served(struct vcpu *v, gpa_t gpa)
 		*gpr = (uint32_t)platform_mmio_read(v, gpa.v, 4);
 	else
 		platform_mmio_write(v, gpa.v, 4, (uint32_t)(c->plain == INSN_PLAIN_STORE ? *gpr : c->insn.imm));
-	exit_skip_access(v, c->insn.length);
+	exit_skip_access_to(v, v->emulate.rip + c->insn.length, v->emulate.rflags);
 	return true;
 }
 
@@ -219,7 +240,8 @@ void exit_apic_access(struct vcpu *v)
 		exit_unknown(v);
 		return;
 	}
-	VM_MUTANT(APIC_QUEUED, exit_requeue_event(v));
+	if (unlikely(hvm_exit_delivery(&v->hvm) & EVENT_VALID))
+		VM_MUTANT(APIC_QUEUED, exit_requeue_event(v));
 	if (!access_served(v, a))
 		exit_emulate_mmio(v, GPA(gfn_gpa(v->vm->tpr.page_at).v | a.offset));
 }

@@ -1,6 +1,6 @@
 /* vm/exit/dispatch.c - the table of exit handlers, and the handlers that are a line or two. docs/exits.md follows one
  * exit through it. */
-#include "vm/vm.h"
+#include "vm/exit/skip.h"
 
 #include "host/trap/interrupt.h"
 #include "host/memory/paging.h"
@@ -8,38 +8,14 @@
 #include "vm/control/control.h"
 #include "lib/mutants/mutate.h"
 
-#define INSTRUCTION_LENGTH_MAX 15
-
-/* Outside 64-bit code EIP has 32 bits: behind the end of the 4 GiB comes their beginning, and VM entry refuses any
- * other value. In 64-bit code RIP may become non-canonical by its lowest sign bit alone, which VM entry allows and the
- * guest's next fetch answers (SDM, "Checks on Guest RIP, RFLAGS, and SSP"). RF is 0 already: the exit of an instruction
- * saves it so ("Saving RIP, RSP, RFLAGS, and SSP"). */
-static inline void skip(struct vcpu *v, uint64_t length, uint64_t rflags)
+void exit_skip(struct vcpu *v)
 {
-	uint64_t rip = hvm_rip(&v->hvm) + length;
-	uint64_t blocking = hvm_blocking(&v->hvm);
-
-	if (unlikely((uint32_t)rip < INSTRUCTION_LENGTH_MAX) && !hvm_in_64bit_code(&v->hvm))
-		VM_MUTANT(SKIP_WRAP, rip = (uint32_t)rip);
-	hvm_set_rip(&v->hvm, rip);
-	/* Both last for one instruction. */
-	if (VM_KEPT(SKIP_BLOCKING, unlikely(blocking & (BLOCKING_STI | BLOCKING_MOV_SS))))
-		hvm_set_blocking(&v->hvm, blocking & ~(BLOCKING_STI | BLOCKING_MOV_SS));
-	/* The single-step trap that the instruction would have caused; IA32_DEBUGCTL.BTF is never set. */
-	if (VM_KEPT(SKIP_STEP, unlikely(rflags & RFLAGS_TF)))
-		hvm_set_pending_debug(&v->hvm, hvm_pending_debug(&v->hvm) | PENDING_DEBUG_BS);
+	exit_skip_to(v, hvm_rip(&v->hvm) + hvm_exit_length(&v->hvm), hvm_rflags(&v->hvm));
 }
 
-void exit_skip(struct vcpu *v) { skip(v, hvm_exit_length(&v->hvm), hvm_rflags(&v->hvm)); }
-
-/* Saved as a fault saves it, RF is 1 (SDM, "Saving RIP, RSP, RFLAGS, and SSP"). */
 void exit_skip_access(struct vcpu *v, unsigned length)
 {
-	uint64_t rflags = hvm_rflags(&v->hvm);
-
-	if (VM_KEPT(SKIP_RF, rflags & RFLAGS_RF))
-		hvm_set_rflags(&v->hvm, rflags & ~RFLAGS_RF);
-	skip(v, length, rflags);
+	exit_skip_access_to(v, hvm_rip(&v->hvm) + length, hvm_rflags(&v->hvm));
 }
 
 void exit_requeue_event(struct vcpu *v)

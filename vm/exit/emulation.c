@@ -4,7 +4,7 @@
  * A repeated string instruction makes at most REP_LIMIT iterations for each exit, an instruction with other long
  * operands at most 300 accesses (EM5 in emulate/emulate.h); then the guest is entered again, at the same instruction,
  * so that interrupts are taken. */
-#include "vm/exit/emulation.h"
+#include "vm/exit/decoded.h"
 
 #include "lib/mutants/mutate.h"
 
@@ -24,20 +24,6 @@ enum emulate_mode emulation_mode(const struct vcpu *v, uint64_t rflags)
 	if ((VM_LEFT_OUT_OR(MODE_64, v->mmu.regs.efer & EFER_LMA)) && (cs & SEGMENT_L))
 		return EMULATE_LONG64;
 	return cs & SEGMENT_DB ? EMULATE_PROT32 : EMULATE_PROT16;
-}
-
-/* What it takes to find the instruction. */
-static ALWAYS_INLINE void find_insn(struct vcpu *v)
-{
-	struct emulate *e = &v->emulate;
-
-	hvm_sync_paging(&v->hvm, &v->mmu);
-	e->opaque = v;
-	e->rip = hvm_rip(&v->hvm);
-	e->rflags = hvm_rflags(&v->hvm);
-	e->mode = (uint8_t)emulation_mode(v, e->rflags);
-	e->cpl = v->mmu.regs.cpl;
-	e->seg_valid = 0;
 }
 
 /* And to carry it out. */
@@ -60,7 +46,7 @@ static ALWAYS_INLINE void fill_rest(struct vcpu *v)
 
 static ALWAYS_INLINE void fill(struct vcpu *v)
 {
-	find_insn(v);
+	decoded_find(v, hvm_rip(&v->hvm));
 	fill_rest(v);
 }
 
@@ -192,7 +178,7 @@ static void unknown(struct vcpu *v)
 
 /* What is not known, or cannot be done, ends the guest with a sentence: an exception that its CPU would not raise would
  * mislead it. */
-static void act_on_result(struct vcpu *v, enum emulate_result result)
+void emulation_act_on(struct vcpu *v, enum emulate_result result)
 {
 	switch (result) {
 	case EMULATE_OK:
@@ -220,71 +206,6 @@ static void act_on_result(struct vcpu *v, enum emulate_result result)
 	}
 }
 
-/* Are length bytes at a and b the same? Both have 16 bytes that can be read. */
-static inline bool same_bytes(const uint8_t *a, const uint8_t *b, unsigned length)
-{
-	uint64_t x, y;
-
-	if (length > 8) {
-		memcpy(&x, a + length - 8, 8);
-		memcpy(&y, b + length - 8, 8);
-		if (x != y)
-			return false;
-		length = 8;
-	}
-	memcpy(&x, a, 8);
-	memcpy(&y, b, 8);
-	return !((x ^ y) << (64 - 8 * length));
-}
-
-/* Outside 64-bit code. false: length bytes of it are not all within the limit, where no CPU has fetched them. */
-static inline bool code_linear(struct vcpu *v, unsigned length, uint64_t *linear)
-{
-	struct emulate *e = &v->emulate;
-
-	if (likely(!v->emulated)) {
-		*linear = (uint32_t)(e->rip + hvm_segment_base(&v->hvm, SEG_CS));
-		return true;
-	}
-	if (!(e->seg_valid & 1u << EMULATE_CS))
-		emulation_ops.load_segment(e, EMULATE_CS);
-	*linear = (uint32_t)(e->rip + e->seg[EMULATE_CS].base);
-	return !VM_KEPT(CACHE_LIMIT, e->rip + length - 1 > e->seg[EMULATE_CS].limit);
-}
-
-/* Where the byte is, if in memory that lies in one piece. Code and what it accesses need not be in the same. */
-static const char *code_at(struct vcpu *v, gpa_t gpa)
-{
-	const char *p = slots_linear(&v->vm->mmu.slots, gpa, false);
-	const struct slot *s;
-
-	if (likely(p))
-		return p;
-	s = slots_find(&v->vm->mmu.slots, gpa_gfn(gpa));
-	return s && s->linear ? s->linear + (gpa.v - gfn_gpa(s->base).v) : NULL;
-}
-
-/* true: the bytes that the instruction has now, and the mode, are those of the cached one. */
-static bool still_there(struct vcpu *v, const struct insn_cache *c)
-{
-	struct emulate *e = &v->emulate;
-	struct access access = { .fetch = true, .user = e->cpl == 3 };
-	uint64_t linear = e->rip;
-	uint32_t error;
-	const char *now;
-	gpa_t gpa;
-
-	if (c->rip != e->rip || VM_KEPT(CACHE_MODE, c->mode != e->mode) || !c->insn.length)
-		return false;
-	if (e->mode != EMULATE_LONG64 && !code_linear(v, c->insn.length, &linear))
-		return false;
-	if ((linear & (PAGE_SIZE - 1)) > PAGE_SIZE - sizeof(c->bytes) ||
-	    !vcpu_translate(v, GVA(linear), access, &gpa, &error))
-		return false;
-	now = code_at(v, gpa);
-	return now && VM_LEFT_OUT_OR(EMULATED_CACHE, same_bytes((const uint8_t *)now, c->bytes, c->insn.length));
-}
-
 /* The instruction at RIP, decoded into the cache. */
 static enum emulate_result fetch(struct vcpu *v, struct insn_cache *c)
 {
@@ -292,106 +213,67 @@ static enum emulate_result fetch(struct vcpu *v, struct insn_cache *c)
 	enum emulate_result result = emulate_fetch(e, &c->insn);
 
 	c->rip = e->rip;
+	c->key = 0;
 	c->mode = e->mode;
 	memcpy(c->bytes, e->bytes, sizeof(e->bytes));
 	if (result != EMULATE_OK)
 		c->insn.length = 0;
 	c->plain = (uint8_t)(c->insn.length ? insn_plain(&c->insn) : INSN_NOT_PLAIN);
+	c->size = (uint8_t)(c->plain ? insn_operand_size(&c->insn) : 0);
+	VM_MUTANT(PATCH_LEFT_BYTES, c->left = 0);
 	return result;
-}
-
-static inline struct insn_cache *cache_set(struct vcpu *v, uint64_t rip)
-{
-	return v->insn_cache[(rip ^ rip >> 7) % INSN_CACHE_SETS];
-}
-
-/* NULL: none was at rip. */
-static inline struct insn_cache *cached(struct vcpu *v, uint64_t rip)
-{
-	struct insn_cache *set = cache_set(v, rip);
-
-	if (likely(set[0].rip == rip))
-		return &set[0];
-	return set[1].rip == rip ? &set[1] : NULL;
 }
 
 /* That which was taken first gives way. */
 static struct insn_cache *room_in_cache(struct vcpu *v, uint64_t rip)
 {
-	struct insn_cache *set = cache_set(v, rip);
+	struct insn_cache *set = decoded_set(v, rip);
 
 	set[1] = set[0];
 	return &set[0];
 }
 
-const struct insn_cache *emulation_plain(struct vcpu *v)
+void emulation_find_mode(struct vcpu *v)
 {
-	const struct insn_cache *c = cached(v, hvm_rip(&v->hvm));
-
-	if (!c || !c->plain)
-		return NULL;
-	find_insn(v);
-	return likely(still_there(v, c)) ? c : NULL;
+	v->emulate.opaque = v;
+	v->mode = (uint8_t)emulation_mode(v, v->emulate.rflags);
+	v->mode_number = hvm_sync_number(&v->hvm);
 }
 
-bool emulation_operand(struct vcpu *v, const struct insn_cache *c, gpa_t *gpa)
+uint64_t emulation_translate_anew(struct vcpu *v, uint64_t linear, struct access access, uint64_t number)
 {
-	struct emulate *e = &v->emulate;
-	const struct insn *i = &c->insn;
-	bool writes = VM_KEPT(SERVED_WRITE, emulation_writes(c));
-	uint64_t linear;
 	uint32_t error;
+	gpa_t gpa;
 
-	v->hvm.gpr[GPR_RSP] = hvm_rsp(&v->hvm);
-	e->gpr = v->hvm.gpr;
-	linear = insn_offset(e, i);
-	if (e->mode != EMULATE_LONG64)
-		linear = (uint32_t)(linear + hvm_segment_base(&v->hvm, (enum segment)i->seg));
-	else if (i->seg >= EMULATE_FS)
-		linear += hvm_segment_base(&v->hvm, (enum segment)i->seg);
-	return emulation_translate(e, linear, writes ? EMULATE_HOW_WRITE : 0, false, gpa, &error);
+	return mmu_translate(&v->mmu, GVA(linear), access, number, &gpa, &error) ? gpa.v : MEMO_NONE;
 }
 
-void emulation_on_value(struct vcpu *v, const struct insn_cache *c, uint64_t *value)
+const struct insn_cache *emulation_look(struct vcpu *v, struct insn_cache *c)
 {
-	struct emulate *e = &v->emulate;
-
-	e->gpr = v->hvm.gpr;
-	emulate_on_value(e, &c->insn, value);
-	VM_MUTANT(QUICK_FLAGS, hvm_set_rflags(&v->hvm, e->rflags));
-	exit_skip_access(v, c->insn.length);
+	return decoded_still_there(v, c, hvm_sync_number(&v->hvm)) ? c : NULL;
 }
 
-/* What a store to the stack needs, no more. */
-static void fill_push(struct vcpu *v)
-{
-	struct emulate *e = &v->emulate;
+struct insn_cache *emulation_decoded(struct vcpu *v, uint64_t rip) { return decoded_cached(v, rip); }
 
-	v->hvm.gpr[GPR_RSP] = hvm_rsp(&v->hvm);
-	e->ops = &emulation_ops;
-	e->gpr = v->hvm.gpr;
-	e->cr0 = v->mmu.regs.cr0;
-	e->cr4 = v->mmu.regs.cr4;
-	e->seg_dirty = e->shadow = 0;
-	v->breakpoints = 0;
-	v->breakpoint_hits = 0;
+struct insn_cache *emulation_current(struct vcpu *v)
+{
+	uint64_t rip = hvm_rip(&v->hvm);
+	struct insn_cache *c = decoded_cached(v, rip);
+
+	if (!c)
+		return NULL;
+	decoded_find(v, rip);
+	return decoded_still_there(v, c, hvm_sync_number(&v->hvm)) ? c : NULL;
 }
 
-void emulation_push(struct vcpu *v, const struct insn_cache *c, uint64_t value)
+const uint8_t *emulation_code_at(struct vcpu *v, gpa_t gpa)
 {
-	struct emulate *e = &v->emulate;
-	enum emulate_result result;
+	const char *p = slots_linear(&v->vm->mmu.slots, gpa, false);
+	const struct slot *s = p ? NULL : slots_find(&v->vm->mmu.slots, gpa_gfn(gpa));
 
-	fill_push(v);
-	result = emulate_push_value(e, &c->insn, value);
-	if (likely(result == EMULATE_OK)) {
-		hvm_set_rsp(&v->hvm, v->hvm.gpr[GPR_RSP]);
-		exit_skip_access(v, c->insn.length);
-		return;
-	}
-	e->length = c->insn.length;
-	memcpy(e->bytes, c->bytes, sizeof(e->bytes));
-	act_on_result(v, result);
+	if (!p && s && s->linear)
+		p = s->linear + (gpa.v - gfn_gpa(s->base).v);
+	return (const uint8_t *)p;
 }
 
 /* A repeated instruction that writes a guest's page table wipes it: a few writes tell the heart that it is a table no
@@ -403,16 +285,16 @@ static uint32_t rep_limit(const struct vcpu *v)
 	return table ? REP_LIMIT_TABLE : VM_KEPT(EMULATE_REPEAT, true) ? REP_LIMIT : 0;
 }
 
-static ALWAYS_INLINE enum emulate_result carry_out(struct vcpu *v)
+static ALWAYS_INLINE enum emulate_result carry_out(struct vcpu *v, uint64_t number)
 {
 	struct emulate *e = &v->emulate;
-	struct insn_cache *c = cached(v, e->rip);
+	struct insn_cache *c = decoded_cached(v, e->rip);
 	enum emulate_result result = EMULATE_OK;
 
 	e->length = 0;
 	if (unlikely(!c))
 		result = fetch(v, c = room_in_cache(v, e->rip));
-	else if (unlikely(!still_there(v, c)))
+	else if (unlikely(!decoded_still_there(v, c, number)))
 		result = fetch(v, c);
 	if (unlikely(result != EMULATE_OK))
 		return result;
@@ -428,7 +310,7 @@ void emulation_step(struct vcpu *v)
 {
 	fill(v);
 	v->emulate.rep_limit = rep_limit(v);
-	act_on_result(v, carry_out(v));
+	emulation_act_on(v, carry_out(v, hvm_sync_number(&v->hvm)));
 }
 
 /* Did the last instruction, and the time that it took, leave nothing to be looked at before the next? */
@@ -448,10 +330,10 @@ unsigned emulation_steps(struct vcpu *v, unsigned max)
 	fill(v);
 	v->emulate.rep_limit = rep_limit(v);
 	do {
-		result = carry_out(v);
+		result = carry_out(v, 0);
 		emulated_time(v);
 		done++;
 	} while (result == EMULATE_OK && done < max && VM_LEFT_OUT_OR(EMULATED_GO_ON, may_go_on(v)));
-	act_on_result(v, result);
+	emulation_act_on(v, result);
 	return done;
 }

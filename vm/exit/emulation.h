@@ -23,16 +23,24 @@ void emulation_refuse(struct vcpu *v, const char *what);
  * that which exited. how: EMULATE_HOW_*. false: *error is the page fault's error code. */
 bool emulation_translate(struct emulate *e, uint64_t linear, unsigned how, bool fetch, gpa_t *gpa, uint32_t *error);
 
-/* vm/exit/emulation.c, for who makes the access himself. */
-/* The instruction at the guest's RIP, if it is one of the decoded ones, as its bytes are now, and plain; else NULL. */
-const struct insn_cache *emulation_plain(struct vcpu *v);
-/* What the operand of that instruction is at, accessed and dirty flags set; the CPU has let the access pass otherwise.
- * false: a page fault. */
-bool emulation_operand(struct vcpu *v, const struct insn_cache *c, gpa_t *gpa);
-static inline bool emulation_writes(const struct insn_cache *c) { return c->plain >= INSN_PLAIN_STORE; }
-/* All that such an instruction does but its access: *value is what was read, and then what is to be written; PUSH is
- * for the other. Nothing is being delivered, and there are no breakpoints. */
-void emulation_on_value(struct vcpu *v, const struct insn_cache *c, uint64_t *value);
+/* ---- vm/exit/emulation.c, what is not inline of vm/exit/decoded.h ---- */
+/* In another state than before: the mode of the guest's code, into v->mode. */
+void emulation_find_mode(struct vcpu *v);
+/* Where the byte is, if in memory that lies in one piece. Code and what it accesses need not be in the same. */
+const uint8_t *emulation_code_at(struct vcpu *v, gpa_t gpa);
+/* As mmu_translate(): the gpa, MEMO_NONE for a page fault. */
+uint64_t emulation_translate_anew(struct vcpu *v, uint64_t linear, struct access access, uint64_t number);
+/* What was decoded at rip, whatever is there now; NULL: nothing. */
+struct insn_cache *emulation_decoded(struct vcpu *v, uint64_t rip);
+/* What was decoded at the guest's RIP, if it is still there; else NULL. */
+struct insn_cache *emulation_current(struct vcpu *v);
+/* c, which is at RIP, if it is still there; else NULL. */
+const struct insn_cache *emulation_look(struct vcpu *v, struct insn_cache *c);
+/* What becomes of an instruction that the emulator has carried out, or not. */
+void emulation_act_on(struct vcpu *v, enum emulate_result result);
+
+/* ---- vm/exit/push.c ---- */
+/* All that a PUSH does (decoded_plain) when value was read for it. */
 void emulation_push(struct vcpu *v, const struct insn_cache *c, uint64_t value);
 
 /* struct emulate_ops (emulate/emulate.h): vm/exit/emulation_registers.c. */

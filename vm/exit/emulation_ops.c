@@ -21,7 +21,7 @@ static enum emulate_access page_fault(struct emulate *e, uint64_t linear, uint32
 
 bool vcpu_translate(struct vcpu *v, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error)
 {
-	return mmu_translate(&v->mmu, gva, access, gpa, error);
+	return mmu_translate(&v->mmu, gva, access, 0, gpa, error);
 }
 
 bool emulation_translate(struct emulate *e, uint64_t linear, unsigned how, bool fetch, gpa_t *gpa, uint32_t *error)

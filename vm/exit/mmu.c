@@ -12,10 +12,16 @@ static ALWAYS_INLINE void step(struct vcpu *v, gpa_t gpa)
 	v->emulated_fault = false;
 }
 
+/* It may be patched, as far as is known. */
 static __attribute__((noinline, cold)) void access_tpr(struct vcpu *v, gpa_t gpa)
 {
-	if (!patch_try(v) && !apic_served(v, gpa))
+	uint64_t rip = hvm_rip(&v->hvm);
+
+	if (patch_try(v))
+		return;
+	if (!apic_served_anyhow(v, gpa))
 		step(v, gpa);
+	patch_remember(v, rip);
 }
 
 static void emulate(struct vcpu *v, gpa_t gpa)
@@ -32,9 +38,6 @@ static void emulate(struct vcpu *v, gpa_t gpa)
 	else
 		step(v, gpa);
 }
-
-/* What may be patched is looked at first. */
-static inline bool served(struct vcpu *v, gpa_t gpa) { return gpa.v != v->patch_watched && apic_served(v, gpa); }
 
 void exit_emulate_mmio(struct vcpu *v, gpa_t gpa)
 {
@@ -60,7 +63,7 @@ static void act_on_outcome(struct vcpu *v, const struct mmu_result *r)
 			event_exception(v, r->exception.vector, true, r->exception.error);
 		break;
 	case MMU_EMULATE:
-		if (!served(v, r->gpa))
+		if (!apic_served(v, r->gpa))
 			emulate(v, r->gpa);
 		break;
 	case MMU_STOP:
@@ -138,7 +141,7 @@ static inline bool known_mmio(struct vcpu *v, gpa_t gpa)
 	/* What is served here is no load of PDPTEs: the operand of the instruction leads there. */
 	if (gpa.v - VGA_APERTURE < VGA_APERTURE_SIZE && v->vm->video && device_served(v, gpa))
 		return true;
-	if (likely(served(v, gpa)))
+	if (likely(apic_served(v, gpa)))
 		return true;
 	if (may_load_pdptes(v, gpa))
 		return false;
@@ -171,7 +174,7 @@ static inline bool known_apic(struct vcpu *v, const struct mmu_fault *fault)
 		return false;
 	if (unlikely(hvm_exit_delivery(&v->hvm) & EVENT_VALID))
 		VM_MUTANT(KNOWN_APIC_QUEUED, exit_requeue_event(v));
-	if (!served(v, gpa))
+	if (!apic_served(v, gpa))
 		return false;
 	mmu_count_known_mmio(&v->mmu, false);
 	return true;

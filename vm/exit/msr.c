@@ -245,11 +245,16 @@ void exit_rdmsr(struct vcpu *v)
 void exit_wrmsr(struct vcpu *v)
 {
 	uint64_t value = (uint32_t)v->hvm.gpr[GPR_RAX] | v->hvm.gpr[GPR_RDX] << 32;
+	uint32_t msr = (uint32_t)v->hvm.gpr[GPR_RCX];
+	bool done;
 
-	if ((uint32_t)v->hvm.gpr[GPR_RCX] == MSR_X2APIC_ICR &&
-	    lapic_msr_write_unlocked(&v->lapic, MSR_X2APIC_ICR, value))
-		exit_skip(v); /* as msr_write(), sooner */
-	else if (msr_write(v, (uint32_t)v->hvm.gpr[GPR_RCX], value))
+	/* Two as msr_write(), sooner. */
+	if (likely(msr == MSR_TSC_DEADLINE))
+		done = lapic_write_tsc_deadline(&v->lapic, value);
+	else
+		done = (msr == MSR_X2APIC_ICR && lapic_msr_write_unlocked(&v->lapic, MSR_X2APIC_ICR, value)) ||
+		       msr_write(v, msr, value);
+	if (likely(done))
 		exit_skip(v);
 	else
 		event_gp(v);

@@ -1,6 +1,6 @@
 /* vm/exit/planes.c - accesses to the display's planes, each of which exits: one that an instruction makes by itself,
  * and those of repeated strings, many at once. */
-#include "vm/exit/emulation.h"
+#include "vm/exit/decoded.h"
 
 #include "lib/mutants/mutate.h"
 
@@ -18,7 +18,7 @@ static uint32_t in_aperture(gpa_t gpa) { return (uint32_t)(gpa.v - VGA_APERTURE)
 
 bool planes_served(struct vcpu *v, gpa_t gpa, const struct insn_cache *c)
 {
-	unsigned size = insn_operand_size(&c->insn);
+	unsigned size = c->size;
 	struct vga *vga;
 	uint64_t value = 0;
 
@@ -28,8 +28,8 @@ bool planes_served(struct vcpu *v, gpa_t gpa, const struct insn_cache *c)
 	spin_lock(&v->vm->device_lock);
 	if (c->plain < INSN_PLAIN_STORE || c->plain == INSN_PLAIN_CHANGE)
 		value = vga_aperture.read(vga, in_aperture(gpa), size);
-	emulation_on_value(v, c, &value);
-	if (emulation_writes(c))
+	value = decoded_on_value(v, c, value);
+	if (decoded_writes(c))
 		vga_aperture.write(vga, in_aperture(gpa), size, value);
 	spin_unlock(&v->vm->device_lock);
 	return true;

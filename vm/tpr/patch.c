@@ -12,8 +12,12 @@
  * PX5 All are undone when the APIC's page moves or goes, when paging or PAE is turned on or off (OV3), and when the
  *     method changes. Where a page fault shows that the stubs are not mapped, those of the page are undone, and the
  *     guest does not see the fault (vm/tpr/patch_fault.c).
- * PX6 A page whose patches the guest itself undoes again and again is let alone. */
-#include "vm/vm.h"
+ * PX6 A page whose patches the guest itself undoes again and again is let alone.
+ * PX8 A place that was found unfit is remembered with its decoded instruction (struct insn_cache), as long as its bytes
+ *     and its mode are the same, and looked at again after 256 accesses: where things are mapped, or segments, may be
+ *     others one day. All is forgotten when patches are undone, for whatever made a place unfit may have gone with
+ *     that. */
+#include "vm/exit/emulation.h"
 
 #include "host/device/console.h"
 #include "host/memory/frames.h"
@@ -71,8 +75,6 @@ static bool is_flat_kernel(const struct vcpu *v)
  * "Masking Exceptions and Interrupts When Switching Stacks"). */
 static int may_be_patched(struct vcpu *v)
 {
-	if (v->vm->vcpu_count > 1)
-		return PATCH_LEFT_cpus;
 	if (v->emulated || !is_flat_kernel(v))
 		return PATCH_LEFT_mode;
 	/* In the shadow of STI or a load of SS it is with the instruction before it that no interrupt comes between. */
@@ -310,17 +312,16 @@ static void say_once(struct vm *vm, int left)
 		console_log("%s: tpr patch: an access is left to the trap: %s", vm->config->name, left_words[left]);
 }
 
-/* What was refused is not looked at again at once: its bytes, and where things are mapped, may be others one day. */
-static int patch_unless_refused(struct vcpu *v, uint32_t rip)
+/* PX8. */
+static int patch_unless_left(struct vcpu *v, uint64_t rip)
 {
-	struct patch_refused *r = &v->vm->patch.refused[(rip ^ rip >> 4 ^ rip >> 8) % PATCH_REFUSED];
+	struct insn_cache *c = emulation_current(v);
 	int left;
 
-	if (r->left && r->rip == rip && ++r->since)
-		return r->left - 1;
-	left = patch(v, rip);
-	if (left >= 0)
-		*r = (struct patch_refused){ .rip = rip, .left = (uint8_t)(1 + left) };
+	if (c && c->left && c->left != 1 + PATCH_LEFT_mode && (++c->since || VM_LEFT_OUT_OR(PATCH_LEFT_AGAIN, false)))
+		return c->left - 1;
+	left = patch(v, (uint32_t)rip);
+	v->vm->patch.unfit = (uint8_t)(1 + left);
 	return left;
 }
 
@@ -331,8 +332,9 @@ bool patch_try(struct vcpu *v)
 
 	hvm_sync_paging(&v->hvm, &v->mmu);
 	left = may_be_patched(v);
+	p->unfit = left == PATCH_LEFT_mode ? 1 + PATCH_LEFT_mode : 0;
 	if (left < 0)
-		left = patch_unless_refused(v, (uint32_t)hvm_rip(&v->hvm));
+		left = patch_unless_left(v, hvm_rip(&v->hvm));
 	if (left != PATCH_LEFT_form)
 		say_once(v->vm, left);
 	if (left >= 0)
@@ -340,7 +342,41 @@ bool patch_try(struct vcpu *v)
 	return left < 0;
 }
 
+void patch_remember(struct vcpu *v, uint64_t rip)
+{
+	struct insn_cache *c = v->vm->patch.unfit ? emulation_decoded(v, rip) : NULL;
+
+	if (!c)
+		return;
+	c->left = v->vm->patch.unfit;
+	c->since = 0;
+}
+
+bool patch_left(struct vcpu *v, const struct insn_cache *c)
+{
+	struct insn_cache *mine = (struct insn_cache *)(uintptr_t)c;
+
+	/* The kernel's own, with other segments, may be fit the next time; that is seen at once. */
+	if (!c->left || VM_KEPT(PATCH_LEFT_AGAIN, c->since == UINT8_MAX) ||
+	    VM_KEPT(PATCH_LEFT_MODE, c->left == 1 + PATCH_LEFT_mode && v->emulate.mode == EMULATE_PROT32 &&
+					     !v->emulate.cpl))
+		return false;
+	mine->since++;
+	v->vm->patch.left[c->left - 1]++;
+	return true;
+}
+
 /* ---- undoing ---- */
+
+/* PX8. */
+static void forget_left(struct vm *vm)
+{
+	struct vcpu *v;
+
+	for_each_vcpu(v, vm)
+		for (unsigned n = 0; n < INSN_CACHE_SETS * INSN_CACHE_WAYS; n++)
+			v->insn_cache[n / INSN_CACHE_WAYS][n % INSN_CACHE_WAYS].left = 0;
+}
 
 void patch_undo(struct vm *vm)
 {
@@ -353,7 +389,7 @@ void patch_undo(struct vm *vm)
 			forget_sites(p, p->page[n].gfn);
 		p->page[n].used = false;
 	}
-	memset(p->refused, 0, sizeof(p->refused));
+	VM_MUTANT(PATCH_LEFT_UNDONE, forget_left(vm));
 }
 
 void patch_aim_anew(struct vm *vm)
@@ -363,7 +399,9 @@ void patch_aim_anew(struct vm *vm)
 	if (vm->patch.data)
 		patch_undo(vm);
 	for_each_vcpu(v, vm) {
-		bool may_be = vm->tpr.method == CONFIG_TPR_PATCH && lapic_mmio_active(&v->lapic);
+		/* PX3: where nothing can be patched nothing is watched. */
+		bool may_be = vm->tpr.method == CONFIG_TPR_PATCH && VM_LEFT_OUT_OR(PATCH_CPUS, vm->vcpu_count == 1) &&
+			      lapic_mmio_active(&v->lapic);
 
 		v->patch_watched = may_be ? lapic_base_gpa(&v->lapic) + APIC_TPR : ~0ull;
 	}

@@ -15,7 +15,6 @@
 #define PATCH_STUB_ROOM (4 + PATCH_STUB_MAX) /* its address, then its code */
 #define PATCH_STUBS ((unsigned)(PAGE_SIZE - PATCH_STUBS_AT) / PATCH_STUB_ROOM)
 #define PATCH_SITES 192u
-#define PATCH_REFUSED 16u
 #define PATCH_WORN 16u
 
 /* Why an access is left to the trap. L(name, in words) */
@@ -58,11 +57,7 @@ struct vm_patch {
 		uint32_t apic;   /* linear: where the guest reaches the TPR itself */
 		uint8_t tpr_at[2], tprs, tell_at;
 	} stub[PATCH_STUBS];
-	struct patch_refused { /* sites that need not be looked at again each time */
-		uint32_t rip;
-		uint8_t left; /* 1 + enum patch_left; 0: none */
-		uint8_t since; /* accesses, until it is looked at all the same */
-	} refused[PATCH_REFUSED];
+	uint8_t unfit; /* 1 + enum patch_left, of a place that was looked at just now; 0: none was */
 	struct patch_worn {
 		gfn_t gfn;
 		uint8_t times; /* that its overlay was dropped by the guest's doing */
@@ -77,6 +72,12 @@ struct vcpu;
 /* ---- vm/tpr/patch.c ---- */
 /* The instruction at v's RIP has accessed the TPR, by an exit. true: it is patched now, and must run again. */
 bool patch_try(struct vcpu *v);
+/* PX8. The same access was carried out; rip: of the instruction. What was found of it is remembered. */
+void patch_remember(struct vcpu *v, uint64_t rip);
+/* c, which has been decoded and is at v's RIP, accesses the TPR. true: it has been looked at, and left to the trap; the
+ * access is counted. */
+struct insn_cache;
+bool patch_left(struct vcpu *v, const struct insn_cache *c);
 /* Takes all patches back. The VM is frozen, or has not run. */
 void patch_undo(struct vm *vm);
 /* Of patches that were made, those that are in force. Takes no lock. */

@@ -1,10 +1,21 @@
-/* guest/test/tpr/tprcost.h - what one access to the TPR costs, by each form of instruction. */
+/* guest/test/tpr/tprcost.h - what one access to a register of the local APIC costs, by each form of instruction. */
 #ifndef VELLUM_GUEST_TEST_TPRCOST_H
 #define VELLUM_GUEST_TEST_TPRCOST_H
 
 #include "guest/test/base/bench.h"
 
-/* Lines BENCH FORM MIN MEDIAN, in TSC ticks, less what two RDTSC cost alone. The TPR is as before. */
-void measure_forms(void);
+#define NOBODY 0x0f000000u /* in ICR's high half: no local APIC has this ID, nor this logical one */
+
+struct tprcost {
+	const char *name;
+	uint32_t offset, value;
+};
+
+/* The TPR and EOI: whatever the method, a kernel accesses them all the time. */
+#define TPRCOST_TRAPPED 2u
+
+/* Lines BENCH REGISTER_FORM MIN MEDIAN, in TSC ticks, less what two RDTSC cost alone: of the TPR and of EOI, and with
+ * the parameter `all` of all registers. */
+void measure_registers(void);
 
 #endif

@@ -1,4 +1,5 @@
-/* 32 bits, two-level paging with large pages: what an access to the TPR costs, by each form of instruction. */
+/* 32 bits, two-level paging with large pages: what an access to a register of the local APIC costs, by each form of
+ * instruction. */
 #include "guest/test/tpr/tprcost.h"
 
 const char test_name[] = "tprcost32";
@@ -12,5 +13,5 @@ void test_main(void)
 	write_cr4(read_cr4() | CR4_PSE);
 	write_cr3((word)pd);
 	write_cr0(read_cr0() | CR0_PG | CR0_WP);
-	measure_forms();
+	measure_registers();
 }

@@ -131,7 +131,7 @@ static void forget_addresses(struct case_ *c)
 
 	if (!(c->insn.flags & INSN_F_MEM) || !(environment || area))
 		return;
-	linear = machine_segment_base(c->layout, c->insn.seg) + effective_address(&e, &c->insn);
+	linear = machine_segment_base(c->layout, c->insn.seg) + insn_offset(&e, &c->insn);
 	linear = c->layout == LAYOUT_LONG64 ? linear : (uint32_t)linear;
 	if (area)
 		machine_poke(linear + 6, zeros, 18);

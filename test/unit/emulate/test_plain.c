@@ -113,7 +113,7 @@ static void one(const uint8_t *code, const struct insn *i, enum insn_plain plain
 	if (plain == INSN_PLAIN_PUSH) {
 		push_again(&other, i, value);
 	} else {
-		emulate_on_value(&other, i, &value);
+		value = emulate_on_value(&other, i, value);
 		if (plain >= INSN_PLAIN_WRITE)
 			assert_int_equal(value & size_mask(insn_operand_size(i)),
 					 world_load(w, at, insn_operand_size(i)));

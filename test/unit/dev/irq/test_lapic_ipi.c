@@ -49,6 +49,40 @@ static void test_xapic_destinations(void **state)
 	assert_int_equal(ipi(0xffu << 24, 0x840), 0xf);
 }
 
+static unsigned ipi_unlocked(uint32_t high, uint32_t low)
+{
+	assert_true(lapic_mmio_write_unlocked(&pc->lapic[0], APIC_ICR_HIGH, 4, high));
+	assert_true(lapic_mmio_write_unlocked(&pc->lapic[0], APIC_ICR, 4, low));
+	assert_int_equal(lapic_mmio_read_unlocked(&pc->lapic[0], APIC_ICR_HIGH, 4), high & 0xff000000);
+	return arrived((uint8_t)low);
+}
+
+/* Without the device lock, and by the short ways: to oneself, and to a physical destination. */
+static void test_unlocked_destinations(void **state)
+{
+	static const struct apic_message level = { .vector = 0x47, .delivery = APIC_FIXED, .level = true,
+						    .assert = true };
+
+	(void)state;
+	enable_lapics();
+	assert_int_equal(ipi_unlocked(2u << 24, 0x40), 0x4);
+	assert_int_equal(ipi_unlocked(0, 0x4040), 0x1);
+	assert_int_equal(ipi_unlocked(9u << 24, 0x40), 0);
+	assert_int_equal(ipi_unlocked(0xffu << 24, 0x40), 0xf);
+	assert_int_equal(ipi_unlocked(2u << 24, 0x40040), 0x1);
+	assert_int_equal(ipi_unlocked(0, 0xc0040), 0xe);
+	lapic_mmio_write(&pc->lapic[3], APIC_ID, 4, 9u << 24);
+	assert_int_equal(ipi_unlocked(9u << 24, 0x40), 0x8);
+	lapic_mmio_write(&pc->lapic[3], APIC_SVR, 4, 0xff);
+	assert_int_equal(ipi_unlocked(9u << 24, 0x40), 0);
+	/* Edge-triggered again, whatever it was. */
+	lapic_deliver(&pc->lapic[0], &level);
+	assert_int_equal(arrived(0x47), 0x1);
+	assert_int_equal(pc->lapic[0].tmr[2], 1u << 7);
+	assert_int_equal(ipi_unlocked(0, 0x40047), 0x1);
+	assert_int_equal(pc->lapic[0].tmr[2], 0);
+}
+
 static void test_x2apic_destinations(void **state)
 {
 	(void)state;
@@ -167,6 +201,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_xapic_destinations), T(test_x2apic_destinations), T(test_logical_ids),
+		T(test_unlocked_destinations),
 		T(test_lowest_priority), T(test_wake_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

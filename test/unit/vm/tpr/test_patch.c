@@ -136,7 +136,13 @@ static void several_cpus(void **state)
 	check_entry(0);
 	assert_true(bench_mode(BENCH_PAE, 0));
 	*bench_gpr(GPR_RBX) = LAPIC;
-	LEFT(STORE_EAX, cpus);
+	code(STORE_EAX, 5);
+	*bench_gpr(GPR_RAX) = 0x30;
+	STEP(access_tpr(true));
+	assert_int_equal(lapic_tpr(&bench.v->lapic), 0x30);
+	assert_int_equal(bench.v->patch_watched, ~0ull); /* nor is it looked whether it could be */
+	STEP(ask("t1 stats 0\n"));
+	assert_true(said("\"patches_made\":0,\"patches_undone\":0,\"left_cpus\":1"));
 	assert_true(said("with several CPUs each access is left to the trap"));
 	assert_ptr_equal(bench.v->lapic.tpr, &bench.v->lapic.own_tpr);
 	finish();
@@ -258,7 +264,6 @@ static void behind_a_shadow(void **state)
 		uint8_t nops[16];
 
 		memset(nops, 0x90, sizeof(nops));
-		memset(patches()->refused, 0, sizeof(patches()->refused));
 		memset(patches()->worn, 0, sizeof(patches()->worn));
 		bench_poke(BENCH_CODE - 16, nops, sizeof(nops));
 		bench_poke(BENCH_CODE - before[n].n, before[n].bytes, before[n].n);
@@ -267,6 +272,91 @@ static void behind_a_shadow(void **state)
 		else
 			PATCH(STORE_EAX, true);
 	}
+	finish();
+}
+
+/* The same instruction once more. */
+static void once_more(unsigned times)
+{
+	while (times--) {
+		vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
+		STEP(access_tpr(true));
+	}
+}
+
+/* STORE_EAX is left to the trap, and remembered so, though its page, which was worn, is not any more. */
+static void leave_it(void)
+{
+	begin("ept", BENCH_PAE);
+	for (unsigned n = 0; n < 3; n++) {
+		PATCH(STORE_EAX, true);
+		put_byte(BENCH_CODE + 0x800, 0x90);
+	}
+	code(STORE_EAX, 5);
+	once_more(3);
+	memset(patches()->worn, 0, sizeof(patches()->worn));
+	once_more(3);
+	assert_int_equal(patches()->left[PATCH_LEFT_page], 6);
+	assert_int_equal(patches()->made, 3);
+}
+
+/* PX8: what makes the place fit again. */
+static void left_no_more(void **state)
+{
+	(void)state;
+	begin("ept", BENCH_PAE);
+	LEFT("\x89\x83\x80\0\0\0", form); /* mov [ebx + 0x80], eax */
+	LEFT("\x89\x83\x80\0\0\0", form); /* remembered */
+	/* Other bytes, seen first where it was not the moment to look. */
+	code(STORE_EAX, 5);
+	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_STI);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	STEP(access_tpr(true));
+	PATCH(STORE_EAX, true);
+	STEP(ask("t1 stats 0\n"));
+	assert_true(said("\"left_cpus\":0,"));
+	finish();
+	/* Other segments. */
+	begin("ept", BENCH_PAE);
+	code(STORE_EAX, 5);
+	vmcs_put(VMCS_GUEST_ES_BASE + 2 * SEG_SS, 0x1000);
+	once_more(3);
+	assert_int_equal(patches()->left[PATCH_LEFT_mode], 3);
+	vmcs_put(VMCS_GUEST_ES_BASE + 2 * SEG_SS, 0);
+	once_more(1);
+	assert_int_equal(patches()->made, 1);
+	finish();
+}
+
+/* The method is another for a while, or the local APIC's page is elsewhere. */
+static void left_until_undone(void **state)
+{
+	(void)state;
+	for (unsigned way = 0; way < 2; way++) {
+		leave_it();
+		if (way == 0) {
+			STEP(ask("t1 tpr 0 trap\n"));
+			STEP(ask("t2 tpr 0 patch\n"));
+		} else {
+			STEP(bench_wrmsr(MSR_APIC_BASE, ELSEWHERE | APIC_ON));
+			STEP(bench_wrmsr(MSR_APIC_BASE, LAPIC | APIC_ON));
+		}
+		once_more(1);
+		assert_int_equal(patches()->made, 4);
+		finish();
+	}
+}
+
+/* Whatever has changed is found after 256 accesses. */
+static void left_for_a_while(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	leave_it();
+	for (; patches()->made == 3 && n < 300; n++)
+		once_more(1);
+	assert_in_range(n, 200, 256);
 	finish();
 }
 
@@ -287,6 +377,9 @@ int main(void)
 		cmocka_unit_test(no_stub_tells),
 		cmocka_unit_test(a_program_tells),
 		cmocka_unit_test(behind_a_shadow),
+		cmocka_unit_test(left_no_more),
+		cmocka_unit_test(left_until_undone),
+		cmocka_unit_test(left_for_a_while),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,100 @@
+/* PUSH of a register of the local APIC's (vm/exit/push.c): where the value goes, and what comes of a stack that is
+ * none. Three times each: the third finds the instruction decoded. */
+#include "test/unit/vm/tpr/lapic.h"
+
+#define PUSH_SVR "\xff\xb3\xf0\0\0\0" /* push [ebx + 0xf0] */
+
+static void push_at(uint64_t esp)
+{
+	vmcs_put(VMCS_GUEST_RSP, esp);
+	CODE(PUSH_SVR);
+	STEP(apic_access(0, SVR));
+}
+
+static uint32_t word(uint64_t gpa)
+{
+	uint32_t value;
+
+	bench_peek(gpa, &value, 4);
+	return value;
+}
+
+static void each_mechanism(void **state)
+{
+	(void)state;
+	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
+		at(lapic_mechanisms[m], "flexpriority", BENCH_PAE);
+		for (unsigned n = 0; n < 3; n++) {
+			STEP(apic_write(SVR, 0x100 | n));
+			push_at(BENCH_STACK);
+			EXPECT_NOTHING();
+			behind_6_bytes();
+			assert_int_equal(word(BENCH_STACK - 4), 0x100 | n);
+			assert_int_equal(vmcs_get(VMCS_GUEST_RSP), BENCH_STACK - 4);
+		}
+		finish();
+	}
+}
+
+/* One whose segment has a base, and one whose limit it passes. */
+static void of_a_segment(void **state)
+{
+	(void)state;
+	at("ept", "flexpriority", BENCH_PAE);
+	STEP(apic_write(SVR, 0x1aa));
+	for (unsigned n = 0; n < 3; n++)
+		push_at(BENCH_STACK);
+	vmcs_put(VMCS_GUEST_ES_BASE + 2 * SEG_SS, 0x1000);
+	push_at(BENCH_STACK);
+	assert_int_equal(word(BENCH_STACK + 0x1000 - 4), 0x1aa);
+	vmcs_put(VMCS_GUEST_ES_BASE + 2 * SEG_SS, 0);
+	vmcs_put(VMCS_GUEST_ES_LIMIT + 2 * SEG_SS, 0xffff);
+	vmcs_put(VMCS_GUEST_SS_ACCESS, vmcs_get(VMCS_GUEST_SS_ACCESS) & ~(uint64_t)SEGMENT_G);
+	push_at(BENCH_STACK);
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_SS), 0);
+	finish();
+}
+
+/* Of two pages, of which the second may not be written; the first keeps what it has. */
+static void across_pages(void **state)
+{
+	static const uint64_t read_only = 0x2000e5, writable = 0x2000e7;
+	static const uint32_t before = 0x5a5a5a5a;
+
+	(void)state;
+	at("ept", "flexpriority", BENCH_PAE);
+	STEP(apic_write(SVR, 0x1aa));
+	for (unsigned n = 0; n < 3; n++)
+		push_at(BENCH_STACK);
+	bench_poke(0x1ffffc, &before, 4);
+	bench_poke(BENCH_TABLES + 0x3008, &read_only, 8);
+	push_at(0x200002);
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 3);
+	assert_int_equal(word(0x1ffffc), before);
+	bench_poke(BENCH_TABLES + 0x3008, &writable, 8);
+	finish();
+}
+
+static void a_fault(void **state)
+{
+	(void)state;
+	at("ept", "flexpriority", BENCH_PAE);
+	for (unsigned n = 0; n < 3; n++) {
+		push_at(0x40000000);
+		EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 2);
+		assert_int_equal(vmcs_get(VMCS_GUEST_RSP), 0x40000000);
+	}
+	finish();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_mechanism),
+		cmocka_unit_test(of_a_segment),
+		cmocka_unit_test(across_pages),
+		cmocka_unit_test(a_fault),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,184 @@
+/* vm/exit/decoded.h - instructions that were decoded before (struct insn_cache), and are still where they were: what is
+ * inline of that in the emulator's exits (vm/exit/emulation.c) and in those that do without it (vm/exit/apic.c).
+ *
+ * DC1 A decoded instruction is one of the guest's only where its bytes are there now, in the mode that it was decoded
+ *     in. Where they are is not looked for as long as the registers, CS, and the walk that led there are the same
+ *     (mmu_fetch_key); the walk's entries and the slots are looked at each time, as the bytes are. */
+#ifndef VELLUM_VM_EXIT_DECODED_H
+#define VELLUM_VM_EXIT_DECODED_H
+
+#include "vm/exit/emulation.h"
+#include "vm/exit/skip.h"
+
+#include "lib/mutants/mutate.h"
+#include "mmu/recall.h"
+
+/* What it takes to find the instruction. */
+static ALWAYS_INLINE void decoded_find(struct vcpu *v, uint64_t rip)
+{
+	struct emulate *e = &v->emulate;
+
+	e->rip = rip;
+	e->rflags = hvm_rflags(&v->hvm);
+	hvm_sync_known(&v->hvm, &v->mmu, e->rflags);
+	if (unlikely(v->mode_number != hvm_sync_number(&v->hvm)))
+		VM_MUTANT(MODE_NUMBER, emulation_find_mode(v));
+	e->mode = v->mode;
+	e->cpl = v->mmu.regs.cpl;
+	e->seg_valid = 0;
+}
+
+/* Are length bytes at a and b the same? Both have 16 bytes that can be read. */
+static inline bool same_bytes(const uint8_t *a, const uint8_t *b, unsigned length)
+{
+	uint64_t x, y;
+
+	if (length > 8) {
+		memcpy(&x, a + length - 8, 8);
+		memcpy(&y, b + length - 8, 8);
+		if (x != y)
+			return false;
+		length = 8;
+	}
+	memcpy(&x, a, 8);
+	memcpy(&y, b, 8);
+	return !((x ^ y) << (64 - 8 * length));
+}
+
+/* Outside 64-bit code. false: length bytes of it are not all within the limit, where no CPU has fetched them. */
+static inline bool code_linear(struct vcpu *v, unsigned length, uint64_t *linear)
+{
+	struct emulate *e = &v->emulate;
+
+	if (likely(!v->emulated)) {
+		*linear = (uint32_t)(e->rip + hvm_segment_base(&v->hvm, SEG_CS));
+		return true;
+	}
+	if (!(e->seg_valid & 1u << EMULATE_CS))
+		emulation_ops.load_segment(e, EMULATE_CS);
+	*linear = (uint32_t)(e->rip + e->seg[EMULATE_CS].base);
+	return !VM_KEPT(CACHE_LIMIT, e->rip + length - 1 > e->seg[EMULATE_CS].limit);
+}
+
+/* number: of the state that v->mmu.regs are in, or 0: not known. MEMO_NONE: a page fault. */
+static ALWAYS_INLINE uint64_t decoded_translate(struct vcpu *v, uint64_t linear, struct access access, uint64_t number)
+{
+	uint64_t gpa = MEMO_NONE;
+
+	if (number)
+		gpa = mmu_recall(&v->mmu, GVA(linear), access, number);
+	return likely(gpa != MEMO_NONE) ? gpa : emulation_translate_anew(v, linear, access, number);
+}
+
+/* true: the bytes that the instruction has now, and the mode, are those of the cached one, which is at e->rip.
+ * number: as decoded_translate(). */
+static ALWAYS_INLINE bool decoded_still_there(struct vcpu *v, struct insn_cache *c, uint64_t number)
+{
+	struct emulate *e = &v->emulate;
+	struct access access = { .fetch = true, .user = e->cpl == 3 };
+	uint64_t linear = e->rip, gpa;
+
+	if (VM_KEPT(CACHE_MODE, c->mode != e->mode) || !c->insn.length)
+		return false;
+	if (e->mode != EMULATE_LONG64 && !code_linear(v, c->insn.length, &linear))
+		return false;
+	if ((linear & (PAGE_SIZE - 1)) > PAGE_SIZE - sizeof(c->bytes))
+		return false;
+	gpa = decoded_translate(v, linear, access, number);
+	c->key = 0;
+	c->at = gpa == MEMO_NONE ? NULL : emulation_code_at(v, GPA(gpa));
+	if (!c->at || VM_KEPT(EMULATED_CACHE, !same_bytes(c->at, c->bytes, c->insn.length)))
+		return false;
+	if (number && !v->emulated && mmu_recall(&v->mmu, GVA(linear), access, number) != MEMO_NONE)
+		c->key = mmu_fetch_key(&v->mmu, number);
+	return true;
+}
+
+static inline struct insn_cache *decoded_set(struct vcpu *v, uint64_t rip)
+{
+	return v->insn_cache[(rip ^ rip >> 7) % INSN_CACHE_SETS];
+}
+
+/* NULL: none was at rip. */
+static inline struct insn_cache *decoded_cached(struct vcpu *v, uint64_t rip)
+{
+	struct insn_cache *set = decoded_set(v, rip);
+
+	if (likely(set[0].rip == rip))
+		return &set[0];
+	return set[1].rip == rip ? &set[1] : NULL;
+}
+
+
+/* DC1: c is at rip, and v->emulate is filled (decoded_find). */
+static ALWAYS_INLINE bool decoded_as_before(struct vcpu *v, const struct insn_cache *c, uint64_t rip)
+{
+	uint64_t number = hvm_sync_number(&v->hvm);
+	const struct walk_memo *m;
+
+	if (v->mode != EMULATE_LONG64)
+		rip = (uint32_t)(rip + hvm_synced_cs_base(&v->hvm));
+	m = memo_of_fetch(&v->mmu, rip >> PAGE_SHIFT);
+	__asm__("" : "+r"(m)); /* the compiler would compute it twice */
+	return VM_LEFT_OUT_OR(DECODED_KEY, c->key == mmu_fetch_key(&v->mmu, number)) &&
+	       VM_LEFT_OUT_OR(DECODED_WALK, memo_stands(&v->mmu, m)) &&
+	       VM_LEFT_OUT_OR(EMULATED_CACHE, same_bytes(c->at, c->bytes, c->insn.length)) && likely(!v->emulated);
+}
+
+/* The instruction at the guest's RIP, if it is one of the decoded ones, as its bytes are now, and plain; else NULL. */
+static ALWAYS_INLINE const struct insn_cache *decoded_plain(struct vcpu *v)
+{
+	uint64_t rip = hvm_rip(&v->hvm);
+	struct insn_cache *c = decoded_cached(v, rip);
+
+	if (unlikely(!c) || unlikely(!c->plain))
+		return NULL;
+	decoded_find(v, rip);
+	return likely(decoded_as_before(v, c, rip)) ? c : emulation_look(v, c);
+}
+
+/* ---- after decoded_plain(), of what that has found ---- */
+
+/* The gpa of a linear address that it accesses, accessed and dirty flags set. MEMO_NONE: a page fault. */
+static ALWAYS_INLINE uint64_t decoded_translated(struct vcpu *v, uint64_t linear, bool write)
+{
+	struct access access = { .write = write, .user = VM_KEPT(USER_ACCESS, v->emulate.cpl == 3) };
+
+	return decoded_translate(v, linear, access, hvm_sync_number(&v->hvm));
+}
+
+static inline bool decoded_writes(const struct insn_cache *c) { return c->plain >= INSN_PLAIN_STORE; }
+
+/* The same of its operand, which the CPU has let pass otherwise. */
+static ALWAYS_INLINE uint64_t decoded_operand(struct vcpu *v, const struct insn_cache *c)
+{
+	bool writes = VM_KEPT(SERVED_WRITE, decoded_writes(c));
+	struct emulate *e = &v->emulate;
+	const struct insn *i = &c->insn;
+	uint64_t linear;
+
+	e->gpr = v->hvm.gpr;
+	if (unlikely(i->base == GPR_RSP))
+		v->hvm.gpr[GPR_RSP] = hvm_rsp(&v->hvm);
+	linear = insn_offset(e, i);
+	if (v->mode != EMULATE_LONG64)
+		linear = (uint32_t)(linear + hvm_segment_base(&v->hvm, (enum segment)i->seg));
+	else if (i->seg >= EMULATE_FS)
+		linear += hvm_segment_base(&v->hvm, (enum segment)i->seg);
+	return decoded_translated(v, linear, writes);
+}
+
+/* All that it does but its access: value is what was read; returns what is to be written. PUSH is for emulation_push().
+ * Nothing is being delivered, and there are no breakpoints. */
+static ALWAYS_INLINE uint64_t decoded_on_value(struct vcpu *v, const struct insn_cache *c, uint64_t value)
+{
+	struct emulate *e = &v->emulate;
+
+	e->gpr = v->hvm.gpr;
+	value = emulate_on_value(e, &c->insn, value);
+	VM_MUTANT(QUICK_FLAGS, hvm_set_rflags(&v->hvm, e->rflags)); /* without RF */
+	exit_skip_to(v, e->rip, e->rflags);
+	return value;
+}
+
+#endif

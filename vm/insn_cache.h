@@ -1,0 +1,25 @@
+/* vm/insn_cache.h - what is kept of an instruction that was decoded for the guest (DC1 in vm/exit/decoded.h). */
+#ifndef VELLUM_VM_INSN_CACHE_H
+#define VELLUM_VM_INSN_CACHE_H
+
+#include "emulate/emulate.h"
+
+#define INSN_CACHE_SETS 128
+#define INSN_CACHE_WAYS 2
+
+/* Decoded instructions that touched MMIO, so that the next time they only need to be compared. */
+struct insn_cache {
+	uint64_t rip;
+	/* mmu_fetch_key() when its bytes were found at .at, in memory that lies in one piece; 0: never */
+	uint64_t key;
+	const uint8_t *at;
+	uint8_t bytes[16];
+	uint8_t mode;
+	uint8_t plain; /* enum insn_plain */
+	uint8_t size;  /* of a plain one's operand in memory, bytes */
+	uint8_t left;  /* 1 + enum patch_left: why its access to the TPR is not patched (PX8); 0: not known */
+	uint8_t since; /* accesses, until that is looked at all the same */
+	struct insn insn;
+};
+
+#endif
