@@ -20,13 +20,14 @@ UNIT_dev_block_threads_SRC := test/unit/dev/block/test_block_threads.c $(call so
 UNIT_dev_block_threads_LIBS := -pthread
 UNIT_TESTS += dev_block dev_snapshot dev_block_threads
 # Virtio disks over a medium of the test's.
-VIRTIO_RIG_C := test/unit/dev/virtio/driver.c test/unit/dev/block/medium.c \
+VIRTIO_RIG_C := test/unit/dev/virtio/driver.c test/unit/dev/block/rig.c test/unit/dev/block/medium.c \
 	$(call sources,dev/block dev/net dev/virtio dev/bus)
 $(foreach t,queue blk,$(eval UNIT_dev_virtio_$(t)_SRC := test/unit/dev/virtio/test_$(t).c $(VIRTIO_RIG_C)))
 UNIT_dev_virtio_pci_SRC := test/unit/dev/virtio/test_virtio_pci.c $(VIRTIO_RIG_C)
 UNIT_TESTS += dev_virtio_queue dev_virtio_blk dev_virtio_pci
 # Drives at an IDE controller.
-IDE_RIG_C := test/unit/dev/ide/rig.c test/unit/dev/block/medium.c $(call sources,dev/block dev/ide dev/bus)
+IDE_RIG_C := test/unit/dev/ide/rig.c test/unit/dev/block/rig.c test/unit/dev/block/medium.c \
+	$(call sources,dev/block dev/ide dev/bus)
 IDE_TESTS := disk dma channel cd
 $(foreach t,$(IDE_TESTS),$(eval UNIT_dev_ide_$(t)_SRC := test/unit/dev/ide/test_$(t).c $(IDE_RIG_C)))
 UNIT_TESTS += $(IDE_TESTS:%=dev_ide_%)

@@ -274,7 +274,7 @@ static void input(unsigned vector)
 	outb(COM1_PORT + UART_IER, IER_RX);
 	print("small32: type\n");
 	while (received < 3)
-		__asm__ volatile("sti; hlt; cli" : : : "memory");
+		sti_hlt_cli();
 	outb(COM1_PORT + UART_IER, 0);
 	CHECK(received == 3 && text[0] == 'a' && text[1] == 'b' && text[2] == 'c', "%u came, %c%c%c", received, text[0],
 	      text[1], text[2]);

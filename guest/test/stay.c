@@ -12,10 +12,10 @@ const char test_name[] = "stay";
 
 enum { USED, ABSENT, UNTOUCHED, DEVICE };
 
-extern uint64_t boot_pml4[512];
-static uint64_t pdpt[512] __attribute__((aligned(4096)));
-static uint64_t pd[512] __attribute__((aligned(4096)));
-static uint64_t pt[512] __attribute__((aligned(4096)));
+extern uint64_t boot_pml4[PAGE_TABLE_ENTRIES];
+static uint64_t pdpt[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
+static uint64_t pd[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
+static uint64_t pt[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
 static uint8_t used[4096] __attribute__((aligned(4096)));
 static uint8_t untouched[4096] __attribute__((aligned(4096)));
 
@@ -59,6 +59,7 @@ void test_main(void)
 			if (inw(ACPI_PM1A_EVT) & PM1_PWRBTN)
 				finish();
 		}
-		__asm__ volatile("sti; nop; cli" : : "r"(sum));
+		__asm__ volatile("" : : "r"(sum));
+		sti_nop_cli();
 	}
 }

@@ -6,7 +6,7 @@ const char test_name[] = "sysret";
 
 #define STACK 0x9f000ul /* above 64 KiB, below 1 MiB: memory that the test's image does not use */
 
-extern uint64_t boot_pml4[512], boot_pdpt[512], boot_pd[16][512];
+extern uint64_t boot_pml4[PAGE_TABLE_ENTRIES], boot_pdpt[PAGE_TABLE_ENTRIES], boot_pd[16][PAGE_TABLE_ENTRIES];
 void kernel_entry(void);
 __asm__(".text\n"
 	"kernel_entry:\n" /* by SYSCALL, on the program's stack */

@@ -14,9 +14,6 @@ const char test_name[] = "timer";
 
 static uint64_t ticks_10ms;
 
-static void sti_hlt_cli(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
-static void sti_nop_cli(void) { __asm__ volatile("sti; nop; cli" : : : "memory"); }
-
 static void apic_eoi(void) { apic_write(APIC_EOI, 0); }
 
 /* ---- a known time: channel 2 of the interval timer, polled ---- */
@@ -63,10 +60,10 @@ static void spin(unsigned ms)
 {
 	uint64_t end = rdtsc() + ticks_10ms * ms / 10;
 
-	__asm__ volatile("sti");
+	sti();
 	while (rdtsc() < end)
 		__asm__ volatile("pause");
-	__asm__ volatile("cli");
+	cli();
 }
 
 /* ---- PIC ---- */
@@ -235,9 +232,9 @@ static void test_priority(void)
 	self_ipi(LOW_VECTOR);
 	sti_nop_cli();
 	CHECK(irq_count[LOW_VECTOR] == n, "vector 0x63 came at task priority 6");
-	__asm__ volatile("sti" : : : "memory");
+	sti();
 	__asm__ volatile("mov %0, %%cr8; nop" : : "r"(5ul) : "memory");
-	__asm__ volatile("cli" : : : "memory");
+	cli();
 	CHECK(irq_count[LOW_VECTOR] == n + 1, "vector 0x63 did not come at task priority 5");
 	apic_write(APIC_TPR, 0xf0);
 	self_ipi(HIGH_VECTOR);

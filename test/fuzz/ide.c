@@ -1,7 +1,7 @@
 /* An IDE controller with a disk and a CD drive under libFuzzer: registers, the data port, packets, the bus master and
  * its table, the configuration space, resets, what the media do, at any time. Nothing may crash, an access does a
  * bounded amount of work, and what is under way ends, or can be ended by a reset. */
-#include "test/fuzz/input.h"
+#include "test/fuzz/rig.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,17 +192,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data_given, size_t size)
 		register_access, control, whole_command, whole_command, data, data, packet_given, master, master_given,
 		write_table, space_access, medium_works, medium_works,
 	};
-	struct input in = { data_given, size };
 
-	if (in_bool(&in))
-		rig_setup(NULL);
-	else
-		rig_setup_read_only(NULL);
-	for (unsigned n = 0; n < STEPS_MAX && in.left; n++) {
-		what[in8(&in) % ARRAY_SIZE(what)](&in);
-		check();
-	}
-	drain();
-	rig_teardown(NULL);
+	rig_fuzz(&(struct rig_steps){ what, ARRAY_SIZE(what), STEPS_MAX, check, drain }, data_given, size);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* A virtio disk under libFuzzer: registers of both layouts, the configuration space, rings and descriptors in guest
  * memory, what the medium does, at any time. Nothing may crash, an access does a bounded amount of work, and each
  * request that was taken is answered or taken back. */
-#include "test/fuzz/input.h"
+#include "test/fuzz/rig.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,6 +142,7 @@ static void drain(void)
 	rig->guest.inside = true;
 	if (rig->blk.busy || rig->medium.queue.state != BLOCK_IDLE)
 		fail_with("a request is neither answered nor under way");
+	check();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -150,18 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		begin, register_access, port_access, space_access, table_access, write_descriptor, write_memory,
 		write_request, write_request, notify, notify, medium_works,
 	};
-	struct input in = { data, size };
 
-	if (in_bool(&in))
-		rig_setup(NULL);
-	else
-		rig_setup_read_only(NULL);
-	for (unsigned n = 0; n < STEPS_MAX && in.left; n++) {
-		what[in8(&in) % ARRAY_SIZE(what)](&in);
-		check();
-	}
-	drain();
-	check();
-	rig_teardown(NULL);
+	rig_fuzz(&(struct rig_steps){ what, ARRAY_SIZE(what), STEPS_MAX, check, drain }, data, size);
 	return 0;
 }

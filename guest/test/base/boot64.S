@@ -9,11 +9,11 @@
 	.globl start
 start:
 	boot_begin
-	/* Page directories: 16 x 512 large pages, present and writable. */
+	/* Page directories: of 16 GiB in large pages, present and writable. */
 	movl	$boot_pd, %edi
 	movl	$(PTE_P | PTE_W | PTE_PS), %eax
 	xorl	%edx, %edx
-	movl	$(16 * 512), %ecx
+	movl	$(16 * PAGE_TABLE_ENTRIES), %ecx
 1:	movl	%eax, (%edi)
 	movl	%edx, 4(%edi)
 	addl	$0x200000, %eax

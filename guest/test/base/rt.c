@@ -113,7 +113,7 @@ void debug_exit(uint32_t value)
 	outl(PORT_DEBUG_EXIT, value);
 	print("the machine did not end at the debug-exit port\n");
 	for (;;)
-		__asm__ volatile("cli; hlt");
+		cli_hlt();
 }
 
 void power_off(void)
@@ -124,7 +124,7 @@ void power_off(void)
 	/* The place of the ACPI register on QEMU's default PC, where these kernels are tried too. */
 	outw(ACPI_PM1A_CNT, PM1_SLP_EN);
 	for (;;)
-		__asm__ volatile("cli; hlt");
+		cli_hlt();
 }
 
 void check_that(bool ok, const char *file, int line, const char *format, ...)

@@ -130,6 +130,13 @@ static inline word read_cr4(void) { word v; __asm__ volatile("mov %%cr4, %0" : "
 static inline void write_cr0(word v) { __asm__ volatile("mov %0, %%cr0" : : "r"(v) : "memory"); }
 static inline void write_cr3(word v) { __asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory"); }
 static inline void write_cr4(word v) { __asm__ volatile("mov %0, %%cr4" : : "r"(v) : "memory"); }
+/* Interrupts off, on; and on for one: where the CPU sleeps until it comes, or behind the instruction after STI (SDM,
+ * STI). */
+static inline void cli(void) { __asm__ volatile("cli" : : : "memory"); }
+static inline void sti(void) { __asm__ volatile("sti" : : : "memory"); }
+static inline void sti_hlt_cli(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
+static inline void sti_nop_cli(void) { __asm__ volatile("sti; nop; cli" : : : "memory"); }
+static inline void cli_hlt(void) { __asm__ volatile("cli; hlt" : : : "memory"); }
 static inline void invlpg(const void *p) { __asm__ volatile("invlpg (%0)" : : "r"(p) : "memory"); }
 
 #endif

@@ -17,7 +17,7 @@ extern const char fresh_begin[], fresh_end[];
 uint32_t fresh_cr3, fresh_pages, fresh_started, fresh_done;
 volatile uint32_t fresh_go;
 uint64_t fresh_from = FROM;
-static uint64_t table[TABLES_MAX][512] __attribute__((aligned(4096)));
+static uint64_t table[TABLES_MAX][PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
 
 static uint64_t *below(const uint64_t *entry) { return (uint64_t *)(*entry & ~(uint64_t)(FRESH_PAGE - 1)); }
 
@@ -27,7 +27,7 @@ static void map_small(unsigned tables)
 	uint64_t *directory = below(below((const uint64_t *)(word)fresh_cr3));
 
 	for (unsigned t = 0; t < tables; t++) {
-		for (unsigned i = 0; i < 512; i++)
+		for (unsigned i = 0; i < PAGE_TABLE_ENTRIES; i++)
 			table[t][i] = (FROM + t * LARGE + i * 4096ull) | PTE_P | PTE_W | PTE_A | PTE_D;
 		directory[FROM / LARGE + t] = (word)table[t] | PTE_P | PTE_W | PTE_A;
 	}
@@ -65,7 +65,7 @@ void test_main(void)
 
 	fresh_pages = parameter_number("pages", 4096);
 	bytes = 4096ull * processors * fresh_pages;
-	CHECK(bytes <= TABLES_MAX * LARGE, "there are tables for %u pages only", TABLES_MAX * 512);
+	CHECK(bytes <= TABLES_MAX * LARGE, "there are tables for %u pages only", TABLES_MAX * PAGE_TABLE_ENTRIES);
 	if (bytes > TABLES_MAX * LARGE)
 		return;
 	__asm__ volatile("mov %%cr3, %0" : "=r"(cr3));

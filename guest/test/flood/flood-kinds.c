@@ -73,8 +73,8 @@ static void exits_vmcall(void)
 static void violations(void)
 {
 	for (unsigned i = 0;; i++) {
-		outl(TESTDEV_DROP, 0x800000 + (i % 512) * 4096);
-		*(volatile char *)(0x800000ul + (i % 512) * 4096) = 1;
+		outl(TESTDEV_DROP, 0x800000 + (i % PAGE_TABLE_ENTRIES) * 4096);
+		*(volatile char *)(0x800000ul + (i % PAGE_TABLE_ENTRIES) * 4096) = 1;
 		if (i % 64 == 0)
 			flood_round();
 	}
@@ -118,7 +118,7 @@ static void apic_eoi(void)
 
 static void spin_with_interrupts(void)
 {
-	__asm__ volatile("sti");
+	sti();
 	for (;;)
 		flood_round();
 }
@@ -168,14 +168,16 @@ static void nmi(void)
 static void halt(void)
 {
 	for (;;) {
-		__asm__ volatile("cli; hlt");
+		cli_hlt();
 		flood_round();
 	}
 }
 
 static void spin(void)
 {
-	__asm__ volatile("cli; 1: jmp 1b");
+	cli();
+	for (;;)
+		;
 }
 
 /* ---- exceptions without end ---- */

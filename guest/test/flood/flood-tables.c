@@ -31,7 +31,7 @@ void flood_cr3(void)
 			root[r][i] = boot_pml4[i];
 	for (unsigned n = 0;; n++) {
 		write_cr3((word)root[n % ROOTS]);
-		*(volatile uint8_t *)(WINDOW + n % 512 * 4096) = 1;
+		*(volatile uint8_t *)(WINDOW + n % PAGE_TABLE_ENTRIES * 4096) = 1;
 		if (n % 16 == 0)
 			flood_round();
 	}
@@ -41,12 +41,13 @@ void flood_edits(void)
 {
 	map_window();
 	for (unsigned n = 0;; n++) {
-		word at = WINDOW + n % 512 * 4096;
+		word at = WINDOW + n % PAGE_TABLE_ENTRIES * 4096;
 
-		*(volatile uint64_t *)&pt[n % 512] = (n & 512 ? (word)data : 0x800000 + n % 64 * 4096) | TO_DATA;
+		*(volatile uint64_t *)&pt[n % PAGE_TABLE_ENTRIES] =
+			(n & PAGE_TABLE_ENTRIES ? (word)data : 0x800000 + n % 64 * 4096) | TO_DATA;
 		invlpg((void *)at);
 		*(volatile uint8_t *)at = 1;
-		if (n % 512 == 0)
+		if (n % PAGE_TABLE_ENTRIES == 0)
 			write_cr3(read_cr3());
 		if (n % 16 == 0)
 			flood_round();
@@ -74,7 +75,7 @@ void flood_reverse_map(void)
 
 	map_window();
 	for (;;) {
-		for (unsigned i = 0; i < tables * 512; i++)
+		for (unsigned i = 0; i < tables * PAGE_TABLE_ENTRIES; i++)
 			many[i] = (word)data | TO_DATA;
 		for (unsigned t = 0; t < tables; t++)
 			pd[t] = 0x1000000 + t * 4096 + TO_DATA;
@@ -84,7 +85,7 @@ void flood_reverse_map(void)
 				(void)*(volatile uint8_t *)(WINDOW + t * 0x200000ul + i * 4096ul);
 			flood_round();
 		}
-		for (unsigned i = 0; i < tables * 512; i++)
+		for (unsigned i = 0; i < tables * PAGE_TABLE_ENTRIES; i++)
 			many[i] = 0;
 		write_cr3(read_cr3());
 	}

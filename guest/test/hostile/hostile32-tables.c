@@ -9,9 +9,11 @@
 #define WINDOWS 6u
 
 enum paging paging;
-static uint64_t pt[512] ALIGNED;
+static uint64_t pt[PAGE_TABLE_ENTRIES] ALIGNED;
 /* CR3 can be read: these are read-only once they are loaded. */
-static struct { uint64_t top[512], pd[4][512], window[WINDOWS][512]; } fixed ALIGNED;
+static struct {
+	uint64_t top[PAGE_TABLE_ENTRIES], pd[4][PAGE_TABLE_ENTRIES], window[WINDOWS][PAGE_TABLE_ENTRIES];
+} fixed ALIGNED;
 static unsigned windows;
 
 static uint64_t get(const void *table, unsigned i)
@@ -58,7 +60,7 @@ static uint64_t region_entry(const struct kind *k, enum page page)
 
 void tables_make(const struct kind *k)
 {
-	unsigned entries = paging == PAGING_PAE ? 512 : 1024;
+	unsigned entries = paging == PAGING_PAE ? PAGE_TABLE_ENTRIES : 1024;
 
 	if (paging == PAGING_NONE)
 		return;

@@ -96,12 +96,12 @@ nmi:	movb	$1, nmi_seen
 	 * next exception is the end. */
 no_way_back:
 	movq	hostile_idtr + 2, %rdi
-	movl	$512, %ecx
+	movl	$PAGE_TABLE_ENTRIES, %ecx
 	xorl	%eax, %eax
 	cld
 	rep stosq
 	movq	system_memory, %rdi
-	movl	$512, %ecx
+	movl	$PAGE_TABLE_ENTRIES, %ecx
 	rep stosq
 	ud2
 

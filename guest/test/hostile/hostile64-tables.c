@@ -7,10 +7,13 @@
 static uint8_t memory[PAGES_RAM][PAGE] ALIGNED;
 /* CR3 can be read: these are read-only once they are loaded. */
 static struct {
-	uint64_t pml4[512], pdpt[512], pd_image[512], pt_image[512], pd_devices[512], pt_ioapic[512], pt_lapic[512];
+	uint64_t pml4[PAGE_TABLE_ENTRIES], pdpt[PAGE_TABLE_ENTRIES];
+	uint64_t pd_image[PAGE_TABLE_ENTRIES], pt_image[PAGE_TABLE_ENTRIES];
+	uint64_t pd_devices[PAGE_TABLE_ENTRIES], pt_ioapic[PAGE_TABLE_ENTRIES], pt_lapic[PAGE_TABLE_ENTRIES];
 } fixed ALIGNED;
-static uint64_t pd[512] ALIGNED, pt[512] ALIGNED;
-static uint64_t pdpt[512] ALIGNED, pml4[512] ALIGNED, system_page[512] ALIGNED;
+static uint64_t pd[PAGE_TABLE_ENTRIES] ALIGNED, pt[PAGE_TABLE_ENTRIES] ALIGNED;
+static uint64_t pdpt[PAGE_TABLE_ENTRIES] ALIGNED, pml4[PAGE_TABLE_ENTRIES] ALIGNED;
+static uint64_t system_page[PAGE_TABLE_ENTRIES] ALIGNED;
 /* By which entries the region's memory has been written is not known. */
 static bool all_dirty;
 
@@ -55,7 +58,7 @@ static uint64_t region_entry(const struct kind *k, enum page page)
 #define PTE_IGNORED (1ull << 52)
 
 static uint64_t *const tables[4] = { pt, pd, pdpt, pml4 };
-static uint64_t wanted[4][512];
+static uint64_t wanted[4][PAGE_TABLE_ENTRIES];
 
 /* A table of any level, memory, nothing; rarely with reserved bits. */
 static word entry_any(struct experiment *x)
@@ -98,7 +101,7 @@ static void make_upper(struct experiment *x)
 		wanted[3][UPPER + UPPER_HALF + n] = entry_to(x, pdpt, n);
 	wanted[3][0] = (word)fixed.pdpt | PTE_P | PTE_W | PTE_U | PTE_A;
 	for (unsigned level = 2; level < 4; level++)
-		for (unsigned i = 0; i < 512; i++)
+		for (unsigned i = 0; i < PAGE_TABLE_ENTRIES; i++)
 			put(&tables[level][i], wanted[level][i]);
 }
 
@@ -144,12 +147,12 @@ void tables_make(struct experiment *x)
 {
 	static bool were_written = true;
 	bool may = x->kind->may & MAY_TABLES;
-	unsigned all = may || were_written ? 512 : PAGES_ALL;
+	unsigned all = may || were_written ? PAGE_TABLE_ENTRIES : PAGES_ALL;
 
 	were_written = may;
 	all_dirty = x->kind->may & MAY_UPPER;
 	for (unsigned level = 0; level < 2; level++)
-		for (unsigned i = 0; i < 512; i++)
+		for (unsigned i = 0; i < PAGE_TABLE_ENTRIES; i++)
 			wanted[level][i] = 0;
 	for (unsigned i = 0; i < PAGES_ALL; i++)
 		wanted[0][i] = region_entry(x->kind, i);

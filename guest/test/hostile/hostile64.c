@@ -7,7 +7,7 @@
 extern char hostile_stubs[], hostile_ud2[];
 
 uint64_t gdt_page[GDT_COUNT] ALIGNED;
-static uint64_t idt_page[512] ALIGNED;
+static uint64_t idt_page[PAGE_TABLE_ENTRIES] ALIGNED;
 struct table_register hostile_gdtr = { sizeof(gdt_page) - 1, (word)gdt_page };
 struct table_register hostile_idtr = { sizeof(idt_page) - 1, (word)idt_page };
 static uint32_t tss_page[1024] ALIGNED;

@@ -95,8 +95,6 @@ unsigned lazy_raise(unsigned level);
 void lazy_lower(unsigned level);
 
 bool interrupts_on(void);
-static inline void sti(void) { __asm__ volatile("sti" : : : "memory"); }
-static inline void cli(void) { __asm__ volatile("cli" : : : "memory"); }
 
 /* ---- interrupts ---- */
 

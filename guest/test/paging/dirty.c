@@ -30,6 +30,6 @@ void test_main(void)
 	word pages = parameter_number("pages", 100);
 
 	print("dirty: ready\n");
-	__asm__ volatile("cli");
+	cli();
 	write_for_ever(pages);
 }

@@ -22,7 +22,7 @@ extern uint32_t tss[26];
 static struct task_state b, f;
 static uint32_t stack_b[1024] __attribute__((aligned(16))), stack_f[1024] __attribute__((aligned(16)));
 static uint32_t pd[1024] __attribute__((aligned(4096)));
-static uint64_t pdpt[4] __attribute__((aligned(32))), pae_pd[4][512] __attribute__((aligned(4096)));
+static uint64_t pdpt[4] __attribute__((aligned(32))), pae_pd[4][PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
 
 static volatile uint32_t seen, seen_flags, seen_cr0, seen_cr3, seen_link, seen_error, seen_value;
 
@@ -293,7 +293,7 @@ static void build_tables(void)
 		pd[i] = i < 256 || i >= 768 ? i << 22 | PTE_PS | PTE_U | PTE_W | PTE_P : 0;
 	for (uint32_t i = 0; i < 4; i++) {
 		pdpt[i] = (uint32_t)pae_pd[i] | PTE_P;
-		for (uint32_t j = 0; j < 512; j++)
+		for (uint32_t j = 0; j < PAGE_TABLE_ENTRIES; j++)
 			pae_pd[i][j] =
 				i == 0 || i == 3 ? (uint64_t)(i << 30 | j << 21) | PTE_PS | PTE_U | PTE_W | PTE_P : 0;
 	}

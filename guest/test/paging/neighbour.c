@@ -96,7 +96,7 @@ void test_main(void)
 	unsigned duty = parameter_number("duty", 100);
 
 	seed = parameter_number("seed", 1) * 0x100000001ull;
-	__asm__ volatile("sti");
+	sti();
 	fill(limit);
 	if (duty && duty < 100) {
 		init_timer(mhz);

@@ -10,8 +10,8 @@ const char test_name[] = "paging32";
 static uint32_t pd[1024] __attribute__((aligned(4096)));
 static uint32_t pt[1024] __attribute__((aligned(4096)));
 static uint64_t pdpt[4] __attribute__((aligned(4096)));
-static uint64_t pae_pd[4][512] __attribute__((aligned(4096)));
-static uint64_t pae_pt[512] __attribute__((aligned(4096)));
+static uint64_t pae_pd[4][PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
+static uint64_t pae_pt[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
 static uint8_t data[4][4096] __attribute__((aligned(4096)));
 
 static volatile uint32_t *window(unsigned page) { return (volatile uint32_t *)(WINDOW + page * 4096); }
@@ -155,7 +155,7 @@ static void build_pae(void)
 {
 	for (uint32_t i = 0; i < 4; i++) {
 		pdpt[i] = (uint32_t)pae_pd[i] | PTE_P;
-		for (uint32_t j = 0; j < 512; j++)
+		for (uint32_t j = 0; j < PAGE_TABLE_ENTRIES; j++)
 			pae_pd[i][j] = (uint64_t)(i * GIB + (j << 21)) | PTE_PS | PTE_W | PTE_P;
 	}
 	for (uint32_t j = 0; j < 8; j++)

@@ -9,12 +9,12 @@ const char test_name[] = "paging64";
 #define WINDOW (2ul << 39)       /* where pages are mapped one by one: entry 2 */
 #define BAD (3ul << 39)          /* entry 3: what is wrong in upper tables */
 
-extern uint64_t boot_pml4[512], boot_pdpt[512];
-static uint64_t alias_pdpt[512] __attribute__((aligned(4096)));
-static uint64_t alias_pd[512] __attribute__((aligned(4096)));
-static uint64_t win_pdpt[512] __attribute__((aligned(4096)));
-static uint64_t win_pd[512] __attribute__((aligned(4096)));
-static uint64_t win_pt[512] __attribute__((aligned(4096)));
+extern uint64_t boot_pml4[PAGE_TABLE_ENTRIES], boot_pdpt[PAGE_TABLE_ENTRIES];
+static uint64_t alias_pdpt[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
+static uint64_t alias_pd[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
+static uint64_t win_pdpt[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
+static uint64_t win_pd[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
+static uint64_t win_pt[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
 static uint8_t data[4][4096] __attribute__((aligned(4096)));
 
 static volatile uint32_t *window(unsigned page) { return (volatile uint32_t *)(WINDOW + page * 4096ul); }

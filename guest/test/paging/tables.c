@@ -10,12 +10,12 @@ const char test_name[] = "tables";
 #define ALIASES (WINDOW + (1ul << 30)) /* the tables once more, page by page, and what lies beside them */
 #define SELF 300ul               /* this entry of the PML4 is the PML4 */
 
-extern uint64_t boot_pml4[512];
-static uint64_t pdpt[512] __attribute__((aligned(4096)));
-static uint64_t pd[512] __attribute__((aligned(4096)));
-static uint64_t pt[2][512] __attribute__((aligned(4096)));
-static uint64_t alias_pd[512] __attribute__((aligned(4096)));
-static uint64_t alias_pt[512] __attribute__((aligned(4096)));
+extern uint64_t boot_pml4[PAGE_TABLE_ENTRIES];
+static uint64_t pdpt[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
+static uint64_t pd[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
+static uint64_t pt[2][PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
+static uint64_t alias_pd[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
+static uint64_t alias_pt[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
 static uint8_t data[4][4096] __attribute__((aligned(4096)));
 
 static uint64_t frame(unsigned i) { return (uint64_t)data[i]; }
@@ -181,7 +181,7 @@ static void test_across(void)
 /* A repetition that faults in its middle has done what it had come to, and its registers say so. */
 static void test_repetition(void)
 {
-	volatile uint8_t *end = (volatile uint8_t *)&pt[0][512];
+	volatile uint8_t *end = (volatile uint8_t *)&pt[0][PAGE_TABLE_ENTRIES];
 
 	for (unsigned i = 4; i < 64; i++)
 		data[3][i] = (uint8_t)(i | 0x80); /* reserved bits here and there: nobody uses those entries */
@@ -199,7 +199,7 @@ static void test_repetition(void)
 	CHECK(*(volatile uint32_t *)data[2] == 0, "REP STOSQ downwards left 0x%x behind the table",
 	      *(volatile uint32_t *)data[2]);
 	*(volatile uint32_t *)data[2] = 0xdad00002;
-	for (unsigned i = 500; i < 512; i++)
+	for (unsigned i = 500; i < PAGE_TABLE_ENTRIES; i++)
 		pt[0][i] = 0;
 }
 
@@ -227,27 +227,27 @@ static void test_rights(void)
 /* A whole table cleared and filled, as kernels do it. */
 static void test_whole(void)
 {
-	static uint64_t copy[512] __attribute__((aligned(4096)));
+	static uint64_t copy[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
 
 	for (unsigned round = 0; round < 4; round++) {
 		void *from = copy, *to = pt[0];
-		word n = 512;
+		word n = PAGE_TABLE_ENTRIES;
 
 		pt[0][0] = frame(0) | PTE_W | PTE_P;
 		invlpg((void *)WINDOW);
 		CHECK(look(WINDOW) == 0xdad00000, "round %u: the page reads 0x%x", round, look(WINDOW));
 		__asm__ volatile("rep stosq" : "+D"(to), "+c"(n) : "a"(0ul) : "memory");
 		flush();
-		for (unsigned i = 0; i < 512; i++) {
+		for (unsigned i = 0; i < PAGE_TABLE_ENTRIES; i++) {
 			CHECK(pt[0][i] == 0, "round %u: entry %u of a cleared table is 0x%lx", round, i, pt[0][i]);
 			copy[i] = frame((i + round) % 4) | PTE_W | PTE_P;
 		}
 		CHECK(trap_call(do_read, (void *)WINDOW) == TRAP(PF), "a cleared table still translates");
 		to = pt[0];
-		n = 512;
+		n = PAGE_TABLE_ENTRIES;
 		__asm__ volatile("rep movsq" : "+S"(from), "+D"(to), "+c"(n) : : "memory");
 		flush();
-		for (unsigned i = 0; i < 512; i++)
+		for (unsigned i = 0; i < PAGE_TABLE_ENTRIES; i++)
 			CHECK(look(WINDOW + i * 4096ul) == 0xdad00000 + (i + round) % 4, "round %u: page %u reads 0x%x",
 			      round, i, look(WINDOW + i * 4096ul));
 	}
@@ -256,7 +256,8 @@ static void test_whole(void)
 /* Level 3 runs on a copy of the low memory. */
 static void build_user(void)
 {
-	static uint64_t user_pdpt[512] __attribute__((aligned(4096))), user_pd[512] __attribute__((aligned(4096)));
+	static uint64_t user_pdpt[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
+	static uint64_t user_pd[PAGE_TABLE_ENTRIES] __attribute__((aligned(4096)));
 
 	for (unsigned i = 0; i < 8; i++)
 		user_pd[i] = (uint64_t)i << 21 | PTE_PS | PTE_U | PTE_W | PTE_P;

@@ -199,14 +199,14 @@ static void lets_in(const char *how, code_fn *fn, uint32_t high, uint32_t value)
 {
 	unsigned before = irq_count[VECTOR];
 
-	__asm__ volatile("cli");
+	cli();
 	run(code_write_ecx, high, 0);
 	apic_write(APIC_ICR, ICR_SHORTHAND(APIC_SELF) | VECTOR);
 	__asm__ volatile("sti; nop; nop");
 	CHECK(irq_count[VECTOR] == before, "%s: it came at 0x%x", how, high);
 	run(fn, value, 0);
 	CHECK(irq_count[VECTOR] == before + 1, "%s: it did not come", how);
-	__asm__ volatile("cli");
+	cli();
 }
 
 static void test_interrupts(void)
@@ -230,7 +230,7 @@ static void test_shadow(void)
 	unsigned before = irq_count[VECTOR];
 
 	for (unsigned n = 0; n < 50; n++) {
-		__asm__ volatile("cli");
+		cli();
 		run(code_write_ecx, 0, 0);
 		apic_write(APIC_ICR, ICR_SHORTHAND(APIC_SELF) | VECTOR);
 		run(code_behind_sti, 0xf0, 0);
@@ -238,7 +238,7 @@ static void test_shadow(void)
 		run(code_sti, 0xf0, 0);
 		CHECK(irq_count[VECTOR] == before + n, "an interrupt came behind STI");
 		run(code_write_ecx, 0, 0);
-		__asm__ volatile("sti; nop; cli");
+		sti_nop_cli();
 		CHECK(irq_count[VECTOR] == before + n + 1, "none came in the end");
 	}
 }

@@ -14,7 +14,7 @@ static void set_line(void *ctx, unsigned gsi, bool level)
 
 static void inside(bool is) { rig->guest.inside = rig->cd.inside = is; }
 
-static int make(bool read_only)
+void rig_make(bool read_only)
 {
 	static struct rig the_rig;
 	struct machine_sink none = { NULL, NULL };
@@ -35,27 +35,9 @@ static int make(bool read_only)
 	assert_true(ide_attach(&rig->ide, &rig->pio, 1, 0, &rig->cd.disk, true, "a cd"));
 	assert_true(pci_assign(&rig->bus, MASTER_AT, 0xc0000000, 0xfec00000));
 	inside(true); /* the device lock is held in every access */
-	return 0;
 }
 
-int rig_setup(void **state)
-{
-	(void)state;
-	return make(false);
-}
-
-int rig_setup_read_only(void **state)
-{
-	(void)state;
-	return make(true);
-}
-
-int rig_teardown(void **state)
-{
-	(void)state;
-	rig = NULL;
-	return 0;
-}
+void rig_forget(void) { rig = NULL; }
 
 static uint16_t command_port(unsigned channel, unsigned reg)
 {

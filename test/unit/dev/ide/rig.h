@@ -5,6 +5,7 @@
 
 #include "dev/ide/ide.h"
 #include "test/unit/dev/block/medium.h"
+#include "test/unit/dev/block/rig.h"
 
 #define MASTER_AT 0xc000u
 #define TABLE 0x1000u /* where the driver puts what is for the bus master */
@@ -24,9 +25,6 @@ struct rig {
 };
 
 extern struct rig *rig;
-int rig_setup(void **state);
-int rig_setup_read_only(void **state);
-int rig_teardown(void **state);
 
 void reg_out(unsigned channel, unsigned reg, uint8_t value);
 uint8_t reg_in(unsigned channel, unsigned reg);

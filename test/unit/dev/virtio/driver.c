@@ -17,7 +17,7 @@ static void message(void *ctx, uint64_t address, uint32_t data)
 	r->message_data = data;
 }
 
-static int make(bool read_only)
+void rig_make(bool read_only)
 {
 	static struct rig the_rig;
 	struct machine_sink none = { NULL, NULL };
@@ -34,27 +34,9 @@ static int make(bool read_only)
 	assert_true(pci_add(&rig->bus, &rig->pci.pci, PCI_DEVFN(SLOT, 0)));
 	assert_true(pci_assign(&rig->bus, PORTS_AT, MSIX_AT, 0xfec00000));
 	rig->guest.inside = true; /* the device lock is held in every access */
-	return 0;
 }
 
-int rig_setup(void **state)
-{
-	(void)state;
-	return make(false);
-}
-
-int rig_setup_read_only(void **state)
-{
-	(void)state;
-	return make(true);
-}
-
-int rig_teardown(void **state)
-{
-	(void)state;
-	rig = NULL;
-	return 0;
-}
+void rig_forget(void) { rig = NULL; }
 
 static void address(unsigned reg)
 {

@@ -5,6 +5,7 @@
 #include "dev/virtio/blk.h"
 #include "dev/virtio/pci.h"
 #include "test/unit/dev/block/medium.h"
+#include "test/unit/dev/block/rig.h"
 #include "test/unit/dev/virtio/steps.h"
 
 #define RING_SIZE 16u /* what the driver makes of it */
@@ -36,9 +37,6 @@ struct rig {
 };
 
 extern struct rig *rig;
-int rig_setup(void **state);
-int rig_setup_read_only(void **state);
-int rig_teardown(void **state);
 
 static inline uint32_t bar_in(unsigned offset, unsigned size)
 {
