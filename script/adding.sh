@@ -109,6 +109,15 @@ breaks vm/exit/dispatch.c 'int x = VIOLATION_TRANSLATED;' VIOLATION_TRANSLATED
 breaks vm/exit/dispatch.c 'int x(struct vcpu *v) { return v->hvm_room.vmx.launched; }' 'says .vmx'
 breaks vm/run.c 'int x = EXIT_CPUID;' EXIT_CPUID
 breaks vm/run.c 'int x = 0x4402;' 'a VMCS field'
+breaks vm/run.c 'bool x(struct vcpu *v) { uint64_t c = hvm_exit_code(&v->hvm); return c == 10; }' 'number of an exit'
+breaks vm/run.c 'void x(struct vcpu *v) { unsigned c = hvm_exit_code(&v->hvm), d; d = c; switch (d) { } }' 'of an exit'
+breaks vm/run.c 'int x(struct vcpu *v) { unsigned c = hvm_exit_code(&v->hvm); return is_it(v, c); }' 'number of an exit'
+breaks vm/account/stats.c 'bool x(unsigned n) { return hvm_exit_kind(n) && 48 == n; }' 'number of an exit'
+breaks vm/account/stats.c 'bool x(unsigned n) { return n < HVM_EXIT_CODES && n > 42; }' 'number of an exit'
+breaks vm/account/stats.c 'uint64_t x(struct vcpu *v) { return v->exits[30].count; }' 'by its number'
+breaks vm/run.c 'bool x(struct vcpu *v) { return v->exit - v->exits == 28; }' 'from its place'
+breaks vm/exit/dispatch.c 'int x(struct vcpu *v) { long d = hvm_exit_detail(&v->hvm); return d >> 12; }' 'of an exit'
+breaks vm/exit/io.c 'bool x(hvm_io_t io) { return io.v & 8; }' 'access to a port'
 breaks vm/sched/schedule.c 'uint64_t x(struct vcpu *v) { return hvm_exit_code(&v->hvm); }' 'says hvm_exit_code'
 breaks host/cpu/smp.c 'bool x(hpa_t vmcs) { return vmptrld(vmcs); }' vmptrld
 breaks host/cpu/smp.c '/* With VT-x. */' VT-x

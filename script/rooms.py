@@ -4,7 +4,7 @@
 * The table of rooms: which folders there are, and which a file in them may include headers of.
 * The layers: a row names rooms of its own layer and of those below, but for the exceptions that are listed there.
 * With BUILD: what their objects call when they are linked lies in the same rooms.
-* A vendor's names stand in its own room only: vendor.py.
+* A vendor's names stand in its own room only: vendor.py; so do the numbers of exits: codes.py.
 * mmu, emulate and dev know nothing of each other, whatever their rows say; a guest knows nothing but lib/.
 * The reading order: every file of the hypervisor is in it, or in the list for reference behind it, by its name.
 * Every source of the hypervisor, the command and the lab has its test: one of its name, or a line of a table that
@@ -20,6 +20,7 @@ import re
 import subprocess
 import sys
 
+import codes
 import vendor
 
 DOCUMENT = 'docs/architecture.md'
@@ -266,7 +267,8 @@ def main():
     faults += list(stray_makefiles()) + list(unread(tops))
     if not faults:
         faults = list(wrong_includes(files, rooms)) + list(vendor.wrong_words(files, HYPERVISOR))
-        faults += list(vendor.wrong_speech(files, section(text, LAYERS), DOCUMENT)) + list(not_read(files, text))
+        faults += list(vendor.wrong_speech(files, section(text, LAYERS), DOCUMENT)) + list(codes.wrong_codes(files))
+        faults += list(not_read(files, text))
         faults += list(untested(files, text, read_linked(sys.argv[1]) if len(sys.argv) > 1 else None))
         if len(sys.argv) > 1:
             faults += wrong_calls(sys.argv[1], files, rooms)

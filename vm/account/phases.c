@@ -29,7 +29,7 @@ static void add_now(struct account *a, const struct vm *vm, uint64_t ran, bool m
 
 	add_words(&a->run_ticks, &ran, sizeof(ran), minus);
 	for_each_vcpu(v, vm)
-		add_words(&a->exits[0].count, &v->exits[0].count, sizeof(v->exits), minus);
+		add_words(&a->exits->count, &v->exits->count, sizeof(v->exits), minus);
 	add_words((uint64_t *)&a->mmu, (const uint64_t *)&mmu, sizeof(a->mmu), minus);
 	a->table_pages = mmu_table_pages(&vm->mmu);
 }
