@@ -1,4 +1,4 @@
-/* lib/vga.h - the ports and registers of a VGA (IBM, "VGA: Technical Reference", "Video Subsystem"), and of the Bochs
+/* lib/vga.h - the ports and registers of a VGA (names: IBM's VGA reference), and of the Bochs
  * display interface, which QEMU's standard VGA has too; for who plays it (dev/video/) and the guests' tests. What is
  * not used has no name. */
 #ifndef VELLUM_LIB_VGA_H
@@ -69,7 +69,7 @@ enum vga_crtc_register {
 	VGA_CRTC_RETRACE_START, VGA_CRTC_RETRACE_END, VGA_CRTC_SHOWN_LINES, VGA_CRTC_OFFSET, VGA_CRTC_UNDERLINE,
 	VGA_CRTC_MODE = 0x17, VGA_CRTC_LINE_COMPARE, VGA_CRTC_COUNT
 };
-/* Of VGA_CRTC_OVERFLOW ("Overflow Register"), what other registers have no bits for. */
+/* Of VGA_CRTC_OVERFLOW (the Overflow register), what other registers have no bits for. */
 #define VGA_OVERFLOW_SHOWN8 0x02u
 #define VGA_OVERFLOW_LINE_COMPARE8 0x10u
 #define VGA_OVERFLOW_SHOWN9 0x40u

@@ -1,5 +1,5 @@
-/* dev/input/i8042.c - the keyboard controller and its keyboard; the mouse is in dev/input/mouse.c. IBM, "Personal
- * System/2 Hardware Interface Technical Reference", "Keyboard and Auxiliary Device Controller", "Keyboards". */
+/* dev/input/i8042.c - the keyboard controller and its keyboard; the mouse is in dev/input/mouse.c. Commands
+ * and registers are named as in IBM's Personal System/2 Hardware Interface Technical Reference. */
 #include "dev/input/i8042.h"
 #include "dev/bus/bytes.h"
 #include "lib/mutants/mutate.h"
@@ -23,7 +23,7 @@ enum {
 };
 #define BAT_PASSED 0xaau
 
-/* KB1: "Controller Status Register". A device whose interface is off has nothing to say. */
+/* KB1: bits 0 and 5 of the Status register. A device whose interface is off has nothing to say. */
 static void choose(struct i8042 *k)
 {
 	bool keyboard = k->count && !(k->command_byte & I8042_KEYBOARD_OFF);
@@ -127,7 +127,7 @@ static uint8_t set_1(uint8_t code)
 	return code < ARRAY_SIZE(table) ? table[code] : code == 0x83 ? 0x41 : code == 0x84 ? 0x54 : code & 0x7f;
 }
 
-/* All of the bytes of a key, or nothing (KB2: "Keyboards", "Sequencing Key-Code Scanning"). */
+/* All of the bytes of a key, or nothing (KB2). */
 static bool say_all(struct i8042 *k, const uint8_t *bytes, unsigned n)
 {
 	if (VM_KEPT(KEY_WHOLE, k->count + n > I8042_QUEUE))

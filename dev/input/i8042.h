@@ -1,5 +1,5 @@
-/* dev/input/i8042.h - the keyboard controller (ports 0x60 and 0x64) with a keyboard, and a mouse behind it. IBM PS/2
- * Hardware Interface Technical Reference, "Keyboard and Auxiliary Device Controller", "Keyboard (101- and 102-Key)".
+/* dev/input/i8042.h - the keyboard controller (ports 0x60 and 0x64) with a keyboard, and a mouse behind it. As IBM's
+ * PS/2 has them; the keyboard is that of 101 and 102 keys.
  *
  * Answers are there at once, one after the other as they are read.
  *

@@ -1,6 +1,6 @@
-/* dev/input/mouse.c - the mouse behind the keyboard controller's auxiliary port. IBM, "Personal System/2 Mouse
- * Technical Reference", "Modes of Operation", "Commands", "Data Packet Format"; the wheel as Microsoft's IntelliMouse
- * has it. */
+/* dev/input/mouse.c - the mouse behind the keyboard controller's auxiliary port. Modes, commands
+ * and packets are those of IBM's Personal System/2 Mouse Technical Reference; the wheel as Microsoft's IntelliMouse has
+ * it. */
 #include "dev/input/mouse.h"
 #include "lib/mutants/mutate.h"
 
@@ -13,8 +13,7 @@ enum {
 #define WHEEL_ID 3u
 #define RATE_DEFAULT 100u
 #define RESOLUTION_DEFAULT 2u
-/* A packet's first byte, and the status' (IBM, "Personal System/2 Mouse Technical Reference", "Data Packet Format",
- * "Status Request"). */
+/* A packet's first byte, and the status' (answer to the command Status Request). */
 enum { PACKET_BUTTONS = 0x07, PACKET_ALWAYS = 0x08, PACKET_X_NEGATIVE = 0x10, PACKET_Y_NEGATIVE = 0x20 };
 enum {
 	STATUS_RIGHT = 0x01, STATUS_MIDDLE = 0x02, STATUS_LEFT = 0x04, STATUS_SCALED = 0x10, STATUS_ENABLED = 0x20,
@@ -62,7 +61,7 @@ static void packet(struct mouse *m)
 	m->said = m->buttons;
 }
 
-/* PM1, PM2: "Stream Mode", "Remote Mode". */
+/* PM1, PM2: stream mode and remote mode. */
 static void send(struct mouse *m)
 {
 	while (VM_LEFT_OUT_OR(MOUSE_ENABLED, m->enabled) && VM_LEFT_OUT_OR(MOUSE_REMOTE, !m->remote) && !m->wrap &&
@@ -169,7 +168,7 @@ static bool known(uint8_t value)
 	       (value >= READ_ID && value <= DEFAULTS);
 }
 
-/* "Wrap Mode", "Resend". A byte that is not expected begins anew; what it had to say before is dropped. */
+/* Wrap mode; Resend. A byte that is not expected begins anew; what it had to say before is dropped. */
 void mouse_write(struct mouse *m, uint8_t value)
 {
 	m->count = 0;

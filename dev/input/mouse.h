@@ -1,5 +1,5 @@
-/* dev/input/mouse.h - a PS/2 mouse with three buttons, and a wheel for who asks for it. IBM PS/2 Hardware Interface
- * Technical Reference, "Mouse"; Microsoft, "IntelliMouse" protocol: sample rates 200, 100, 80, then "read device type".
+/* dev/input/mouse.h - a PS/2 mouse with three buttons, and a wheel for who asks for it: as IBM's PS/2 mouse, and as
+ * Microsoft's IntelliMouse once the sample rates 200, 100, 80 have been set, when it says so to "read device type".
  *
  *   PM1  A packet goes into the queue whole, or what it would say waits for the next.
  *   PM2  It sends packets in stream mode while reporting is enabled, and when it is asked for one in remote mode. */

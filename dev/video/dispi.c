@@ -22,8 +22,8 @@ static uint32_t line_bytes(unsigned bpp, uint32_t pixels)
 	return bpp == PLANAR_BPP ? pixels / 2 : pixels * ((bpp + 7) / 8);
 }
 
-/* VG1. What is shown lies within the memory, and a line within what it is wide ("VBE Display API", "Display Panning",
- * "Virtual Width and Height"). */
+/* VG1. What is shown lies within the memory, and a line within what it is wide: the Bochs VBE Display API's
+ * registers of the virtual width and of the offsets. */
 static void settle(struct vga *v)
 {
 	uint16_t *d = v->dispi;
@@ -107,7 +107,7 @@ uint16_t dispi_read(const struct vga *v, unsigned reg)
 	return v->dispi[reg];
 }
 
-/* Resolutions change while it is off only ("VBE Display API", "API": the enable register). */
+/* Resolutions change while it is off only (Bochs VBE Display API: the enable register). */
 static bool may_write(const struct vga *v, unsigned reg, uint16_t value)
 {
 	switch (reg) {

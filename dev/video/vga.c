@@ -1,6 +1,5 @@
-/* dev/video/vga.c - its registers at 0x3b0 to 0x3df. IBM, "VGA: Technical Reference", "General Registers", "Sequencer
- * Registers", "CRT Controller Registers", "Graphics Controller Registers", "Attribute Controller Registers", "Video
- * Digital-to-Analog Converter". */
+/* dev/video/vga.c - its registers at 0x3b0 to 0x3df, by their names in IBM's VGA reference: the general ones, those of
+ * sequencer, CRT controller, graphics controller and attribute controller, and the digital-to-analog converter's. */
 #include "dev/video/vga.h"
 #include "dev/bus/bytes.h"
 #include "lib/mutants/mutate.h"
@@ -26,7 +25,7 @@ static uint32_t spread(unsigned planes)
 
 /* ---- what follows from the registers ---- */
 
-/* "Miscellaneous Register" of the graphics controller. */
+/* The graphics controller's Miscellaneous register. */
 static void update_window(struct vga *v)
 {
 	static const struct { uint32_t base, size; } maps[] = {
@@ -100,7 +99,7 @@ static uint8_t dac_data_read(struct vga *v)
 	return value;
 }
 
-/* All three parts of a colour change at once ("Video Digital-to-Analog Converter", "Color Registers"). */
+/* All three parts of a colour change at once, with the third write to the DAC Data register. */
 static void dac_data_write(struct vga *v, uint8_t value)
 {
 	v->dac_new[v->dac_part] = value & dac_bits(v);
@@ -151,7 +150,7 @@ static void graphics_write(struct vga *v, uint8_t value)
 	indexed_write(v, v->graphics, VGA_GC_COUNT, bits, v->graphics_index, value);
 }
 
-/* Of what is protected the line compare's bit may be written: "Vertical Retrace End Register". */
+/* Of what is protected the line compare's bit may be written: the Vertical Retrace End register's bit 7. */
 static void crtc_write(struct vga *v, uint8_t value)
 {
 	uint8_t index = v->crtc_index;
@@ -168,7 +167,7 @@ static void crtc_write(struct vga *v, uint8_t value)
 	v->changed = true;
 }
 
-/* While the palette is the display's, the CPU cannot write it ("Attribute Address Register"). */
+/* While the palette is the display's, the CPU cannot write it: bit 5 of the Attribute Address register. */
 static void attribute_write(struct vga *v, uint8_t value)
 {
 	unsigned index = v->attribute_index & 0x1f;
@@ -188,7 +187,7 @@ static void attribute_write(struct vga *v, uint8_t value)
 
 /* ---- ports ---- */
 
-/* The CRTC and Input Status 1 are in one of two places ("Miscellaneous Output Register"). */
+/* The CRTC and Input Status 1 are in one of two places: bit 0 of the Miscellaneous Output register. */
 static bool elsewhere(const struct vga *v, uint16_t port)
 {
 	bool mono = port < VGA_ATTRIBUTE, colour = port >= VGA_CRTC;

@@ -1,5 +1,5 @@
 /* dev/video/vga.h - a VGA with the Bochs display interface: registers, memory, and what a screen would show of it.
- * IBM, "VGA: Technical Reference"; FreeVGA; Bochs, "VBE Display API".
+ * Registers are named as in IBM's VGA reference and FreeVGA; the interface is the Bochs VBE Display API.
  *
  * Its memory is a row of doublewords: byte n of doubleword o is offset o of plane n. In chain-4 modes byte a is what
  * the CPU finds at a, so that it can be the guest's own memory: unlike in an IBM VGA, where it is offset a & ~3 of

@@ -1,6 +1,6 @@
 /* dev/video/vga_memory.c - accesses to its memory: planes and latches, write modes 0 to 3, read modes 0 and 1, odd and
- * even addresses, chain-4. IBM, "VGA: Technical Reference", "Video Memory Read/Write Operations", "Graphics Controller
- * Registers".
+ * even addresses, chain-4. The registers that say which are named as in IBM's VGA reference: the graphics controller's
+ * Graphics Mode, Data Rotate, Set/Reset, Bit Mask and Read Map Select, the sequencer's Map Mask and Memory Mode.
  *
  * The four planes are worked on at once, as the bytes of a doubleword. */
 #include "dev/video/vga.h"
@@ -34,7 +34,8 @@ static void touch(struct vga *v, uint32_t byte) { v->touched[byte >> PAGE_SHIFT]
 
 /* ---- reading ---- */
 
-/* "Read Mode 1". A bit for each dot: its colour is the one that is compared with, in the planes that matter. */
+/* Read mode 1 of the Graphics Mode register. A bit for each dot: its colour is the one that is compared with, in the
+ * planes that matter. */
 static uint8_t compared(const struct vga *v)
 {
 	uint8_t differs = 0;
@@ -99,7 +100,7 @@ static uint32_t colour(uint8_t value)
 	return ((value & 1u) | (value & 2u) << 7 | (value & 4u) << 14 | (value & 8u) << 21) * 0xff;
 }
 
-/* What is stored into the planes, all four of them ("Graphics Mode Register": write modes). */
+/* What is stored into the planes, all four of them, by the write mode of the Graphics Mode register. */
 static uint32_t written(const struct vga *v, uint8_t value)
 {
 	uint32_t mask = v->graphics[VGA_GC_BIT_MASK] * EACH_PLANE, data;

@@ -1,6 +1,6 @@
 /* dev/video/vga_picture.c - what a screen would show: text, planes of 16 colours, the CGA's modes, 256 colours, and
- * those of the display interface. IBM, "VGA: Technical Reference", "CRT Controller Registers", "Attribute Controller
- * Registers". What blinks is shown as if it did not. */
+ * those of the display interface; by the registers of CRT and attribute controller (names: IBM's VGA reference). What
+ * blinks is shown as if it did not. */
 #include "dev/video/vga.h"
 #include "lib/mutants/mutate.h"
 

@@ -1,5 +1,5 @@
-/* dev/video/vga_text.c - the registers of a text screen, as a VGA BIOS leaves them. IBM, "VGA: Technical Reference",
- * "Mode 3": 80 columns of 25 lines, 9 by 16 dots, 16 colours. */
+/* dev/video/vga_text.c - the registers of a text screen, as a VGA BIOS leaves them in video mode 3: 80 columns
+ * of 25 lines, 9 by 16 dots, 16 colours. */
 #include "dev/video/vga.h"
 #include "lib/mutants/mutate.h"
 

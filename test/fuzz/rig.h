@@ -1,5 +1,5 @@
-/* test/fuzz/rig.h - what fuzzers of a controller with a disk do with their bytes: a rig whose disk may be written or not,
- * then one step after the other. */
+/* test/fuzz/rig.h - what fuzzers of a controller with a disk do with their bytes: a rig whose disk may be written or
+ * not, then one step after the other. */
 #ifndef VELLUM_TEST_FUZZ_RIG_H
 #define VELLUM_TEST_FUZZ_RIG_H
 

@@ -1,5 +1,5 @@
-/* test/unit/dev/block/rig.h - set-up and teardown for tests of a controller with a disk: a rig, which test/unit/dev/ide/
- * and test/unit/dev/virtio/ have one each of. */
+/* test/unit/dev/block/rig.h - set-up and teardown for tests of a controller with a disk: a rig, which
+ * test/unit/dev/ide/ and test/unit/dev/virtio/ have one each of. */
 #ifndef VELLUM_TEST_DEV_BLOCK_RIG_H
 #define VELLUM_TEST_DEV_BLOCK_RIG_H
 
