@@ -12,30 +12,38 @@
 /* Each name is OP_name for the decoder and exec_name() for the executor. */
 #define INSN_OPS(X) \
 	/* exec_move.c */ \
-	X(mov_store) \
-	X(mov_load) X(mov_rm_imm) X(mov_r_imm) X(movzx) X(movsx) X(movbe_load) X(movbe_store) X(lea) X(xchg) X(movnti) \
-		X(bswap) X(cmov) X(setcc) X(cbw) X(cwd) X(xlat) X(lahf) X(sahf) X(flag) X(cli_sti) X(salc) \
-			X(nop) /* exec_alu.c */ \
-		X(alu_rm_r) X(alu_r_rm) X(alu_rm_imm) X(test_rm_r) X(test_rm_imm) X(not ) X(neg) X(incdec) X(xadd) \
-			X(cmpxchg) X(cmpxchg8b) /* exec_muldiv.c */ \
-		X(mul) X(imul) X(div) X(idiv) X(imul_r_rm) X(imul_r_rm_imm) X(daa) X(das) X(aaa) X(aas) X(aam) \
-			X(aad) /* exec_shift.c */ \
-		X(shift_imm) X(shift_one) X(shift_cl) X(shld_imm) X(shld_cl) X(shrd_imm) X(shrd_cl) /* exec_bit.c */ \
-		X(bt_r) X(bt_imm) X(bsf) X(bsr) X(popcnt) /* exec_stack.c */ \
-		X(push_r) X(push_rm) X(push_imm) X(push_seg) X(pop_r) X(pop_rm) X(pop_seg) X(pusha) X(popa) X(pushf) \
-			X(popf) X(enter) X(leave) /* exec_string.c */ \
-		X(movs) X(stos) X(lods) X(cmps) X(scas) X(ins) \
-			X(outs) /* exec_native.c, exec_x87.c, exec_fxsave.c, exec_xsave.c, exec_masked.c */ \
-		X(native) X(x87) X(fwait) X(fxsave) X(fxrstor) X(xsave) X(xrstor) X(vmaskmov) X(maskmov) X(gather) \
-			X(clflush) /* exec_control.c */ \
-		X(jcc) X(jmp_rel) X(jmp_rm) X(call_rel) X(call_rm) X(ret) X(loop) X(jcxz) X(int) X(int3) X(int1) \
-			X(into) X(hlt) X(bound) /* exec_far.c, exec_return.c */ \
-		X(jmp_far) X(call_far) X(jmp_far_mem) X(call_far_mem) X(ret_far) X(iret) /* exec_segment.c */ \
-		X(mov_from_seg) X(mov_to_seg) X(load_far_pointer) /* exec_descriptor.c */ \
-		X(arpl) X(lar) X(lsl) X(verify) X(store_selector) X(load_selector) /* exec_system.c */ \
-		X(in_imm) X(in_dx) X(out_imm) X(out_dx) X(mov_from_cr) X(mov_to_cr) X(mov_from_dr) X(mov_to_dr) \
-			X(rdmsr) X(wrmsr) X(store_dtr) X(load_dtr) X(smsw) X(lmsw) X(invlpg) X(clts) X(cpuid) X(rdtsc) \
-				X(rdtscp) X(xgetbv) X(wbinvd)
+	X(mov_store) X(mov_load) X(mov_rm_imm) X(mov_r_imm) X(movzx) X(movsx) X(movbe_load) X(movbe_store) X(lea) \
+	X(xchg) X(movnti) X(bswap) X(cmov) X(setcc) X(cbw) X(cwd) X(xlat) X(lahf) X(sahf) X(flag) X(cli_sti) X(salc) \
+	X(nop) \
+	/* exec_alu.c */ \
+	X(alu_rm_r) X(alu_r_rm) X(alu_rm_imm) X(test_rm_r) X(test_rm_imm) X(not) X(neg) X(incdec) X(xadd) X(cmpxchg) \
+	X(cmpxchg8b) \
+	/* exec_muldiv.c */ \
+	X(mul) X(imul) X(div) X(idiv) X(imul_r_rm) X(imul_r_rm_imm) X(daa) X(das) X(aaa) X(aas) X(aam) X(aad) \
+	/* exec_shift.c */ \
+	X(shift_imm) X(shift_one) X(shift_cl) X(shld_imm) X(shld_cl) X(shrd_imm) X(shrd_cl) \
+	/* exec_bit.c */ \
+	X(bt_r) X(bt_imm) X(bsf) X(bsr) X(popcnt) \
+	/* exec_stack.c */ \
+	X(push_r) X(push_rm) X(push_imm) X(push_seg) X(pop_r) X(pop_rm) X(pop_seg) X(pusha) X(popa) X(pushf) X(popf) \
+	X(enter) X(leave) \
+	/* exec_string.c */ \
+	X(movs) X(stos) X(lods) X(cmps) X(scas) X(ins) X(outs) \
+	/* exec_native.c, exec_x87.c, exec_fxsave.c, exec_xsave.c, exec_masked.c */ \
+	X(native) X(x87) X(fwait) X(fxsave) X(fxrstor) X(xsave) X(xrstor) X(vmaskmov) X(maskmov) X(gather) X(clflush) \
+	/* exec_control.c */ \
+	X(jcc) X(jmp_rel) X(jmp_rm) X(call_rel) X(call_rm) X(ret) X(loop) X(jcxz) X(int) X(int3) X(int1) X(into) \
+	X(hlt) X(bound) \
+	/* exec_far.c, exec_return.c */ \
+	X(jmp_far) X(call_far) X(jmp_far_mem) X(call_far_mem) X(ret_far) X(iret) \
+	/* exec_segment.c */ \
+	X(mov_from_seg) X(mov_to_seg) X(load_far_pointer) \
+	/* exec_descriptor.c */ \
+	X(arpl) X(lar) X(lsl) X(verify) X(store_selector) X(load_selector) \
+	/* exec_system.c */ \
+	X(in_imm) X(in_dx) X(out_imm) X(out_dx) X(mov_from_cr) X(mov_to_cr) X(mov_from_dr) X(mov_to_dr) X(rdmsr) \
+	X(wrmsr) X(store_dtr) X(load_dtr) X(smsw) X(lmsw) X(invlpg) X(clts) X(cpuid) X(rdtsc) X(rdtscp) X(xgetbv) \
+	X(wbinvd)
 
 enum insn_op {
 	OP_unknown, /* zero, so that holes in the tables are unknown */
