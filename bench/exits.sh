@@ -64,11 +64,14 @@ for run in {flexpriority,apicv}.{32,64}.{ept,shadow}.$BARE_CPU.1; do
 	tprcost "$work/others" "$run" --append all
 done
 
-# Interrupts from one virtual CPU to another, and moves from CPU to CPU.
+# Interrupts from one virtual CPU to another, and moves from CPU to CPU; and all steps of a move on one CPU, where a
+# tick is an instruction.
 "$vellum" run --kernel "$build/guest/test/ipicost.elf" --mem 64M --clock host --timeout 100 --cpu $BARE_CPU --vcpus 2 \
 	--host-cpus 2 >"$work/ipi" 2>&1 || fail "the test kernel ipicost did not end well"
 "$vellum" run --kernel "$build/guest/test/ipicost.elf" --append gap=1500 --mem 64M --clock host --timeout 100 --cpu \
 	$BARE_CPU --host-cpus 2 --migrate-every 1 >>"$work/ipi" 2>&1 || fail "ipicost, moved, did not end well"
+"$vellum" run --kernel "$build/guest/test/ipicost.elf" --append gap=1000 --mem 64M --clock host --timeout 100 --cpu \
+	$BARE_CPU --host-cpus 1 --migrate-every 1 >"$work/move" 2>&1 || fail "ipicost, moved at home, did not end well"
 
 # Fresh memory, touched by 4 virtual CPUs side by side on 4 CPUs, as MECHANISM.json.
 mkdir "$work/fresh"
@@ -88,4 +91,4 @@ for run in {trap,patch,flexpriority}.{ept,shadow}; do
 done
 
 python3 -B "$(dirname "$0")/exits.py" "$work/cost" "$work/boot.json" "$work/measures" "$work/tpr" "$work/ipi" \
-	"$work/irql" "$work/forms" "$work/fresh" "$work/traced" "$work/others"
+	"$work/irql" "$work/forms" "$work/fresh" "$work/traced" "$work/others" "$work/move"

@@ -379,28 +379,6 @@ static void run(struct vcpu *v)
 
 /* ---- one CPU ---- */
 
-struct vcpu *vcpu_visit(struct vcpu *v)
-{
-	struct percpu *cpu = this_cpu();
-	struct vcpu *before = cpu->loaded;
-
-	if (VM_KEPT(VISIT_LOADS, before != v)) {
-		hvm_load(&v->hvm);
-		cpu->loaded = v;
-	}
-	return before;
-}
-
-void vcpu_visited(struct vcpu *before)
-{
-	struct percpu *cpu = this_cpu();
-
-	if (VM_KEPT(VISIT_RESTORES, before && before != cpu->loaded)) {
-		hvm_load(&before->hvm);
-		cpu->loaded = before;
-	}
-}
-
 void vcpu_leave_cpu(struct vcpu *v)
 {
 	struct percpu *cpu = this_cpu();
@@ -440,6 +418,18 @@ bool vm_tell(struct percpu *cpu)
 	return some;
 }
 
+/* An interrupt came, or may have come, while nobody runs. */
+static void awake(struct percpu *cpu)
+{
+	balance_awake(cpu);
+	if (cpu->timer_fired)
+		vm_timer_interrupt();
+	if (unlikely(cpu->id == 0 && rdtsc() >= disk_host_due()))
+		disk_host_look();
+	life_poll(cpu);
+	control_poll(cpu);
+}
+
 static void idle(struct percpu *cpu)
 {
 	if (vm_tell(cpu)) {
@@ -448,14 +438,19 @@ static void idle(struct percpu *cpu)
 		schedule_arm_idle(cpu);
 		balance_sleep(cpu);
 		irq_wait();
-		balance_awake(cpu);
 	}
-	if (cpu->timer_fired)
-		vm_timer_interrupt();
-	if (unlikely(cpu->id == 0 && rdtsc() >= disk_host_due()))
-		disk_host_look();
-	life_poll(cpu);
-	control_poll(cpu);
+	awake(cpu);
+}
+
+/* Where it comes here again (there is one CPU) it does so as it would elsewhere: a CPU that has nothing to do is woken
+ * for it by the kick. */
+static void depart(struct percpu *cpu, struct vcpu *v)
+{
+	VM_MUTANT(MOVE_DEPARTS, vcpu_depart(v));
+	if (unlikely(__atomic_load_n(&cpu->arrivals, __ATOMIC_RELAXED) == v)) {
+		irq_window();
+		awake(cpu);
+	}
 }
 
 void vm_cpu_loop(void)
@@ -473,7 +468,7 @@ void vm_cpu_loop(void)
 		if (v->vm->ended)
 			retire(cpu, v);
 		else if (unlikely(v->move_to))
-			VM_MUTANT(MOVE_DEPARTS, vcpu_depart(v));
+			depart(cpu, v);
 		else if (v->halted)
 			VM_MUTANT(HALTED_RESTS, queue_rest(cpu, v));
 	}

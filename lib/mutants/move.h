@@ -4,6 +4,7 @@
 
 #define VM_MUTANTS_MOVE(M) \
 	M(MOVE_LEAVES, "taking all that a CPU has of a virtual CPU from it, before another gets it (CQ3)") \
+	M(MOVE_HAS_LEFT, "that who has left its CPU need not leave the new one at once") \
 	M(MOVE_KICK, "telling the new CPU (CQ1)") \
 	M(MOVE_ASKS, "asking who runs, and is to move, to leave") \
 	M(MOVES_ON, "that who is sent on before it has arrived goes on") \

@@ -258,3 +258,27 @@ void vcpu_signal_sipi(struct vcpu *v, uint8_t vector)
 	v->sipi_pending = true;
 	VM_MUTANT(SIPI_KICK, vcpu_request(v, REQUEST_INIT));
 }
+
+/* ---- a look at another ---- */
+
+struct vcpu *vcpu_visit(struct vcpu *v)
+{
+	struct percpu *cpu = this_cpu();
+	struct vcpu *before = cpu->loaded;
+
+	if (VM_KEPT(VISIT_LOADS, before != v)) {
+		hvm_load(&v->hvm);
+		cpu->loaded = v;
+	}
+	return before;
+}
+
+void vcpu_visited(struct vcpu *before)
+{
+	struct percpu *cpu = this_cpu();
+
+	if (VM_KEPT(VISIT_RESTORES, before && before != cpu->loaded)) {
+		hvm_load(&before->hvm);
+		cpu->loaded = before;
+	}
+}

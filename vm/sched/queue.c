@@ -73,17 +73,22 @@ void queue_remove(struct percpu *cpu, struct vcpu *v)
 	v->on_ring = false;
 }
 
-/* CQ1, CQ3. */
+/* CQ1, CQ3. To the CPU itself goes who wanders on a machine with one: by all the steps of a move, the flush of what an
+ * earlier visit left among them. */
 static void give(struct vcpu *v, struct percpu *to)
 {
 	struct percpu *cpu = this_cpu();
 
-	ASSERT(v->cpu == cpu && !v->running && to != cpu);
+	ASSERT(v->cpu == cpu && !v->running && (to != cpu || v->vm->config->migrate_every));
+	if (unlikely(to == cpu))
+		v->mmu.tag.last_cpu = TAG_NO_CPU;
 	if (v->on_ring)
 		queue_remove(cpu, v);
 	VM_MUTANT(MOVE_LEAVES, vcpu_leave_cpu(v));
 	__atomic_store_n(&v->moves, v->moves + 1, __ATOMIC_RELAXED);
 	v->move_to = NULL;
+	/* It has left, whoever asked. Else its first turn there would end at once. */
+	VM_MUTANT(MOVE_HAS_LEFT, __atomic_fetch_and(&v->requests, ~REQUEST_SWITCH, __ATOMIC_SEQ_CST));
 	__atomic_store_n(&v->cpu, to, __ATOMIC_SEQ_CST);
 	queue_put(to, v);
 	VM_MUTANT(MOVE_KICK, lapic_host_kick(to->apic_id));
@@ -108,7 +113,7 @@ void vcpu_depart(struct vcpu *v)
 	struct percpu *to = v->move_to;
 
 	v->move_to = NULL;
-	if (to != v->cpu)
+	if (to != v->cpu || v->vm->config->migrate_every)
 		give(v, to);
 }
 

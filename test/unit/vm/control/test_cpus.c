@@ -19,6 +19,7 @@ static void wandering(void **state)
 			bench_timer();
 		assert_int_equal(v->moves, n);
 		assert_int_equal(bench.at, BENCH_IDLE);
+		assert_false(v->requests & REQUEST_SWITCH); /* or its first turn there would end at once */
 		STEP(kicked(n & 1));
 	}
 	/* In its sleep, too. */
@@ -33,6 +34,29 @@ static void wandering(void **state)
 	for (unsigned n = 0; n < 5; n++)
 		bench_timer();
 	assert_int_equal(v->moves, 6);
+	finish();
+}
+
+/* With one CPU, to where it is, by the same steps: so that they can be counted one after the other. */
+static void wandering_at_home(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	bench_new(&(struct bench_config){
+		.cpu = BENCH_HASWELL, .mmu = "ept", .host_cpus = 1, .description = "migrate-every 1\n" });
+	v = vcpu_of(0);
+	for (unsigned n = 1; n < 4; n++) {
+		unsigned flushes = bench.invvpids + bench.invepts;
+
+		for (unsigned alarms = 0; v->moves < n && alarms < 10; alarms++)
+			bench_timer();
+		assert_int_equal(v->moves, n);
+		assert_int_equal(bench.at, BENCH_ENTRY);
+		assert_ptr_equal(v->cpu, cpu(0));
+		assert_false(v->requests & REQUEST_SWITCH);
+		assert_true(bench.invvpids + bench.invepts > flushes);
+	}
 	finish();
 }
 
@@ -162,6 +186,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wandering),
+		cmocka_unit_test(wandering_at_home),
 		cmocka_unit_test(requests),
 		cmocka_unit_test(a_request_follows),
 		cmocka_unit_test(an_audit_stops_all),
