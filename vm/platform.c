@@ -83,9 +83,8 @@ static void lapic_signal(void *ctx, struct lapic *l, enum apic_delivery what, ui
 	struct vcpu *v = ctx;
 
 	(void)l;
-	if (what == APIC_NMI && VM_LEFT_OUT_OR(NMI_WAITS, !v->waits)) {
-		__atomic_store_n(&v->nmi_pending, true, __ATOMIC_SEQ_CST);
-		VM_MUTANT(NMI_KICK, vcpu_request(v, REQUEST_EVENT));
+	if (what == APIC_NMI) {
+		vcpu_signal_nmi(v);
 	} else if (what == APIC_INIT) {
 		vcpu_signal_init(v);
 	} else if (what == APIC_SIPI) {

@@ -55,9 +55,7 @@ static void load(struct vcpu *v)
  * its own CPU, and so looked at before. */
 static bool is_deaf(const struct vcpu *u)
 {
-	bool something = vcpu_requested(u) || vcpu_nmi_pending(u) ||
-			 __atomic_load_n(&u->init_pending, __ATOMIC_ACQUIRE) ||
-			 __atomic_load_n(&u->sipi_pending, __ATOMIC_ACQUIRE);
+	bool something = vcpu_requested(u) || (vcpu_signals(u) & (SIGNAL_NMI | SIGNAL_INIT | SIGNAL_SIPI));
 
 	return VM_LEFT_OUT_OR(DEAF_REQUESTED, !something) && __atomic_load_n(&u->halted, __ATOMIC_ACQUIRE) && u->deaf;
 }

@@ -6,10 +6,9 @@
  *
  * VM1  A vCPU lives on one physical CPU at a time (vcpu.cpu), which alone gives it to another (CQ1 in
  *      vm/sched/schedule.h); only that CPU touches it, but for these:
- *      - `requests`, which anybody sets, and `nmi_pending`, which anybody sets before REQUEST_EVENT: changed by atomic
+ *      - `requests`, which anybody sets, and `signals`, which anybody sets before a request: changed by atomic
  *        operations only, and taken by its own CPU;
  *      - `lapic`, as L6 and L7 in dev/irq/lapic.h say; `timers.earlier`, which anybody sets;
- *      - `waits`, `init_pending`, `sipi_pending` and `sipi_vector`: any CPU that holds device_lock;
  *      - `in_guest` (RL2), `running` and `parked` (FZ2, FZ3), `halted` and `deaf`: its own CPU writes them, others
  *        read; `deaf` is written before `halted` is set, and read after it;
  *      - `asleep`, by atomic exchange, and who has taken it puts it among the arrivals (HA2 in vm/sched/sleep.c);
@@ -95,9 +94,7 @@ struct vcpu {
 	bool favoured;      /* another vCPU waits for it (SC5) */
 	bool halted;   /* since a HLT, or waiting for a start-up IPI (event_halt) */
 	bool deaf;     /* when it halted, interrupts were disabled: only an NMI ends that, or a reset */
-	bool waits;    /* for a start-up IPI (vm/cpu/vcpu.c); changed with the device lock held, as what follows */
-	bool init_pending, sipi_pending;
-	uint8_t sipi_vector;
+	uint32_t signals; /* SIGNAL_*: atomically, by any CPU (vm/cpu/vcpu.c) */
 	bool parked;   /* its CPU waits for a VM to be frozen, or to thaw (vm/sched/freeze.c) */
 	bool slice_alarm; /* its alarm is the end of a slice, not one of its timers' (vm/sched/alarm.c) */
 	bool tpr_stale; /* start.tpr is not what it runs with */
@@ -122,7 +119,6 @@ struct vcpu {
 	 * how often its CPUs waited for locks, and how long. */
 	uint64_t run_ticks, run_before, lock_waits, lock_ticks;
 	struct event event;
-	bool nmi_pending;
 	uint64_t xcr0;
 	uint64_t tsc_offset; /* the guest's TSC less the VM's clock */
 	uint64_t tsc_offset_written;
@@ -326,9 +322,10 @@ struct cpu_start;
 bool vcpus_start(struct vm *vm, const struct cpu_start *boot);
 /* Serves REQUEST_INIT; v is loaded. */
 void vcpu_serve_init(struct vcpu *v);
-/* An INIT, or a start-up IPI, for v, from any CPU with the device lock held. */
+/* An INIT, a start-up IPI or an NMI for v, from any CPU. */
 void vcpu_signal_init(struct vcpu *v);
 void vcpu_signal_sipi(struct vcpu *v, uint8_t vector);
+void vcpu_signal_nmi(struct vcpu *v);
 
 /* ---- vm/life/release.c ---- */
 /* Gives back what a VM held that has ended and whose account has been told: its RAM, tables, virtual CPUs' state and
@@ -540,10 +537,11 @@ bool event_may_come(const struct vcpu *v);
 void event_halt(struct vcpu *v);
 /* Is there something that ends a HLT? */
 bool event_wakes(struct vcpu *v);
-static inline bool vcpu_nmi_pending(const struct vcpu *v)
-{
-	return __atomic_load_n(&v->nmi_pending, __ATOMIC_ACQUIRE);
-}
+/* What has arrived, and whether it waits for a start-up IPI. */
+enum { SIGNAL_INIT = 1, SIGNAL_SIPI = 2, SIGNAL_NMI = 4, SIGNAL_WAITS = 8, SIGNAL_VECTOR_SHIFT = 8 };
+static inline uint32_t vcpu_signals(const struct vcpu *v) { return __atomic_load_n(&v->signals, __ATOMIC_ACQUIRE); }
+static inline bool vcpu_waits(const struct vcpu *v) { return vcpu_signals(v) & SIGNAL_WAITS; }
+static inline bool vcpu_nmi_pending(const struct vcpu *v) { return vcpu_signals(v) & SIGNAL_NMI; }
 
 /* Is the exception that exited from virtual-8086 mode one that the emulator looks into? Else it is handled as from real
  * mode. */

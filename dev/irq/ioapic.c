@@ -1,6 +1,8 @@
 /* dev/irq/ioapic.c - the redirection table. Intel 82093AA data sheet; the EOI register as in the ICHs (version
  * 0x20). */
 #include "dev/irq/ioapic.h"
+
+#include "dev/irq/seam.h"
 #include "lib/mutants/mutate.h"
 
 #define VERSION (0x20u | (IOAPIC_PINS - 1) << 16)
@@ -24,16 +26,39 @@ static bool send_entry(struct ioapic *io, uint64_t entry)
 	return io->send(io->ctx, &m);
 }
 
-/* Sends for a level-triggered pin that is asserted, unless it waits for its EOI (IO1). Remote IRR is set only when a
- * local APIC has taken the message: nobody would send the EOI that clears it. */
+static uint64_t entry_of(const struct ioapic *io, unsigned pin)
+{
+	return __atomic_load_n(&io->redirection[pin], __ATOMIC_SEQ_CST);
+}
+
+/* IO3. false: the entry is no longer *was; it is now. */
+static bool exchange(struct ioapic *io, unsigned pin, uint64_t *was, uint64_t entry)
+{
+	if (VM_LEFT_OUT_OR(IOAPIC_EXCHANGE, false)) {
+		__atomic_store_n(&io->redirection[pin], entry, __ATOMIC_SEQ_CST);
+		return true;
+	}
+	return __atomic_compare_exchange_n(&io->redirection[pin], was, entry, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST);
+}
+
+/* Sends for a level-triggered pin that is asserted, unless it waits for its EOI (IO1, IO3). Remote IRR stays set only
+ * when a local APIC has taken the message: nobody would send the EOI that clears it. */
 static void service_level(struct ioapic *io, unsigned pin)
 {
-	uint64_t entry = io->redirection[pin];
-	if ((entry & (REDIRECTION_LEVEL | REDIRECTION_MASKED)) != REDIRECTION_LEVEL || !(io->pins >> pin & 1) ||
-	    VM_KEPT(IOAPIC_WAITS, entry & REDIRECTION_REMOTE_IRR))
-		return;
-	if (send_entry(io, entry))
-		io->redirection[pin] |= REDIRECTION_REMOTE_IRR;
+	uint64_t entry = entry_of(io, pin);
+
+	do {
+		lapic_seam();
+		if ((entry & (REDIRECTION_LEVEL | REDIRECTION_MASKED)) != REDIRECTION_LEVEL ||
+		    !(__atomic_load_n(&io->pins, __ATOMIC_SEQ_CST) >> pin & 1) ||
+		    VM_KEPT(IOAPIC_WAITS, entry & REDIRECTION_REMOTE_IRR))
+			return;
+		lapic_seam();
+	} while (!exchange(io, pin, &entry, entry | REDIRECTION_REMOTE_IRR));
+	lapic_seam();
+	if (!send_entry(io, entry))
+		__atomic_fetch_and(&io->redirection[pin], ~REDIRECTION_REMOTE_IRR, __ATOMIC_SEQ_CST);
 }
 
 void ioapic_set_pin(struct ioapic *io, unsigned pin, bool level)
@@ -42,11 +67,13 @@ void ioapic_set_pin(struct ioapic *io, unsigned pin, bool level)
 		return;
 	uint32_t bit = 1u << pin;
 	bool rising = level && !(io->pins & bit);
-	uint64_t entry = io->redirection[pin];
+	uint64_t entry;
+
 	if (level)
-		io->pins |= bit;
+		__atomic_fetch_or(&io->pins, bit, __ATOMIC_SEQ_CST);
 	else
-		io->pins &= ~bit;
+		__atomic_fetch_and(&io->pins, ~bit, __ATOMIC_SEQ_CST);
+	entry = entry_of(io, pin);
 	if (entry & REDIRECTION_LEVEL)
 		service_level(io, pin);
 	else if (rising && !(entry & REDIRECTION_MASKED))
@@ -56,21 +83,26 @@ void ioapic_set_pin(struct ioapic *io, unsigned pin, bool level)
 void ioapic_eoi(struct ioapic *io, uint8_t vector)
 {
 	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
-		uint64_t entry = io->redirection[pin];
+		uint64_t entry = entry_of(io, pin);
+
 		if ((uint8_t)entry != vector || !(entry & REDIRECTION_REMOTE_IRR))
 			continue;
-		io->redirection[pin] = entry & ~REDIRECTION_REMOTE_IRR;
-		service_level(io, pin);
+		__atomic_fetch_and(&io->redirection[pin], ~REDIRECTION_REMOTE_IRR, __ATOMIC_SEQ_CST);
+		lapic_seam();
+		VM_MUTANT(IOAPIC_EOI_LOOKS, service_level(io, pin));
 	}
 }
 
 static void entry_write(struct ioapic *io, unsigned pin, uint64_t value, uint64_t written)
 {
-	uint64_t old = io->redirection[pin], change = written & ENTRY_WRITABLE & ~ENTRY_READ_ONLY;
-	uint64_t entry = (old & ~change) | (value & change);
-	if (!(entry & REDIRECTION_LEVEL)) /* an edge-triggered entry has no remote IRR: how old drivers clear it */
-		entry &= ~REDIRECTION_REMOTE_IRR;
-	io->redirection[pin] = entry;
+	uint64_t old = entry_of(io, pin), change = written & ENTRY_WRITABLE & ~ENTRY_READ_ONLY, entry;
+
+	do {
+		entry = (old & ~change) | (value & change);
+		if (!(entry & REDIRECTION_LEVEL)) /* such an entry has no remote IRR: how old drivers clear it */
+			entry &= ~REDIRECTION_REMOTE_IRR;
+		lapic_seam();
+	} while (!exchange(io, pin, &old, entry));
 	VM_MUTANT(IOAPIC_UNMASKED, service_level(io, pin)); /* IO2 */
 }
 

@@ -4,7 +4,10 @@
  *
  * IO1 a level-triggered pin whose remote IRR is set sends nothing until the EOI of its vector.
  * IO2 an edge on a masked pin is lost, as on the 82093AA; a level that is still asserted at unmasking or EOI is sent
- *     again. */
+ *     again.
+ * IO3 an EOI comes on any CPU, and without a lock; all else with the device lock. Who sends for a level-triggered pin
+ *     has set its remote IRR first, by a compare and exchange, so that one message is under way at most. Who asserts a
+ *     pin looks at remote IRR behind that, and an EOI clears it and then looks at the pin: so one of them sends. */
 #ifndef VELLUM_DEV_IOAPIC_H
 #define VELLUM_DEV_IOAPIC_H
 

@@ -227,11 +227,12 @@ void lapic_timer_event(struct lapic *l)
 
 void lapic_error(struct lapic *l, uint32_t esr_bits)
 {
-	bool news = esr_bits & ~l->esr_pending;
-	uint32_t lvt = l->lvt[LVT_ERROR];
-	l->esr_pending |= esr_bits;
+	bool news = esr_bits & ~__atomic_fetch_or(&l->esr_pending, esr_bits, __ATOMIC_SEQ_CST);
+	uint32_t lvt = __atomic_load_n(&l->lvt[LVT_ERROR], __ATOMIC_RELAXED);
+
 	/* A bad vector in the error entry itself must not recurse. */
-	if (news && !(lvt & LVT_MASKED) && l->sw_enabled && (lvt & LVT_VECTOR) >= 16)
+	if (news && !(lvt & LVT_MASKED) && __atomic_load_n(&l->sw_enabled, __ATOMIC_RELAXED) &&
+	    (lvt & LVT_VECTOR) >= 16)
 		accept_vector(l, lvt & LVT_VECTOR, false);
 }
 

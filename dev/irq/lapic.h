@@ -1,10 +1,11 @@
 /* dev/irq/lapic.h - the local APIC of one virtual CPU: xAPIC and x2APIC. SDM, chapter "Advanced Programmable Interrupt
  * Controller".
  *
- * Reading order: lapic.c (acceptance, priority, delivery, reset), lapic_timer.c, lapic_regs.c (the registers, by offset
- * and by MSR), lapic_virtual.c (where the CPU itself serves the guest). The APIC timer counts TSC ticks divided by
- * the divide configuration, nothing else: its "bus clock" is tsc_hz. Interrupts of a periodic timer that were missed,
- * or come faster than LAPIC_MIN_PERIOD_US, merge into one; the count read back is exact all the same.
+ * Reading order: lapic.c (acceptance, priority, delivery, reset), lapic_timer.c, lapic_regs.c (the registers, by
+ * offset and by MSR), lapic_virtual.c (where the CPU itself serves the guest). The
+ * APIC timer counts TSC ticks divided by the divide configuration, nothing else: its "bus clock" is tsc_hz.
+ * Interrupts of a periodic timer that were missed, or come faster than LAPIC_MIN_PERIOD_US, merge into one; the count
+ * read back is exact all the same.
  *
  * L1  irr_max / isr_max are the highest set bit of irr / isr, or -1.
  * L2  The task-priority register is *tpr and nowhere else: where lapic_keep_tpr() has put it, perhaps where the CPU
@@ -23,9 +24,9 @@
  *     and for what comes later there is another.
  * L7  irr, isr, what is in the page, ICR and the registers of the guest's own accesses are written by the vCPU's own
  *     CPU only (or by who has frozen its VM), which so needs no lock for them. The device lock is needed for what the
- *     8259, I/O APIC and other vCPUs write too: lint, remote_irr, esr_pending, and signals; and the timers of a vCPU
- *     that devices share (vm/platform.c). What others read of it, to find whom a message is for, is written
- *     atomically. */
+ *     8259 writes too: lint and remote_irr, of the boot processor's; and the timers of a vCPU that devices share
+ *     (vm/platform.c). What others read of it, to find whom a message is for, is written atomically, and so is
+ *     esr_pending. Signals (INIT, start-up IPI, NMI) are their owner's, and need no lock either. */
 #ifndef VELLUM_DEV_LAPIC_H
 #define VELLUM_DEV_LAPIC_H
 
@@ -43,8 +44,8 @@
 
 enum { LVT_CMCI, LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, LVT_COUNT };
 
-/* What the local APIC needs from the owner of the vCPU. All called with the device lock held, but for kick, and for ipi
- * of a fixed interrupt (lapic_msr_write_unlocked, lapic_mmio_write_unlocked, lapic_wrote_unlocked). */
+/* What the local APIC needs from the owner of the vCPU. All may be called without the device lock
+ * (lapic_msr_write_unlocked, lapic_mmio_write_unlocked, lapic_wrote_unlocked, lapic_eoi_done_unlocked). */
 struct lapic_host {
 	/* ICR was written: usually apic_bus_send(bus, m, from). */
 	void (*ipi)(void *ctx, struct lapic *from, const struct apic_message *m);
@@ -131,9 +132,9 @@ void lapic_mmio_write(struct lapic *l, uint64_t offset, unsigned size, uint64_t 
 /* IA32_APIC_BASE, IA32_TSC_DEADLINE and 0x800-0x8ff. false: #GP(0), and nothing has changed. */
 bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value);
 bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value);
-/* The same without the device lock, for what needs none, on the vCPU's own CPU: an interrupt sent by ICR that is fixed
- * or of lowest priority, the EOI of an edge-triggered one, the initial count of the timer, the TPR. false: nothing was
- * done; it needs the lock, or is not legal. */
+/* The same without the device lock, for what needs none, on the vCPU's own CPU: what is sent by ICR, but for an SMI, an
+ * EOI where no pin of its own waits for it, the initial count of the timer, the TPR. false: nothing was done; it needs
+ * the lock, or is not legal. */
 bool lapic_msr_write_unlocked(struct lapic *l, uint32_t msr, uint64_t value);
 bool lapic_mmio_write_unlocked(struct lapic *l, uint64_t offset, unsigned size, uint64_t value);
 /* Is that to be tried, of this offset? Of the others the lock is needed in any case. */
@@ -193,6 +194,8 @@ void lapic_wrote(struct lapic *l, unsigned offset);
 bool lapic_wrote_unlocked(struct lapic *l, unsigned offset);
 /* The CPU has done the EOI of vector, somebody else may wait for it. */
 void lapic_eoi_done(struct lapic *l, uint8_t vector);
+/* The same without the device lock; false: it needs that. */
+bool lapic_eoi_done_unlocked(struct lapic *l, uint8_t vector);
 
 /* ---- interrupts ---- */
 

@@ -137,8 +137,7 @@ static void icr_send(struct lapic *l)
 
 static void esr_write(struct lapic *l)
 {
-	l->esr = l->esr_pending;
-	l->esr_pending = 0;
+	l->esr = __atomic_exchange_n(&l->esr_pending, 0, __ATOMIC_RELAXED);
 }
 
 /* As for the ICR. */
@@ -234,6 +233,21 @@ static ALWAYS_INLINE bool reg_write(struct lapic *l, unsigned r, uint32_t value)
 /* Fixed, or of lowest priority. */
 #define ICR_PLAIN (ICR_LEGAL_X2APIC & ~(uint64_t)(ICR_DELIVERY(7 & ~APIC_LOWEST) | ICR_LEVEL))
 
+/* An NMI, INIT or start-up IPI. */
+static __attribute__((noinline)) bool signal_unlocked(struct lapic *l, uint64_t icr)
+{
+	unsigned delivery = apic_delivery_of(icr);
+
+	if ((icr & ~(uint64_t)ICR_LEGAL_X2APIC) ||
+	    (delivery != APIC_NMI && delivery != APIC_INIT && delivery != APIC_SIPI))
+		return false;
+	l->icr = icr;
+	icr_send(l);
+	if (l->page)
+		lapic_show_icr(l);
+	return true;
+}
+
 /* The one in x2APIC mode that a physical destination names, as most do. NULL: it takes a look at all. */
 static inline struct lapic *addressed(const struct lapic *l, uint64_t icr)
 {
@@ -288,8 +302,8 @@ static ALWAYS_INLINE bool icr_unlocked(struct lapic *l, uint64_t icr)
 {
 	struct lapic *to = l->x2apic ? addressed(l, icr) : NULL;
 
-	if ((icr & ~ICR_PLAIN) || (uint8_t)icr < 16)
-		return false;
+	if (unlikely((icr & ~ICR_PLAIN) || (uint8_t)icr < 16))
+		return signal_unlocked(l, icr);
 	l->icr = icr;
 	if (to)
 		send_to(to, icr);
@@ -300,13 +314,27 @@ static ALWAYS_INLINE bool icr_unlocked(struct lapic *l, uint64_t icr)
 	return true;
 }
 
-/* L7: of one that was edge-triggered nobody waits for the EOI, whatever is posted from now on. */
+/* L7: of one that was edge-triggered nobody waits for the EOI, whatever is posted from now on; of a level-triggered one
+ * an I/O APIC does, or, with the lock, a pin of the local APIC's own. */
 static bool eoi_unlocked(struct lapic *l)
 {
-	if (VM_KEPT(LAPIC_EOI_LOCKED,
-		    unlikely(l->page) || (l->isr_max >= 0 && lapic_tmr_test(l, (unsigned)l->isr_max))))
+	int16_t vector = l->isr_max;
+	bool level = vector >= 0 && lapic_tmr_test(l, (unsigned)vector);
+
+	if (unlikely(l->page) ||
+	    (level && VM_KEPT(LAPIC_EOI_LOCKED, __atomic_load_n(&l->remote_irr, __ATOMIC_SEQ_CST))))
 		return false;
 	lapic_leave_service(l);
+	if (unlikely(level))
+		lapic_eoi_done(l, (uint8_t)vector);
+	return true;
+}
+
+bool lapic_eoi_done_unlocked(struct lapic *l, uint8_t vector)
+{
+	if (__atomic_load_n(&l->remote_irr, __ATOMIC_SEQ_CST))
+		return false;
+	lapic_eoi_done(l, vector);
 	return true;
 }
 

@@ -92,6 +92,8 @@
 	M(LAPIC_EOI_LOCKED, "an EOI under the lock where somebody may wait for it") \
 	M(LAPIC_TIMER_MASKED, "no alarm for a timer that is masked") \
 	M(LAPIC_TIMER_DONE, "that what has counted down stays at 0") \
+	M(IOAPIC_EXCHANGE, "that an EOI and others change an entry one after the other (IO3)") \
+	M(IOAPIC_EOI_LOOKS, "looking at the pin behind an EOI (IO2, IO3)") \
 	M(IOAPIC_WAITS, "sending nothing until the EOI") \
 	M(IOAPIC_UNMASKED, "sending a level that is there when it is unmasked") \
 	M(IOAPIC_ID, "the width of the ID") \

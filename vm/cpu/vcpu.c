@@ -123,7 +123,8 @@ static struct hvm_start boot_start(const struct vcpu *v, const struct cpu_start 
 /* VI3. */
 static void wait_for_sipi(struct vcpu *v)
 {
-	v->waits = v->halted = v->deaf = true;
+	__atomic_fetch_or(&v->signals, SIGNAL_WAITS, __ATOMIC_SEQ_CST);
+	v->halted = v->deaf = true;
 }
 
 bool vcpus_start(struct vm *vm, const struct cpu_start *boot)
@@ -174,7 +175,6 @@ static void reset(struct vcpu *v)
 	VM_MUTANT(INIT_RESIDENT, resident_init_reset(v));
 	v->hvm.spec_guest = 0;
 	VM_MUTANT(INIT_EVENT, v->event.info = 0);
-	VM_MUTANT(INIT_NMI, __atomic_store_n(&v->nmi_pending, false, __ATOMIC_SEQ_CST));
 	hvm_set_interrupt_window(&v->hvm, false);
 	hvm_set_nmi_window(&v->hvm, false);
 }
@@ -192,40 +192,39 @@ static void start_at(struct vcpu *v, uint8_t vector)
 	vcpu_note(v, REQUEST_EVENT);
 }
 
-/* What has arrived, all at once: an INIT comes before the start-up IPI, since it would have taken that one's place. */
-struct arrived {
-	bool init, sipi;
-	uint8_t vector;
-};
-
-static struct arrived take(struct vcpu *v)
+/* What has arrived, all at once: an INIT comes before the start-up IPI, since it would have taken that one's place.
+ * From here on it waits, or does not. An NMI that came before the INIT is forgotten, one that comes while it waits is
+ * lost. */
+static uint32_t take(struct vcpu *v)
 {
-	struct arrived a;
+	uint32_t was = vcpu_signals(v), now;
 
-	spin_lock(&v->vm->device_lock);
-	a = (struct arrived){ v->init_pending, v->sipi_pending, v->sipi_vector };
-	v->init_pending = v->sipi_pending = false;
-	if (a.init) {
-		VM_MUTANT(INIT_APIC, lapic_init_reset(&v->lapic));
-		wait_for_sipi(v);
-	}
-	if (a.sipi)
-		v->waits = false;
-	spin_unlock(&v->vm->device_lock);
-	return a;
+	do {
+		now = was & ~(SIGNAL_INIT | SIGNAL_SIPI | 0xffu << SIGNAL_VECTOR_SHIFT);
+		if (was & SIGNAL_INIT)
+			VM_MUTANT(INIT_NMI, now &= ~SIGNAL_NMI);
+		if (was & SIGNAL_INIT)
+			now |= SIGNAL_WAITS;
+		if (was & SIGNAL_SIPI)
+			now &= ~SIGNAL_WAITS;
+	} while (!__atomic_compare_exchange_n(&v->signals, &was, now, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE));
+	return was;
 }
 
+/* Nobody but its own CPU changes the local APIC of one that can be asked so (L7 in dev/irq/lapic.h). */
 void vcpu_serve_init(struct vcpu *v)
 {
-	struct arrived a = take(v);
+	uint32_t arrived = take(v);
 
 	if (v->vm->debug.attached)
 		debug_forget(v); /* an INIT resets the guest's debug registers */
-
-	if (a.init)
+	if (arrived & SIGNAL_INIT) {
+		VM_MUTANT(INIT_APIC, lapic_init_reset(&v->lapic));
+		v->halted = v->deaf = true;
 		reset(v);
-	if (a.sipi)
-		start_at(v, a.vector);
+	}
+	if (arrived & SIGNAL_SIPI)
+		start_at(v, (uint8_t)(arrived >> SIGNAL_VECTOR_SHIFT));
 }
 
 void vcpu_begin(struct vcpu *v)
@@ -236,49 +235,45 @@ void vcpu_begin(struct vcpu *v)
 	emulated_decide(v);
 }
 
-/* ---- from any CPU, with the device lock held ---- */
+/* ---- from any CPU, without a lock ---- */
 
 void vcpu_signal_init(struct vcpu *v)
 {
+	uint32_t was = vcpu_signals(v), now;
+
 	if (v->id == 0) {
 		/* INIT to the boot processor resets the machine, as its other ways do. */
 		VM_MUTANT(INIT_RESETS, vm_reset(v->vm, false, "reset by an INIT to its boot processor"));
 		return;
 	}
-	v->init_pending = true;
-	VM_MUTANT(INIT_OVER_SIPI, v->sipi_pending = false);
+	do {
+		now = was | SIGNAL_INIT;
+		VM_MUTANT(INIT_OVER_SIPI, now &= ~(SIGNAL_SIPI | 0xffu << SIGNAL_VECTOR_SHIFT));
+	} while (!__atomic_compare_exchange_n(&v->signals, &was, now, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE));
 	VM_MUTANT(INIT_KICK, vcpu_request(v, REQUEST_INIT));
 }
 
 void vcpu_signal_sipi(struct vcpu *v, uint8_t vector)
 {
-	if (VM_KEPT(SIPI_IGNORED, !v->waits && !v->init_pending) || VM_KEPT(SIPI_FIRST, v->sipi_pending))
-		return;
-	v->sipi_vector = vector;
-	v->sipi_pending = true;
+	uint32_t was = vcpu_signals(v), now;
+
+	do {
+		if (VM_KEPT(SIPI_IGNORED, !(was & (SIGNAL_WAITS | SIGNAL_INIT))) ||
+		    VM_KEPT(SIPI_FIRST, was & SIGNAL_SIPI))
+			return;
+		now = (was & ~(0xffu << SIGNAL_VECTOR_SHIFT)) | SIGNAL_SIPI | (uint32_t)vector << SIGNAL_VECTOR_SHIFT;
+	} while (!__atomic_compare_exchange_n(&v->signals, &was, now, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE));
 	VM_MUTANT(SIPI_KICK, vcpu_request(v, REQUEST_INIT));
 }
 
-/* ---- a look at another ---- */
-
-struct vcpu *vcpu_visit(struct vcpu *v)
+void vcpu_signal_nmi(struct vcpu *v)
 {
-	struct percpu *cpu = this_cpu();
-	struct vcpu *before = cpu->loaded;
+	uint32_t was = vcpu_signals(v);
 
-	if (VM_KEPT(VISIT_LOADS, before != v)) {
-		hvm_load(&v->hvm);
-		cpu->loaded = v;
-	}
-	return before;
-}
-
-void vcpu_visited(struct vcpu *before)
-{
-	struct percpu *cpu = this_cpu();
-
-	if (VM_KEPT(VISIT_RESTORES, before && before != cpu->loaded)) {
-		hvm_load(&before->hvm);
-		cpu->loaded = before;
-	}
+	do {
+		if (VM_KEPT(NMI_WAITS, was & SIGNAL_WAITS))
+			return;
+	} while (!__atomic_compare_exchange_n(&v->signals, &was, was | SIGNAL_NMI, false, __ATOMIC_SEQ_CST,
+					      __ATOMIC_ACQUIRE));
+	VM_MUTANT(NMI_KICK, vcpu_request(v, REQUEST_EVENT));
 }

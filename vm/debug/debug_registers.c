@@ -38,7 +38,7 @@ static const char *set_rip(struct vcpu *v, uint64_t value)
 	hvm_set_blocking(&v->hvm, hvm_blocking(&v->hvm) & ~(BLOCKING_STI | BLOCKING_MOV_SS));
 	hvm_set_pending_debug(&v->hvm, 0);
 	hvm_set_rip(&v->hvm, value);
-	if (!v->waits)
+	if (!vcpu_waits(v))
 		__atomic_store_n(&v->halted, false, __ATOMIC_RELEASE);
 	return NULL;
 }

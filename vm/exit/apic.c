@@ -42,6 +42,8 @@ void exit_apic_write(struct vcpu *v)
 void exit_eoi(struct vcpu *v)
 {
 	behind_instruction(v);
+	if (likely(lapic_eoi_done_unlocked(&v->lapic, hvm_exit_eoi(&v->hvm))))
+		return;
 	spin_lock(&v->vm->device_lock);
 	VM_MUTANT(EOI_DONE, lapic_eoi_done(&v->lapic, hvm_exit_eoi(&v->hvm)));
 	spin_unlock(&v->vm->device_lock);

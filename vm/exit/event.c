@@ -168,7 +168,7 @@ static bool deliver_nmi(struct vcpu *v, bool busy)
 	bool open = !busy && nmi_open(v);
 
 	/* Others set it at any time (VM1); two that arrive before this are one (SDM, "Handling Multiple NMIs"). */
-	if (open && __atomic_exchange_n(&v->nmi_pending, false, __ATOMIC_SEQ_CST)) {
+	if (open && (__atomic_fetch_and(&v->signals, ~SIGNAL_NMI, __ATOMIC_SEQ_CST) & SIGNAL_NMI)) {
 		v->event = (struct event){ (uint32_t)(EVENT_VALID | EVENT_TYPE_NMI | VECTOR_NMI), 0, 0 };
 		inject(v);
 		VM_MUTANT(WINDOW_CLOSED, hvm_set_nmi_window(&v->hvm, false));

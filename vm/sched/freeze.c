@@ -188,3 +188,27 @@ void vm_pause(struct vm *vm, bool on)
 	for_each_vcpu(v, vm)
 		VM_MUTANT(PAUSE_LEAVES, vcpu_request(v, on ? REQUEST_SWITCH : 0));
 }
+
+/* ---- a look at another ---- */
+
+struct vcpu *vcpu_visit(struct vcpu *v)
+{
+	struct percpu *cpu = this_cpu();
+	struct vcpu *before = cpu->loaded;
+
+	if (VM_KEPT(VISIT_LOADS, before != v)) {
+		hvm_load(&v->hvm);
+		cpu->loaded = v;
+	}
+	return before;
+}
+
+void vcpu_visited(struct vcpu *before)
+{
+	struct percpu *cpu = this_cpu();
+
+	if (VM_KEPT(VISIT_RESTORES, before && before != cpu->loaded)) {
+		hvm_load(&before->hvm);
+		cpu->loaded = before;
+	}
+}

@@ -43,7 +43,7 @@ static void ipi(void *ctx, struct lapic *from, const struct apic_message *m)
 	apic_bus_send(&bus, m, from);
 }
 
-/* With the lock, for level-triggered ones only. */
+/* For level-triggered ones only. */
 static void eoi(void *ctx, struct lapic *l, uint8_t vector)
 {
 	struct vcpu *v = ctx;
@@ -66,11 +66,7 @@ static uint64_t now(void *ctx) { return *(const uint64_t *)ctx; }
 
 static void end_of_interrupt(struct vcpu *v)
 {
-	if (lapic_msr_write_unlocked(&v->lapic, MSR_X2APIC_EOI, 0))
-		return;
-	pthread_mutex_lock(&device_lock);
-	lapic_msr_write(&v->lapic, MSR_X2APIC_EOI, 0);
-	pthread_mutex_unlock(&device_lock);
+	BUG_ON(!lapic_msr_write_unlocked(&v->lapic, MSR_X2APIC_EOI, 0));
 }
 
 /* Before an entry. */

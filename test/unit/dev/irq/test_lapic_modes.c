@@ -174,18 +174,49 @@ static void test_priority_moves(void **state)
 	assert_int_equal(rd(APIC_TPR), 0x60);
 }
 
-/* L7: the EOI that an I/O APIC may wait for is given under the lock. */
+static void in_service(uint8_t vector)
+{
+	assert_int_equal(lapic_pending(l), vector);
+	lapic_ack(l, vector);
+}
+
+/* L7: the EOI that a pin of its own may wait for is given under the lock; that which an I/O APIC waits for is not. */
 static void test_eoi_without_the_lock(void **state)
 {
 	(void)state;
 	x2apic_all();
 	for (unsigned level = 0; level < 2; level++) {
 		assert_true(deliver(0x40, level));
-		assert_int_equal(lapic_pending(l), 0x40);
-		lapic_ack(l, 0x40);
-		assert_int_equal(lapic_msr_write_unlocked(l, MSR_X2APIC_EOI, 0), !level);
-		assert_int_equal(l->isr_max, level ? 0x40 : -1);
+		in_service(0x40);
+		assert_true(lapic_msr_write_unlocked(l, MSR_X2APIC_EOI, 0));
+		assert_int_equal(l->isr_max, -1);
+		assert_int_equal(pc->eois[0x40], level);
 	}
+	assert_true(lapic_msr_write(l, MSR_X2APIC(APIC_LVT_LINT0), LVT_LEVEL | 0x41));
+	lapic_set_lint(l, 0, true);
+	in_service(0x41);
+	lapic_set_lint(l, 0, false);
+	assert_false(lapic_msr_write_unlocked(l, MSR_X2APIC_EOI, 0));
+	assert_int_equal(l->isr_max, 0x41);
+	assert_true(lapic_msr_write(l, MSR_X2APIC_EOI, 0));
+	assert_int_equal(l->remote_irr, 0);
+	assert_true(lapic_msr_write_unlocked(l, MSR_X2APIC_EOI, 0));
+}
+
+/* What is sent by ICR, but for an SMI, and what the SDM reserves. */
+static void test_icr_without_the_lock(void **state)
+{
+	static const uint8_t modes[] = { APIC_FIXED, APIC_LOWEST, APIC_SMI, APIC_NMI, APIC_INIT, APIC_SIPI };
+
+	(void)state;
+	x2apic_all();
+	for (unsigned n = 0; n < ARRAY_SIZE(modes); n++) {
+		uint64_t icr = ICR_ASSERT | ICR_DELIVERY(modes[n]) | 0x52;
+
+		assert_int_equal(lapic_msr_write_unlocked(l, MSR_X2APIC_ICR, icr), modes[n] != APIC_SMI);
+		assert_false(lapic_msr_write_unlocked(l, MSR_X2APIC_ICR, icr | BIT(30)));
+	}
+	assert_false(lapic_msr_write_unlocked(l, MSR_X2APIC_ICR, ICR_ASSERT | 8));
 }
 
 #define T(f) PC_TEST(f, setup_lapic)
@@ -195,6 +226,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_base_transitions), T(test_disable_and_enable), T(test_x2apic_msrs),
 		T(test_level_of_illegal_vector), T(test_priority_moves), T(test_eoi_without_the_lock),
+		T(test_icr_without_the_lock),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
  * of the other, and at which step: it is taken once, by that look or by the one that the sender has asked for. */
 #include "test/unit/vm/sched/cpus.h"
 
+#include "dev/irq/ioapic.h"
 #include "vm/seam.h"
 
 #define VECTOR 0x51
@@ -10,6 +11,7 @@
 
 static struct lapic l;
 static struct timers timers;
+static struct mmio_space mmio;
 static uint32_t page[1024];
 static unsigned step, at_step, taken, earlier, kicks;
 static bool requested, delivered; /* REQUEST_EVENT; the CPU delivers by itself */
@@ -178,10 +180,74 @@ static void posted_behind_a_reset(void **state)
 	}
 }
 
+/* ---- IO3 in dev/irq/ioapic.h ---- */
+
+#define PIN 5u
+#define LEVEL_ENTRY (VECTOR | REDIRECTION_LEVEL)
+
+static struct ioapic io;
+static unsigned sent;
+
+static bool sends(void *ctx, const struct apic_message *m)
+{
+	(void)ctx;
+	assert_int_equal(m->vector, VECTOR);
+	sent++;
+	return true;
+}
+
+static void high(void) { ioapic_set_pin(&io, PIN, true); }
+static void low(void) { ioapic_set_pin(&io, PIN, false); }
+static void down_and_up(void) { low(), high(); }
+static void eoi(void) { ioapic_eoi(&io, VECTOR); }
+
+static void write_register(uint8_t index, uint32_t value)
+{
+	mmio_write(&mmio, 0xfec00000, 4, index);
+	mmio_write(&mmio, 0xfec00010, 4, value);
+}
+
+static void write_entry(void) { write_register(0x10 + 2 * PIN, LEVEL_ENTRY); }
+
+/* One was sent, and waits for its EOI. The pin is up again before the end, or stays so; of the two that come in each
+ * other's middle one sends, once. */
+static void eoi_and(void (*other_one)(void), bool eoi_first, bool up_meanwhile)
+{
+	for (at_step = 0; at_step < STEPS; at_step++) {
+		mmio = (struct mmio_space){ 0 };
+		assert_true(ioapic_init(&io, &mmio, 0xfec00000, 1, sends, NULL));
+		write_entry();
+		high();
+		if (!up_meanwhile)
+			low();
+		sent = step = 0;
+		other = eoi_first ? other_one : eoi;
+		bench_seam = comes_between;
+		(eoi_first ? eoi : other_one)();
+		if (bench_seam) {
+			bench_seam = NULL;
+			other();
+		}
+		high();
+		if (sent != 1 || !(io.redirection[PIN] & REDIRECTION_REMOTE_IRR))
+			fail_msg("step %u: %u sent, entry %lx", at_step, sent, io.redirection[PIN]);
+	}
+}
+
+static void an_eoi_in_the_middle(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n < 4; n++) {
+		eoi_and(high, n & 1, n & 2);
+		eoi_and(down_and_up, n & 1, n & 2);
+		eoi_and(write_entry, n & 1, n & 2);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_in_the_others_middle),
+		cmocka_unit_test(one_in_the_others_middle), cmocka_unit_test(an_eoi_in_the_middle),
 		cmocka_unit_test(kicked_once),
 		cmocka_unit_test(posted_and_disabled),
 		cmocka_unit_test(posted_behind_a_reset),

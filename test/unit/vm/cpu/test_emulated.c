@@ -291,7 +291,7 @@ static void nmi(void **state)
 	CODE_AT(HANDLER, BACK);
 	vector_to(2, HANDLER);
 	assert_int_equal(REAL(SPIN), BENCH_EMULATED);
-	bench.v->nmi_pending = true;
+	bench.v->signals |= SIGNAL_NMI;
 	vcpu_request(bench.v, REQUEST_EVENT);
 	STEP(bench_emulate());
 	EXPECT_FRAME(CODE, RFLAGS_FIXED);
@@ -302,7 +302,7 @@ static void nmi(void **state)
 	CODE_AT(HANDLER, 0x83, 0x06, 0xea, 0x7f, 0x02, 0xcf); /* addw $2, STACK - 6; iret */
 	vector_to(2, HANDLER);
 	assert_int_equal(REAL(SPIN, BACK), BENCH_EMULATED);
-	bench.v->nmi_pending = true;
+	bench.v->signals |= SIGNAL_NMI;
 	vcpu_request(bench.v, REQUEST_EVENT);
 	STEP(bench_emulate());
 	assert_false(bench.entry.interruptibility & BLOCKING_NMI);

@@ -63,14 +63,14 @@ static void others_wait(void **state)
 	(void)state;
 	start_with(3);
 	for (unsigned n = 1; n < 3; n++) {
-		assert_true(vm->vcpu[n]->waits && vm->vcpu[n]->halted);
+		assert_true(vcpu_waits(vm->vcpu[n]) && vm->vcpu[n]->halted);
 	}
 	stays_with_boot();
 	/* Nothing but a start-up IPI wakes one. */
 	send(TO_SECOND | 0x31);
 	send(TO_SECOND | ICR_NMI);
 	stays_with_boot();
-	assert_false(second->nmi_pending);
+	assert_false(vcpu_nmi_pending(second));
 	finish();
 }
 
@@ -89,7 +89,7 @@ static void a_start_up_ipi(void **state)
 	assert_int_equal(vmcs_get(VMCS_GUEST_IDTR_LIMIT), 0xffff);
 	assert_int_equal(vmcs_get(VMCS_CR0_SHADOW), CR0_ET | CR0_CD | CR0_NW);
 	assert_int_equal(*bench_gpr(GPR_RDX), vm->cpuid.basic[1].eax);
-	assert_false(second->waits || second->halted);
+	assert_false(vcpu_waits(second) || second->halted);
 	assert_int_equal(second->tsc_offset, boot->tsc_offset);
 	slices_until(boot);
 	slices_until(second);
@@ -117,7 +117,7 @@ static void start_up_ipis_that_count(void **state)
 	send(TO_SECOND | ICR_STARTUP | 0x20);
 	send(TO_SECOND | ICR_INIT);
 	stays_with_boot();
-	assert_true(second->waits && !second->sipi_pending);
+	assert_true(vcpu_waits(second) && !(second->signals & SIGNAL_SIPI));
 	finish();
 }
 
@@ -143,10 +143,10 @@ static void init_alone(void **state)
 	start_second(0x10);
 	slices_until(boot);
 	send(TO_SECOND | ICR_STARTUP | 0x20);
-	assert_false(second->sipi_pending);
+	assert_false(second->signals & SIGNAL_SIPI);
 	send(TO_SECOND | ICR_INIT);
 	stays_with_boot();
-	assert_true(second->waits && second->halted && second->deaf);
+	assert_true(vcpu_waits(second) && second->halted && second->deaf);
 	finish();
 }
 
@@ -162,7 +162,7 @@ static void init_resets(void **state)
 	make_a_mess();
 	assert_true(second->lapic.sw_enabled);
 	second->event.info = (uint32_t)EVENT_VALID | EVENT_TYPE_EXTERNAL | 0x55;
-	second->nmi_pending = true;
+	second->signals |= SIGNAL_NMI;
 	slices_until(boot);
 	flushes = bench.invvpids + bench.invepts;
 	start_second(0x11);

@@ -256,7 +256,7 @@ static void an_nmi_waits_for_sti_and_mov_ss(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(blocking); i++) {
 		at_mode("ept", BENCH_LONG64, 0);
-		bench.v->nmi_pending = true;
+		bench.v->signals |= SIGNAL_NMI;
 		vcpu_request(bench.v, REQUEST_EVENT);
 		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 		vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, blocking[i]);
@@ -289,7 +289,7 @@ static void a_requeued_event_comes_first(void **state)
 	at_mode("ept", BENCH_LONG64, 0);
 	lapic_on();
 	STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, 0x51));
-	bench.v->nmi_pending = true;
+	bench.v->signals |= SIGNAL_NMI;
 	vcpu_request(bench.v, REQUEST_EVENT);
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	EXIT(.reason = EXIT_EXTERNAL_INTERRUPT, .info = INFO(EVENT_TYPE_EXTERNAL, 0xf1),

@@ -23,7 +23,7 @@ static void request_comes(void)
 {
 	if (!elsewhere())
 		return;
-	__atomic_store_n(&sleeper->nmi_pending, true, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&sleeper->signals, SIGNAL_NMI, __ATOMIC_SEQ_CST);
 	vcpu_request(sleeper, REQUEST_EVENT);
 	host_other_cpu = NULL;
 }
@@ -33,7 +33,7 @@ static struct timer early;
 static void fires(void *dev, uint64_t now)
 {
 	(void)now;
-	__atomic_store_n(&sleeper->nmi_pending, true, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&sleeper->signals, SIGNAL_NMI, __ATOMIC_SEQ_CST);
 	vcpu_request(dev, REQUEST_EVENT);
 }
 
