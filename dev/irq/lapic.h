@@ -1,11 +1,10 @@
 /* dev/irq/lapic.h - the local APIC of one virtual CPU: xAPIC and x2APIC. SDM, chapter "Advanced Programmable Interrupt
  * Controller".
  *
- * Reading order: lapic.c (acceptance, priority, delivery, reset), lapic_timer.c, lapic_regs.c (the registers, by
- * offset and by MSR), lapic_virtual.c (where the CPU itself serves the guest). The
- * APIC timer counts TSC ticks divided by the divide configuration, nothing else: its "bus clock" is tsc_hz.
- * Interrupts of a periodic timer that were missed, or come faster than LAPIC_MIN_PERIOD_US, merge into one; the count
- * read back is exact all the same.
+ * Reading order: lapic.c (acceptance, priority, delivery, reset), lapic_timer.c, lapic_regs.c (the registers, by offset
+ * and by MSR), lapic_virtual.c (where the CPU itself serves the guest). The APIC timer counts TSC ticks divided by
+ * the divide configuration, nothing else: its "bus clock" is tsc_hz. Interrupts of a periodic timer that were missed,
+ * or come faster than LAPIC_MIN_PERIOD_US, merge into one; the count read back is exact all the same.
  *
  * L1  irr_max / isr_max are the highest set bit of irr / isr, or -1.
  * L2  The task-priority register is *tpr and nowhere else: where lapic_keep_tpr() has put it, perhaps where the CPU
