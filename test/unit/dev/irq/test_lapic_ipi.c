@@ -65,6 +65,7 @@ static void test_unlocked_destinations(void **state)
 
 	(void)state;
 	enable_lapics();
+	pc->lapic[0].bus = &pc->bus;
 	assert_int_equal(ipi_unlocked(2u << 24, 0x40), 0x4);
 	assert_int_equal(ipi_unlocked(0, 0x4040), 0x1);
 	assert_int_equal(ipi_unlocked(9u << 24, 0x40), 0);
