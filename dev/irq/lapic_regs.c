@@ -269,8 +269,7 @@ static __attribute__((noinline)) void send_to_some(struct lapic *l, uint64_t icr
 
 static ALWAYS_INLINE void send_to(struct lapic *to, uint64_t icr)
 {
-	if (VM_LEFT_OUT_OR(LAPIC_SENT_ENABLED, __atomic_load_n(&to->sw_enabled, __ATOMIC_RELAXED)) &&
-	    __atomic_load_n(&to->enabled, __ATOMIC_RELAXED))
+	if (__atomic_load_n(&to->sw_enabled, __ATOMIC_RELAXED) && __atomic_load_n(&to->enabled, __ATOMIC_RELAXED))
 		lapic_accept(to, (uint8_t)icr, false);
 }
 
