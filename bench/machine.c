@@ -174,7 +174,7 @@ static void load_controls(struct machine *m)
 	const struct mmu_root *r = &m->vcpu.root;
 	struct m_vmcs *v = &m->vmcs;
 
-	on_model_intercept(v, i);
+	on_model_intercept(v, i, mmu_log_index(m->vcpu.vm));
 	v->eptp = r->nested;
 	v->vpid = r->vpid;
 	if (m->vcpu.root_changed)

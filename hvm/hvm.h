@@ -112,6 +112,14 @@ static inline const char *hvm_entry_check(const struct hvm_vcpu *v, const struct
 /* What the heart changed of intercepts, registers and roots becomes the CPU's. */
 static inline void hvm_apply_paging(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { vmx_apply_paging(hvm_vmx(v), mmu); }
 static inline void hvm_apply_root(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { vmx_apply_root(hvm_vmx(v), mmu); }
+/* The log of pages that the CPU makes dirty begins anew, at this index (mmu_log_index()). */
+static inline void hvm_restart_log(struct hvm_vcpu *v, uint16_t index) { (void)v; vmx_restart_log(index); }
+/* Its exit when it is full: as hvm_nested_fault.nmi_unblocked. */
+static inline bool hvm_exit_log_nmi_unblocked(const struct hvm_vcpu *v)
+{
+	(void)v;
+	return vmx_exit_log_nmi_unblocked();
+}
 /* The reverse: what the guest changed without an exit, into mmu->regs. */
 static inline void hvm_sync_paging(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { vmx_sync_paging(hvm_vmx(v), mmu); }
 /* The same for who has read the guest's RFLAGS, and counts each instruction. */

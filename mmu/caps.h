@@ -25,6 +25,7 @@ struct mmu_caps {
 	bool ept_1g;
 	bool ept_5level; /* EPT tables of five levels, besides those of four */
 	bool ept_ad;     /* accessed and dirty flags for EPT */
+	bool pml;        /* page-modification logging; with ept_ad only */
 	bool invept;
 	bool invept_single;
 	bool invept_all;

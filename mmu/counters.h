@@ -73,7 +73,12 @@
 	C(interrupted, "operations that would have looked at too many at once, and were put off until the guest " \
 		       "comes back for the rest") \
 	C(steps, "steps of loops whose length the guest decides") \
-	C(log_dirtied, "pages marked dirty while logging") \
+	C(log_dirtied, "pages marked dirty while logging; one that a CPU has logged and the hypervisor has written " \
+		       "to counts twice") \
+	C(log_faults, "faults by writes to pages that were read-only because of that") \
+	C(log_entries, "pages that CPUs wrote into their own logs") \
+	C(log_full, "times that such a log was full") \
+	C(log_looked_at, "leaves whose dirty flags were looked at") \
 	C(overlays_set, "pages whose instructions are fetched from another frame") \
 	C(overlays_dropped, "of these, those that are themselves again") \
 	C(overlay_reads, "reads of such a page that were answered by emulation")

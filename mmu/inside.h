@@ -79,6 +79,7 @@ struct mmu_page {
 	struct slot *slot; /* NULL: absent */
 	hfn_t hfn;
 	uint8_t order;     /* how large a leaf may be, in pages' logarithm; 0 while the slot is logged (S10) */
+	uint8_t block;     /* the same whether it is logged or not */
 	bool owned;        /* RAM whose backing lets it be written */
 	bool writable;     /* a leaf may have W now: owned, and not clean in a log */
 	bool no_fetch;     /* a leaf must not be executable */

@@ -1,5 +1,6 @@
 /* mmu/mmu.c - the front: what all mechanisms share of a VM's and a vCPU's life, of faults and of host-side changes. */
 #include "mmu/inside.h"
+#include "mmu/log.h"
 #include "mmu/mutate.h"
 
 #define GPA_BITS 48 /* what tables of four levels translate */
@@ -83,12 +84,13 @@ bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_r
 	mmu_lock_alone(vm);
 	reserve_add_low(vm);
 	mmu_prepare(vm);
-	ok = vm->ops->vcpu_init(vcpu);
+	ok = log_vcpu_begins(vcpu) && vm->ops->vcpu_init(vcpu);
 	if (ok) {
 		vcpu->next = vm->vcpus;
 		vm->vcpus = vcpu;
 		count_vcpus(vm);
 	} else {
+		log_vcpu_ends(vcpu);
 		reserve_drop_low(vm);
 	}
 	mmu_unlock(vm);
@@ -114,6 +116,7 @@ void mmu_vcpu_destroy(struct mmu_vcpu *vcpu)
 	}
 	count_vcpus(vm);
 	vm->ops->vcpu_destroy(vcpu);
+	log_vcpu_ends(vcpu);
 	reserve_drop_low(vm);
 	mmu_unlock(vm);
 	if (vcpu->tag.vpid)
@@ -228,86 +231,11 @@ bool mmu_slot_remove(struct mmu_vm *vm, gfn_t base)
 	if (slot && slot->base.v == base.v) {
 		overlay_drop(vm, base, slot->pages);
 		overlay_forget_covers(vm, slot);
+		log_slot_goes(vm, slot);
 		MUTANT(SLOT_REMOVE_UNMAP, vm->ops->unmap(vm, base, slot->pages));
 		MUTANT(SLOT_KICK, tag_synchronize(vm, NULL));
-		__atomic_store_n(&vm->logs, vm->logs - (slot->dirty != NULL), __ATOMIC_RELAXED);
+		log_settle(vm);
 		ok = slots_remove(&vm->slots, base);
-	}
-	mmu_unlock(vm);
-	return ok;
-}
-
-/* ---- dirty logging (S13) ---- */
-
-static struct slot *ram_slot(struct mmu_vm *vm, gfn_t base)
-{
-	struct slot *slot = slots_find(&vm->slots, base);
-
-	return slot && slot->base.v == base.v && slot->kind == SLOT_RAM ? slot : NULL;
-}
-
-bool mmu_log_start(struct mmu_vm *vm, gfn_t base, uint64_t *bitmap)
-{
-	struct slot *slot;
-	bool ok = false;
-
-	mmu_lock_alone(vm);
-	slot = ram_slot(vm, base);
-	if (slot && !slot->dirty) {
-		memset(bitmap, 0, (slot->pages + 63) / 64 * sizeof(bitmap[0]));
-		slot->dirty = bitmap;
-		__atomic_store_n(&vm->logs, vm->logs + 1, __ATOMIC_SEQ_CST);
-		MUTANT(LOG_PROTECT, vm->ops->write_protect(vm, base, slot->pages));
-		MUTANT(LOG_KICK, tag_synchronize(vm, NULL));
-		ok = true;
-	}
-	mmu_unlock(vm);
-	return ok;
-}
-
-/* Takes the write permission from the pages of one word of the log. */
-static void protect_word(struct mmu_vm *vm, gfn_t first, uint64_t word)
-{
-	if (word == ~0ull) {
-		vm->ops->write_protect(vm, first, 64);
-		return;
-	}
-	for (; word; word &= word - 1)
-		vm->ops->write_protect(vm, GFN(first.v + __builtin_ctzll(word)), 1);
-}
-
-/* A write that a vCPU makes before the flush is to a page of this report, which is copied after it. */
-bool mmu_log_collect(struct mmu_vm *vm, gfn_t base, uint64_t *out)
-{
-	struct slot *slot;
-	bool ok = false;
-
-	mmu_lock_alone(vm);
-	slot = ram_slot(vm, base);
-	if (slot && slot->dirty) {
-		for (uint64_t i = 0; i < (slot->pages + 63) / 64; i++) {
-			out[i] = slot->dirty[i];
-			slot->dirty[i] = 0;
-			MUTANT(LOG_COLLECT_PROTECT, protect_word(vm, GFN(base.v + i * 64), out[i]));
-		}
-		MUTANT(LOG_COLLECT_KICK, tag_synchronize(vm, NULL));
-		ok = true;
-	}
-	mmu_unlock(vm);
-	return ok;
-}
-
-bool mmu_log_stop(struct mmu_vm *vm, gfn_t base)
-{
-	struct slot *slot;
-	bool ok = false;
-
-	mmu_lock_alone(vm);
-	slot = ram_slot(vm, base);
-	if (slot && slot->dirty) {
-		slot->dirty = NULL;
-		__atomic_store_n(&vm->logs, vm->logs - 1, __ATOMIC_RELAXED);
-		ok = true;
 	}
 	mmu_unlock(vm);
 	return ok;
@@ -378,11 +306,12 @@ static bool make_room(struct mmu_vm *vm, const struct mmu_ops *ops)
 bool mmu_switch(struct mmu_vm *vm, const struct mmu_ops *ops)
 {
 	const struct mmu_ops *old_ops = vm->ops;
+	enum mmu_log_method old_way = vm->log_by;
 	void *old_priv = vm->priv;
 	bool ok;
 
 	mmu_lock_alone(vm);
-	ok = make_room(vm, ops);
+	ok = make_room(vm, ops) && log_switch(vm, ops);
 	vm->ops = ops;
 	vm->priv = NULL;
 	ok = ok && ops->vm_init(vm);
@@ -396,6 +325,7 @@ bool mmu_switch(struct mmu_vm *vm, const struct mmu_ops *ops)
 	} else {
 		vm->ops = old_ops;
 		vm->priv = old_priv;
+		vm->log_by = old_way;
 	}
 	mmu_unlock(vm);
 	return ok;

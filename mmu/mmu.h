@@ -77,6 +77,10 @@ struct mmu_intercepts {
 	bool cr3_load;
 	bool cr3_store;
 	bool invlpg;
+	/* Where the CPU writes down what pages it makes dirty (SDM, "Page-Modification Logging"); 0: it does not. Where
+	 * this is another address than the last that was not 0, its index begins at mmu_log_index(); else it
+	 * stays. */
+	hpa_t log;
 	uint64_t cr0_owned; /* CR0 bits whose change must exit, beyond those that the CPU's extension demands */
 	uint64_t cr4_owned;
 	/* What the CPU really runs with, where that is not what the guest wrote: hardware = (guest & ~mask) | value. */
@@ -107,8 +111,18 @@ enum page_limit {
 	PAGE_LIMIT_1G = 30,
 };
 
+/* How writes to logged pages are found (mmu/log.c). */
+enum mmu_log_method {
+	MMU_LOG_AUTO,    /* asked for only: the last of these that the CPU has */
+	MMU_LOG_PROTECT, /* by faults: pages are read-only until they are written to */
+	MMU_LOG_FLAGS,   /* by the dirty flags of EPT; under other mechanisms as before */
+	MMU_LOG_PML,     /* by the log that the CPU keeps of those */
+};
+#define MMU_LOG_ENTRIES 512 /* of such a log */
+
 struct mmu_config {
 	enum page_limit page_limit;
+	enum mmu_log_method log;
 	bool vpid;
 	bool restricted;       /* run as on a CPU without "unrestricted guest" */
 	/* EPT without "unrestricted guest": a guest-physical page below 4 GBytes, kept from the guest (by its memory
@@ -122,6 +136,7 @@ struct mmu_config {
 	uint64_t ram_pages;    /* of the guest, for what follows; 0: not known, taken for 256 MBytes */
 	/* list entries that one operation looks at before it is interrupted; 0: the default. Tests make it small */
 	uint32_t work;
+	uint16_t log_entries; /* of the CPU's log that are used; 0: all. Tests make it small */
 	/* shadow: no guest table goes out of sync: writes to one are emulated until it is let go */
 	bool in_sync;
 	uint32_t table_frames; /* for the tables of the VM (RV2), at least ops->least; 0: mmu_table_limit() */
@@ -150,6 +165,7 @@ struct mmu_vm {
 	uint64_t table_pages;    /* table pages in use by the mechanism */
 	struct reserve reserve;  /* those that wait to be used */
 	uint32_t logs;           /* slots that are being logged; read without the lock */
+	enum mmu_log_method log_by; /* how, while some are */
 	uint64_t ept_flushed_on; /* one bit a logical CPU: no INVEPT of the root is owed there */
 	uint64_t ept_ran_on;     /* the same: it has run the root, which tells the reason of an INVEPT */
 	void *priv;              /* the mechanism's, for the VM */
@@ -228,6 +244,12 @@ struct mmu_vcpu {
 	uint32_t repaired_generation;
 	struct walk_memo memo[MEMO_FETCHES + 2 * MEMO_PAGES];
 	uint64_t fetches_noted;  /* times that one of the former was made anew, or forgotten */
+	/* What its CPU logs (LG3): the frame; the next entry to be read, -1: all have been. */
+	struct {
+		hfn_t frame;
+		int16_t next;
+		bool given;
+	} log;
 	bool beside_others;      /* vm->several */
 	bool beside;             /* a fault is being served without the VM's lock, if nobody is alone (mmu/lock.h) */
 	/* Where what is done for the vCPU is counted: .counters, its own CPU's, while a fault is served so; else the
@@ -274,6 +296,14 @@ struct mmu_ops {
 	 * + pages). */
 	void (*unmap)(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 	void (*write_protect)(struct mmu_vm *vm, gfn_t first, uint64_t pages);
+	/* Of the pages [first, first + pages), or of those of them that have their bit in which: clears the dirty flags
+	 * of their leaves, and write-protects those that are large; sets the bits in dirty of those whose flag was set.
+	 * With protect all are write-protected, and flags stay. which and dirty may be NULL. Requests the flush. NULL:
+	 * leaves have no flags to log by. */
+	void (*log_take)(struct mmu_vm *vm, gfn_t first, uint64_t pages, const uint64_t *which, uint64_t *dirty,
+			 bool protect);
+	/* Drops tables of [first, first + pages) where leaves could be larger. May be NULL. */
+	void (*join)(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 	/* Called after the hypervisor itself (emulator, device, loader) wrote [gpa, gpa + n) of guest memory. May be
 	 * NULL. */
 	void (*guest_written)(struct mmu_vm *vm, gpa_t gpa, unsigned n);
@@ -371,15 +401,27 @@ void mmu_write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 bool mmu_slot_add(struct mmu_vm *vm, const struct slot *slot);
 bool mmu_slot_remove(struct mmu_vm *vm, gfn_t base);
 
+/* NULL, or one clause that says why this CPU cannot log so. */
+const char *mmu_log_unsupported(const struct mmu_caps *caps, enum mmu_log_method method);
+/* From the next log on, writes are found so. NULL, or one clause: why not. vm->log_by is the way that is taken while
+ * anything is logged. */
+const char *mmu_log_ask(struct mmu_vm *vm, enum mmu_log_method method);
 /* Dirty logging of the RAM slot that begins at base (S13). bitmap holds a bit for every page, (pages + 63) / 64 words,
  * and belongs to the VM until the log is stopped. When start returns, every later write to the slot sets its bit: the
- * guest's, its CPU's to accessed and dirty flags, and the hypervisor's own. false: no such RAM slot, or logged
- * already. */
+ * guest's, its CPU's to accessed and dirty flags, and the hypervisor's own. false: no such RAM slot, logged
+ * already, or no memory for what the way needs. */
 bool mmu_log_start(struct mmu_vm *vm, gfn_t base, uint64_t *bitmap);
 /* Moves the log into out (as many words) and clears it; pages reported are protected again, and flushed, when it
  * returns: the caller may then copy them. */
 bool mmu_log_collect(struct mmu_vm *vm, gfn_t base, uint64_t *out);
 bool mmu_log_stop(struct mmu_vm *vm, gfn_t base);
+/* The vCPU's CPU has left its guest because its log is full. true: the CPU's index is to be mmu_log_index(). */
+bool mmu_log_full(struct mmu_vcpu *vcpu);
+/* Where a log begins, downwards: the PML index. */
+static inline uint16_t mmu_log_index(const struct mmu_vm *vm)
+{
+	return (uint16_t)((vm->config.log_entries ? vm->config.log_entries : MMU_LOG_ENTRIES) - 1);
+}
 
 /* Overlays (mmu/overlay.c): from now on the guest fetches the instructions of gfn, a page of RAM, from frame, which is
  * the caller's. It is a copy of the page when this returns, and may be changed while no vCPU runs. What the hypervisor

@@ -44,6 +44,20 @@
 	M(LOG_PROTECT, "write-protecting a slot when logging starts") \
 	M(LOG_COLLECT_PROTECT, "write-protecting reported pages") \
 	M(LOG_MARK_EMULATED, "marking pages that the hypervisor writes") \
+	M(LOG_CLEAR, "clearing the dirty flags of a slot when logging by them starts") \
+	M(LOG_CLEAR_LARGE, "write-protecting large leaves when it starts") \
+	M(LOG_CLEAR_FLUSH, "INVEPT after dirty flags were cleared") \
+	M(LOG_COLLECT_CLEAR, "clearing the dirty flags of pages that were reported by the CPU's log") \
+	M(LOG_UNMAP_TAKE, "marking the page of a dirty leaf that is taken away") \
+	M(LOG_TABLE_TAKE, "marking those of a table that is taken away") \
+	M(LOG_KEEP, "keeping the dirty flag of a leaf that is made writable") \
+	M(LOG_SWITCH_TAKE, "marking those of all tables when another mechanism takes over") \
+	M(LOG_SWITCH_READ, "reading the CPUs' logs then") \
+	M(LOG_BUFFERS_ON, "having CPUs log when logging so starts") \
+	M(LOG_BUFFERS_KICK, "kicking before the CPUs' logs are read") \
+	M(LOG_BUFFERS_READ, "reading the CPUs' logs when the log is collected") \
+	M(LOG_FULL_READ, "reading a CPU's log when it is full") \
+	M(LOG_VCPU_READ, "reading a CPU's log when its vCPU ends") \
 	M(SYNC_ON_LINK, "syncing a page found out of sync before it is linked") \
 	M(SYNC_BELOW, "syncing what a page reaches before it is linked") \
 	M(SYNC_ROOT, "syncing what the root reaches when CR3 is loaded") \

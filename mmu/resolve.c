@@ -1,6 +1,7 @@
 /* mmu/resolve.c - what a guest frame is for an access: memory (and how large a leaf may be), a device's, or memory that
  * has to be brought in first. The one place where slots, backing and dirty log meet. */
 #include "mmu/inside.h"
+#include "mmu/log.h"
 #include "mmu/mutate.h"
 #include "mmu/table/seam.h"
 
@@ -32,6 +33,12 @@ void mmu_mark_dirty(struct mmu_vm *vm, struct slot *slot, gfn_t gfn)
 		__atomic_fetch_add(&vm->counters.log_dirtied, 1, __ATOMIC_RELAXED);
 }
 
+static void mark_by_fault(struct mmu_vcpu *vcpu, struct slot *slot, gfn_t gfn)
+{
+	vcpu->count->log_faults += logged_clean(slot, gfn.v - slot->base.v);
+	mmu_mark_dirty(vcpu->vm, slot, gfn);
+}
+
 /* false: the page is not in memory. */
 static bool look_up(struct mmu_vm *vm, struct slot *slot, gfn_t gfn, struct mmu_page *page)
 {
@@ -42,11 +49,14 @@ static bool look_up(struct mmu_vm *vm, struct slot *slot, gfn_t gfn, struct mmu_
 		return false;
 	page->kind = MMU_MEMORY;
 	page->hfn = page->ram = b.hfn;
-	page->order = !MUTANT_OR(LOG_LARGE, !slot->dirty) ? 0 : b.order;
+	page->order = b.order;
 	page->owned = slot->kind != SLOT_ROM && b.writable;
-	page->writable = page->owned && MUTANT_OR(LOG_CLEAN, !logged_clean(slot, index));
+	page->writable = page->owned && MUTANT_OR(LOG_CLEAN, log_by_flags(vm) || !logged_clean(slot, index));
 	if (unlikely(slot->overlays))
 		MUTANT(OVERLAY_SHOW, overlay_show(vm, gfn, page));
+	page->block = page->order;
+	if (unlikely(slot->dirty))
+		MUTANT(LOG_LARGE, page->order = 0);
 	return true;
 }
 
@@ -119,7 +129,8 @@ struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, unsigned access)
 		return hidden_page(vcpu, gfn, access, page);
 	if (!write || page.writable)
 		return page;
-	MUTANT(LOG_MARK_FAULT, mmu_mark_dirty(vcpu->vm, page.slot, gfn));
+	if (page.owned)
+		MUTANT(LOG_MARK_FAULT, mark_by_fault(vcpu, page.slot, gfn));
 	look_up(vcpu->vm, page.slot, gfn, &page);
 	return page.writable ? page : ask_for(vcpu, gfn, true, page);
 }

@@ -46,6 +46,10 @@ struct m_vmcs {
 	uint32_t pf_mask, pf_match;
 	uint64_t cr0_mask, cr0_shadow, cr4_mask, cr4_shadow;
 	bool cr3_load_exiting, cr3_store_exiting, invlpg_exiting;
+	/* SDM, "Page-Modification Logging": where entries are written; 0: "enable PML" off. And the PML index. */
+	uint64_t pml;
+	uint16_t pml_index;
+	uint64_t pml_kept; /* not the CPU's: the address that the index is for */
 	uint64_t apic_access; /* the APIC-access address, none of whose registers is virtualized; 0: there is none */
 };
 
@@ -65,7 +69,8 @@ enum m_exit {
 	M_EXIT_INVLPG,
 	M_EXIT_INVPCID,
 	/* qualification: bits 15:12 are 0 for a read, 1 a write, 2 a fetch, 15 a guest-physical access */
-	M_EXIT_APIC_ACCESS
+	M_EXIT_APIC_ACCESS,
+	M_EXIT_LOG_FULL /* of page modifications */
 };
 
 struct m_result {

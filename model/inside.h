@@ -5,7 +5,7 @@
 #include "model/cpu.h"
 
 /* MT_RESTART: only inside of a walk. */
-enum m_translated { MT_OK, MT_VIOLATION, MT_MISCONFIG, MT_ABORT, MT_RESTART };
+enum m_translated { MT_OK, MT_VIOLATION, MT_MISCONFIG, MT_LOG_FULL, MT_ABORT, MT_RESTART };
 
 /* What one guest-physical address is needed for. */
 struct m_need {
@@ -28,6 +28,12 @@ struct m_nested {
 struct m_nested m_nested(struct m_cpu *cpu, uint64_t gpa, struct m_need need);
 /* The exit qualification of a violation that the rights in flags (MF_E*) bring about. */
 uint64_t m_qualification(const struct m_cpu *cpu, struct m_need need, uint16_t flags);
+static inline enum m_exit m_nested_exit(enum m_translated how)
+{
+	return how == MT_MISCONFIG  ? M_EXIT_EPT_MISCONFIG
+	       : how == MT_LOG_FULL ? M_EXIT_LOG_FULL
+				    : M_EXIT_EPT_VIOLATION;
+}
 /* What an EPT violation invalidates by itself. */
 void m_violation_drops(struct m_cpu *cpu, uint64_t gpa, bool gla_valid, uint64_t gla);
 /* What a page fault invalidates by itself. */

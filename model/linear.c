@@ -270,7 +270,7 @@ static struct m_result raise_nested(struct m_cpu *cpu, uint64_t va, const struct
 {
 	struct m_result r = { .event = M_EXIT, .gla = va, .gpa = gpa, .qualification = n->qualification };
 
-	r.exit = n->how == MT_MISCONFIG ? M_EXIT_EPT_MISCONFIG : M_EXIT_EPT_VIOLATION;
+	r.exit = m_nested_exit(n->how);
 	if (r.exit == M_EXIT_EPT_VIOLATION)
 		m_violation_drops(cpu, gpa, true, va);
 	m_exit(cpu);

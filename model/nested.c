@@ -146,6 +146,23 @@ static bool ept_set(struct m_cpu *cpu, uint64_t at, uint64_t *e, uint64_t bits)
 	return true;
 }
 
+#define PML_ENTRIES 512
+
+/* SDM, "Page-Modification Logging": with an index out of range no flag is set. */
+static bool log_full(const struct m_cpu *cpu) { return cpu->vmcs->pml && cpu->vmcs->pml_index >= PML_ENTRIES; }
+
+/* The dirty flag of gpa's leaf was set. */
+static void log_page(struct m_cpu *cpu, uint64_t gpa)
+{
+	struct m_vmcs *v = cpu->vmcs;
+
+	if (!v->pml)
+		return;
+	phys_write(cpu->phys, v->pml + 8ull * v->pml_index, 8, align_down(gpa, PAGE_SIZE));
+	v->pml_index--;
+	cpu->stats.references++;
+}
+
 static struct m_nested reached_leaf(struct m_cpu *cpu, uint64_t gpa, struct m_need need, const struct ept_walk *w,
 				    uint64_t at, uint64_t e)
 {
@@ -159,10 +176,16 @@ static struct m_nested reached_leaf(struct m_cpu *cpu, uint64_t gpa, struct m_ne
 	if (m_ept_ad(cpu)) {
 		uint64_t bits = X_EPT_A | (need.w ? X_EPT_D : 0);
 
+		bool clean = need.w && !(e & X_EPT_D);
+
 		if (need.speculative && (e & bits) != bits)
 			return (struct m_nested){ .how = MT_ABORT };
+		if ((e & bits) != bits && log_full(cpu))
+			return (struct m_nested){ .how = MT_LOG_FULL };
 		if (!ept_set(cpu, at, &e, bits))
 			return (struct m_nested){ .how = MT_RESTART };
+		if (clean)
+			log_page(cpu, gpa);
 	}
 	if (!m_ept_ad(cpu) || e & X_EPT_D)
 		n.flags |= MF_ED;
@@ -230,6 +253,8 @@ static struct m_nested walk_once(struct m_cpu *cpu, uint64_t gpa, struct m_need 
 		if (m_ept_ad(cpu)) {
 			if (need.speculative && !(e & X_EPT_A))
 				return (struct m_nested){ .how = MT_ABORT };
+			if (!(e & X_EPT_A) && log_full(cpu))
+				return (struct m_nested){ .how = MT_LOG_FULL };
 			if (!ept_set(cpu, at, &e, X_EPT_A))
 				return (struct m_nested){ .how = MT_RESTART };
 		}

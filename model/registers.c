@@ -43,8 +43,7 @@ struct m_result m_load_pdptes(struct m_cpu *cpu, const struct x_regs *r, uint64_
 				return (struct m_result){ .event = M_EXIT,
 							  .gpa = addr,
 							  .qualification = n.qualification,
-							  .exit = n.how == MT_MISCONFIG ? M_EXIT_EPT_MISCONFIG
-											: M_EXIT_EPT_VIOLATION };
+							  .exit = m_nested_exit(n.how) };
 			addr = n.hpa;
 			if (m_apic_access(cpu, addr))
 				return (struct m_result){ .event = M_EXIT, .exit = M_EXIT_APIC_ACCESS,

@@ -113,6 +113,8 @@ static const char *check_eptp(const struct entering *g)
 
 const char *vmentry_check_ept(const struct entering *g)
 {
+	BROKEN_IF((g->proc2 & C2_PML) && (g->proc2 & C2_EPT) && bad_physical(g, get(g, F_PML), PAGE_SIZE),
+		  "the PML address is a page within the physical-address width");
 	if (g->proc2 & C2_EPT)
 		return check_eptp(g);
 	BROKEN_IF(g->unrestricted, "unrestricted guest is 0 where EPT is");

@@ -95,6 +95,10 @@ const char *m_entry(struct m_cpu *cpu, struct m_vmcs *vmcs)
 		why = check_guest(cpu->caps, vmcs);
 	if (!why && vmcs->vpid && !cpu->caps->vpid)
 		why = "VPID on a CPU without";
+	if (!why && vmcs->pml && (!vmcs->ept || !cpu->caps->pml))
+		why = "page-modification logging without EPT, or on a CPU without";
+	if (!why && vmcs->pml & (MASK(11, 0) | MASK(63, cpu->caps->maxphyaddr)))
+		why = "the PML address";
 	if (why)
 		return why;
 	cpu->vmcs = vmcs;

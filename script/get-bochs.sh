@@ -7,7 +7,7 @@
 # Why not Debian's binary package: it is version 2.7 built with the debugger, which is a third as fast, and it lacks
 # several fixes to VMX. Where the source cannot be had, that package is what LINK points to, after a loud line.
 #
-# Only the .orig tarball is used (no packaging). Its SHA256 comes from the archive's signed index. Eight faults are
+# Only the .orig tarball is used (no packaging). Its SHA256 comes from the archive's signed index. Nine faults are
 # mended (repair).
 set -euo pipefail
 VELLUM_SAY=get-bochs
@@ -23,7 +23,7 @@ flags=(--with-nogui --enable-smp --enable-cpu-level=6 --enable-x86-64 --enable-v
        --disable-docbook)
 cflags=-O2
 
-# Eight faults are mended (docs/bochs.md).
+# Nine faults are mended (docs/bochs.md).
 #
 # With several CPUs, Bochs 3.0 does not commit RIP and RSP after it has delivered an exception: a VM exit, or a second
 # fault, at the first instruction of the guest's handler then saves the registers of before. With one CPU its loop
@@ -49,6 +49,15 @@ for set in 'base = 0' 'limit_scaled = 0xFFFFFFFF' 'g = 1' 'd_b = 1'; do \
 level='if (raw_ss_selector < 4) if (raw_ss_selector != cs_selector.rpl) exception(BX_GP_EXCEPTION, 0);'
 # The DPL of SS is the CPL, also while SS is null: a VM exit saves it, and the next VM entry takes the CPL from it.
 dpl='if (seg - BX_CPU_THIS_PTR sregs == BX_SEG_REG_SS) seg->cache.dpl = seg->selector.rpl;'
+# Without accessed and dirty flags for EPT, the page walker sets those of the guest's entries whatever EPT says of the
+# page that they are in. It must be writable: the entry's address is translated once more, for a write, before any flag
+# is set. Walks are not nested, so that what is remembered of one can be in one place.
+walked='static bx_phy_address walked[5]; static bx_address walked_for;'
+step='translate_guest_physical(walked[leaf] = entry_addr[leaf], walked_for = laddr, true'
+may='if (BX_CPU_THIS_PTR in_vmx_guest) if (BX_CPU_THIS_PTR vmcs.vmexec_ctrls2.EPT_ENABLE())'
+may+=' if (! (BX_CPU_THIS_PTR vmcs.eptptr \& 0x40)) for (int n = TOP; n >= (int) leaf; n--)'
+may+=' if (~entry[n] \& (0x20 \| (n == (int) leaf) * (write ? 0x40 : 0)))'
+may+=' translate_guest_physical(walked[n], walked_for, true, true, false, false, false, BX_WRITE);'
 
 # mend FILE PATTERN LINE: adds LINE below the only line of FILE that has PATTERN.
 mend() {
@@ -65,11 +74,18 @@ repair() {
 		mend cpu/proc_ctrl.cc 'writeEFlags((Bit32u) R11, EFlagsValidMask);' "$flat" &&
 		mend cpu/ret_far.cc 'parse_selector(raw_ss_selector, &ss_selector);' "$level" &&
 		mend cpu/iret.cc 'Bit8u prev_cpl = CPL;' "$level" && mend cpu/segment_ctrl_pro.cc \
-		'seg->cache.dpl      = 0;' "$dpl"
+		'seg->cache.dpl      = 0;' "$dpl" && repair_walk
+}
+repair_walk() {
+	mend cpu/paging.cc 'static const char \*bx_paging_level' "$walked" && sed -i \
+		"s|translate_guest_physical(entry_addr\[leaf\], laddr, true|$step|
+		/^void BX_CPU_C::update_access_dirty_PAE(/,/^{/s|^{|&\n  ${may/TOP/(int) max_level}|
+		/^void BX_CPU_C::update_access_dirty(/,/^{/s|^{|&\n  ${may/TOP/BX_LEVEL_PDE}|" cpu/paging.cc &&
+		[ "$(grep -cF "$step" cpu/paging.cc)" = 3 ] && [ "$(grep -cF 'walked[n]' cpu/paging.cc)" = 2 ]
 }
 
 recipe=$(printf '%s\n' "$version" "$suite" "${flags[@]}" "$cflags" "$commit" "$kept" "$unmask" "$open" "$told" \
-	"$flat" "$level" "$dpl" | sha256sum | cut -c1-12)
+	"$flat" "$level" "$dpl" "$walked" "$step" "$may" | sha256sum | cut -c1-12)
 home=$vellum_cache/bochs-$version-$recipe
 binary=$home/bochs
 

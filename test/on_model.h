@@ -6,9 +6,14 @@
 #include "mmu/mmu.h"
 #include "model/cpu.h"
 
-static inline void on_model_intercept(struct m_vmcs *m, const struct mmu_intercepts *i)
+static inline void on_model_intercept(struct m_vmcs *m, const struct mmu_intercepts *i, uint16_t log_index)
 {
 	m->ept = i->ept;
+	if (i->log.v && i->log.v != m->pml_kept) {
+		m->pml_kept = i->log.v;
+		m->pml_index = log_index;
+	}
+	m->pml = i->log.v;
 	m->pf_intercept = i->page_fault;
 	m->pf_mask = i->pf_mask;
 	m->pf_match = i->pf_match;

@@ -204,11 +204,15 @@ static bool create_memory(struct vm *vm)
 
 /* ---- the mechanism ---- */
 
+_Static_assert((int)MMU_LOG_AUTO == CONFIG_DIRTY_AUTO && (int)MMU_LOG_PROTECT == CONFIG_DIRTY_WP &&
+	       (int)MMU_LOG_FLAGS == CONFIG_DIRTY_AD && (int)MMU_LOG_PML == CONFIG_DIRTY_PML, "taken over");
+
 static bool create_mmu(struct vm *vm)
 {
 	const struct mmu_ops *ops;
 	struct mmu_config config = {
 		.page_limit = vm->config->page_bits ? (enum page_limit)vm->config->page_bits : PAGE_LIMIT_1G,
+		.log = (enum mmu_log_method)vm->config->dirty,
 		.vpid = vm->config->vpid != CONFIG_OFF,
 		.restricted = vm->config->unrestricted == CONFIG_OFF,
 		.ept_levels = (uint8_t)vm->config->ept_levels,

@@ -550,7 +550,7 @@ bool v86_faulted(struct vcpu *v);
 exit_handler exit_cr_access, exit_xsetbv, exit_invlpg;
 exit_handler exit_rdmsr, exit_wrmsr;
 exit_handler exit_io;
-exit_handler exit_exception, exit_machine_check, exit_nested_fault, exit_nested_misconfig;
+exit_handler exit_exception, exit_machine_check, exit_nested_fault, exit_nested_misconfig, exit_log_full;
 /* Emulates the instruction at RIP, which has accessed the page of a device at gpa; or, where an event was being
  * delivered, its delivery. */
 void exit_emulate_mmio(struct vcpu *v, gpa_t gpa);

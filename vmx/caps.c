@@ -62,6 +62,8 @@ static void read_ept(struct mmu_caps *m, uint32_t proc2_may)
 	m->ept_1g = cap & CAP_EPT_1G;
 	m->ept_5level = cap & CAP_WALK_5;
 	m->ept_ad = cap & CAP_EPT_AD;
+	/* Without these flags nothing is logged (SDM, "Page-Modification Logging"). */
+	m->pml = VM_LEFT_OUT_OR(PML_CONTROL, proc2_may & PROC2_PML) && VM_LEFT_OUT_OR(PML_FLAGS, m->ept && m->ept_ad);
 	m->invvpid = cap & CAP_INVVPID;
 	m->invvpid_address = cap & CAP_INVVPID_ADDRESS;
 	m->invvpid_single = cap & CAP_INVVPID_SINGLE;

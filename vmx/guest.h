@@ -174,6 +174,12 @@ static inline struct hvm_nested_fault vmx_exit_nested_fault(void)
 	return f;
 }
 
+/* Of the exit of a full log of page modifications; the bit is the same one. */
+static inline bool vmx_exit_log_nmi_unblocked(void)
+{
+	return vmread(VMCS_EXIT_QUALIFICATION) & VIOLATION_NMI_UNBLOCKED;
+}
+
 /* SDM, "Exit Qualification for APIC-Access VM Exits from Linear Accesses and Guest-Physical Accesses". */
 static inline struct hvm_apic_access vmx_exit_apic_access(void)
 {

@@ -279,11 +279,13 @@ static void apply_controls(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 {
 	const struct mmu_intercepts *i = &mmu->intercepts;
 	uint32_t proc = v->proc & ~(uint32_t)(PROC_CR3_LOAD | PROC_CR3_STORE | PROC_INVLPG);
-	uint32_t proc2 = v->proc2 & ~(uint32_t)(PROC2_EPT | PROC2_UNRESTRICTED);
+	uint32_t proc2 = v->proc2 & ~(uint32_t)(PROC2_EPT | PROC2_UNRESTRICTED | PROC2_PML);
 
 	proc |= (uint32_t)((i->cr3_load ? PROC_CR3_LOAD : 0) | (i->cr3_store ? PROC_CR3_STORE : 0) |
 			   (i->invlpg ? PROC_INVLPG : 0));
-	proc2 |= (uint32_t)((i->ept ? PROC2_EPT : 0) | (i->unrestricted ? PROC2_UNRESTRICTED : 0));
+	proc2 |= (uint32_t)((i->ept ? PROC2_EPT : 0) | (i->unrestricted ? PROC2_UNRESTRICTED : 0) |
+			    (VM_KEPT(PML_ON, i->log.v) ? PROC2_PML : 0));
+	vmx_apply_log(v, mmu);
 	VM_MUTANT(CONTROLS, write_proc(v, proc));
 	write_proc2(v, proc2);
 	vmwrite(VMCS_EXCEPTION_BITMAP, (VM_LEFT_OUT_OR(INTERCEPT, false) ? 0 : EXCEPTIONS_ALWAYS) |

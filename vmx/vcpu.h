@@ -5,7 +5,9 @@
  *      (vmx_load).
  * VC2  Fixed bits: CR0 and CR4 in the VMCS always satisfy the FIXED0/FIXED1 MSRs; the guest sees its own value by mask
  *      and shadow.
- * VC3  The cached control fields, and the TPR threshold, equal the VMCS's. */
+ * VC3  The cached control fields, and the TPR threshold, equal the VMCS's.
+ * VC4  The index of the log of page modifications is set where the log becomes another, or was full; switched off and
+ *      on again, it goes on where it was (LG3 in mmu/log.c). */
 #ifndef VELLUM_VMX_VCPU_H
 #define VELLUM_VMX_VCPU_H
 
@@ -32,6 +34,7 @@ struct vmx_vcpu {
 	hpa_t vmcs;
 	uint32_t proc, proc2;
 	uint32_t tpr_threshold;
+	hpa_t log;               /* of page modifications: what the index in the VMCS is for; 0: none was yet */
 	bool int3_exits;         /* for a debugger */
 	struct vmx_msr_areas *msr_areas; /* vmx/msrs.c; NULL where the VMCS has fields for the MSRs */
 	uint64_t cr4_offered;    /* CR4 bits that the guest's CPUID offers: it may set them without an exit */
@@ -66,6 +69,19 @@ static inline void vmx_begin_turn(struct vmx_vcpu *v) { v->enter = vmx_enter_fir
  * and with mmu->root. */
 void vmx_apply_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu);
 void vmx_apply_root(struct vmx_vcpu *v, struct mmu_vcpu *mmu);
+/* VC4. */
+static inline void vmx_apply_log(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
+{
+	hpa_t log = mmu->intercepts.log;
+
+	if (!log.v || !VM_LEFT_OUT_OR(PML_INDEX_STAYS, log.v != v->log.v))
+		return;
+	v->log = log;
+	VM_MUTANT(PML_ADDRESS, vmwrite(VMCS_PML_ADDRESS, log.v));
+	VM_MUTANT(PML_INDEX, vmwrite(VMCS_PML_INDEX, mmu_log_index(mmu->vm)));
+}
+/* The log of page modifications begins anew at this index. */
+static inline void vmx_restart_log(uint16_t index) { vmwrite(VMCS_PML_INDEX, index); }
 /* The reverse: what the guest changed without an exit, into mmu->regs. Where nothing has, and neither has the
  * hypervisor, that is seen by a few fields: the masks and shadows of CR0 and CR4, and EFER's LME, change with
  * vmx_apply_paging() only, which forgets .synced. */

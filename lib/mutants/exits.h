@@ -43,6 +43,8 @@
 	M(REQUEUE_LENGTH, "the length of the instruction of such an event") \
 	M(REQUEUE_RF, "clearing RF, which a fault has set, for an event that is no fault") \
 	M(REQUEUE_NMI, "unblocking NMIs for one that is delivered again") \
+	M(LOG_QUEUED, "delivering again the event whose delivery found the CPU's log of dirty pages full") \
+	M(LOG_RESTARTS, "having that log begin anew when it was full") \
 	M(TPR_LOWERED, "looking for events when the guest has lowered its TPR below the threshold") \
 	M(TPR_BLOCKING, "that the instruction which lowered it ends blocking by STI and MOV SS") \
 	M(APIC_WROTE, "taking what the guest has written to a register in the page") \
@@ -131,6 +133,10 @@
 	M(CR0_MASK, "the mask of CR0") \
 	M(CR4_FIXED, "fixed bits of CR4") \
 	M(CR4_MASK, "the mask of CR4") \
+	M(PML_ON, "having the CPU log which pages it makes dirty") \
+	M(PML_ADDRESS, "where it does so") \
+	M(PML_INDEX, "where that log begins") \
+	M(PML_INDEX_STAYS, "leaving its index as it is where the log stays the same") \
 	M(IA32E, "the control \"IA-32e mode guest\" following EFER.LMA") \
 	M(ROOT, "the root of the tables") \
 	M(PDPTES, "PDPTEs of a guest with PAE under EPT") \

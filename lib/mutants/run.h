@@ -166,9 +166,12 @@
 	M(EMULATED_QUIET, "and what keeps several from being carried out at once") \
 	M(EMULATED_REGISTERS, "taking over what an emulated instruction loads, before the next") \
 	M(EMULATED_END, "entering again what can be entered") \
-	M(DIRTY_ONE, "refusing a second measurement of dirtied memory while one goes on") \
+	M(DIRTY_ONE, "refusing a second user of the log of dirtied memory") \
 	M(DIRTY_PAUSED, "or while the machine is paused") \
 	M(DIRTY_STOPS, "the end of logging when the time is over") \
+	M(DIRTY_AGAIN, "a watch's next period") \
+	M(DIRTY_DISARMED, "that no alarm of a watch comes when it is over") \
+	M(REQUEST_DIRTY_COUNT, "refusing a method where there is none to be named") \
 	M(DIRTY_FREED, "giving the log's memory back") \
 	M(SWITCH_LACKS, "not going over to what the CPU cannot run") \
 	M(SWITCH_OFFERED, "nor to what lacks a feature that the guest was offered") \

@@ -94,6 +94,9 @@
 	M(WANTS_VPID, "refusing VPIDs that the CPU has not") \
 	M(WANTS_UNRESTRICTED, "refusing \"unrestricted guest\" where the CPU has it not") \
 	M(WANTS_LEVELS, "refusing EPT tables of 5 levels") \
+	M(WANTS_LOG, "refusing ways of logging that the CPU has not") \
+	M(PML_CONTROL, "the check of the control for page-modification logging") \
+	M(PML_FLAGS, "the check that EPT has dirty flags for it") \
 	M(WANTS_1G, "refusing pages of 1 GByte") \
 	M(WANTS_2M, "refusing pages of 2 MBytes") \
 	M(REAL_EPT, "that real mode needs the mechanism ept") \

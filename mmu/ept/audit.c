@@ -3,6 +3,7 @@
 #include "lib/fmt.h"
 #include "mmu/ept/ept.h"
 #include "mmu/inside.h"
+#include "mmu/log.h"
 
 struct auditor {
 	struct pt_visitor visitor;
@@ -33,6 +34,9 @@ static const char *check_leaf(const struct pt *pt, const struct pt_position *at,
 		if ((at->value & EPT_TYPE_MASK) >> EPT_TYPE_SHIFT != page.slot->type)
 			return "E1: a leaf has another memory type than its slot";
 	}
+	if (at->level > 1 && (at->value & EPT_W) && log_by_flags(vm) &&
+	    mmu_mappable(vm, GFN(addr >> PAGE_SHIFT)).slot->dirty)
+		return "LG1: a large leaf of a log by flags is writable";
 	if (mmu_mappable(vm, GFN(addr >> PAGE_SHIFT)).no_read)
 		return (at->value & EPT_R) ? "OV4: an overlay's frame can be read" : NULL;
 	if (!(at->value & EPT_R) || ((at->value & EPT_IPAT)))

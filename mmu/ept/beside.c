@@ -38,7 +38,8 @@ static bool leaf(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, const str
 		return answer(r, mmu_done(MMU_SPURIOUS));
 	if (at.level > ept_leaf_level(vcpu->vm, fault->gpa, page))
 		return false;
-	if (!pt_replace(at.entry, at.value, ept_make_leaf(page, gpa_gfn(fault->gpa), pt_shift(at.level))))
+	if (!pt_replace(at.entry, at.value,
+			ept_leaf_instead(ept_make_leaf(page, gpa_gfn(fault->gpa), pt_shift(at.level)), &at)))
 		return answer(r, mmu_done(MMU_RETRY));
 	ept_count_leaf(&vcpu->counters, at.level);
 	return answer(r, mmu_done(MMU_FIXED));

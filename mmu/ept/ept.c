@@ -141,7 +141,7 @@ static void vcpu_destroy(struct mmu_vcpu *vcpu)
 /* ---- taking away ---- */
 
 /* Makes what was taken away so far really gone, then frees the subtrees that were unlinked. */
-static void flush_and_free(struct mmu_vm *vm)
+void ept_flush_and_free(struct mmu_vm *vm)
 {
 	struct ept_vm *e = vm->priv;
 
@@ -149,6 +149,7 @@ static void flush_and_free(struct mmu_vm *vm)
 	if (!e->detached.count)
 		return;
 	MUTANT(EPT_FREE_LAST, MUTANT(EPT_FREE_KICK, tag_synchronize(vm, NULL)));
+	ept_log_tables_gone(vm);
 	detached_free(&e->detached, &e->pt);
 	MUTANT_INSTEAD(EPT_FREE_LAST, tag_synchronize(vm, NULL));
 }
@@ -170,7 +171,7 @@ static bool split_partial(struct ept_visitor *v, struct pt_position *at, uint64_
 		return false;
 	if (pt_split(&e->pt, addr, at))
 		return true;
-	pt_set(at->entry, 0);
+	pt_set(at->entry, 0); /* large: its flags say nothing (E8) */
 	v->vm->counters.leaves_removed++;
 	v->lost = true;
 	return false;
@@ -189,7 +190,7 @@ static bool unmap_visit(struct pt_visitor *visitor, struct pt_position *at, uint
 	if (pt_get(at->entry) == 0)
 		return false;
 	if (at->leaf)
-		MUTANT(EPT_UNMAP, pt_set(at->entry, 0));
+		MUTANT(EPT_UNMAP, ept_log_leaf_gone(v->vm, pt_exchange(at->entry, 0), at->level, addr));
 	else
 		pt_set(at->entry, 0);
 	v->lost = true;
@@ -198,8 +199,9 @@ static bool unmap_visit(struct pt_visitor *visitor, struct pt_position *at, uint
 		return false;
 	}
 	if (detached_full(&e->detached))
-		flush_and_free(v->vm);
+		ept_flush_and_free(v->vm);
 	detached_add(&e->detached, &ept_format, at);
+	e->detached.tree[e->detached.count - 1].addr = addr;
 	return false;
 }
 
@@ -242,7 +244,7 @@ static bool visit_range(struct mmu_vm *vm, gfn_t first, uint64_t pages,
 static void unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 {
 	if (visit_range(vm, first, pages, unmap_visit))
-		flush_and_free(vm);
+		ept_flush_and_free(vm);
 }
 
 static void write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages)
@@ -293,14 +295,16 @@ static struct mmu_result map(struct mmu_vm *vm, gpa_t gpa, const struct mmu_page
 	struct ept_vm *e = vm->priv;
 	unsigned level = ept_leaf_level(vm, gpa, page);
 
-	while (at.leaf && at.level > level)
+	while (at.leaf && at.level > level) {
+		at.value = ept_log_split(vm, gpa, &at);
 		if (!pt_split(&e->pt, gpa.v, &at))
 			return mmu_stop(no_memory);
+	}
 	if (at.level < level)
 		level = at.level; /* a table that is there stays: in its place a leaf would owe a flush (S11) */
 	if (!pt_reach(&e->pt, gpa.v, level, &at))
 		return mmu_stop(no_memory);
-	pt_set(at.entry, ept_make_leaf(page, gpa_gfn(gpa), pt_shift(level)));
+	pt_set(at.entry, ept_leaf_instead(ept_make_leaf(page, gpa_gfn(gpa), pt_shift(level)), &at));
 	ept_count_leaf(&vm->counters, level);
 	return mmu_done(MMU_FIXED);
 }
@@ -441,5 +445,7 @@ const struct mmu_ops mmu_ept = {
 	.invlpg = ept_invlpg,
 	.unmap = unmap,
 	.write_protect = write_protect,
+	.log_take = ept_log_take,
+	.join = ept_join,
 	.audit = audit,
 };

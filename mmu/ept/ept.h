@@ -77,6 +77,25 @@ static inline void ept_count_leaf(struct mmu_counters *c, unsigned level)
 		c->mapped_1g++;
 }
 
+/* What is taken away is flushed; then the tables of detached are freed. */
+void ept_flush_and_free(struct mmu_vm *vm);
+
+/* The dirty log by flags, and large leaves behind it (mmu/ept/log.c): log_take and join of struct mmu_ops. */
+void ept_log_take(struct mmu_vm *vm, gfn_t first, uint64_t pages, const uint64_t *which, uint64_t *dirty, bool protect);
+void ept_join(struct mmu_vm *vm, gfn_t first, uint64_t pages);
+/* A leaf was taken away, which was that; tables of detached are about to be freed. */
+void ept_log_leaf_gone(struct mmu_vm *vm, uint64_t value, unsigned level, uint64_t addr);
+void ept_log_tables_gone(struct mmu_vm *vm);
+/* What the parts of the large leaf at that position are made of, which is split for a write to gpa (E8). */
+uint64_t ept_log_split(struct mmu_vm *vm, gpa_t gpa, const struct pt_position *at);
+/* A leaf for a page, in the place of at: what that says of writes until now stays (LG2). */
+static inline uint64_t ept_leaf_instead(uint64_t leaf, const struct pt_position *at)
+{
+	if (at->leaf)
+		MUTANT(LOG_KEEP, leaf |= at->value & EPT_D);
+	return leaf;
+}
+
 /* Faults without the lock (mmu/ept/beside.c). */
 bool ept_beside(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, struct mmu_result *r);
 

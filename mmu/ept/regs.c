@@ -9,6 +9,7 @@
  *     hardware. */
 #include "mmu/ept/ept.h"
 #include "mmu/inside.h"
+#include "mmu/log.h"
 #include "mmu/mutate.h"
 
 #define IDENTITY_ENTRIES 1024
@@ -54,7 +55,9 @@ static void watch(struct mmu_intercepts *in)
 bool ept_apply_regs(struct mmu_vcpu *vcpu)
 {
 	const struct walk_regs *r = &vcpu->regs;
-	struct mmu_intercepts in = { .ept = true, .unrestricted = mmu_unrestricted(vcpu->vm) };
+	struct mmu_intercepts in = {
+		.ept = true, .unrestricted = mmu_unrestricted(vcpu->vm), .log = log_buffer(vcpu),
+	};
 	bool ok = true;
 
 	vcpu->intercepts = in;

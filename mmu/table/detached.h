@@ -12,6 +12,7 @@ struct detached {
 	struct {
 		hfn_t table;
 		uint8_t level;
+		uint64_t addr; /* the first that it translates, where the caller says so */
 	} tree[DETACHED_MAX];
 };
 

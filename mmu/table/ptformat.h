@@ -70,6 +70,14 @@ static inline void pt_clear_bits(uint64_t *entry, uint64_t bits)
 	__atomic_and_fetch(entry, ~bits, __ATOMIC_ACQ_REL);
 	seam_stored();
 }
+/* What was there. */
+static inline uint64_t pt_exchange(uint64_t *entry, uint64_t value)
+{
+	uint64_t was = __atomic_exchange_n(entry, value, __ATOMIC_ACQ_REL);
+
+	seam_stored();
+	return was;
+}
 static inline uint64_t pt_get(const uint64_t *entry) { return __atomic_load_n(entry, __ATOMIC_ACQUIRE); }
 /* BE2 in mmu/lock.h. false: the entry is no longer what was read. */
 static inline bool pt_replace(uint64_t *entry, uint64_t was, uint64_t value)

@@ -186,59 +186,6 @@ def dumps(c):
         require('registers' in ctl(c, 'dump'), 'as text')
 
 
-def dirty_guest(c, pages, *args):
-    """Writes to so many pages for ever, and to nothing else."""
-    return Running(c, ['--kernel', c.guest('dirty'), '--append', 'pages=%d' % pages, '--mem', '64M'] + list(args),
-                   rb'dirty: ready')
-
-
-def dirties(c):
-    """Exactly the pages that the guest writes, under every mechanism; and the tables that the CPU walks for it where
-    EPT has accessed and dirty flags (SDM, "Accessed and Dirty Flags for EPT": walks count as writes)."""
-    tables = 3
-    with dirty_guest(c, 321):
-        require('say for how many seconds' in ctl(c, 'dirty', status=1), 'before the first')
-        for mmu in MECHANISMS + ('ept',):
-            ask(c, 'mmu', mmu)
-            a = ask(c, 'dirty', '1')
-            require(a['measured'] and a['pages'] == 321 + (tables if mmu == 'ept' else 0), '%s: %s' % (mmu, a))
-            require(a['tsc_hz'] <= a['ticks'] < 1.1 * a['tsc_hz'] and a['ram_pages'] == 64 << 8, 'time: %s' % a)
-            require(a['switches'] == 0 and ask(c, 'audit')['audit'] == 'ok', 'audit')
-        require(re.fullmatch(r'guest \(ept\): 324 pages dirtied in 1\.0\d\d s of its clock, 1\.3 MiB: 1\.\d MiB/s, '
-                             r'1\.98% of its RAM\n', ctl(c, 'dirty', '1')), 'as text')
-    with dirty_guest(c, 77, '--cpu', 'corei7_ivy_bridge_3770k', '--pages', '4k', '--vcpus', '2', '--host-cpus', '2'):
-        require(ask(c, 'dirty', '2')['pages'] == 77, 'without such flags')
-        require(ask(c, 'dirty')['measurement'] == 1, 'asked again')
-    with dirty_guest(c, 0):
-        require(ask(c, 'dirty', '1')['pages'] <= tables, 'a guest that writes nothing')
-
-
-def dirties_interrupted(c):
-    """What happens to the machine meanwhile is said, and spoils nothing."""
-    with dirty_guest(c, 40) as r:
-        waits = c.start(['ctl', 'dirty', '20'])
-        until('a measurement', lambda: c.finish(c.start(['ctl', 'dirty']), 60)[0] == 0)
-        require('a measurement goes on' in ctl(c, 'dirty', '1', status=1), 'two at once')
-        ask(c, 'pause')
-        status, text = c.finish(waits, 60)
-        require(status == 1 and 'guest is paused, and its clock stands still' in text, 'paused: %s' % text)
-        ask(c, 'mmu', 'shadow')
-        ask(c, 'resume')
-        a = until('its end', lambda: [x for x in [ask(c, 'dirty')] if x['measured']])[0]
-        require(a['seconds'] == 20 and a['switches'] == 1 and 40 <= a['pages'] <= 44, 'at the end: %s' % a)
-        require('its mechanism changed 1 time meanwhile' in ctl(c, 'dirty'), 'as text')
-        ask(c, 'pause')
-        require('it is paused' in ctl(c, 'dirty', '1', status=1), 'begun while it is paused')
-        ask(c, 'resume')
-        for bad in ('0', '61', 'soon'):
-            require('from 1 to 60 seconds, not %s' % bad in ctl(c, 'dirty', 'guest', bad, status=1), bad)
-        waits = c.start(['ctl', 'dirty', '60'])
-        until('another', lambda: not ask(c, 'dirty')['measured'])
-        r.p.send_signal(signal.SIGTERM)
-        status, text = c.finish(waits, 60)
-        require(status in (1, 2) and text.count('\n') == 1 and text.startswith('vellum: '), 'the run ended: %s' % text)
-
-
 def pauses(c, clock='guest'):
     with stay(c, '--clock', clock):
         before = ask(c, 'stats')
@@ -428,8 +375,6 @@ def tests():
         Test('ctl: another method for the TPR', priority),
         Test('ctl: translate, 32-bit guests', narrow),
         Test('ctl: dump', dumps),
-        Test('ctl: dirtied memory', dirties),
-        Test('ctl: dirtied memory of one that is paused, changed, ended', dirties_interrupted),
         Test('ctl: pause and resume', pauses),
         Test("ctl: pause and resume, by the host's clock", lambda c: pauses(c, 'host')),
         Test('ctl: shutdown', shutdown),

@@ -13,6 +13,7 @@ import conformance  # noqa: E402
 import control      # noqa: E402
 import disks        # noqa: E402
 import debugger     # noqa: E402
+import dirty        # noqa: E402
 import fairness     # noqa: E402
 import firmware     # noqa: E402
 import foreign      # noqa: E402
@@ -37,7 +38,7 @@ import tracing      # noqa: E402
 import workloads    # noqa: E402
 from runner import Runner, pool  # noqa: E402
 
-PARTS = (boots, schedule, workloads, switching, sessions, control, top, fairness, hostile, compare, hostmemory,
+PARTS = (boots, schedule, workloads, switching, sessions, control, dirty, top, fairness, hostile, compare, hostmemory,
          speculation, conformance, irql, refusals, panics, firmware, screen,
          network, tracing,
          inspecting)

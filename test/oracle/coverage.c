@@ -128,7 +128,8 @@ static bool line(const struct mmu_ops *ops, const char *what, uint64_t count, bo
 /* What the mechanism cannot do: PCIDs, and so INVPCID in the guest, are for EPT alone, as are EPT's own tables. */
 static bool needed(unsigned what, const struct mmu_ops *ops)
 {
-	return (what != COVER_INVPCID && what != COVER_EPT_5 && what != COVER_BEYOND) || ops->nested;
+	return (what != COVER_INVPCID && what != COVER_EPT_5 && what != COVER_BEYOND && what != COVER_LOG_FULL) ||
+	       ops->nested;
 }
 
 bool coverage_print(const struct account *a, const struct mmu_ops *ops, bool all)

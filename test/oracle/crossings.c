@@ -90,6 +90,10 @@ static const struct crossing all[] = {
 	{ "a log begins, is looked at, and writes",
 	  { BY(0, LOOK, 1, 0), BY(1, STORE, 0, 0), BY(1, STORE, 1, 0) },
 	  { { S(LOG, 0), S(COLLECT, 0), S(COLLECT, 0) }, { S(STORE, 0), S(STORE, 1), S(STORE, 0) } } },
+	{ "a log begins while another writes, and it is looked at when that one has written again",
+	  { BY(0, STORE, 0, 0), BY(1, LOOK, 1, 0) },
+	  { { S(LOG, 0), S(SAY, 1), S(HEAR, 2), S(COLLECT, 0) },
+	    { S(STORE, 0), S(HEAR, 1), S(STORE, 0), S(SAY, 2) } } },
 	{ "another mechanism, and a fault",
 	  { BY(0, LOOK, 0, 0), BY(1, STORE, 1, 0) },
 	  { { S(SWITCH, 0), S(LOOK, 0) }, { S(STORE, 0), E(1, 104), S(INVLPG, 1), S(LOOK, 1) } } },
@@ -377,6 +381,7 @@ static struct config config_of(const struct mmu_ops *ops, bool vpid)
 	c.caps.maxphyaddr = 39;
 	c.caps.pku = c.caps.pcid = false;
 	c.caps.ept_ad = vpid; /* without, walks of tables are no writes to them */
+	c.caps.pml = vpid;
 	c.mmu = (struct mmu_config){ .page_limit = PAGE_LIMIT_2M, .vpid = vpid };
 	c.vms = 1;
 	c.vcpus = 2;

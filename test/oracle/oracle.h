@@ -94,7 +94,9 @@ enum op {
 	C(GP, "loads that raise #GP") \
 	C(SWAPPED, "pages swapped out") C(MERGED, "pages merged") C(COPIED, "merged pages copied to be written") \
 	C(BLOCK_OUT, "blocks swapped out") C(BLOCK_HOME, "blocks brought together again") C(LOGS, "logs started") \
-	C(LOGGED, "pages found written in a log") C(SLOT_GONE, "slots removed") C(SLOT_BACK, "slots added") \
+	C(LOGGED, "pages found written in a log") C(LOG_FULL, "times that a CPU's log was full") \
+	C(LOG_FLAGS, "logs by dirty flags") C(LOG_PML, "logs by what CPUs wrote down") \
+	C(SLOT_GONE, "slots removed") C(SLOT_BACK, "slots added") \
 	C(MIGRATED, "vCPUs moved to another CPU") C(VPID_REUSED, "VPIDs given anew") C(INIT, "vCPUs reset") \
 	C(SWITCHED, "mechanisms switched") \
 	C(PDPT_NOWHERE, "loads of PDPTEs from where no memory is") C(ROOT_NOWHERE, "loads of CR3 that name no memory") \

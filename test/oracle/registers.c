@@ -141,7 +141,7 @@ static bool carry_out(struct vcpu *v, enum load which, uint64_t value)
 						: m_mov_cr4(v->in, value);
 		if (r.event != M_EXIT)
 			return r.event == M_OK;
-		if (r.exit == M_EXIT_EPT_VIOLATION || r.exit == M_EXIT_EPT_MISCONFIG) {
+		if (r.exit == M_EXIT_LOG_FULL || r.exit == M_EXIT_EPT_VIOLATION || r.exit == M_EXIT_EPT_MISCONFIG) {
 			struct mmu_result f = exit_fault(v, &r, false);
 
 			if (f.outcome == MMU_INJECT && f.exception.vector == VECTOR_GP)

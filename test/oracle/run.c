@@ -14,7 +14,7 @@ void load_controls(struct vcpu *v)
 
 	if (v->mmu.intercepts_changed) {
 		MUTANT(INTERCEPTS_FIRST, mmu_take_intercepts(&v->mmu));
-		on_model_intercept(m, i);
+		on_model_intercept(m, i, mmu_log_index(v->mmu.vm));
 		v->efer_forced = i->efer_force_mask;
 		weave_point(v->vm->world, POINT_ENTRY);
 		MUTANT_INSTEAD(INTERCEPTS_FIRST, mmu_take_intercepts(&v->mmu));
@@ -137,6 +137,14 @@ static struct mmu_result apic_access(struct vcpu *v, const struct m_result *r)
 	return (struct mmu_result){ .outcome = MMU_EMULATE, .gpa = GPA(APIC_GFN << PAGE_SHIFT | offset) };
 }
 
+static struct mmu_result log_full(struct vcpu *v)
+{
+	cover(v->vm->world, COVER_LOG_FULL);
+	if (mmu_log_full(&v->mmu))
+		v->vmcs.pml_index = mmu_log_index(v->mmu.vm);
+	return (struct mmu_result){ .outcome = MMU_RETRY };
+}
+
 struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r, bool delivery)
 {
 	struct world *w = v->vm->world;
@@ -152,6 +160,8 @@ struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r, bool deli
 	w->account.exits++;
 	if (r->exit == M_EXIT_APIC_ACCESS)
 		return apic_access(v, r);
+	if (r->exit == M_EXIT_LOG_FULL)
+		return log_full(v);
 	f = on_model_fault(r, v->view.efer);
 	f.delivery = delivery;
 	v->mmu.regs.ac = v->regs.ac;

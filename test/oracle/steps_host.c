@@ -57,12 +57,18 @@ static void log_start(struct vm *vm, struct ram *r)
 		return;
 	r->collecting = true;
 	memset(r->log, 0, (r->pages + 63) / 64 * 8);
-	if (!mmu_log_start(&vm->mmu, GFN(r->base), r->log))
-		fail(vm->world, "mmu_log_start refuses");
+	if (!mmu_log_start(&vm->mmu, GFN(r->base), r->log)) {
+		if (!vm->world->c.starved || vm->world->c.mmu.log != MMU_LOG_PML)
+			fail(vm->world, "mmu_log_start refuses");
+		r->collecting = false;
+		return;
+	}
 	/* What a vCPU wrote while it was being kicked came before the log. */
 	for (uint64_t i = 0; i < r->pages; i++)
 		r->page[i].written = false;
 	cover(vm->world, COVER_LOGS);
+	if (vm->mmu.log_by == MMU_LOG_FLAGS || vm->mmu.log_by == MMU_LOG_PML)
+		cover(vm->world, vm->mmu.log_by == MMU_LOG_FLAGS ? COVER_LOG_FLAGS : COVER_LOG_PML);
 	r->logging = true;
 	r->collecting = false;
 }

@@ -75,6 +75,18 @@ static void widen(struct config *c)
 	c->mmu.gpa_bits = c->wide ? 52 : 0;
 }
 
+/* Some CPUs log page modifications, and some hosts do not let them: by the seed alone, as above. */
+static void choose_log(struct config *c)
+{
+	unsigned which = c->seed / 16 % 8;
+
+	c->caps.pml = c->caps.ept_ad && which >= 2;
+	c->mmu.log_entries = which & 1 ? 4 + which : 0;
+	c->mmu.log = which == 3 || which == 4 ? MMU_LOG_FLAGS : which == 5   ? MMU_LOG_PROTECT
+		     : which == 6 && c->caps.pml ? MMU_LOG_PML
+				  : MMU_LOG_AUTO;
+}
+
 struct config config_from_seed(uint64_t seed, const struct mmu_ops *ops)
 {
 	static const uint8_t limits[] = { PAGE_LIMIT_4K, PAGE_LIMIT_2M, PAGE_LIMIT_1G };
@@ -115,6 +127,7 @@ struct config config_from_seed(uint64_t seed, const struct mmu_ops *ops)
 	if (c.mmu.table_frames)
 		c.mmu.table_frames += c.switching ? 180 : ops->least;
 	widen(&c);
+	choose_log(&c);
 	return c;
 }
 
@@ -153,12 +166,15 @@ static void forget(struct vcpu *v)
 
 bool vcpu_init_reset(struct vcpu *v)
 {
+	struct m_vmcs was = v->vmcs;
 	struct walk_regs regs;
 
 	v->regs.cr0 = X_CR0_ET | (v->regs.cr0 & (X_CR0_CD | X_CR0_NW));
 	v->regs.cr3 = v->regs.cr4 = v->regs.efer = 0;
 	regs = walk_regs_of(v->vm->world, &v->regs);
 	forget(v);
+	v->vmcs.pml_kept = was.pml_kept;
+	v->vmcs.pml_index = was.pml_index;
 	return mmu_vcpu_reset(&v->mmu, &regs).outcome == MMU_FIXED;
 }
 

@@ -32,7 +32,7 @@ static void load_controls(struct vcpu *v)
 {
 	if (__atomic_load_n(&v->mmu.intercepts_changed, __ATOMIC_ACQUIRE)) {
 		mmu_take_intercepts(&v->mmu);
-		on_model_intercept(&v->vmcs, &v->mmu.intercepts);
+		on_model_intercept(&v->vmcs, &v->mmu.intercepts, mmu_log_index(v->mmu.vm));
 	}
 	if (v->mmu.root_changed) {
 		v->vmcs.eptp = v->mmu.root.nested;
@@ -147,6 +147,11 @@ bool guest_access(struct vcpu *v, uint64_t va, bool write, uint64_t value, uint6
 		if (r.event != M_EXIT)
 			return fail(m, "an access is a fault of the guest's", va, write);
 		left(v);
+		if (r.exit == M_EXIT_LOG_FULL) {
+			if (mmu_log_full(&v->mmu))
+				v->vmcs.pml_index = mmu_log_index(&m->vm);
+			continue;
+		}
 		f = on_model_fault(&r, v->mmu.regs.efer);
 		what = mmu_fault(&v->mmu, &f);
 		if (what.outcome == MMU_EMULATE)

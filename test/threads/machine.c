@@ -195,6 +195,7 @@ bool machine_make(struct machine *m, const struct mmu_ops *ops, bool vpid)
 	memset(m, 0, sizeof(*m));
 	m->caps = caps_all();
 	m->caps.pcid = m->caps.pku = m->caps.la57 = false;
+	m->caps.pml = vpid; /* else a log is by dirty flags */
 	m->below = (struct mmu_below){ .frame_alloc = below_alloc, .frame_free = below_free, .frame_ptr = below_ptr,
 				       .kick = below_kick, .flush_tag = below_flush_tag,
 				       .flush_nested = below_flush_nested,

@@ -59,6 +59,9 @@ static bool exists(uint32_t field)
 		return (c->entry.may & ENTRY_LOAD_EFER) || (c->exit.may & EXIT_SAVE_EFER);
 	case VMCS_HOST_EFER:
 		return c->exit.may & EXIT_LOAD_EFER;
+	case VMCS_PML_ADDRESS:
+	case VMCS_PML_INDEX:
+		return cpu_has_proc2(PROC2_PML);
 	case VMCS_PAUSE_GAP:
 	case VMCS_PAUSE_WINDOW:
 		return cpu_has_proc2(PROC2_PAUSE_LOOP);

@@ -39,6 +39,8 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "  dump-guest-memory [VM] FILE [paging]   its RAM and registers, for gdb and crash\n"
 			    "  dump [VM[.VCPU]] [gva|gpa] ADDRESS [LENGTH]   its memory, at most 4096 bytes\n"
 			    "  dirty [VM] [SECONDS]          the pages that it writes in that time; or the last count\n"
+			    "  dirty [VM] on [METHOD]|off|show  how fast it writes, and where, until it is switched "
+			    "off\n"
 			    "  audit [VM]                    checks the invariants of its tables\n"
 			    "  screenshot [VM] FILE.png      its screen, as a picture\n"
 			    "  sendkey [VM] KEYS ...         presses keys, named as in QEMU: a, ret, ctrl-alt-delete\n"
@@ -173,6 +175,8 @@ static bool leaves_out(const cJSON *vms, int argc, char **argv)
 		return argc - 1 <= (strcmp(argv[0], "mmu") == 0 || strcmp(argv[0], "tpr") == 0 ||
 				    strcmp(argv[0], "pin") == 0 || strcmp(argv[0], "weight") == 0 ||
 				    strcmp(argv[0], "translate") == 0);
+	if (argc > 1 && strcmp(argv[0], "dirty") == 0 && ctl_dirty_is_word(argv[1]) && !is_vm(vms, argv[1]))
+		return true;
 	return argc == 1 || strcmp(argv[1], "gva") == 0 || strcmp(argv[1], "gpa") == 0 ||
 	       (argv[1][0] >= '0' && argv[1][0] <= '9' && !is_vm(vms, argv[1]));
 }
@@ -326,7 +330,7 @@ static int request_and_show(const char *run, bool json, int argc, char **argv)
 	answer = ctl_ask_json(&ctl, request, &raw, error, sizeof error);
 	if (answer == NULL)
 		die(STATUS_FAILED, "%s", error);
-	if (strcmp(argv[0], "dirty") == 0 && words_behind_vm(request) > 0 &&
+	if (strcmp(argv[0], "dirty") == 0 && words_behind_vm(request) > 0 && ctl_get(answer, "heat") == NULL &&
 	    (answer = ctl_dirty_wait(&ctl, answer, &raw, error, sizeof error)) == NULL)
 		die(STATUS_FAILED, "%s", error);
 	if (json)

@@ -31,6 +31,8 @@ char *ctl_vm(struct ctl *ctl, const char *word, bool *named);
  * raw as before; NULL: error is one sentence. */
 cJSON *ctl_dirty_wait(struct ctl *ctl, cJSON *answer, char **raw, char *error, size_t size);
 void ctl_show_dirty(FILE *out, const cJSON *answer);
+/* Is it one that begins, ends or shows a watch? */
+bool ctl_dirty_is_word(const char *word);
 
 /* detail.c */
 void ctl_show_detail(FILE *out, const cJSON *answer);

@@ -61,6 +61,49 @@ static const char *bytes_text(double bytes, char *buf, size_t size)
 	return buf;
 }
 
+bool ctl_dirty_is_word(const char *word)
+{
+	return strcmp(word, "on") == 0 || strcmp(word, "off") == 0 || strcmp(word, "show") == 0;
+}
+
+/* A character for each region: the blank is one that nothing was written to, the last the one with most. */
+static void show_heat(FILE *out, const cJSON *answer)
+{
+	static const char shades[] = " .:-=+*#%@";
+	const cJSON *heat = ctl_get(answer, "heat"), *item;
+	double most = 0, region = ctl_number(answer, "region_pages") * ctl_number(answer, "page_bytes");
+	double ram = ctl_number(answer, "ram_pages"), at = 0;
+	char bytes[32];
+
+	cJSON_ArrayForEach(item, heat)
+		most = item->valuedouble > most ? item->valuedouble : most;
+	fputs("RAM from its beginning: [", out);
+	cJSON_ArrayForEach(item, heat) {
+		if (at >= ram)
+			break;
+		fputc(item->valuedouble > 0 ? shades[1 + (int)(8 * item->valuedouble / most)] : shades[0], out);
+		at += ctl_number(answer, "region_pages");
+	}
+	fprintf(out, "], %s each\n", bytes_text(region, bytes, sizeof bytes));
+}
+
+static void show_watch(FILE *out, const cJSON *answer)
+{
+	double hz = ctl_number(answer, "tsc_hz"), seconds = ctl_number(answer, "ticks") / hz;
+	double last = ctl_number(answer, "last_ticks") / hz, pages = ctl_number(answer, "pages");
+	double dirtied = ctl_number(answer, "dirtied");
+	double exits = ctl_number(answer, "faults") + ctl_number(answer, "log_full");
+
+	fprintf(out, "%s (%s, by %s): %.0f pages/s of its clock in the last period, %.0f pages/s in %.1f s; "
+		"%.0f fault%s and %.0f full log%s, %.4f for each page found\n", ctl_text(answer, "vm"),
+		ctl_text(answer, "mmu"), ctl_text(answer, "method"),
+		last > 0 ? ctl_number(answer, "last_pages") / last : 0, seconds > 0 ? pages / seconds : 0, seconds,
+		ctl_number(answer, "faults"), plural((uint64_t)ctl_number(answer, "faults")),
+		ctl_number(answer, "log_full"), plural((uint64_t)ctl_number(answer, "log_full")),
+		dirtied > 0 ? exits / dirtied : 0);
+	show_heat(out, answer);
+}
+
 void ctl_show_dirty(FILE *out, const cJSON *answer)
 {
 	double pages = ctl_number(answer, "pages"), bytes = pages * ctl_number(answer, "page_bytes");
@@ -68,6 +111,10 @@ void ctl_show_dirty(FILE *out, const cJSON *answer)
 	double ram = ctl_number(answer, "ram_pages"), switches = ctl_number(answer, "switches");
 	char all[32], rate[32], count[32];
 
+	if (ctl_get(answer, "heat") != NULL) {
+		show_watch(out, answer);
+		return;
+	}
 	if (!cJSON_IsTrue(ctl_get(answer, "measured"))) {
 		fprintf(out, "%s is being measured, for %.0f s of its clock\n", ctl_text(answer, "vm"),
 			ctl_number(answer, "seconds"));

@@ -59,7 +59,7 @@ enum {
 	OPTION_NO_VM86,
 	OPTION_OPTION_ROM, OPTION_VGA, OPTION_DISPLAY,
 	OPTION_GDB, OPTION_GDB_ARCH, OPTION_PAUSED,
-	OPTION_DETAIL, OPTION_TRACE,
+	OPTION_DETAIL, OPTION_TRACE, OPTION_DIRTY,
 };
 
 static const struct option names[] = {
@@ -74,6 +74,7 @@ static const struct option names[] = {
 	{ "pages", required_argument, NULL, OPTION_PAGES },
 	{ "no-vpid", no_argument, NULL, OPTION_NO_VPID },
 	{ "tpr", required_argument, NULL, OPTION_TPR },
+	{ "dirty", required_argument, NULL, OPTION_DIRTY },
 	{ "no-rdrand", no_argument, NULL, OPTION_NO_RDRAND },
 	{ "no-vm86", no_argument, NULL, OPTION_NO_VM86 },
 	{ "no-unrestricted", no_argument, NULL, OPTION_NO_UNRESTRICTED },
@@ -154,6 +155,7 @@ static bool take_vm(struct options *options, int option, const char *value)
 		{ OPTION_SWITCH_AMONG, "--switch-among", "switch-among", NULL },
 		{ OPTION_MITIGATIONS, "--mitigations", "mitigations", NULL },
 		{ OPTION_ON_PANIC, "--on-panic", "on-panic", NULL }, { OPTION_TPR, "--tpr", "tpr", NULL },
+		{ OPTION_DIRTY, "--dirty", "dirty", NULL },
 		{ OPTION_VCPUS, "--vcpus", "vcpus", NULL }, { OPTION_WEIGHT, "--weight", "weight", NULL },
 		{ OPTION_MIGRATE_EVERY, "--migrate-every", "migrate-every", NULL },
 		{ OPTION_ON_RESET, "--on-reset", "on-reset", NULL }, { OPTION_BIOS, "--bios", "bios", NULL },
@@ -273,11 +275,13 @@ static void check(const struct options *options)
 	    (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) |
 				  BIT(CONFIG_RUN_UNRESTRICTED) | BIT(CONFIG_VM86) | BIT(CONFIG_RDRAND) |
 				  BIT(CONFIG_CLOCK) | BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR) | BIT(CONFIG_VCPUS) |
+				  BIT(CONFIG_DIRTY) |
 				  BIT(CONFIG_ON_RESET) | BIT(CONFIG_BIOS) | BIT(CONFIG_VGA) | BIT(CONFIG_NET) |
 				  BIT(CONFIG_RNG) | BIT(CONFIG_HVC) | BIT(CONFIG_DETAIL))) != 0)
 		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, "
 				  "--no-unrestricted, --no-vm86, --tpr, --no-rdrand, --clock, --vcpus, --on-reset, "
-				  "--bios, --vga, --net, --rng, --hvc, --detail and --testdev mean nothing to it");
+				  "--bios, --vga, --net, --rng, --hvc, --dirty, --detail and --testdev mean nothing to "
+				  "it");
 	if (options->native &&
 	    (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))
 		die(STATUS_USAGE, "--native is for one guest of vellum run on Bochs");

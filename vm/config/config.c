@@ -222,7 +222,7 @@ static const struct {
 	[CONFIG_SWITCH_EVERY] = { "switch-every", .word = set_switch_every },
 	[CONFIG_SWITCH_AMONG] = { "switch-among", .word = set_switch_among },
 	[CONFIG_MITIGATIONS] = { "mitigations", .word = config_set_mitigations },
-	[CONFIG_TPR] = { "tpr", .word = config_set_tpr },
+	[CONFIG_DIRTY] = { "dirty", .word = config_set_dirty }, [CONFIG_TPR] = { "tpr", .word = config_set_tpr },
 	[CONFIG_WEIGHT] = { "weight", .word = config_set_weight },
 	[CONFIG_MIGRATE_EVERY] = { "migrate-every", .word = config_set_migrate_every },
 	[CONFIG_ON_PANIC] = { "on-panic", .word = config_set_on_panic },

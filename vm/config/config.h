@@ -61,6 +61,15 @@ enum config_tpr {
 	CONFIG_TPRS,
 };
 
+/* How writes to its memory are found while that is logged. */
+enum config_dirty {
+	CONFIG_DIRTY_AUTO, /* the best that the CPU has */
+	CONFIG_DIRTY_WP,   /* pages are read-only until they are written to */
+	CONFIG_DIRTY_AD,   /* by the dirty flags of nested tables */
+	CONFIG_DIRTY_PML,  /* by the log that the CPU keeps of these */
+	CONFIG_DIRTIES,
+};
+
 /* The keys, also as a set of bits in vm_config.given. */
 enum config_key {
 	CONFIG_KERNEL,
@@ -70,6 +79,7 @@ enum config_key {
 	CONFIG_VCPUS,
 	CONFIG_MMU,
 	CONFIG_PAGES,
+	CONFIG_DIRTY,
 	CONFIG_EPT_LEVELS,
 	CONFIG_VPID,
 	CONFIG_RUN_UNRESTRICTED,
@@ -160,6 +170,7 @@ struct vm_config {
 	enum config_switch start;             /* off: with the machine it does not begin, but on request */
 	enum config_switch paused;            /* on: it begins, but stands before its first instruction */
 	enum config_tpr tpr;
+	enum config_dirty dirty;
 	struct config_disk disk[CONFIG_DISKS_MAX];
 	unsigned disks;                       /* of them */
 	struct config_net net[CONFIG_NETS_MAX];
@@ -195,6 +206,11 @@ extern const char *const config_tprs[CONFIG_TPRS + 1];
 bool config_read_tpr(enum config_tpr *tpr, const char *value, char *error, size_t error_size);
 bool config_set_tpr(struct vm_config *vm, const char *value, char *error, size_t error_size);
 
+/* The same of dirty (vm/config/dirty.c). */
+extern const char *const config_dirties[CONFIG_DIRTIES + 1];
+bool config_read_dirty(enum config_dirty *dirty, const char *value, char *error, size_t error_size);
+bool config_set_dirty(struct vm_config *vm, const char *value, char *error, size_t error_size);
+
 /* The values of weight and migrate-every (vm/config/turns.c). */
 bool config_read_weight(unsigned *weight, const char *value, char *error, size_t error_size);
 bool config_set_weight(struct vm_config *vm, const char *value, char *error, size_t error_size);
@@ -220,7 +236,7 @@ bool config_disk_place(const char *name, unsigned *channel, unsigned *unit);
 /* What can be hidden of a CPU; the names are in vm/config/features.c. */
 enum config_feature {
 	CONFIG_EPT, CONFIG_VPIDS, CONFIG_UNRESTRICTED, CONFIG_TPR_SHADOW, CONFIG_APIC_ACCESS,
-	CONFIG_APIC_REGISTERS, CONFIG_VIRTUAL_INTERRUPTS, CONFIG_FEATURES
+	CONFIG_APIC_REGISTERS, CONFIG_VIRTUAL_INTERRUPTS, CONFIG_EPT_AD, CONFIG_PML, CONFIG_FEATURES
 };
 /* Reads names with commas between them into a set of bits. */
 bool config_read_features(uint32_t *set, const char *list, char *error, size_t error_size);

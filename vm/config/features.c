@@ -11,6 +11,8 @@ static const char *const names[CONFIG_FEATURES] = {
 	[CONFIG_APIC_ACCESS] = "apic-access",
 	[CONFIG_APIC_REGISTERS] = "apic-register-virt",
 	[CONFIG_VIRTUAL_INTERRUPTS] = "virtual-interrupt-delivery",
+	[CONFIG_EPT_AD] = "ept-ad",
+	[CONFIG_PML] = "pml",
 };
 
 static uint32_t find(const char *name, size_t n)
@@ -34,7 +36,7 @@ bool config_read_features(uint32_t *set, const char *list, char *error, size_t e
 		if (!feature) {
 			fmt(error, error_size,
 			    "there is no feature \"%.*s\"; to be hidden there are ept, vpid, unrestricted-guest, "
-			    "tpr-shadow, apic-access, apic-register-virt and virtual-interrupt-delivery",
+			    "tpr-shadow, apic-access, apic-register-virt, virtual-interrupt-delivery, ept-ad and pml",
 			    (int)min_u64(n, 40), list);
 			return false;
 		}

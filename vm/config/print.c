@@ -147,6 +147,8 @@ size_t config_print(const struct vm_config *vm, const struct config_files *names
 	put(&w, "testdev", vm->testdev ? "on" : "off");
 	if (vm->tpr != CONFIG_TPR_AUTO)
 		put(&w, "tpr", config_tprs[vm->tpr]);
+	if (vm->dirty != CONFIG_DIRTY_AUTO)
+		put(&w, "dirty", config_dirties[vm->dirty]);
 	print_events(&w, vm);
 	print_switching(&w, vm);
 	print_turns(&w, vm);

@@ -214,7 +214,7 @@ static bool carry_out(struct vcpu *v)
 	case CONTROL_AUDIT:
 		return do_audit(v);
 	case CONTROL_DIRTY:
-		return control_dirty(v->vm, r->length, j, channel.error, sizeof(channel.error));
+		return control_dirty(v->vm, r, j, channel.error, sizeof(channel.error));
 	case CONTROL_DEBUG:
 		return control_debug(v, r, j, channel.error, sizeof(channel.error));
 	case CONTROL_SCREEN: case CONTROL_VIDEO: case CONTROL_KEYS: case CONTROL_MOUSE:

@@ -47,7 +47,7 @@ bool control_stats(struct vm *vm, struct json *j, char *error, size_t size);
 bool control_phases(struct vm *vm, struct json *j, char *error, size_t size);
 bool control_translate(struct vcpu *v, gva_t gva, struct json *j, char *error, size_t size);
 /* Begins a measurement of that many seconds, 0: none; then what is known of the last one. */
-bool control_dirty(struct vm *vm, uint64_t seconds, struct json *j, char *error, size_t size);
+bool control_dirty(struct vm *vm, const struct control_request *r, struct json *j, char *error, size_t size);
 bool control_dump(struct vcpu *v, struct json *j, char *error, size_t size);
 /* A debugger's requests (vm/control/debug.c). */
 bool control_debug(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);

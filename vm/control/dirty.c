@@ -26,10 +26,63 @@ static void show(const struct vm *vm, struct json *j)
 	json_close(j, '{');
 }
 
-bool control_dirty(struct vm *vm, uint64_t seconds, struct json *j, char *error, size_t size)
-{
-	const char *why = seconds ? dirty_begin(vm, seconds) : NULL;
+/* ---- a watch ---- */
 
+static bool cannot(struct vm *vm, const char *why, char *error, size_t size)
+{
+	if (why)
+		fmt(error, size, "the memory of %s cannot be watched: %s", vm->config->name, why);
+	return why;
+}
+
+static void show_watch(const struct vm *vm, struct json *j)
+{
+	const struct mmu_counters now = mmu_counters(&vm->mmu), *before = &vm->dirty.watch.before;
+	const struct dirty_watch *w = &vm->dirty.watch;
+
+	json_open(j, NULL, '{');
+	json_text(j, "vm", vm->config->name);
+	json_text(j, "state", control_state(vm));
+	json_text(j, "mmu", vm->mmu.ops->name);
+	json_text(j, "method", dirty_method(vm));
+	json_number(j, "tsc_hz", machine.tsc_hz);
+	json_number(j, "page_bytes", PAGE_SIZE);
+	json_number(j, "ram_pages", (vm->low_ram + vm->high_ram) >> PAGE_SHIFT);
+	json_number(j, "ticks", w->seen - w->began);
+	json_number(j, "periods", w->periods);
+	json_number(j, "pages", w->pages);
+	json_number(j, "last_pages", w->last_pages);
+	json_number(j, "last_ticks", w->last_ticks);
+	json_number(j, "dirtied", now.log_dirtied - before->log_dirtied);
+	json_number(j, "faults", now.log_faults - before->log_faults);
+	json_number(j, "log_full", now.log_full - before->log_full);
+	json_number(j, "region_pages", w->region_pages);
+	json_open(j, "heat", '[');
+	for (unsigned n = 0; n < DIRTY_REGIONS; n++)
+		json_number(j, NULL, w->heat[n]);
+	json_close(j, '[');
+	json_close(j, '{');
+}
+
+static bool watch(struct vm *vm, const struct control_request *r, struct json *j, char *error, size_t size)
+{
+	if (strcmp(r->word, "on") == 0 && cannot(vm, dirty_watch_on(vm, r->name), error, size))
+		return false;
+	if (cannot(vm, vm->dirty.user == DIRTY_WATCH ? NULL : "it is not watched; \"dirty VM on\" begins that", error,
+		   size))
+		return false;
+	show_watch(vm, j);
+	if (strcmp(r->word, "off") == 0)
+		dirty_watch_off(vm);
+	return true;
+}
+
+bool control_dirty(struct vm *vm, const struct control_request *r, struct json *j, char *error, size_t size)
+{
+	const char *why = r->length ? dirty_begin(vm, r->length) : NULL;
+
+	if (r->word[0])
+		return watch(vm, r, j, error, size);
 	if (why) {
 		fmt(error, size, "the memory of %s cannot be measured now: %s", vm->config->name, why);
 		return false;

@@ -106,7 +106,7 @@ static const struct {
 	[CONTROL_TRANSLATE] = { "translate", 2, 2, "translate VM[.VCPU] ADDRESS" },
 	[CONTROL_DUMP] = { "dump", 1, 4, "dump VM[.VCPU], or dump VM[.VCPU] [gva|gpa] ADDRESS [LENGTH]" },
 	[CONTROL_TPR] = { "tpr", 2, 2, "tpr VM METHOD" },
-	[CONTROL_DIRTY] = { "dirty", 1, 2, "dirty VM [SECONDS]" },
+	[CONTROL_DIRTY] = { "dirty", 1, 3, "dirty VM [SECONDS], or dirty VM on [METHOD], off or show" },
 	[CONTROL_PIN] = { "pin", 2, 2, "pin VM[.VCPU] CPU, or pin VM[.VCPU] any" },
 	[CONTROL_MIGRATE] = { "migrate", 2, 2, "migrate VM.VCPU CPU" },
 	[CONTROL_WEIGHT] = { "weight", 2, 2, "weight VM WEIGHT" },
@@ -180,6 +180,23 @@ static bool parse_seconds(struct control_request *r, const char *word, char *err
 		return true;
 	fmt(error, size, "a measurement takes from 1 to %u seconds, not %.40s", CONTROL_SECONDS_MAX, word);
 	return false;
+}
+
+/* SECONDS; or on [METHOD], off, show. */
+static bool parse_dirty(struct control_request *r, char *const *word, unsigned count, char *error, size_t size)
+{
+	bool on = strcmp(word[0], "on") == 0;
+
+	if (!on && strcmp(word[0], "off") != 0 && strcmp(word[0], "show") != 0 && count == 1)
+		return parse_seconds(r, word[0], error, size);
+	if (VM_KEPT(REQUEST_DIRTY_COUNT, count == 2 && (!on || !is_name(word[1], CONTROL_WORD_MAX)))) {
+		fmt(error, size, "it is: %s", commands[CONTROL_DIRTY].usage);
+		return false;
+	}
+	memcpy(r->word, word[0], strlen(word[0]) + 1);
+	if (count == 2)
+		memcpy(r->name, word[1], strlen(word[1]) + 1);
+	return true;
 }
 
 /* Pairs of hexadecimal digits, the first byte first. */
@@ -344,8 +361,8 @@ static bool parse_words(struct control_request *r, struct words *w, char *error,
 		fmt(error, size, "%.40s is not an address", w->word[3]);
 		return false;
 	}
-	if (r->command == CONTROL_DIRTY && w->count == 4)
-		return parse_seconds(r, w->word[3], error, size);
+	if (r->command == CONTROL_DIRTY && w->count > 3)
+		return parse_dirty(r, w->word + 3, w->count - 3, error, size);
 	return r->command != CONTROL_DUMP || w->count == 3 || parse_memory(r, w->word + 3, w->count - 3, error, size);
 }
 

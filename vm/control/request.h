@@ -60,7 +60,8 @@ struct control_request {
 	enum control_command command;
 	char vm[CONTROL_WORD_MAX + 1];   /* its name or number */
 	uint64_t vcpu;                   /* of VM.VCPU, as it was given; CONTROL_ANY: none was */
-	/* CONTROL_MMU: the mechanism; CONTROL_TPR: the method; CONTROL_DETAIL: on, off or "" */
+	/* CONTROL_MMU: the mechanism; CONTROL_TPR: the method; CONTROL_DETAIL: on, off or ""; CONTROL_DIRTY: the same,
+	 * or show */
 	char word[CONTROL_WORD_MAX + 1];
 	enum control_space space;        /* CONTROL_DUMP: what */
 	/* or a CPU, or CONTROL_ANY; or a weight; CONTROL_SCREEN: since when; CONTROL_VIDEO: from which byte on;
@@ -69,8 +70,9 @@ struct control_request {
 	/* CONTROL_DUMP of memory: 1 .. CONTROL_DUMP_MAX; CONTROL_DIRTY: seconds, 1 .. CONTROL_SECONDS_MAX, 0: none;
 	 * CONTROL_VIDEO: bytes */
 	uint64_t length;
-	/* CONTROL_DEBUG: a register's name or a breakpoint's kind, and bytes for a register or for memory;
-	 * CONTROL_KEYS: for each key two, as i8042_key() has them; CONTROL_MOUSE: CONTROL_MOUSE_BYTES */
+	/* CONTROL_DIRTY, on: the method, or ""; CONTROL_DEBUG: a register's name or a breakpoint's kind, and bytes
+	 * for a register or for memory; CONTROL_KEYS: for each key two, as i8042_key() has them; CONTROL_MOUSE:
+	 * CONTROL_MOUSE_BYTES */
 	char name[CONTROL_WORD_MAX + 1];
 	uint8_t bytes[CONTROL_BYTES_MAX];
 	unsigned count;

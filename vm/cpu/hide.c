@@ -4,7 +4,7 @@
 
 const char *caps_hide(struct hvm_caps *caps, const char *list)
 {
-	static char error[200];
+	static char error[240];
 	uint32_t hidden;
 
 	if (!list)
@@ -13,6 +13,8 @@ const char *caps_hide(struct hvm_caps *caps, const char *list)
 		return error;
 	caps->mmu.ept &= !(hidden & BIT(CONFIG_EPT));
 	caps->mmu.vpid &= !(hidden & BIT(CONFIG_VPIDS));
+	caps->mmu.ept_ad &= !(hidden & BIT(CONFIG_EPT_AD));
+	caps->mmu.pml &= caps->mmu.ept && caps->mmu.ept_ad && !(hidden & BIT(CONFIG_PML));
 	caps->tpr_shadow &= !(hidden & BIT(CONFIG_TPR_SHADOW));
 	/* These need another (SDM, "Checks on VMX Controls"). */
 	caps->mmu.unrestricted_guest &= caps->mmu.ept && !(hidden & BIT(CONFIG_UNRESTRICTED));

@@ -133,6 +133,15 @@ void exit_nested_fault(struct vcpu *v)
 	v->fault_known = false; /* it was true of this instruction only */
 }
 
+/* The log of the pages that the CPU makes dirty: whatever was on its way is done again. */
+void exit_log_full(struct vcpu *v)
+{
+	VM_MUTANT(LOG_QUEUED, exit_requeue_event(v));
+	restore_nmi_blocking(v, hvm_exit_log_nmi_unblocked(&v->hvm), MMU_RETRY);
+	if (mmu_log_full(&v->mmu))
+		VM_MUTANT(LOG_RESTARTS, hvm_restart_log(&v->hvm, mmu_log_index(v->mmu.vm)));
+}
+
 /* false: it may have been a load of PDPTEs. */
 static inline bool known_mmio(struct vcpu *v, gpa_t gpa)
 {

@@ -51,18 +51,64 @@ static bool start_logs(struct vm *vm)
 	       start_log(vm, &log[2], gpa_gfn(GPA(4 * GIB)), vm->high_ram);
 }
 
-static uint64_t count(struct vm *vm, const struct dirty_log *log)
-{
-	uint64_t *collected, sum = 0;
+/* ---- for whoever logs ---- */
 
-	if (!log->bits)
-		return 0;
-	collected = log->bits + words_of(log);
-	mmu_log_collect(&vm->mmu, log->base, collected);
-	for (uint64_t n = 0; n < words_of(log); n++)
-		for (uint64_t word = collected[n]; word; word &= word - 1)
-			sum++;
+static const char *const users[] = {
+	[DIRTY_MEASURE] = "a measurement goes on",
+	[DIRTY_WATCH] = "it is watched: \"dirty VM off\" ends that",
+	[DIRTY_COPY] = "its memory is being copied",
+};
+
+const char *dirty_log_begin(struct vm *vm, enum dirty_user user)
+{
+	struct dirty_rate *d = &vm->dirty;
+
+	if (VM_KEPT(DIRTY_ONE, d->user != DIRTY_NOBODY))
+		return users[d->user];
+	if (!start_logs(vm)) {
+		stop_logs(vm);
+		return "there is no host memory for the log";
+	}
+	d->user = user;
+	d->by = vm->mmu.log_by;
+	return NULL;
+}
+
+/* Bits that are set, by twos, fours, ... at once. */
+static uint64_t bits_in(uint64_t x)
+{
+	x -= x >> 1 & 0x5555555555555555ull;
+	x = (x & 0x3333333333333333ull) + (x >> 2 & 0x3333333333333333ull);
+	return ((x + (x >> 4)) & 0x0f0f0f0f0f0f0f0full) * 0x0101010101010101ull >> 56;
+}
+
+uint64_t dirty_log_collect(struct vm *vm, void (*each)(void *ctx, gfn_t first, uint64_t pages),
+			   void *ctx)
+{
+	uint64_t sum = 0;
+
+	for (unsigned n = 0; n < DIRTY_LOGS; n++) {
+		const struct dirty_log *log = &vm->dirty.log[n];
+		uint64_t *collected = log->bits + words_of(log);
+
+		if (!log->bits)
+			continue;
+		mmu_log_collect(&vm->mmu, log->base, collected);
+		for (uint64_t i = 0; i < words_of(log); i++) {
+			if (!collected[i])
+				continue;
+			sum += bits_in(collected[i]);
+			if (each)
+				each(ctx, GFN(log->base.v + 64 * i), collected[i]);
+		}
+	}
 	return sum;
+}
+
+void dirty_log_end(struct vm *vm)
+{
+	VM_MUTANT(DIRTY_STOPS, stop_logs(vm));
+	vm->dirty.user = DIRTY_NOBODY;
 }
 
 /* ---- a measurement ---- */
@@ -86,18 +132,27 @@ static void arm(struct vm *vm, uint64_t ticks)
 	VM_MUTANT(DIRTY_ALARM, vcpu_request(vm_boot_vcpu(vm), 0)); /* HA3: it may sleep */
 }
 
-const char *dirty_begin(struct vm *vm, uint64_t seconds)
+static void disarm(struct vm *vm)
 {
-	struct dirty_rate *d = &vm->dirty;
+	spin_lock(&vm->device_lock);
+	timer_cancel(vm_device_timers(vm), &vm->dirty.timer);
+	spin_unlock(&vm->device_lock);
+}
 
-	if (VM_KEPT(DIRTY_ONE, d->state == DIRTY_MEASURING))
-		return "a measurement goes on";
+static const char *begin(struct vm *vm, enum dirty_user user)
+{
 	if (VM_KEPT(DIRTY_PAUSED, vm->paused))
 		return "it is paused, and its clock stands still";
-	if (!start_logs(vm)) {
-		stop_logs(vm);
-		return "there is no host memory for the log";
-	}
+	return dirty_log_begin(vm, user);
+}
+
+const char *dirty_begin(struct vm *vm, uint64_t seconds)
+{
+	const char *why = begin(vm, DIRTY_MEASURE);
+	struct dirty_rate *d = &vm->dirty;
+
+	if (why)
+		return why;
 	d->state = DIRTY_MEASURING;
 	d->number++;
 	d->seconds = seconds;
@@ -107,19 +162,91 @@ const char *dirty_begin(struct vm *vm, uint64_t seconds)
 	return NULL;
 }
 
-void dirty_end(struct vm *vm)
+static void measured(struct vm *vm)
 {
 	struct dirty_rate *d = &vm->dirty;
 
-	if (d->state != DIRTY_MEASURING)
-		return;
 	d->ticks = clock_now(&vm->clock) - d->began;
 	d->switches = vm->mmu.counters.switches - d->switches;
-	d->pages = 0;
-	for (unsigned n = 0; n < DIRTY_LOGS; n++)
-		d->pages += count(vm, &d->log[n]);
-	VM_MUTANT(DIRTY_STOPS, stop_logs(vm));
+	d->pages = dirty_log_collect(vm, NULL, NULL);
+	dirty_log_end(vm);
 	d->state = DIRTY_MEASURED;
+}
+
+/* ---- a watch (DY4) ---- */
+
+static uint64_t period(void) { return machine.tsc_hz / DIRTY_PERIODS_PER_SECOND; }
+
+const char *dirty_method(const struct vm *vm) { return config_dirties[vm->mmu.log_by]; }
+
+/* Also where it is refused for another reason then. */
+static const char *choose(struct vm *vm, const char *method)
+{
+	enum config_dirty dirty = vm->config->dirty;
+	char error[80];
+
+	if (*method && !config_read_dirty(&dirty, method, error, sizeof(error)))
+		return "the methods are wp, ad, pml and auto";
+	return vm->dirty.user == DIRTY_NOBODY ? mmu_log_ask(&vm->mmu, (enum mmu_log_method)dirty) : NULL;
+}
+
+const char *dirty_watch_on(struct vm *vm, const char *method)
+{
+	const char *why = choose(vm, method);
+	uint64_t pages = (vm->low_ram + vm->high_ram) >> PAGE_SHIFT, now = clock_now(&vm->clock);
+
+	why = why ? why : begin(vm, DIRTY_WATCH);
+	if (why)
+		return why;
+	vm->dirty.watch = (struct dirty_watch){
+		.began = now,
+		.seen = now,
+		.region_pages = align_up((pages + DIRTY_REGIONS - 1) / DIRTY_REGIONS, 64),
+		.before = mmu_counters(&vm->mmu),
+	};
+	arm(vm, period());
+	return NULL;
+}
+
+const char *dirty_watch_off(struct vm *vm)
+{
+	if (vm->dirty.user != DIRTY_WATCH)
+		return "it is not watched";
+	VM_MUTANT(DIRTY_DISARMED, disarm(vm));
+	dirty_log_end(vm);
+	return NULL;
+}
+
+/* 64 pages that begin in a region are taken for its own. */
+static void heat(void *ctx, gfn_t first, uint64_t pages)
+{
+	struct vm *vm = ctx;
+	struct dirty_watch *w = &vm->dirty.watch;
+	uint64_t high = (4 * GIB) >> PAGE_SHIFT;
+	uint64_t page = first.v < high ? first.v : first.v - high + (vm->low_ram >> PAGE_SHIFT);
+
+	w->heat[min_u64(page / w->region_pages, DIRTY_REGIONS - 1)] += bits_in(pages);
+}
+
+static void look(struct vm *vm)
+{
+	struct dirty_watch *w = &vm->dirty.watch;
+	uint64_t now = clock_now(&vm->clock);
+
+	w->last_pages = dirty_log_collect(vm, heat, vm);
+	w->last_ticks = now - w->seen;
+	w->seen = now;
+	w->pages += w->last_pages;
+	w->periods++;
+	VM_MUTANT(DIRTY_AGAIN, arm(vm, period()));
+}
+
+void dirty_end(struct vm *vm)
+{
+	if (vm->dirty.user == DIRTY_MEASURE)
+		measured(vm);
+	else if (vm->dirty.user == DIRTY_WATCH)
+		look(vm);
 }
 
 void dirty_free(struct vm *vm) { stop_logs(vm); }

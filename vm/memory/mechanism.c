@@ -81,6 +81,7 @@ static bool options_supported(struct vm *vm, const struct mmu_ops *ops, const st
 	const struct mmu_caps *caps = &machine.caps.mmu;
 	const struct vm_config *c = vm->config;
 	const char *lacks = c->ept_levels == 5 ? nested_lacks(config) : NULL;
+	const char *no_log = mmu_log_unsupported(caps, config->log);
 
 	if (VM_KEPT(WANTS_VPID, c->vpid == CONFIG_ON) && !tag_usable(caps)) {
 		vm_end(vm, VM_STATUS_UNSUPPORTED, "vpid on cannot be had: this CPU has no VPID; leave the setting out");
@@ -93,6 +94,11 @@ static bool options_supported(struct vm *vm, const struct mmu_ops *ops, const st
 	}
 	if (VM_KEPT(WANTS_LEVELS, lacks)) {
 		vm_end(vm, VM_STATUS_UNSUPPORTED, "ept-levels 5 cannot be had: %s; use 4 or auto", lacks);
+		return false;
+	}
+	if (VM_KEPT(WANTS_LOG, no_log)) {
+		vm_end(vm, VM_STATUS_UNSUPPORTED, "dirty %s cannot be had: %s; use %swp or auto",
+		       config_dirties[c->dirty], no_log, mmu_log_unsupported(caps, MMU_LOG_FLAGS) ? "" : "ad, ");
 		return false;
 	}
 	if (ops->nested &&

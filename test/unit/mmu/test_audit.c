@@ -296,6 +296,7 @@ static void test_ept(void **state)
 	expect("S11");
 
 	start(&mmu_ept);
+	assert_null(mmu_log_ask(&vm, MMU_LOG_PROTECT));
 	assert_true(mmu_log_start(&vm, GFN(0), log_bits));
 	*ept_leaf(0) |= 2;
 	expect("S13");

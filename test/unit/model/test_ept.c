@@ -186,6 +186,56 @@ static void accessed_and_dirty(void **state)
 	violates(m, 0x200000, READ, frame(OTHER_L1), X_QUAL_READ | X_QUAL_WRITE | RIGHTS(1) | OF_TABLE);
 }
 
+/* SDM, "Page-Modification Logging". */
+static void log_full(struct machine *m, struct x_access a)
+{
+	struct m_result r = m_access(&m->cpu, 0, a);
+
+	assert_int_equal(r.event, M_EXIT);
+	assert_int_equal(r.exit, M_EXIT_LOG_FULL);
+	assert_null(m->cpu.vmcs);
+	m->vmcs.pml_index = 0;
+}
+
+static void pages_logged(void **state)
+{
+	struct machine *m = *state;
+
+	with_ept(m);
+	m->caps.pml = true;
+	m->vmcs.eptp |= X_EPTP_AD;
+	m->vmcs.pml = frame(OTHER_L1);
+	m->vmcs.pml_index = 511;
+	run(m);
+	reaches(m, 0, READ, frame(DATA));
+	/* The guest's four tables, each for a write; then the page, once. */
+	assert_int_equal(m->vmcs.pml_index, 511 - 4);
+	assert_int_equal(peek(m, OTHER_L1, 511), frame(ROOT));
+	assert_int_equal(peek(m, OTHER_L1, 508), frame(L1));
+	reaches(m, 8, WRITE, frame(DATA) + 8);
+	reaches(m, 16, WRITE, frame(DATA) + 16);
+	assert_int_equal(m->vmcs.pml_index, 511 - 5);
+	assert_int_equal(peek(m, OTHER_L1, 507), frame(DATA));
+	/* Full: neither flag is set, nor does the access take place. */
+	m_exit(&m->cpu);
+	poke(m, EPT1, DATA, frame(DATA) | RWX | WB);
+	assert_true(m_invept(&m->cpu, 2, 0));
+	m->vmcs.pml_index = 0xffff;
+	run(m);
+	log_full(m, WRITE);
+	assert_int_equal(peek(m, EPT1, DATA) & (X_EPT_A | X_EPT_D), 0);
+	run(m);
+	reaches(m, 0, WRITE, frame(DATA));
+	assert_int_equal(m->vmcs.pml_index, 0xffff);
+	assert_int_equal(peek(m, OTHER_L1, 0), frame(DATA));
+	m_exit(&m->cpu);
+	m->vmcs.pml = frame(OTHER_L1) + 8;
+	assert_non_null(m_entry(&m->cpu, &m->vmcs));
+	m->vmcs.pml = frame(OTHER_L1);
+	m->caps.pml = false;
+	assert_non_null(m_entry(&m->cpu, &m->vmcs));
+}
+
 static void misconfigured(struct machine *m, uint64_t entry, bool at_leaf, bool expected,
 			  const struct mmu_caps *without)
 {
@@ -357,6 +407,7 @@ int main(void)
 		T(the_apic_access_page),
 		T(two_dimensions), T(references), T(references_of_five), T(fifth_level), T(wide_addresses),
 		T(violations), T(rights_of_all_levels), T(tables_of_the_guest), T(accessed_and_dirty),
+		T(pages_logged),
 		T(misconfigurations), T(large), T(unpaged), T(pdpte_loads), T(entry_checks),
 	};
 

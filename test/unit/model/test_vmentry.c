@@ -269,6 +269,22 @@ static void every_rule_is_kept(void **state)
 		try(&breaches[n], n);
 }
 
+static void page_modification_logging(void **state)
+{
+	static struct vmcs v;
+
+	(void)state;
+	make(&v, LONG64, EPT);
+	v.caps.proc2.may |= (uint32_t)C2_PML;
+	set(&v, F_PROC2, C2_EPT | C2_VPID | C2_PML);
+	set(&v, F_PML, 0x9000);
+	assert_null(check(&v));
+	set(&v, F_PML, 0x9008);
+	assert_non_null(strstr(check(&v), "the PML address is a page"));
+	set(&v, F_PML, BIT(50));
+	assert_non_null(strstr(check(&v), "the PML address is a page"));
+}
+
 /* Rules that depend on what the CPU can do. */
 static void capabilities_matter(void **state)
 {
@@ -351,7 +367,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_mode_passes),
-		cmocka_unit_test(every_rule_is_kept),
+		cmocka_unit_test(page_modification_logging), cmocka_unit_test(every_rule_is_kept),
 		cmocka_unit_test(capabilities_matter),
 		cmocka_unit_test(features_matter),
 		cmocka_unit_test(old_cpus),

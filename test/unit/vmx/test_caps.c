@@ -140,6 +140,28 @@ static void what_it_does_without(void **state)
 	finish();
 }
 
+/* Page-modification logging: nothing is logged without dirty flags. */
+static void what_it_logs(void **state)
+{
+	struct hvm_caps c;
+
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_MODERN, .mmu = "ept" });
+	assert_null(read_caps());
+	c = caps.hvm;
+	assert_true(c.mmu.pml && c.mmu.ept_ad);
+	assert_null(caps_hide(&c, "pml"));
+	assert_true(!c.mmu.pml && c.mmu.ept_ad);
+	c = caps.hvm;
+	assert_null(caps_hide(&c, "ept-ad"));
+	assert_true(!c.mmu.pml && !c.mmu.ept_ad && c.mmu.ept);
+	assert_null(msr_lacks(MSR_VMX_PROCBASED_CTLS2, MAY(PROC2_PML)));
+	assert_true(!caps.hvm.mmu.pml && caps.hvm.mmu.ept_ad);
+	assert_null(msr_lacks(MSR_VMX_EPT_VPID_CAP, CAP_EPT_AD));
+	assert_false(caps.hvm.mmu.pml);
+	finish();
+}
+
 /* MSRs and leaves that are there only where another says so. */
 static void where_it_looks(void **state)
 {
@@ -187,7 +209,7 @@ static void hidden(void **state)
 	assert_true(c.tpr_shadow && c.apic_access && !c.virtual_interrupts);
 	assert_string_equal(caps_hide(&c, "ept,nx"), "there is no feature \"nx\"; to be hidden there are ept, vpid, "
 						      "unrestricted-guest, tpr-shadow, apic-access, "
-						      "apic-register-virt and virtual-interrupt-delivery");
+						      "apic-register-virt, virtual-interrupt-delivery, ept-ad and pml");
 	finish();
 }
 
@@ -349,6 +371,7 @@ int main(void)
 		cmocka_unit_test(a_whole_cpu),
 		cmocka_unit_test(what_vellum_cannot_do_without),
 		cmocka_unit_test(what_it_does_without),
+		cmocka_unit_test(what_it_logs),
 		cmocka_unit_test(where_it_looks),
 		cmocka_unit_test(bitmaps),
 		cmocka_unit_test(the_bitmap_of_x2apic_mode),

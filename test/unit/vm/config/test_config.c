@@ -131,21 +131,28 @@ static void test_bad_values(void **state)
 	bad("vm a\nappend a\x01", "line 2: the value of append holds a control character");
 }
 
+static void test_bad_methods(void **state)
+{
+	(void)state;
+	bad("vm a\ndirty fast", "line 2: dirty must be wp, ad, pml or auto, not \"fast\"");
+}
+
 /* The list of features that --hide takes. */
 static void test_features(void **state)
 {
-	char error[200];
+	char error[240];
 	uint32_t set = 1;
 
 	(void)state;
 	assert_true(config_read_features(&set, "tpr-shadow", error, sizeof(error)));
 	assert_int_equal(set, BIT(CONFIG_TPR_SHADOW));
 	assert_true(config_read_features(&set, "vpid,ept,unrestricted-guest,apic-access,ept,apic-register-virt,"
-						"virtual-interrupt-delivery", error, sizeof(error)));
+						"virtual-interrupt-delivery,ept-ad,pml", error, sizeof(error)));
 	assert_int_equal(set, (BIT(CONFIG_FEATURES) - 1) & ~BIT(CONFIG_TPR_SHADOW));
 	assert_false(config_read_features(&set, "ept,", error, sizeof(error)));
 	assert_string_equal(error, "there is no feature \"\"; to be hidden there are ept, vpid, unrestricted-guest, "
-				   "tpr-shadow, apic-access, apic-register-virt and virtual-interrupt-delivery");
+				   "tpr-shadow, apic-access, apic-register-virt, virtual-interrupt-delivery, ept-ad "
+				   "and pml");
 	assert_false(config_read_features(&set, "ep", error, sizeof(error)));
 	assert_false(config_read_features(&set, "ept vpid", error, sizeof(error)));
 }
@@ -332,7 +339,7 @@ static void set_all(struct vm_config *vm)
 		{ "ept-levels", "4" },
 		{ "mitigations", "ibpb,registers" },
 		{ "on-panic", "pause" }, { "on-reset", "boot" }, { "start", "off" },
-		{ "tpr", "trap" },
+		{ "tpr", "trap" }, { "dirty", "ad" },
 	};
 	char error[200];
 
@@ -358,6 +365,7 @@ static void check_all_but_kernel(const struct vm_config *vm)
 	assert_true(vm->guest_clock);
 	assert_int_equal(vm->on_panic, CONFIG_PANIC_PAUSE);
 	assert_int_equal(vm->tpr, CONFIG_TPR_TRAP);
+	assert_int_equal(vm->dirty, CONFIG_DIRTY_AD);
 }
 
 /* Options of the command: the same checks, and the text that config_print() writes says the same. */
@@ -420,7 +428,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),    cmocka_unit_test(test_all),
-		cmocka_unit_test(test_bad_values),  cmocka_unit_test(test_count),
+		cmocka_unit_test(test_bad_values),
+		cmocka_unit_test(test_bad_methods),  cmocka_unit_test(test_count),
 		cmocka_unit_test(test_bad_structure),
 		cmocka_unit_test(test_features), cmocka_unit_test(test_switching),
 		cmocka_unit_test(test_bad_switching),

@@ -68,6 +68,13 @@ static void test_requests(void **state)
 	assert_int_equal(feed("x dirty g 60\n"), 1);
 	assert_int_equal(request.command, CONTROL_DIRTY);
 	assert_int_equal(request.length, 60);
+	assert_int_equal(feed("x dirty g on pml\n"), 1);
+	assert_int_equal(request.length, 0);
+	assert_string_equal(request.word, "on");
+	assert_string_equal(request.name, "pml");
+	assert_int_equal(feed("x dirty g off\n"), 1);
+	assert_string_equal(request.word, "off");
+	assert_string_equal(request.name, "");
 	assert_int_equal(feed("\n"), -1);
 	assert_int_equal(feed("a li"), -1);
 	assert_int_equal(feed("st\n"), 1);
@@ -191,7 +198,9 @@ static void test_refusals(void **state)
 	bad("a dump g gva 1 2 3 4 5 6\n", "a", "it is: dump VM[.VCPU], or dump VM[.VCPU] [gva|gpa] ADDRESS [LENGTH]");
 	bad("a dump g 1 0\n", "a", "the length must be from 1 to 4096, not 0");
 	bad("a dump g 1 4097\n", "a", "the length must be from 1 to 4096, not 4097");
-	bad("a dirty\n", "a", "it is: dirty VM [SECONDS]");
+	bad("a dirty\n", "a", "it is: dirty VM [SECONDS], or dirty VM on [METHOD], off or show");
+	bad("a dirty g show pml\n", "a", "it is: dirty VM [SECONDS], or dirty VM on [METHOD], off or show");
+	bad("a dirty g 1 pml\n", "a", "it is: dirty VM [SECONDS], or dirty VM on [METHOD], off or show");
 	bad("a dirty g 0\n", "a", "a measurement takes from 1 to 60 seconds, not 0");
 	bad("a dirty g 61\n", "a", "a measurement takes from 1 to 60 seconds, not 61");
 	bad("a dirty g 1s\n", "a", "a measurement takes from 1 to 60 seconds, not 1s");

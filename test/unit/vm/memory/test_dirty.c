@@ -10,7 +10,8 @@ static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
 
 static void start_under(const char *mmu)
 {
-	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = mmu, .guest_clock = true });
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = mmu, .guest_clock = true,
+					 .description = "dirty wp\n" });
 	assert_true(bench_mode(BENCH_LONG64, 0));
 }
 
@@ -113,9 +114,113 @@ static void another_mechanism_meanwhile(void **state)
 	finish();
 }
 
+/* ---- a watch (DY4) ---- */
+
+static void periods_pass(unsigned periods)
+{
+	uint64_t until = measured()->watch.periods + periods;
+
+	for (unsigned n = 0; n < periods * 100 && measured()->watch.periods < until; n++)
+		STEP(bench_timer());
+	assert_int_equal(measured()->watch.periods, until);
+}
+
+/* Each period counts for itself, in the region where the page is; it ends when it is told to, with no alarm left. */
+static void a_watch(void **state)
+{
+	const struct dirty_watch *w;
+
+	(void)state;
+	start_under("ept");
+	STEP(ask("1 dirty 0 show\n"));
+	assert_true(said("error the memory of test0 cannot be watched: it is not watched"));
+	STEP(ask("2 dirty 0 on wp\n"));
+	assert_true(said("\"method\":\"wp\","));
+	w = &measured()->watch;
+	write_page(0);
+	write_page(1);
+	periods_pass(1);
+	assert_int_equal(w->last_pages, 2);
+	write_page(1);
+	periods_pass(1);
+	assert_int_equal(w->last_pages, 1);
+	assert_int_equal(w->pages, 3);
+	assert_int_equal(w->heat[(BENCH_DATA >> PAGE_SHIFT) / w->region_pages], 3);
+	STEP(ask("3 dirty 0 1\n"));
+	assert_true(said("done 3 error the memory of test0 cannot be measured now: it is watched"));
+	STEP(ask("4 dirty 0 show\n"));
+	assert_true(said("\"periods\":2,\"pages\":3,\"last_pages\":1,"));
+	assert_true(said("\"faults\":3,\"log_full\":0,"));
+	STEP(ask("5 dirty 0 off\n"));
+	assert_true(said("\"periods\":2,"));
+	assert_int_equal(measured()->user, DIRTY_NOBODY);
+	assert_false(measured()->timer.armed);
+	assert_null(bench.vm[0]->mmu.slots.slot[0].dirty);
+	STEP(ask("6 dirty 0 on pml\n"));
+	assert_true(said("done 6 error the memory of test0 cannot be watched: the CPU has no page-modification "
+			 "logging"));
+	finish();
+}
+
+/* ---- the CPU's own log ---- */
+
+static uint64_t *cpus_log(void) { return frames_ptr(hpa_hfn(HPA(vmcs_get(VMCS_PML_ADDRESS)))); }
+
+/* The CPU writes to page n of the guest's data: its leaf's flag is clear. */
+static void cpu_logs(unsigned n)
+{
+	uint64_t index = vmcs_get(VMCS_PML_INDEX);
+
+	assert_in_range(index, 0, MMU_LOG_ENTRIES - 1);
+	cpus_log()[index] = BENCH_DATA + n * PAGE_SIZE;
+	vmcs_put(VMCS_PML_INDEX, index - 1);
+}
+
+/* VC4: from the VMCS to the count, beside a full log. */
+static void logged_by_the_cpu(void **state)
+{
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_MODERN, .mmu = "ept", .guest_clock = true });
+	assert_true(bench_mode(BENCH_LONG64, 0));
+	assert_int_equal(vmcs_get(VMCS_PROC_CONTROLS2) & PROC2_PML, 0);
+	STEP(ask("1 dirty 0 on\n"));
+	assert_true(said("\"method\":\"pml\","));
+	assert_int_equal(vmcs_get(VMCS_PROC_CONTROLS2) & PROC2_PML, PROC2_PML);
+	assert_int_equal(vmcs_get(VMCS_PML_INDEX), MMU_LOG_ENTRIES - 1);
+	cpu_logs(1);
+	cpu_logs(2);
+	periods_pass(1);
+	assert_int_equal(measured()->watch.last_pages, 2);
+	for (unsigned n = 0; n < MMU_LOG_ENTRIES - 2; n++)
+		cpu_logs(n % 8);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	EXIT(.reason = EXIT_PML_FULL, .vectoring = INFO(EVENT_TYPE_EXTERNAL, 0x55));
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x55), 0);
+	assert_int_equal(vmcs_get(VMCS_PML_INDEX), MMU_LOG_ENTRIES - 1);
+	periods_pass(1);
+	assert_int_equal(measured()->watch.last_pages, 8);
+	STEP(ask("2 dirty 0 show\n"));
+	assert_true(said("\"log_full\":1,"));
+	/* An IRET has unblocked NMIs already. */
+	EXIT(.reason = EXIT_PML_FULL, .qualification = BIT(12));
+	assert_true(vmcs_get(VMCS_GUEST_INTERRUPTIBILITY) & BLOCKING_NMI);
+	/* Another log goes on where the first ended. */
+	cpu_logs(3);
+	STEP(ask("3 dirty 0 off\n"));
+	assert_int_equal(vmcs_get(VMCS_PROC_CONTROLS2) & PROC2_PML, 0);
+	STEP(ask("4 dirty 0 on pml\n"));
+	assert_int_equal(vmcs_get(VMCS_PML_INDEX), MMU_LOG_ENTRIES - 2);
+	cpu_logs(4);
+	periods_pass(1);
+	assert_int_equal(measured()->watch.last_pages, 1);
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_watch),
+		cmocka_unit_test(logged_by_the_cpu),
 		cmocka_unit_test(what_is_written_meanwhile),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(one_that_ends_meanwhile),

@@ -49,6 +49,7 @@ static void what_the_cpu_has_not(void **state)
 	start_as(BENCH_LYNNFIELD, "");
 	refused("", "pages 1g\n", "pages 1g");
 	refused("", "unrestricted on\n", "unrestricted on");
+	refused("", "dirty pml\n", "dirty pml cannot be had: the CPU has no page-modification logging; use wp or auto");
 	refused("ept", "ept-levels 5\n", "ept-levels 5");
 	assert_false(create("ept", "pages 2m\nvpid on\nept-levels 4\n")->ended);
 	finish();
