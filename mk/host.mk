@@ -5,7 +5,7 @@ UNIT_host_speculation_SRC := test/unit/host/cpu/test_speculation.c host/cpu/spec
 UNIT_TESTS += host_speculation
 UNIT_vmx_guards_SRC := test/unit/vmx/test_guards.c vmx/guards.c
 UNIT_TESTS += vmx_guards
-UNIT_host_frames_SRC := test/unit/host/memory/test_frames.c host/memory/frames.c host/cpu/spinlock.c \
+UNIT_host_frames_SRC := test/unit/host/memory/test_frames.c host/memory/frames.c \
 	host/boot/multiboot.c
 UNIT_host_frames_LIBS := -no-pie
 UNIT_TESTS += host_frames

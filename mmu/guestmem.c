@@ -124,15 +124,28 @@ static void fetch(char *to, const char *p, size_t n)
 	}
 }
 
+/* Without the lock, but seen by who takes the memory away: that one clears the block's address, and then waits until
+ * nobody reads (mmu_block_gone()). false: it must be looked up. */
+static bool read_fast(struct mmu_vm *vm, gpa_t gpa, void *buf, size_t n)
+{
+	const char *p;
+
+	if (unlikely((gpa.v & (PAGE_SIZE - 1)) + n > PAGE_SIZE))
+		return false;
+	__atomic_fetch_add(&vm->readers, 1, __ATOMIC_SEQ_CST);
+	p = slots_linear(&vm->slots, gpa, false);
+	if (likely(p))
+		fetch(buf, p, n);
+	__atomic_fetch_sub(&vm->readers, 1, __ATOMIC_RELEASE);
+	return p;
+}
+
 size_t mmu_guest_read(struct mmu_vm *vm, gpa_t gpa, void *buf, size_t n)
 {
-	const char *fast = slots_linear(&vm->slots, gpa, false);
 	size_t done = 0;
 
-	if (likely(fast && (gpa.v & (PAGE_SIZE - 1)) + n <= PAGE_SIZE)) {
-		fetch(buf, fast, n);
+	if (likely(read_fast(vm, gpa, buf, n)))
 		return n;
-	}
 	while (done < n) {
 		gpa_t at = gpa_add(gpa, done);
 		size_t offset = at.v & (PAGE_SIZE - 1), chunk = min_u64(n - done, PAGE_SIZE - offset);
@@ -231,14 +244,15 @@ void mmu_guest_written(struct mmu_vm *vm, gpa_t gpa, size_t n)
 
 /* ---- the walker's view ---- */
 
-/* A walk reads the slot that the last search found without asking, if it lies in one piece. */
+/* A walk reads the slot that the last search found without asking, if it, or its block, lies in one piece. */
 static void linear_part(const struct mmu_vm *vm, struct walk_memory *m)
 {
 	const struct slot *slot = &vm->slots.slot[__atomic_load_n(&vm->slots.last, __ATOMIC_RELAXED)];
 
 	m->linear_base = slot->base.v << PAGE_SHIFT;
-	m->linear_bytes = slot->linear ? slot->pages << PAGE_SHIFT : 0;
+	m->linear_bytes = slot->linear || slot->block ? slot->pages << PAGE_SHIFT : 0;
 	m->linear = slot->linear;
+	m->slot = slot;
 }
 
 static bool table_read(void *ctx, gpa_t gpa, unsigned size, uint64_t *value)

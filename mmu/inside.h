@@ -136,12 +136,13 @@ static inline struct mmu_page mmu_peek_small(struct mmu_vm *vm, gfn_t gfn)
 	struct slot *slot = &vm->slots.slot[__atomic_load_n(&vm->slots.last, __ATOMIC_RELAXED)];
 	uint64_t index = gfn.v - slot->base.v;
 	bool ram = slot->kind == SLOT_RAM;
+	hfn_t frame;
 
-	if (unlikely(index >= slot->pages || !slot->linear_frame.v || slot->dirty))
+	if (unlikely(index >= slot->pages || slot->dirty || !(frame = slot_frame(slot, gfn)).v))
 		return mmu_peek_leaf(vm, gfn);
 	return (struct mmu_page){ .kind = MMU_MEMORY,
 				  .slot = slot,
-				  .hfn = HFN(slot->linear_frame.v + index),
+				  .hfn = frame,
 				  .owned = ram,
 				  .writable = ram };
 }
@@ -150,12 +151,14 @@ static inline struct mmu_page mmu_resolve_small(struct mmu_vcpu *vcpu, gfn_t gfn
 {
 	struct slot *slot = &vcpu->vm->slots.slot[__atomic_load_n(&vcpu->vm->slots.last, __ATOMIC_RELAXED)];
 	uint64_t index = gfn.v - slot->base.v;
+	hfn_t frame;
 
-	if (unlikely(index >= slot->pages || !slot->linear_frame.v || slot->dirty || slot->kind != SLOT_RAM))
+	if (unlikely(index >= slot->pages || slot->dirty || slot->kind != SLOT_RAM ||
+		     !(frame = slot_frame(slot, gfn)).v))
 		return mmu_resolve(vcpu, gfn, access);
 	return (struct mmu_page){ .kind = MMU_MEMORY,
 				  .slot = slot,
-				  .hfn = HFN(slot->linear_frame.v + index),
+				  .hfn = frame,
 				  .owned = true,
 				  .writable = true };
 }

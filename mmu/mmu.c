@@ -207,6 +207,15 @@ void mmu_write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 	mmu_unlock(vm);
 }
 
+void mmu_block_gone(struct mmu_vm *vm)
+{
+	mmu_lock_alone(vm);
+	vm->slots.generation++;
+	while (__atomic_load_n(&vm->readers, __ATOMIC_SEQ_CST))
+		__builtin_ia32_pause();
+	mmu_unlock(vm);
+}
+
 bool mmu_slot_add(struct mmu_vm *vm, const struct slot *slot)
 {
 	uint64_t limit = BIT(vm->config.gpa_bits - PAGE_SHIFT);

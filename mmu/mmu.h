@@ -164,6 +164,7 @@ struct mmu_vm {
 	struct mmu_vcpu *vcpus;  /* list, by next */
 	uint64_t table_pages;    /* table pages in use by the mechanism */
 	struct reserve reserve;  /* those that wait to be used */
+	uint32_t readers;        /* of guest memory by a block's address, without the lock */
 	uint32_t logs;           /* slots that are being logged; read without the lock */
 	enum mmu_log_method log_by; /* how, while some are */
 	uint64_t ept_flushed_on; /* one bit a logical CPU: no INVEPT of the root is owed there */
@@ -395,6 +396,10 @@ static inline void mmu_enter(struct mmu_vcpu *vcpu, unsigned cpu);
  * frame. Nobody merges or swaps yet: in the hypervisor the test device alone asks for these two (vm/platform.c). */
 void mmu_unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 void mmu_write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages);
+
+/* For who takes a page of a slot's block away, and has cleared its .at: what was remembered by its address is
+ * forgotten, and nobody reads or writes by it any more when it returns. No vCPU of the VM runs meanwhile. */
+void mmu_block_gone(struct mmu_vm *vm);
 
 /* Changes of the memory map while the VM lives; no vCPU is running. As slots_add (false, too, where the slot ends
  * beyond config.gpa_bits) and slots_remove, and what the mechanism knew of the range is dropped. */

@@ -60,6 +60,13 @@ static bool look_up(struct mmu_vm *vm, struct slot *slot, gfn_t gfn, struct mmu_
 	return true;
 }
 
+/* Nothing has been mapped of a page that was not in memory, so that nothing is to be dropped when it comes. */
+static bool touch(struct mmu_vm *vm, struct slot *slot, gfn_t gfn, struct mmu_page *page)
+{
+	return slot->backing->touch && slot->backing->touch(slot->backing, gfn.v - slot->base.v) &&
+	       look_up(vm, slot, gfn, page);
+}
+
 struct mmu_page mmu_peek(struct mmu_vm *vm, gfn_t gfn)
 {
 	struct mmu_page page = { .kind = MMU_DEVICE, .slot = slots_find(&vm->slots, gfn) };
@@ -123,7 +130,7 @@ struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, unsigned access)
 		return page;
 	if (unlikely(page.slot->kind == SLOT_APIC))
 		return apic_page(vcpu->vm, page.slot, gfn, access);
-	if (!look_up(vcpu->vm, page.slot, gfn, &page))
+	if (!look_up(vcpu->vm, page.slot, gfn, &page) && !touch(vcpu->vm, page.slot, gfn, &page))
 		return ask_for(vcpu, gfn, write, page);
 	if (unlikely(page.no_read) && !(access & (MMU_WRITE | MMU_FETCH)))
 		return hidden_page(vcpu, gfn, access, page);

@@ -50,10 +50,23 @@ struct backing_page {
 struct backing {
 	/* false: the page is not in memory now (swapped out, or not allocated: the caller calls populate). */
 	bool (*page)(struct backing *b, uint64_t index, struct backing_page *out);
+	/* The page, which is not in memory, is about to be used: brings it in at once, if that takes neither long nor
+	 * anybody else. With the VM's lock held, or beside (mmu/lock.h). false: populate() is to be called. May be
+	 * NULL. */
+	bool (*touch)(struct backing *b, uint64_t index);
 	/* Brings the page in, for writing where write is set. false: there is no memory for it. NULL where page() never
 	 * fails. */
 	bool (*populate)(struct backing *b, uint64_t index, bool write);
 };
+
+/* A block of 2 MBytes of guest-physical memory, aligned, that lies in as much of the host's in one piece, aligned
+ * alike, and may be written: where. .at is NULL where it does not, and set last where it comes to. Who clears it calls
+ * mmu_block_gone(). */
+struct slot_block {
+	char *at;
+	hfn_t frame;
+};
+#define SLOT_BLOCK_PAGES 512
 
 struct slot {
 	gfn_t base;
@@ -70,6 +83,8 @@ struct slot {
 	 * they need not */
 	hfn_t linear_frame;
 	hfn_t linear_frame_kept; /* while it has overlays: what that is without */
+	/* of a slot that is not in one piece: its blocks, from the one on that base is in; NULL: none are known */
+	const struct slot_block *block;
 };
 
 struct slots {
@@ -88,17 +103,45 @@ bool slots_remove(struct slots *s, gfn_t base);
 /* The slot that holds gfn, or NULL. */
 struct slot *slots_find(struct slots *s, gfn_t gfn);
 
-/* The fast way to guest memory: where gpa's byte is, if it is in the slot that the previous search found, that slot is
- * all in one place (.linear), and neither reading nor (write) writing it concerns anyone. NULL: look it up. */
+static inline const struct slot_block *slot_block(const struct slot *slot, gfn_t gfn)
+{
+	return &slot->block[gfn.v / SLOT_BLOCK_PAGES - slot->base.v / SLOT_BLOCK_PAGES];
+}
+
+/* Where gpa's byte is, which is in a slot with blocks; NULL: its block is not in one piece. */
+static inline char *slot_block_at(const struct slot *slot, gpa_t gpa)
+{
+	char *at = __atomic_load_n(&slot_block(slot, gpa_gfn(gpa))->at, __ATOMIC_ACQUIRE);
+
+	return at ? at + gpa.v % (SLOT_BLOCK_PAGES << PAGE_SHIFT) : NULL;
+}
+
+/* The frame of gfn, which is in the slot, if no look-up is needed and no overlay may be there; else 0. */
+static inline hfn_t slot_frame(const struct slot *slot, gfn_t gfn)
+{
+	const struct slot_block *b;
+
+	if (slot->linear_frame.v)
+		return HFN(slot->linear_frame.v + (gfn.v - slot->base.v));
+	if (!slot->block || slot->overlays)
+		return HFN(0);
+	b = slot_block(slot, gfn);
+	return __atomic_load_n(&b->at, __ATOMIC_ACQUIRE) ? HFN(b->frame.v + gfn.v % SLOT_BLOCK_PAGES) : HFN(0);
+}
+
+/* The fast way to guest memory: where gpa's byte is, if it is in the slot that the previous search found, that slot, or
+ * its block, is all in one place, and neither reading nor (write) writing it concerns anyone. NULL: look it up. */
 static inline char *slots_linear(const struct slots *s, gpa_t gpa, bool write)
 {
 	const struct slot *slot = &s->slot[__atomic_load_n(&s->last, __ATOMIC_RELAXED)];
 	uint64_t offset = gpa.v - (slot->base.v << PAGE_SHIFT);
 
-	if (offset >> PAGE_SHIFT >= slot->pages || !slot->linear ||
+	if (offset >> PAGE_SHIFT >= slot->pages ||
 	    (write && (slot->dirty || slot->overlays || slot->kind != SLOT_RAM)))
 		return NULL;
-	return slot->linear + offset;
+	if (slot->linear)
+		return slot->linear + offset;
+	return slot->block ? slot_block_at(slot, gpa) : NULL;
 }
 
 #endif

@@ -5,7 +5,8 @@
  *     the same slots, and in memory the very entries that the walk read or left, flags and all. So nobody has to tell
  *     when the guest changes its tables. Who numbers the states of the registers, and never gives a number to two,
  *     spares the look at each of them.
- * S19 It is remembered only where its entries lie in memory that stays where it is (slot.linear). */
+ * S19 It is remembered only where its entries lie in memory that stays where it is (slot.linear), or does so until the
+ *     slots' generation is raised (slot.block). */
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
 #include "mmu/recall.h"

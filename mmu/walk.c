@@ -146,11 +146,12 @@ static inline uint64_t read_entry(const struct walk_memory *m, gpa_t gpa, unsign
 	uint64_t value;
 
 	if (likely(gpa.v - m->linear_base < m->linear_bytes)) {
-		const char *p = m->linear + (gpa.v - m->linear_base);
+		const char *p = m->linear ? m->linear + (gpa.v - m->linear_base) : slot_block_at(m->slot, gpa);
 
-		if (size == 4)
+		if (likely(p) && size == 4)
 			return __atomic_load_n((const uint32_t *)(const void *)p, __ATOMIC_ACQUIRE);
-		return __atomic_load_n((const uint64_t *)(const void *)p, __ATOMIC_ACQUIRE);
+		if (likely(p))
+			return __atomic_load_n((const uint64_t *)(const void *)p, __ATOMIC_ACQUIRE);
 	}
 	if (!m->read(m->ctx, gpa, size, &value))
 		value = ~0ull;

@@ -8,7 +8,7 @@
 #define VELLUM_MMU_WALK_H
 
 #include "lib/x86.h"
-#include "mmu/addr.h"
+#include "mmu/slots.h"
 
 #define WALK_LEVELS_MAX 5
 
@@ -49,10 +49,11 @@ struct walk_memory {
 	 * writable memory. */
 	bool (*update)(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint64_t new, bool *lost);
 	void *ctx;
-	/* Memory that can be read without asking: from gpa linear_base on, so many bytes (a multiple of 8), at linear.
-	 * 0: none. */
+	/* Memory that can be read without asking: from gpa linear_base on, so many bytes (a multiple of 8), at linear,
+	 * or, where that is NULL, what of it is in .slot's blocks. 0: none. */
 	uint64_t linear_base, linear_bytes;
 	const char *linear;
+	const struct slot *slot;
 };
 
 struct walk_entry {

@@ -129,6 +129,27 @@ void phys_remove(struct phys *p, uint64_t frame)
 	p->frames--;
 }
 
+void phys_hide(struct phys *p, uint64_t frame)
+{
+	uint8_t **c = cell(p, frame);
+
+	BUG_ON(!c || !*c);
+	if (frame & 1) /* the others stay as they were, for who still looks there to be taken in */
+		memset(*c, 0x5a, PAGE_SIZE);
+	*c = NULL;
+	p->frames--;
+}
+
+void phys_show(struct phys *p, uint64_t frame, uint8_t *bytes)
+{
+	uint8_t **c = make_cell(p, frame);
+
+	BUG_ON(*c);
+	memset(bytes, 0, PAGE_SIZE);
+	*c = bytes;
+	p->frames++;
+}
+
 bool phys_exists(const struct phys *p, uint64_t frame)
 {
 	uint8_t **c = cell(p, frame);

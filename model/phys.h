@@ -34,6 +34,9 @@ void phys_add(struct phys *p, uint64_t first, uint64_t count);
 uint8_t *phys_add_block(struct phys *p, uint64_t first, uint64_t count);
 /* The frame ceases to exist. */
 void phys_remove(struct phys *p, uint64_t frame);
+/* The same of one of such a block, and it exists again, filled with zeroes, where it was: at bytes. */
+void phys_hide(struct phys *p, uint64_t frame);
+void phys_show(struct phys *p, uint64_t frame, uint8_t *bytes);
 bool phys_exists(const struct phys *p, uint64_t frame);
 /* Where the frame's bytes are; NULL where it does not exist. */
 uint8_t *phys_ptr(struct phys *p, uint64_t frame);

@@ -8,6 +8,7 @@
 #include "host/boot/multiboot.h"
 #include "lib/fmt.h"
 #include "vm/load/image.h"
+#include "vm/memory/memory.h"
 #include "lib/mutants/mutate.h"
 
 #define LOW_RAM_MAX LOADER_LOW_MAX
@@ -109,64 +110,7 @@ static const struct mmu_below below_template = {
 	.wait = below_wait,
 };
 
-/* ---- memory ---- */
-
-unsigned vm_take_memory(struct extent *extent, uint64_t pages)
-{
-	uint64_t done = 0, piece = pages;
-	unsigned count = 0;
-
-	while (done < pages) {
-		uint64_t align = piece >= GIB >> PAGE_SHIFT ? GIB >> PAGE_SHIFT : piece >= 512 ? 512 : 1;
-		hfn_t run = HFN_NONE;
-
-		for (; align && hfn_is_none(run); align = align == GIB >> PAGE_SHIFT ? 512 : align == 512 ? 1 : 0)
-			run = frames_alloc_run(piece, align);
-		if (hfn_is_none(run)) {
-			piece = align_up(piece / 2, 512);
-			if (piece <= 512)
-				break;
-			continue;
-		}
-		if (count == VM_EXTENTS_MAX) {
-			frames_free(run, piece);
-			break;
-		}
-		extent[count++] = (struct extent){ done, piece, run };
-		VM_MUTANT(RAM_CLEAR, memset(frames_ptr(run), 0, piece << PAGE_SHIFT));
-		done += piece;
-		piece = min_u64(piece, pages - done);
-	}
-	if (done == pages)
-		return count;
-	while (count--) {
-		frames_free(extent[count].hfn, extent[count].pages);
-		extent[count] = (struct extent){ 0, 0, HFN(0) };
-	}
-	return 0;
-}
-
-static bool add_ram(struct vm *vm, unsigned which, struct backing_extents *backing, uint64_t base, uint64_t bytes)
-{
-	unsigned count = vm_take_memory(vm->extent[which], bytes >> PAGE_SHIFT);
-	struct slot slot = {
-		.base = gpa_gfn(GPA(base)),
-		.pages = bytes >> PAGE_SHIFT,
-		.kind = SLOT_RAM,
-		.type = MEMTYPE_WB,
-		.backing = &backing->backing,
-	};
-
-	if (!count)
-		return false;
-	backing_extents_init(backing, slot.base, vm->extent[which], count);
-	/* In one piece, for as long as the slot is there: read without a look-up. */
-	if (count == 1) {
-		slot.linear_frame = vm->extent[which][0].hfn;
-		slot.linear = frames_ptr(slot.linear_frame);
-	}
-	return slots_add(&vm->mmu.slots, &slot);
-}
+/* ---- memory-mapped devices ---- */
 
 static bool add_mmio(struct vm *vm)
 {
@@ -184,22 +128,6 @@ static bool add_mmio(struct vm *vm)
 							 .pages = 1,
 							 .kind = SLOT_MMIO,
 							 .type = MEMTYPE_UC });
-}
-
-static bool create_memory(struct vm *vm)
-{
-	bool low = frames_available() << PAGE_SHIFT >= vm->config->mem &&
-		   (firmware_given(vm) ? firmware_add_low_ram(vm)
-				       : add_ram(vm, VM_EXTENTS_LOW, &vm->low_backing, 0, vm->low_ram));
-
-	if (!low ||
-	    (vm->high_ram && !add_ram(vm, VM_EXTENTS_HIGH, &vm->high_backing, 4 * GIB, vm->high_ram))) {
-		vm_end(vm, VM_STATUS_BAD_IMAGE,
-		       "cannot give it %lu MB of RAM: the machine has %lu MB left; ask for less with mem",
-		       vm->config->mem >> 20, frames_available() >> 8);
-		return false;
-	}
-	return true;
 }
 
 /* ---- the mechanism ---- */
@@ -382,7 +310,7 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 	cpuid_policy_init(&vm->cpuid, &machine.caps, machine.tsc_hz, config->vcpus,
 			  !(switch_hidden_cr4(vm) & CR4_PCIDE), config->rdrand != CONFIG_OFF);
 	msr_reset(vm);
-	if (vcpus_create(vm, cpu) && create_platform(vm) && create_memory(vm) && tpr_init(vm) &&
+	if (vcpus_create(vm, cpu) && create_platform(vm) && memory_create(vm) && tpr_init(vm) &&
 	    (firmware_given(vm) ? firmware_load(vm, &start) : load_guest(vm, &start)) && vcpus_start(vm, &start) &&
 	    switch_init(vm) && trace_init(vm))
 		vm->status = VM_STATUS_OK;

@@ -20,6 +20,7 @@
 #include "host/memory/paging.h"
 #include "host/trap/canary.h"
 #include "host/trap/provoke.h"
+#include "vm/memory/owner.h"
 #include "vm/native/native.h"
 
 void vellum_main(uint32_t magic, const void *information);
@@ -178,6 +179,8 @@ void vellum_main(uint32_t magic, const void *information)
 	start_hvm();
 	stats_host();
 	make_places();
+	if (!owners_init())
+		refuse("there is no memory to tell whose its frames are");
 	why = disks_begin();
 	machine.frames_before = frames_available();
 	if (!why)

@@ -36,8 +36,6 @@
 #include "host/cpu/percpu.h"
 #include "host/cpu/spinlock.h"
 #include "hvm/hvm.h"
-#include "mmu/backing.h"
-#include "mmu/mmu.h"
 #include "vm/account/account.h"
 #include "vm/clock.h"
 #include "vm/config/config.h"
@@ -47,6 +45,7 @@
 #include "vm/exit/cpuid.h"
 #include "vm/firmware/firmware.h"
 #include "vm/machine.h"
+#include "vm/memory/ram.h"
 #include "vm/insn_cache.h"
 #include "vm/tpr/patch.h"
 
@@ -205,7 +204,8 @@ struct vm {
 	struct mmu_below below;
 	struct backing_extents low_backing, high_backing;
 	struct extent extent[VM_EXTENT_LISTS][VM_EXTENTS_MAX]; /* by enum vm_extents */
-	uint64_t low_ram, high_ram; /* bytes */
+	struct ram ram[VM_EXTENTS_HIGH + 1]; /* taken when it is touched, below and above 4 GBytes */
+	uint64_t low_ram, high_ram, preallocated; /* bytes; and pages of RAM that were taken at once */
 	struct vcpu *vcpu[VCPUS_MAX]; /* the first is the boot processor */
 	unsigned vcpu_count;          /* fixed once the VM is made; 0: there was no memory for one */
 	struct cpuid_policy cpuid;

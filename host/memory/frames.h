@@ -1,7 +1,9 @@
 /* host/memory/frames.h - the host's physical memory, by frames.
  *
  * FR1  A frame is free, or owned by exactly one user; the hypervisor's image, the boot modules, everything below 1 MiB
- *      and what the firmware keeps are never free. */
+ *      and what the firmware keeps are never free.
+ * FR2  A free frame that is marked clear is all zero: who is given it takes the mark away, who clears it ahead puts
+ *      it. */
 #ifndef VELLUM_HOST_FRAMES_H
 #define VELLUM_HOST_FRAMES_H
 
@@ -27,6 +29,14 @@ hfn_t frames_alloc(void);
 /* count frames in one contiguous run that begins at a multiple of align frames (a power of two); not zeroed. HFN_NONE
  * if there is no such run. */
 hfn_t frames_alloc_run(uint64_t count, uint64_t align);
+/* 2 MiB, zeroed, that begin at a multiple of 2 MiB: FRAMES_BLOCK frames. HFN_NONE if there are none in one piece. */
+#define FRAMES_BLOCK 512
+hfn_t frames_alloc_block(void);
+/* The same if it need not be zeroed first, so that it takes no time; HFN_NONE where it must be. */
+hfn_t frames_alloc_clear_block(void);
+/* Clears free blocks of 2 MiB ahead, as many of those that frames_alloc_block() would give next: who gets them then
+ * need not wait for it. */
+void frames_clear_ahead(uint64_t blocks);
 /* The same below 4 GiB, for devices whose addresses have 32 bits. */
 hfn_t frames_alloc_run_low(uint64_t count, uint64_t align);
 void frames_free(hfn_t first, uint64_t count);

@@ -169,9 +169,9 @@ def module(c):
 
 def big_pages(c):
     """One leaf of 1G holds a whole guest. Its RAM must be backed by an aligned GByte of the host, hence the host's
-    3."""
-    o = c.run(['run', '--kernel', c.guest('memory'), '--mem', '1G', '--host-mem', '3072M', '--pages', '1g', '--timeout',
-               '180'], limit=200,
+    3, and taken at once."""
+    o = c.run(['run', '--kernel', c.guest('memory'), '--mem', '1G', '--host-mem', '3072M', '--prealloc', '--pages',
+               '1g', '--timeout', '180'], limit=200,
               expect=[r'^memory: ok'], forbid=['FAIL'])
     report.check(o.json)
     report.check_pages(o.json, '1g')

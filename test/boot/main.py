@@ -24,6 +24,7 @@ import inspecting   # noqa: E402
 import irql         # noqa: E402
 import lives        # noqa: E402
 import matrix       # noqa: E402
+import memory       # noqa: E402
 import network      # noqa: E402
 import panics       # noqa: E402
 import refusals     # noqa: E402
@@ -39,7 +40,7 @@ import workloads    # noqa: E402
 from runner import Runner, pool  # noqa: E402
 
 PARTS = (boots, schedule, workloads, switching, sessions, control, dirty, top, fairness, hostile, compare, hostmemory,
-         speculation, conformance, irql, refusals, panics, firmware, screen,
+         speculation, conformance, memory, irql, refusals, panics, firmware, screen,
          network, tracing,
          inspecting)
 

@@ -386,7 +386,7 @@ static struct config config_of(const struct mmu_ops *ops, bool vpid)
 	c.vms = 1;
 	c.vcpus = 2;
 	c.cpus = 3;
-	c.races = c.big_ram = c.refusing = c.starved = c.wide = c.top = c.linear = false;
+	c.races = c.big_ram = c.refusing = c.starved = c.wide = c.top = c.linear = c.blocks = c.touching = false;
 	c.adversarial = false; /* what is cached is used, whenever it is wanted */
 	c.switching = true;
 	c.mode_fixed = true;

@@ -22,11 +22,37 @@ uint64_t host_frame(struct world *w)
 	return host_take(w, w->c.low_frames ? &w->low : &w->high);
 }
 
+/* Where the frame is, if it is the home of a page in a block that mmu/ knows of. */
+static uint8_t *block_bytes(struct world *w, uint64_t hfn)
+{
+	for (unsigned n = 0; n < VMS * RAMS; n++) {
+		const struct ram *r = &w->vm[n / RAMS].ram[n % RAMS];
+
+		if (r->bytes && hfn - r->home < r->pages)
+			return r->bytes + (hfn - r->home) * PAGE_SIZE;
+	}
+	return NULL;
+}
+
+static void home_add(struct world *w, uint64_t hfn)
+{
+	uint8_t *bytes = block_bytes(w, hfn);
+
+	if (bytes)
+		phys_show(&w->phys, hfn, bytes);
+	else
+		phys_add(&w->phys, hfn, 1);
+}
+
 /* Last in, first out: a frame that is freed too early is soon somebody else's. */
 void host_release(struct world *w, uint64_t hfn)
 {
 	struct frames *f = hfn < LOW_END ? &w->low : &w->high;
 
+	if (block_bytes(w, hfn)) {
+		phys_hide(&w->phys, hfn);
+		return;
+	}
 	phys_remove(&w->phys, hfn);
 	if (hfn >= LOW_END && hfn < HIGH_FIRST)
 		return; /* a home frame: only its own page returns there */
@@ -84,6 +110,36 @@ void page_regularity(struct ram *r, uint64_t index)
 	p->irregular = now;
 	r->irregular[index / 512] += change;
 	r->irregular_all += change;
+	if (r->bytes && r->irregular[index / 512] && r->block[index / 512].at)
+		fail(r->vm->world, "a page of a block goes that mmu/ still knows of");
+	if (!r->bytes || r->irregular[index / 512] || r->block[index / 512].at)
+		return;
+	r->block[index / 512].frame = HFN(r->home + index / 512 * 512);
+	r->block[index / 512].at = (char *)r->bytes + index / 512 * 512 * PAGE_SIZE;
+	cover(r->vm->world, COVER_BLOCK_KNOWN);
+}
+
+/* Before a page of a block goes, moves or becomes read-only. */
+static void block_withdraw(struct ram *r, uint64_t index)
+{
+	if (!r->bytes || !r->block[index / 512].at)
+		return;
+	r->block[index / 512].at = NULL;
+	mmu_block_gone(&r->vm->mmu);
+	cover(r->vm->world, COVER_BLOCK_GONE);
+}
+
+/* Nobody is in the middle of anything for the VM, where it has such blocks. */
+static void stand_still(const struct ram *r)
+{
+	if (r->bytes)
+		weave_freeze(r->vm->world);
+}
+
+static void go_on(const struct ram *r)
+{
+	if (r->bytes)
+		weave_thaw(r->vm->world);
 }
 
 static uint8_t order_of(const struct ram *r, uint64_t index)
@@ -150,7 +206,7 @@ bool page_in(struct ram *r, uint64_t index, bool write)
 	if (!p->in) {
 		if (r->home && !phys_exists(&w->phys, r->home + index) && w->now & 1) {
 			p->hfn = r->home + index;
-			phys_add(&w->phys, p->hfn, 1);
+			home_add(w, p->hfn);
 		} else {
 			p->hfn = host_frame(w);
 		}
@@ -174,6 +230,17 @@ bool page_in(struct ram *r, uint64_t index, bool write)
 	return true;
 }
 
+static bool backing_touch(struct backing *b, uint64_t index)
+{
+	struct ram *r = container_of(b, struct ram, backing);
+	struct page *p = &r->page[index];
+
+	if (!r->vm->world->c.touching || index >= r->pages || p->in || p->busy || p->leaving)
+		return false;
+	cover(r->vm->world, COVER_TOUCHED);
+	return page_in(r, index, false);
+}
+
 static bool backing_populate(struct backing *b, uint64_t index, bool write)
 {
 	struct ram *r = container_of(b, struct ram, backing);
@@ -184,6 +251,8 @@ static bool backing_populate(struct backing *b, uint64_t index, bool write)
 		weave_wait_page(r->vm->world, &r->page[index]);
 	return index < r->pages && page_in(r, index, write);
 }
+
+const struct backing host_backing = { backing_page, backing_touch, backing_populate };
 
 static bool same_as_frame(struct world *w, struct page *p)
 {
@@ -200,10 +269,17 @@ void page_out(struct vm *vm, uint64_t gfn)
 
 	if (!p || !p->in || p->busy || r->linear)
 		return;
+	stand_still(r);
+	if (!p->in || p->busy) {
+		go_on(r);
+		return;
+	}
+	block_withdraw(r, gfn - r->base);
 	p->busy = true;
 	p->in = false;
 	p->leaving = true;
 	page_regularity(r, gfn - r->base);
+	go_on(r);
 	mmu_unmap(&vm->mmu, GFN(gfn), 1);
 	p->in = true;
 	p->leaving = p->busy = false;
@@ -225,11 +301,14 @@ void block_out(struct ram *r, uint64_t first)
 
 	if (r->linear)
 		return;
+	stand_still(r);
+	block_withdraw(r, first);
 	for (unsigned i = 0; i < 512; i++) {
 		was[i] = r->page[first + i].leaving = r->page[first + i].in;
 		r->page[first + i].in = false;
 		page_regularity(r, first + i);
 	}
+	go_on(r);
 	cover(w, COVER_BLOCK_OUT);
 	mmu_unmap(&r->vm->mmu, GFN(r->base + first), 512);
 	for (unsigned i = 0; i < 512; i++) {
@@ -261,7 +340,7 @@ void block_home(struct ram *r, uint64_t first)
 			page_in(r, first + i, false);
 			continue;
 		}
-		phys_add(&w->phys, p->hfn, 1);
+		home_add(w, p->hfn);
 		p->in = true;
 		fill(w, p);
 		page_regularity(r, first + i);
@@ -303,17 +382,35 @@ static bool share(struct world *w, struct page *keep, struct page *drop)
 	return true;
 }
 
+static bool mergeable(struct vm *vm, uint64_t gfn1, uint64_t gfn2)
+{
+	const struct page *a = page_find(vm, gfn1), *b = page_find(vm, gfn2);
+	const struct ram *r = ram_find(vm, gfn1), *q = ram_find(vm, gfn2);
+
+	return a && b && !r->linear && !q->linear && a != b && a->in && b->in && a->hfn != b->hfn &&
+	       r->kind == SLOT_RAM && q->kind == SLOT_RAM;
+}
+
 /* Merging, in the order that mmu.h gives. */
 void pages_merge(struct vm *vm, uint64_t gfn1, uint64_t gfn2)
 {
 	struct world *w = vm->world;
 	struct page *a = page_find(vm, gfn1), *b = page_find(vm, gfn2);
+	struct ram *still;
 
-	if (!a || !b || ram_find(vm, gfn1)->linear || ram_find(vm, gfn2)->linear || a == b || !a->in || !b->in ||
-	    a->hfn == b->hfn || ram_find(vm, gfn1)->kind != SLOT_RAM || ram_find(vm, gfn2)->kind != SLOT_RAM)
+	if (!mergeable(vm, gfn1, gfn2))
 		return;
+	still = ram_find(vm, ram_find(vm, gfn1)->bytes ? gfn1 : gfn2);
+	stand_still(still);
+	if (!mergeable(vm, gfn1, gfn2)) {
+		go_on(still);
+		return;
+	}
+	block_withdraw(ram_find(vm, gfn1), gfn1 - ram_find(vm, gfn1)->base);
+	block_withdraw(ram_find(vm, gfn2), gfn2 - ram_find(vm, gfn2)->base);
 	set_frozen(vm, gfn1, true);
 	set_frozen(vm, gfn2, true);
+	go_on(still);
 	mmu_write_protect(&vm->mmu, GFN(gfn1), 1);
 	mmu_write_protect(&vm->mmu, GFN(gfn2), 1);
 	if (equal_pages(w, a, b)) {
@@ -329,60 +426,4 @@ void pages_merge(struct vm *vm, uint64_t gfn1, uint64_t gfn2)
 	}
 	set_frozen(vm, gfn1, false);
 	set_frozen(vm, gfn2, false);
-}
-
-/* ---- the memory map ---- */
-
-bool ram_init(struct vm *vm, uint64_t base, uint64_t pages, uint64_t home, enum slot_kind kind, enum memtype type)
-{
-	struct ram *r = &vm->ram[vm->rams++];
-
-	*r = (struct ram){ .backing = { backing_page, backing_populate },
-			   .vm = vm,
-			   .base = base,
-			   .pages = pages,
-			   .home = home,
-			   .kind = kind,
-			   .type = type };
-	if (kind == SLOT_MMIO)
-		return true;
-	r->page = calloc(pages, sizeof(*r->page));
-	r->irregular = calloc(pages / 512 + 1, sizeof(*r->irregular));
-	r->log = calloc(pages / 64 + 1, 8);
-	r->log_out = calloc(pages / 64 + 1, 8);
-	if (!r->page || !r->irregular || !r->log || !r->log_out)
-		return false;
-	if (home && vm->world->c.linear && kind == SLOT_RAM && base <= 2048)
-		r->linear = (char *)phys_add_block(&vm->world->phys, home, pages);
-	else if (home)
-		phys_add(&vm->world->phys, home, pages);
-	for (uint64_t i = 0; i < pages; i++) {
-		r->page[i].hfn = home ? home + i : 0;
-		r->page[i].in = home != 0;
-		if (!home)
-			page_regularity(r, i);
-	}
-	return true;
-}
-
-struct ram *ram_find(struct vm *vm, uint64_t gfn)
-{
-	for (unsigned i = 0; i < vm->rams; i++)
-		if (vm->ram[i].present && gfn - vm->ram[i].base < vm->ram[i].pages)
-			return &vm->ram[i];
-	return NULL;
-}
-
-struct page *page_find(struct vm *vm, uint64_t gfn)
-{
-	struct ram *r = ram_find(vm, gfn);
-
-	return r && r->kind < SLOT_MMIO ? &r->page[gfn - r->base] : NULL;
-}
-
-struct slot ram_slot(struct ram *r)
-{
-	return (struct slot){ .base = GFN(r->base), .pages = r->pages, .kind = r->kind, .type = r->type,
-			      .backing = r->kind == SLOT_MMIO ? NULL : &r->backing, .linear = r->linear,
-			      .linear_frame = HFN(r->linear ? r->home : 0) };
 }

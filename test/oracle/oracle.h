@@ -30,6 +30,8 @@ struct config {
 	uint16_t vpid_limit;
 	bool guest_pcid, big_ram, switching, adversarial, races, low_frames;
 	bool linear;              /* low memory lies in one piece, for good */
+	bool blocks;              /* or in blocks of 2 MBytes that mmu/ knows of, and may go */
+	bool touching;            /* pages come at once where they are touched */
 	bool refusing;            /* the CPU refuses an INVVPID or INVEPT now and then */
 	bool starved;             /* once the VMs are made, there are no frames for tables but theirs */
 	/* there is memory at the end of 32-bit addresses, which is what a table entry of ones names */
@@ -108,6 +110,8 @@ enum op {
 	C(TO_WIDE, "accesses to memory beyond 48 address bits") \
 	C(BEYOND, "accesses beyond what four levels of EPT translate") \
 	C(RACED, "host changes in the middle of a step") C(LAST_STORE, "stores by a vCPU that is being stopped") \
+	C(TOUCHED, "pages that came when they were touched") C(BLOCK_GONE, "blocks in one piece that went") \
+	C(BLOCK_KNOWN, "blocks that came to be in one piece") \
 	C(KICKED, "vCPUs stopped") C(APIC_ACCESS, "accesses to the APIC-access page") \
 	C(OVERLAID, "pages overlaid") C(OVERLAY_REACHED, "accesses to the frame of an overlay") \
 	C(COVERED, "pages of memory that were covered") C(OVERLAY_READ, "reads of an overlaid page that were emulated")
@@ -147,6 +151,8 @@ struct ram {
 	uint32_t irregular_all;
 	bool present, logging, collecting;
 	char *linear;               /* all in one piece, and never elsewhere; or NULL */
+	uint8_t *bytes;             /* where its pages are at home, in blocks that mmu/ knows of; or NULL */
+	struct slot_block block[2];
 	uint64_t *log, *log_out;
 };
 
@@ -284,6 +290,10 @@ uint64_t host_frame(struct world *w);
 uint64_t host_take(struct world *w, struct frames *f);
 void below_init(struct world *w); /* below.c */
 void host_release(struct world *w, uint64_t hfn);
+extern const struct backing host_backing;
+/* map.c: the memory map */
+/* The slot as mmu/ is told of it. */
+struct slot ram_slot(struct ram *r);
 bool ram_init(struct vm *vm, uint64_t base, uint64_t pages, uint64_t home, enum slot_kind kind, enum memtype type);
 struct ram *ram_find(struct vm *vm, uint64_t gfn);
 /* The page at gfn, where that is memory of the present map; else NULL. */
@@ -295,8 +305,6 @@ void block_out(struct ram *r, uint64_t first);
 void block_home(struct ram *r, uint64_t first);
 void pages_merge(struct vm *vm, uint64_t gfn1, uint64_t gfn2);
 void page_regularity(struct ram *r, uint64_t index);
-/* The slot as mmu/ is told of it. */
-struct slot ram_slot(struct ram *r);
 
 /* guestmem.c: guest memory as it must be */
 uint64_t gm_read(struct vm *vm, uint64_t gpa, unsigned size);

@@ -87,6 +87,19 @@ static void choose_log(struct config *c)
 				  : MMU_LOG_AUTO;
 }
 
+static void piecewise(struct config *c, uint64_t by)
+{
+	c->blocks = !c->linear && (by & 1);
+	c->touching = by & 2;
+}
+
+static void by_seed_alone(struct config *c)
+{
+	widen(c);
+	choose_log(c);
+	piecewise(c, mix(c->seed));
+}
+
 struct config config_from_seed(uint64_t seed, const struct mmu_ops *ops)
 {
 	static const uint8_t limits[] = { PAGE_LIMIT_4K, PAGE_LIMIT_2M, PAGE_LIMIT_1G };
@@ -126,8 +139,7 @@ struct config config_from_seed(uint64_t seed, const struct mmu_ops *ops)
 	c.mmu.ram_pages = 4096;
 	if (c.mmu.table_frames)
 		c.mmu.table_frames += c.switching ? 180 : ops->least;
-	widen(&c);
-	choose_log(&c);
+	by_seed_alone(&c);
 	return c;
 }
 
@@ -194,7 +206,7 @@ static bool make_map(struct vm *vm, unsigned n)
 {
 	const struct config *c = &vm->world->c;
 	uint64_t home = (1u << 20) + n * (1u << 21);
-	bool ok = ram_init(vm, 0, 1024, c->linear || c->seed & 64 ? home : 0, SLOT_RAM, MEMTYPE_WB) &&
+	bool ok = ram_init(vm, 0, 1024, c->linear || c->blocks || c->seed & 64 ? home : 0, SLOT_RAM, MEMTYPE_WB) &&
 		  ram_init(vm, 2048, 1024, home + 2048, SLOT_RAM, MEMTYPE_WB) &&
 		  ram_init(vm, 1024, 16, 0, SLOT_ROM, MEMTYPE_WP) &&
 		  ram_init(vm, DEVICE_GFN, 16, 0, SLOT_MMIO, MEMTYPE_UC) &&

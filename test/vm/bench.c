@@ -13,6 +13,7 @@
 #include "vm/device/console.h"
 #include "vm/device/disk.h"
 #include "vm/device/net.h"
+#include "vm/memory/owner.h"
 #include "vm/seam.h"
 
 #define STACK_SIZE (256 * 1024)
@@ -278,8 +279,9 @@ static void describe(struct vm_config *c, const struct bench_config *wanted, uns
 {
 	char text[1024], error[256];
 
-	snprintf(text, sizeof(text), "vm test%u\n%s\nvm86 %s\nmem 4M\nclock %s\n%s%s\ntpr %s\n%s", n,
+	snprintf(text, sizeof(text), "vm test%u\n%s\nvm86 %s\n%sclock %s\n%s%s\ntpr %s\n%s", n,
 		 wanted->firmware ? "bios firmware" : "kernel kernel", wanted->vm86 ? "on" : "off",
+		 wanted->description && !strncmp(wanted->description, "mem ", 4) ? "" : "mem 4M\n",
 		 wanted->guest_clock ? "guest" : "host", wanted->mmu[0] ? "mmu " : "", wanted->mmu,
 		 wanted->tpr ? wanted->tpr : "trap",
 		 wanted->description ? wanted->description : "");
@@ -349,6 +351,7 @@ void bench_new(const struct bench_config *config)
 	vmcs_reset();
 	host_reset();
 	make_machine(config->speculation);
+	BUG_ON(!owners_init());
 	machine.frames_before = frames_available();
 	for (unsigned n = 0; n < (config->vms ? config->vms : 1); n++) {
 		struct vm *vm = bench_create(config);

@@ -53,6 +53,8 @@ bool bench_apic_wrmsr(uint32_t msr, uint64_t value, enum bench_at *at);
 bool bench_apic_rdmsr(uint32_t msr, uint64_t *value);
 
 /* test/vm/host.c */
+/* Do frames_alloc_clear_block()'s come from memory that was cleared ahead? */
+extern bool host_blocks_are_clear;
 void host_reset(void);
 const void *host_memory(uint64_t hpa, unsigned n);
 void host_interrupt_pending(uint8_t vector);

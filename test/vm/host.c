@@ -31,6 +31,7 @@
 
 uint64_t frames_base = (uintptr_t)AREA - AREA_HPA;
 
+bool host_blocks_are_clear;
 static bool used[AREA_FRAMES];
 static unsigned in_use, hint;
 
@@ -94,6 +95,21 @@ hfn_t frames_alloc_run(uint64_t count, uint64_t align)
 	}
 	return HFN_NONE;
 }
+
+hfn_t frames_alloc_block(void)
+{
+	hfn_t f = frames_alloc_run(FRAMES_BLOCK, FRAMES_BLOCK);
+
+	if (!hfn_is_none(f))
+		memset(frames_ptr(f), 0, FRAMES_BLOCK << PAGE_SHIFT);
+	return f;
+}
+
+hfn_t frames_alloc_clear_block(void) { return host_blocks_are_clear ? frames_alloc_block() : HFN_NONE; }
+
+void frames_clear_ahead(uint64_t blocks) { (void)blocks; }
+
+uint64_t frames_end(void) { return AREA_HPA + ((uint64_t)AREA_FRAMES << PAGE_SHIFT); }
 
 hfn_t frames_alloc_run_low(uint64_t count, uint64_t align) { return frames_alloc_run(count, align); }
 
@@ -396,6 +412,7 @@ void host_reset(void)
 {
 	map_area();
 	free_all();
+	host_blocks_are_clear = true;
 	make_kernel();
 	make_firmware();
 	for (unsigned p = 0; p < CONSOLE_PORTS; p++) {

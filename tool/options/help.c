@@ -44,6 +44,7 @@ const char help_text[] =
 	"  --rng              random numbers for it, from the CPU's RDRAND\n"
 	"  --hvc              a virtio console beside its serial port: hvc0 (docs/devices.md)\n"
 	"  -m, --mem SIZE     its RAM: a number of megabytes, or with K, M or G   (default: 256M)\n"
+	"  --prealloc         takes all of it from the machine at once, not when it is touched (docs/memory.md)\n"
 	"  --vcpus N          number of its virtual CPUs, 1 to 32   (default: 1)\n"
 	"  --weight N         its share of the CPUs beside others, 1 to 10000   (default: 100)\n"
 	"  --migrate-every T  has its virtual CPUs go from CPU to CPU, every T milliseconds, or 500us, ...\n"

@@ -364,13 +364,17 @@ void machines_prepare(struct machines *machines, const struct options *options)
 	}
 }
 
-uint64_t machines_memory(const struct machines *machines)
+uint64_t machines_memory(const struct machines *machines, bool at_once)
 {
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < machines->count; i++)
-		sum += machines->vms[i].mem * (machines->native ? 2 : 1) +
-		       (machines->vms[i].vga[0] != 0 ? CONFIG_VGA_MEMORY : 0);
+	for (size_t i = 0; i < machines->count; i++) {
+		const struct vm_config *vm = &machines->vms[i];
+
+		if (machines->native || !at_once || vm->prealloc == CONFIG_ON)
+			sum += vm->mem * (machines->native ? 2 : 1);
+		sum += vm->vga[0] != 0 ? CONFIG_VGA_MEMORY : 0;
+	}
 	for (size_t i = 0; i < machines->module_count; i++)
 		sum += machines->modules[i].bytes;
 	return sum;

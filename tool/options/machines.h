@@ -31,7 +31,7 @@ struct machines {
 
 /* Ends the program with one sentence when something is wrong or missing. */
 void machines_prepare(struct machines *machines, const struct options *options);
-/* All RAM of the virtual machines, and all bytes of their files. */
-uint64_t machines_memory(const struct machines *machines);
+/* All RAM of the virtual machines, or only what is taken at once, and all bytes of their files. */
+uint64_t machines_memory(const struct machines *machines, bool at_once);
 
 #endif

@@ -212,11 +212,12 @@ static void prepare(struct session *session, struct machines *machines)
 {
 	const struct options *options = session->options;
 	char *hypervisor = hypervisor_of(options);
+	uint64_t needed;
 
 	machines_prepare(machines, options);
 	session->machines = machines;
-	(strcmp(options->machine, "qemu") == 0 ? qemu_find : bochs_find)(&session->emulator, options,
-									 machines_memory(machines));
+	needed = machines_memory(machines, options->host_mem != 0);
+	(strcmp(options->machine, "qemu") == 0 ? qemu_find : bochs_find)(&session->emulator, options, needed);
 	hide_faults(&session->emulator, machines);
 	check_cpu(&session->emulator, machines);
 	check_json(options->json);

@@ -159,12 +159,11 @@ static bool read_switch(bool *on, const char *key, const char *value, char *erro
 
 static bool set_choice(enum config_switch *choice, const char *key, const char *value, char *error, size_t error_size)
 {
-	bool on;
+	bool on = false, ok = read_switch(&on, key, value, error, error_size);
 
-	if (!read_switch(&on, key, value, error, error_size))
-		return false;
-	*choice = on ? CONFIG_ON : CONFIG_OFF;
-	return true;
+	if (ok)
+		*choice = on ? CONFIG_ON : CONFIG_OFF;
+	return ok;
 }
 
 static bool set_clock(struct vm_config *vm, const char *value, char *error, size_t error_size)
@@ -215,6 +214,7 @@ static const struct {
 	[CONFIG_VPID] = { "vpid", .choice = offsetof(struct vm_config, vpid) },
 	[CONFIG_RUN_UNRESTRICTED] = { "unrestricted", .choice = offsetof(struct vm_config, unrestricted) },
 	[CONFIG_VM86] = { "vm86", .choice = offsetof(struct vm_config, vm86) },
+	[CONFIG_PREALLOC] = { "prealloc", .choice = offsetof(struct vm_config, prealloc) },
 	[CONFIG_RDRAND] = { "rdrand", .choice = offsetof(struct vm_config, rdrand) },
 	[CONFIG_CLOCK] = { "clock", .word = set_clock },
 	[CONFIG_TESTDEV] = { "testdev", .word = set_testdev },

@@ -83,6 +83,7 @@ enum config_key {
 	CONFIG_EPT_LEVELS,
 	CONFIG_VPID,
 	CONFIG_RUN_UNRESTRICTED,
+	CONFIG_PREALLOC,
 	CONFIG_RDRAND,
 	CONFIG_CLOCK,
 	CONFIG_TESTDEV,
@@ -155,6 +156,7 @@ struct vm_config {
 	enum config_switch vpid;
 	enum config_switch unrestricted;      /* is "unrestricted guest" used where the CPU has it? */
 	enum config_switch vm86;              /* is real mode run in virtual-8086 mode where the CPU cannot enter it? */
+	enum config_switch prealloc;          /* is its RAM taken at once? */
 	enum config_switch rdrand;            /* are RDRAND and RDSEED offered where the CPU has them? */
 	bool guest_clock;                     /* its clock stands still while it does not run; else it is the host's */
 	bool testdev;

@@ -141,6 +141,7 @@ size_t config_print(const struct vm_config *vm, const struct config_files *names
 	put_switch(&w, "vpid", vm->vpid);
 	put_switch(&w, "unrestricted", vm->unrestricted);
 	put_switch(&w, "vm86", vm->vm86);
+	put_switch(&w, "prealloc", vm->prealloc);
 	put_switch(&w, "rdrand", vm->rdrand);
 	if (vm->given & BIT(CONFIG_CLOCK))
 		put(&w, "clock", vm->guest_clock ? "guest" : "host");

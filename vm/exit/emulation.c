@@ -269,10 +269,9 @@ struct insn_cache *emulation_current(struct vcpu *v)
 const uint8_t *emulation_code_at(struct vcpu *v, gpa_t gpa)
 {
 	const char *p = slots_linear(&v->vm->mmu.slots, gpa, false);
-	const struct slot *s = p ? NULL : slots_find(&v->vm->mmu.slots, gpa_gfn(gpa));
 
-	if (!p && s && s->linear)
-		p = s->linear + (gpa.v - gfn_gpa(s->base).v);
+	if (!p && slots_find(&v->vm->mmu.slots, gpa_gfn(gpa)))
+		p = slots_linear(&v->vm->mmu.slots, gpa, false);
 	return (const uint8_t *)p;
 }
 

@@ -6,6 +6,7 @@
 #include "host/memory/frames.h"
 #include "host/boot/multiboot.h"
 #include "vm/load/firmware.h"
+#include "vm/memory/memory.h"
 #include "lib/mutants/mutate.h"
 
 #define FOUR_GIB (4 * GIB)
@@ -49,7 +50,22 @@ static unsigned cut_runs(struct vm *vm, unsigned count)
 	return run[0].pages > cut ? count : 0;
 }
 
-bool firmware_add_low_ram(struct vm *vm)
+/* The first MByte at once, and the rest when it is touched. */
+static bool add_lazily(struct vm *vm)
+{
+	struct extent *first = vm->extent[VM_EXTENTS_LOW];
+	struct slot base, rest;
+
+	if (vm_take_memory(first, PAM_END >> PAGE_SHIFT) != 1)
+		return false;
+	base = piece_slot(&vm->firmware.base, SLOT_RAM, 0, PAM_HOLE, low_frame(vm, 0));
+	return memory_own(vm, first, GFN(0)) &&
+	       ram_init(&vm->ram[VM_EXTENTS_LOW], vm, gpa_gfn(GPA(PAM_END)), (vm->low_ram - PAM_END) >> PAGE_SHIFT,
+			&rest) &&
+	       slots_add(&vm->mmu.slots, &base) && slots_add(&vm->mmu.slots, &rest);
+}
+
+static bool add_at_once(struct vm *vm)
 {
 	struct vm_firmware *f = &vm->firmware;
 	unsigned count = vm_take_memory(vm->extent[VM_EXTENTS_LOW], vm->low_ram >> PAGE_SHIFT);
@@ -58,6 +74,9 @@ bool firmware_add_low_ram(struct vm *vm)
 
 	if (!count || !cut_runs(vm, count))
 		return false;
+	for (unsigned i = 0; i < count; i++)
+		if (!memory_own(vm, &vm->extent[VM_EXTENTS_LOW][i], GFN(0)))
+			return false;
 	base = piece_slot(&f->base, SLOT_RAM, 0, PAM_HOLE, low_frame(vm, 0));
 	backing_extents_init(&f->rest_backing, rest.base, f->rest, count);
 	rest.pages = (vm->low_ram - PAM_END) >> PAGE_SHIFT;
@@ -67,6 +86,8 @@ bool firmware_add_low_ram(struct vm *vm)
 	}
 	return slots_add(&vm->mmu.slots, &base) && slots_add(&vm->mmu.slots, &rest);
 }
+
+bool firmware_add_low_ram(struct vm *vm) { return memory_at_once(vm) ? add_at_once(vm) : add_lazily(vm); }
 
 /* ---- the areas ---- */
 

@@ -7,6 +7,7 @@
 #include "vm/life/life.h"
 #include "vm/device/net.h"
 #include "vm/device/virtio.h"
+#include "vm/memory/memory.h"
 #include "lib/mutants/mutate.h"
 
 
@@ -32,10 +33,7 @@ void vm_release(struct vm *vm)
 	VM_MUTANT(RELEASE_DIRTY, dirty_free(vm));
 	if (VM_KEPT(RELEASE_TABLES, vm->has_mmu))
 		mmu_vm_destroy(&vm->mmu);
-	for (unsigned which = 0; which < ARRAY_SIZE(vm->extent); which++)
-		for (unsigned i = 0; i < VM_EXTENTS_MAX; i++)
-			if (VM_KEPT(RELEASE_RAM, vm->extent[which][i].pages))
-				frames_free(vm->extent[which][i].hfn, vm->extent[which][i].pages);
+	memory_release(vm);
 	tpr_free(vm);
 	VM_MUTANT(RELEASE_PHASES, phases_free(vm));
 	trace_free(vm);

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "host/boot/multiboot.h"
+#include "host/cpu/spinlock.h"
 #include "host/memory/frames.h"
 #include "lib/multiboot.h"
 
@@ -22,6 +23,9 @@
 
 /* What the linker script gives the hypervisor: the image lies from 4 MiB on, 3 MiB of it. */
 __asm__(".globl image_start, image_end\n.set image_start, 0x400000\n.set image_end, 0x700000");
+
+/* Nobody else takes the lock. */
+void spin_wait(struct spinlock *l) { fail_msg("%p is held", (void *)l); }
 
 static uint8_t *memory;
 
@@ -95,7 +99,7 @@ static void in_child(int (*test)(void))
 	assert_int_equal(status, 0);
 }
 
-/* A TiB of RAM: the map has 32 MiB, behind the image and a module that is in the way. */
+/* A TiB of RAM: the map has 64 MiB, behind the image and a module that is in the way. */
 static int large_machine(void)
 {
 	struct map map = { 24, 0, { ENTRY(0, 640 << 10), ENTRY(MIB, 3 * GIB - MIB), ENTRY(4 * GIB, 1020 * GIB) } };
@@ -107,7 +111,7 @@ static int large_machine(void)
 	add_tag(&i, 6, &map, sizeof(map));
 	add_module(&i, 0x900000, 0x3000000);
 	CHECK(!read_information(&i));
-	CHECK(in_map == 32 * MIB && frames_end() == 1024 * GIB);
+	CHECK(in_map == 64 * MIB && frames_end() == 1024 * GIB);
 	CHECK(frames_available() << PAGE_SHIFT ==
 	      1023 * GIB - MIB - 3 * MIB - (0x3000000 - 0x900000) - in_map);
 	before = frames_available();
@@ -145,6 +149,50 @@ static int every_frame(void)
 	return 0;
 }
 
+/* Blocks of 2 MiB are whole, aligned, zeroed, and nobody else's; cleared ahead, they stay clear until they are given.
+ * FR2 */
+static int blocks(void)
+{
+	struct map map = { 24, 0, { ENTRY(0, 640 << 10), ENTRY(MIB, SEEN - MIB) } };
+	struct information i = { .total = 8 };
+	static const char zeroes[2 * MIB];
+	hfn_t first, f, single;
+	uint64_t all, count = 0;
+
+	map_memory();
+	memset(memory, 0xa5, SEEN);
+	add_tag(&i, 6, &map, sizeof(map));
+	CHECK(!read_information(&i));
+	all = frames_available();
+	first = frames_alloc_block();
+	CHECK(first.v == (SEEN >> PAGE_SHIFT) - FRAMES_BLOCK && frames_available() == all - FRAMES_BLOCK);
+	CHECK(!memcmp(memory + SEEN - 2 * MIB, zeroes, 2 * MIB));
+	memset(memory + SEEN - 2 * MIB, 0xa5, 2 * MIB);
+	frames_free(first, FRAMES_BLOCK);
+	frames_clear_ahead(3);
+	CHECK(frames_available() == all);
+	for (unsigned n = 1; n <= 4; n++)
+		CHECK(!memcmp(memory + SEEN - n * 2 * MIB, zeroes, 2 * MIB) == (n <= 3));
+	/* Written by whoever has it, and not clear when it comes back. */
+	single = frames_alloc_run(1, 1);
+	CHECK(single.v == (SEEN >> PAGE_SHIFT) - 1);
+	memset(memory + SEEN - PAGE_SIZE, 0xa5, PAGE_SIZE);
+	f = frames_alloc_clear_block();
+	CHECK(f.v == (SEEN >> PAGE_SHIFT) - 2 * FRAMES_BLOCK);
+	memset(memory + (f.v << PAGE_SHIFT), 0xa5, 2 * MIB);
+	frames_free(f, FRAMES_BLOCK);
+	CHECK(hfn_is_none(frames_alloc_clear_block()));
+	CHECK(frames_alloc_block().v == f.v && !memcmp(memory + (f.v << PAGE_SHIFT), zeroes, 2 * MIB));
+	frames_free(single, 1);
+	f = frames_alloc_block();
+	CHECK(f.v == first.v && !memcmp(memory + SEEN - 2 * MIB, zeroes, 2 * MIB));
+	while (!hfn_is_none(f = frames_alloc_block()) && ++count)
+		CHECK(f.v % FRAMES_BLOCK == 0 && !memcmp(memory + (f.v << PAGE_SHIFT), zeroes, 2 * MIB));
+	CHECK(count > 80 && frames_available() == all - (count + 2) * FRAMES_BLOCK);
+	frames_clear_ahead(1000);
+	return 0;
+}
+
 static int no_room(void)
 {
 	struct map map = { 24, 0, { ENTRY(0, 640 << 10), ENTRY(MIB, MIB), ENTRY(4 * GIB, 1020 * GIB) } };
@@ -160,6 +208,7 @@ static int no_room(void)
 
 static void all_of_a_large_machine(void **state) { (void)state; in_child(large_machine); }
 static void every_frame_once(void **state) { (void)state; in_child(every_frame); }
+static void blocks_that_are_clear(void **state) { (void)state; in_child(blocks); }
 static void no_room_for_the_map(void **state) { (void)state; in_child(no_room); }
 
 int main(void)
@@ -167,6 +216,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_of_a_large_machine),
 		cmocka_unit_test(every_frame_once),
+		cmocka_unit_test(blocks_that_are_clear),
 		cmocka_unit_test(no_room_for_the_map),
 	};
 

@@ -225,6 +225,7 @@ static void test_switching(void **state)
 static void test_bad_switching(void **state)
 {
 	(void)state;
+	bad("vm a\nkernel k\nprealloc 1", "line 3: prealloc must be on or off, not \"1\"");
 	bad("vm a\nkernel k\nrdrand seldom", "line 3: rdrand must be on or off, not \"seldom\"");
 	bad("vm a\nkernel k\nswitch maybe", "line 3: switch must be on or off, not \"maybe\"");
 	bad("vm a\nkernel k\nswitch-every 99us", "line 3: switch-every must be from 100us to 1000000 ms, not 99us");
@@ -333,7 +334,7 @@ static void set_all(struct vm_config *vm)
 		{ "mmu", "ept" },
 		{ "vpid", "off" },
 		{ "unrestricted", "off" },
-		{ "rdrand", "off" },
+		{ "rdrand", "off" }, { "prealloc", "on" },
 		{ "testdev", "on" },
 		{ "clock", "guest" },
 		{ "ept-levels", "4" },
@@ -359,6 +360,7 @@ static void check_all_but_kernel(const struct vm_config *vm)
 	assert_int_equal(vm->mitigations, 1 | 1 << 5);
 	assert_string_equal(vm->mmu, "ept");
 	assert_int_equal(vm->rdrand, CONFIG_OFF);
+	assert_int_equal(vm->prealloc, CONFIG_ON);
 	assert_int_equal(vm->vpid, CONFIG_OFF);
 	assert_int_equal(vm->unrestricted, CONFIG_OFF);
 	assert_true(vm->testdev);

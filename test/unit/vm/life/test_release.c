@@ -83,9 +83,9 @@ static void not_enough_memory(void **state)
 	f = frames_alloc_run(taken, 1);
 	assert_false(hfn_is_none(f));
 	before = frames_available();
-	vm = bench_create(&(struct bench_config){ .mmu = "ept" });
+	vm = bench_create(&(struct bench_config){ .mmu = "ept", .description = "prealloc on\n" });
 	assert_true(vm->ended);
-	assert_non_null(strstr(vm->end_text, "RAM"));
+	assert_non_null(strstr(vm->end_text, "of RAM at once"));
 	assert_int_equal(before - frames_available(), kept(vm));
 	frames_free(f, taken);
 	STEP(bench_exit_simple(EXIT_CPUID, 2));

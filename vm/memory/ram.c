@@ -1,0 +1,429 @@
+/* vm/memory/ram.c - a guest's RAM: blocks in one piece, and words for the pages of the others. */
+#include "vm/memory/ram.h"
+
+#include "lib/fmt.h"
+#include "lib/mutants/mutate.h"
+#include "vm/memory/owner.h"
+#include "vm/memory/share.h"
+#include "vm/vm.h"
+
+/* A page's word; 0: it is nothing. */
+#define HERE BIT(0)     /* in the frame whose address the word has */
+#define WRITABLE BIT(1)
+
+#define ORDER_BLOCK 9
+
+static uint64_t first_block(const struct ram *r) { return r->base.v / SLOT_BLOCK_PAGES; }
+static uint64_t block_of(const struct ram *r, gfn_t gfn) { return gfn.v / SLOT_BLOCK_PAGES - first_block(r); }
+
+static uint64_t block_count(const struct ram *r)
+{
+	return align_up(r->base.v + r->pages, SLOT_BLOCK_PAGES) / SLOT_BLOCK_PAGES - first_block(r);
+}
+
+static uint64_t room_pages(const struct ram *r)
+{
+	return align_up(block_count(r) * (sizeof(*r->block) + sizeof(*r->part)), PAGE_SIZE) >> PAGE_SHIFT;
+}
+
+/* Is all of it in the RAM? */
+static bool is_whole(const struct ram *r, uint64_t block)
+{
+	uint64_t first = (first_block(r) + block) * SLOT_BLOCK_PAGES;
+
+	return first >= r->base.v && first + SLOT_BLOCK_PAGES <= r->base.v + r->pages;
+}
+
+static gfn_t block_gfn(const struct ram *r, uint64_t block) { return GFN((first_block(r) + block) * SLOT_BLOCK_PAGES); }
+
+static uint64_t *word_of(const struct ram *r, gfn_t gfn)
+{
+	uint64_t *part = __atomic_load_n(&r->part[block_of(r, gfn)], __ATOMIC_ACQUIRE);
+
+	return part ? &part[gfn.v % SLOT_BLOCK_PAGES] : NULL;
+}
+
+static hfn_t frame_in(uint64_t word) { return HFN(word >> PAGE_SHIFT); }
+
+/* ---- what the heart asks ---- */
+
+static bool page(struct backing *backing, uint64_t index, struct backing_page *out)
+{
+	struct ram *r = container_of(backing, struct ram, backing);
+	gfn_t gfn = GFN(r->base.v + index);
+	const struct slot_block *b = &r->block[block_of(r, gfn)];
+	const uint64_t *word;
+	uint64_t is;
+
+	if (likely(__atomic_load_n(&b->at, __ATOMIC_ACQUIRE))) {
+		*out = (struct backing_page){ HFN(b->frame.v + gfn.v % SLOT_BLOCK_PAGES), ORDER_BLOCK, true };
+		return true;
+	}
+	word = word_of(r, gfn);
+	is = word ? __atomic_load_n(word, __ATOMIC_ACQUIRE) : 0;
+	if (!(is & HERE))
+		return false;
+	*out = (struct backing_page){ frame_in(is), 0, is & WRITABLE };
+	return true;
+}
+
+static void note_resident(struct ram *r, int64_t pages)
+{
+	r->resident += (uint64_t)pages;
+	share_note(-pages);
+}
+
+/* The lock is held, in these. */
+
+static bool is_here(const struct ram *r, gfn_t gfn)
+{
+	const uint64_t *word = word_of(r, gfn);
+
+	return r->block[block_of(r, gfn)].at || (word && (*word & HERE));
+}
+
+/* OW2. */
+static bool add_block(struct ram *r, uint64_t block, hfn_t frame)
+{
+	struct slot_block *b = &r->block[block];
+
+	if (b->at || r->part[block])
+		return false;
+	owner_set_block(frame, r->vm->id, block_gfn(r, block));
+	b->frame = frame;
+	__atomic_store_n(&b->at, frames_ptr(frame), __ATOMIC_RELEASE);
+	note_resident(r, SLOT_BLOCK_PAGES);
+	return true;
+}
+
+static bool add_page(struct ram *r, gfn_t gfn, hfn_t frame)
+{
+	uint64_t *word = word_of(r, gfn);
+
+	if (is_here(r, gfn) || !word || !owner_set(frame, r->vm->id, gfn))
+		return false;
+	__atomic_store_n(word, frame.v << PAGE_SHIFT | WRITABLE | HERE, __ATOMIC_RELEASE);
+	note_resident(r, 1);
+	return true;
+}
+
+static bool wants_block(const struct ram *r, uint64_t block)
+{
+	return is_whole(r, block) && !r->part[block] && !r->block[block].at && share_allows(r->vm, FRAMES_BLOCK);
+}
+
+static bool touch(struct backing *backing, uint64_t index)
+{
+	struct ram *r = container_of(backing, struct ram, backing);
+	gfn_t gfn = GFN(r->base.v + index);
+	bool here;
+
+	spin_lock(&r->lock);
+	here = is_here(r, gfn);
+	if (!here && wants_block(r, block_of(r, gfn))) {
+		hfn_t f = frames_alloc_clear_block();
+
+		here = !hfn_is_none(f) && add_block(r, block_of(r, gfn), f);
+	}
+	spin_unlock(&r->lock);
+	return here;
+}
+
+/* The frame of words of a block that is to be told of page by page. */
+static bool have_words(struct ram *r, uint64_t block)
+{
+	hfn_t f;
+
+	if (r->part[block])
+		return true;
+	f = frames_alloc();
+	if (hfn_is_none(f))
+		return false;
+	spin_lock(&r->lock);
+	if (r->part[block] || r->block[block].at) {
+		spin_unlock(&r->lock);
+		frames_free(f, 1);
+		return true;
+	}
+	__atomic_store_n(&r->part[block], frames_ptr(f), __ATOMIC_RELEASE);
+	spin_unlock(&r->lock);
+	return true;
+}
+
+/* What others have brought in meanwhile stays, and what was taken for nothing goes back. */
+static bool bring_block(struct ram *r, uint64_t block)
+{
+	hfn_t f = wants_block(r, block) ? frames_alloc_block() : HFN_NONE;
+	bool added;
+
+	if (hfn_is_none(f))
+		return false;
+	spin_lock(&r->lock);
+	added = add_block(r, block, f);
+	spin_unlock(&r->lock);
+	if (!added)
+		frames_free(f, FRAMES_BLOCK);
+	return added;
+}
+
+static bool bring_page(struct ram *r, gfn_t gfn)
+{
+	bool added, here;
+	hfn_t f;
+
+	if (!share_allows(r->vm, 2) || !have_words(r, block_of(r, gfn)))
+		return false;
+	f = frames_alloc();
+	if (hfn_is_none(f))
+		return false;
+	spin_lock(&r->lock);
+	added = add_page(r, gfn, f);
+	here = added || is_here(r, gfn);
+	spin_unlock(&r->lock);
+	if (!added)
+		frames_free(f, 1);
+	return here;
+}
+
+/* A frame of its own for a page that is shared, or is its own and was protected. The one that it had goes when the last
+ * that share it leave; until this page is unmapped it is another's, or this one's still (S11). */
+static bool unshare(struct ram *r, gfn_t gfn)
+{
+	hfn_t copy = frames_alloc();
+	bool done = !hfn_is_none(copy), used = false;
+	uint64_t *word;
+	hfn_t old;
+
+	spin_lock(&r->lock);
+	word = word_of(r, gfn);
+	old = frame_in(*word);
+	if (*word & WRITABLE) {
+		done = true;
+	} else if (owner_of(old).kind == OWNER_PAGE) {
+		__atomic_store_n(word, *word | WRITABLE, __ATOMIC_RELEASE);
+		done = true;
+	} else if (done && owner_set(copy, r->vm->id, gfn)) {
+		memcpy(frames_ptr(copy), frames_ptr(old), PAGE_SIZE);
+		used = VM_LEFT_OUT_OR(RAM_LAST_SHARER, !owner_leave(old, r->vm->id, gfn));
+		if (!used)
+			owner_clear(copy);
+		__atomic_store_n(word, (used ? copy : old).v << PAGE_SHIFT | WRITABLE | HERE, __ATOMIC_RELEASE);
+	} else {
+		done = false;
+	}
+	spin_unlock(&r->lock);
+	if (!used && !hfn_is_none(copy))
+		frames_free(copy, 1);
+	return done;
+}
+
+static bool populate(struct backing *backing, uint64_t index, bool write)
+{
+	struct ram *r = container_of(backing, struct ram, backing);
+	gfn_t gfn = GFN(r->base.v + index);
+	struct backing_page now;
+
+	for (unsigned tries = 0; tries < 2; tries++) {
+		if (page(backing, index, &now)) {
+			if (!write || now.writable || unshare(r, gfn))
+				return true;
+			break;
+		}
+		if (!bring_block(r, block_of(r, gfn)) && !bring_page(r, gfn))
+			break;
+	}
+	if (page(backing, index, &now) && (!write || now.writable))
+		return true;
+	vm_end(r->vm, VM_STATUS_STOPPED,
+	       "the machine has no memory left for it: %lu MB of its %lu MB of RAM are in use",
+	       ram_resident(r->vm) >> 8, r->vm->config->mem >> 20);
+	return false;
+}
+
+/* ---- its life ---- */
+
+bool ram_init(struct ram *r, struct vm *vm, gfn_t base, uint64_t pages, struct slot *slot)
+{
+	uint64_t blocks;
+
+	*r = (struct ram){ .backing = { .page = page, .touch = touch, .populate = populate },
+			   .base = base, .pages = pages };
+	blocks = block_count(r);
+	r->room = frames_alloc_run(room_pages(r), 1);
+	if (hfn_is_none(r->room))
+		return false;
+	memset(frames_ptr(r->room), 0, room_pages(r) << PAGE_SHIFT);
+	r->vm = vm;
+	share_join(r);
+	r->block = frames_ptr(r->room);
+	r->part = (uint64_t **)(void *)(r->block + blocks);
+	*slot = (struct slot){ .base = base, .pages = pages, .kind = SLOT_RAM, .type = MEMTYPE_WB,
+			       .backing = &r->backing, .block = r->block };
+	return true;
+}
+
+/* Of a page that is in memory: its frame is nobody's. false: others share it still. */
+static bool disown(struct ram *r, gfn_t gfn, hfn_t frame)
+{
+	if (owner_of(frame).kind == OWNER_SHARED && !owner_leave(frame, r->vm->id, gfn))
+		return false;
+	owner_clear(frame);
+	return true;
+}
+
+static void release_part(struct ram *r, uint64_t block)
+{
+	for (unsigned i = 0; i < SLOT_BLOCK_PAGES; i++) {
+		uint64_t word = r->part[block][i];
+
+		if ((word & HERE) && disown(r, GFN(block_gfn(r, block).v + i), frame_in(word)))
+			frames_free(frame_in(word), 1);
+	}
+	frames_free(frames_of_ptr(r->part[block]), 1);
+}
+
+void ram_release(struct ram *r)
+{
+	if (!r->vm)
+		return;
+	share_leave(r);
+	for (uint64_t n = 0; n < block_count(r); n++) {
+		if (r->block[n].at) {
+			owner_clear_block(r->block[n].frame);
+			frames_free(r->block[n].frame, FRAMES_BLOCK);
+		} else if (r->part[n]) {
+			release_part(r, n);
+		}
+	}
+	frames_free(r->room, room_pages(r));
+	r->vm = NULL;
+}
+
+struct ram *ram_of(struct vm *vm, gfn_t gfn)
+{
+	for (unsigned n = 0; n < ARRAY_SIZE(vm->ram); n++) {
+		struct ram *r = &vm->ram[n];
+
+		if (r->vm && gfn.v - r->base.v < r->pages)
+			return r;
+	}
+	return NULL;
+}
+
+uint64_t ram_resident(const struct vm *vm)
+{
+	uint64_t pages = vm->preallocated;
+
+	for (unsigned n = 0; n < ARRAY_SIZE(vm->ram); n++)
+		if (vm->ram[n].vm)
+			pages += vm->ram[n].resident;
+	return pages;
+}
+
+/* ---- what takes away (RA2) ---- */
+
+hfn_t ram_frame(struct ram *r, gfn_t gfn)
+{
+	struct backing_page now;
+
+	return page(&r->backing, gfn.v - r->base.v, &now) ? now.hfn : HFN_NONE;
+}
+
+/* Its pages stay where they are, and what is mapped of them leads there still. */
+bool ram_split(struct ram *r, gfn_t gfn)
+{
+	uint64_t block = block_of(r, gfn);
+	struct slot_block *b = &r->block[block];
+	uint64_t *part;
+	hfn_t f;
+
+	if (!b->at)
+		return have_words(r, block);
+	f = frames_alloc();
+	if (hfn_is_none(f) || !owner_split(b->frame)) {
+		if (!hfn_is_none(f))
+			frames_free(f, 1);
+		return false;
+	}
+	part = frames_ptr(f);
+	for (uint64_t i = 0; i < SLOT_BLOCK_PAGES; i++)
+		part[i] = (b->frame.v + i) << PAGE_SHIFT | WRITABLE | HERE;
+	__atomic_store_n(&r->part[block], part, __ATOMIC_RELEASE);
+	__atomic_store_n(&b->at, NULL, __ATOMIC_RELEASE);
+	VM_MUTANT(RAM_SPLIT_GONE, mmu_block_gone(&r->vm->mmu));
+	return true;
+}
+
+void ram_protect(struct ram *r, gfn_t gfn)
+{
+	uint64_t *word = word_of(r, gfn);
+
+	__atomic_store_n(word, *word & ~WRITABLE, __ATOMIC_RELEASE);
+	VM_MUTANT(RAM_PROTECTS, mmu_write_protect(&r->vm->mmu, gfn, 1));
+}
+
+hfn_t ram_replace(struct ram *r, gfn_t gfn, hfn_t frame)
+{
+	uint64_t *word = word_of(r, gfn);
+	hfn_t old = frame_in(*word);
+
+	BUG_ON(!(*word & HERE) || (*word & WRITABLE));
+	__atomic_store_n(word, frame.v << PAGE_SHIFT | HERE, __ATOMIC_RELEASE);
+	VM_MUTANT(RAM_REPLACE_UNMAPS, mmu_unmap(&r->vm->mmu, gfn, 1));
+	return disown(r, gfn, old) ? old : HFN_NONE;
+}
+
+hfn_t ram_drop(struct ram *r, gfn_t gfn)
+{
+	uint64_t *word = word_of(r, gfn);
+	hfn_t old = frame_in(*word);
+
+	if (!(*word & HERE))
+		return HFN_NONE;
+	__atomic_store_n(word, 0, __ATOMIC_RELEASE);
+	note_resident(r, -1);
+	VM_MUTANT(RAM_DROP_UNMAPS, mmu_unmap(&r->vm->mmu, gfn, 1));
+	return disown(r, gfn, old) ? old : HFN_NONE;
+}
+
+/* ---- the audit ---- */
+
+static bool audit_page(struct ram *r, gfn_t gfn, uint64_t *own, uint64_t *here)
+{
+	hfn_t f = ram_frame(r, gfn);
+	struct frame_owner o;
+
+	if (hfn_is_none(f))
+		return true;
+	o = owner_of(f);
+	++*here;
+	*own += o.kind == OWNER_PAGE;
+	return o.kind == OWNER_SHARED || (o.kind == OWNER_PAGE && o.vm == r->vm->id && o.gfn.v == gfn.v);
+}
+
+bool ram_audit(struct vm *vm, char *why, size_t size)
+{
+	uint64_t own = 0;
+
+	for (unsigned n = 0; n < ARRAY_SIZE(vm->ram); n++) {
+		struct ram *r = &vm->ram[n];
+		uint64_t here = 0;
+
+		for (uint64_t i = 0; r->vm && i < r->pages; i++) {
+			gfn_t gfn = GFN(r->base.v + i);
+
+			if (audit_page(r, gfn, &own, &here))
+				continue;
+			fmt(why, size, "OW1: the frame of page 0x%lx is not said to be its own", gfn.v);
+			return false;
+		}
+		if (r->vm && here != r->resident) {
+			fmt(why, size, "RA1: %lu pages are in memory, and %lu are counted", here, r->resident);
+			return false;
+		}
+	}
+	if (own == owner_count(vm->id))
+		return true;
+	fmt(why, size, "OW1: %lu frames are said to be its pages', and %lu are", owner_count(vm->id), own);
+	return false;
+}

@@ -1,0 +1,67 @@
+/* vm/memory/ram.h - a guest's RAM: taken from the machine when it is touched, 2 MBytes at a time where there are as
+ * many in one piece, else a page; and given back page by page.
+ *
+ * RA1  A page of RAM is nothing (it was never touched, and is all zero), or it is in a frame that is its own or shared
+ *      (OW1), as the reverse map says (owner.h).
+ * RA2  A page comes at any time, by touch() and populate(). It goes, moves, or becomes read-only, only while the VM
+ *      is frozen (vm_freeze()), by the CPU of its boot processor, where control's requests are answered, too: so no
+ *      handler has a pointer to it. Devices' accesses go on: those by a block's address are waited for
+ *      (mmu_block_gone()), the others hold the heart's lock.
+ * RA4  Who takes memory leaves the others what they are entitled to and have not: of all that there is for guests a
+ *      share by weight, but no more than their RAM. So who is short has had its share.
+ * RA3  Who takes a page away makes the backing say so, then unmaps, and then frees its frame (S11, S12). */
+#ifndef VELLUM_VM_MEMORY_RAM_H
+#define VELLUM_VM_MEMORY_RAM_H
+
+#include "host/cpu/spinlock.h"
+#include "mmu/mmu.h"
+
+/* Guests take no memory when less frames than this are left: the hypervisor's own needs (tables, disks) have them. */
+#define RAM_KEPT 256u
+
+struct vm;
+
+struct ram {
+	struct backing backing; /* what the slot points to */
+	struct vm *vm;          /* NULL: there is no such RAM */
+	gfn_t base;
+	uint64_t pages;
+	struct spinlock lock;      /* for who changes what follows; a leaf but for owners' and frames' */
+	struct slot_block *block;  /* by gfn / SLOT_BLOCK_PAGES, from base's on: what is in one piece */
+	uint64_t **part;           /* the same: words for the pages of what is not; NULL: nothing of it is in memory */
+	uint64_t resident;         /* pages in memory */
+	hfn_t room;                /* where .block and .part are */
+	struct ram *next;          /* of another VM: a list of the first ones (RA4) */
+};
+
+/* RAM of pages from guest frame base on, none of which is in memory; *slot becomes one of it. false: no memory for
+ * its bookkeeping. */
+bool ram_init(struct ram *r, struct vm *vm, gfn_t base, uint64_t pages, struct slot *slot);
+/* Gives everything back; nothing is mapped any more. */
+void ram_release(struct ram *r);
+/* The VM's RAM that has gfn; NULL: none, or it was taken at once (prealloc) and stays where it is. */
+struct ram *ram_of(struct vm *vm, gfn_t gfn);
+
+/* Pages of the VM's RAM that are in memory, what was taken at once among them. */
+uint64_t ram_resident(const struct vm *vm);
+
+/* The frame of gfn, or HFN_NONE: it is not in memory. */
+hfn_t ram_frame(struct ram *r, gfn_t gfn);
+
+/* What follows asks for RA2. gfn's block is told of page by page, and may be mapped so only: false, there is no memory
+ * to do so. Nothing if it is already. */
+bool ram_split(struct ram *r, gfn_t gfn);
+/* gfn, of a block that was split, becomes read-only (a write gets it a frame of its own, which is this one if nobody
+ * shares it): no CPU writes to it when it returns. */
+void ram_protect(struct ram *r, gfn_t gfn);
+/* gfn, which is protected, lies in frame from now on, which is shared and has counted it (owner_join()); no CPU reaches
+ * its old frame any more, which is the caller's to free, and nobody's. */
+hfn_t ram_replace(struct ram *r, gfn_t gfn, hfn_t frame);
+/* gfn, of a block that was split, is nothing any more. Its frame, which no CPU reaches, is the caller's, and nobody's;
+ * HFN_NONE: it had none, or others share it still. */
+hfn_t ram_drop(struct ram *r, gfn_t gfn);
+
+/* Is the reverse map right for all of the VM's RAM (OW1, RA1)? false, and what is not. Nothing runs. */
+bool ram_audit(struct vm *vm, char *why, size_t size);
+
+#endif
