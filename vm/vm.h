@@ -383,7 +383,7 @@ void vm_end(struct vm *vm, int status, const char *format, ...) __attribute__((f
 void vm_reset(struct vm *vm, bool asked, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* And by a triple fault, which is a reset where resets are booted from, as chipsets have it (SDM, "Shutdown"). */
-void vm_triple_fault(struct vcpu *v);
+void vm_triple_fault(struct vcpu *v), vm_tell_state(struct vcpu *v); /* its registers and last exits, in the log */
 /* ---- vm/run.c ---- */
 /* Makes the vCPU look at its requests, wherever it is; with 0, its CPU at its alarms and whether it may run. */
 void vcpu_request(struct vcpu *v, uint64_t request);

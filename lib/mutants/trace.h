@@ -17,6 +17,7 @@
 	M(REQUEST_TRACE, "how many exits can be kept") \
 	M(TRACED_WHOLE, "whole records, those that are there, in an answer") \
 	M(MEMORY_ZEROES, "how much empty memory is looked at for one answer") \
+	M(STATE_ONCE, "that only the first who ends a machine tells of its registers") \
 	M(CONFIG_TRACE_PLACE, "the check of the place that a trace goes to")
 
 #endif

@@ -165,6 +165,7 @@ void bochs_find(struct emulator *emulator, const struct options *options, uint64
 	emulator->cpus = options->host_cpus;
 	emulator->memory = emulator_memory(options, needed, BOCHS_MOST_MB, "Bochs");
 	emulator->ips = options->ips;
+	emulator->paced = options->interactive && isatty(0);
 }
 
 /* Bochs leaves a file beside each disk that says that it is in use, also when it is killed: by a link, it does so in
@@ -202,8 +203,9 @@ static void write_configuration(const struct emulator *emulator, const char *pat
 	bytes_print(&c, "memory: guest=%llu, host=%llu\n", megabytes,
 		    megabytes < BOCHS_RESIDENT_MB ? megabytes : BOCHS_RESIDENT_MB);
 	bytes_print(&c, "pci: enabled=1, chipset=i440fx\n");
-	/* The emulated clock runs with the instructions, from a fixed date: two runs are alike to the tick. */
-	bytes_print(&c, "clock: sync=none, time0=1700000000\n");
+	/* The emulated clock runs with the instructions, from a fixed date: two runs are alike to the tick. Where
+	 * somebody sits at the keyboard it does not run ahead of ours, and a machine that is idle sleeps. */
+	bytes_print(&c, "clock: sync=%s, time0=1700000000\n", emulator->paced ? "slowdown" : "none");
 	bytes_print(&c, "ata0-master: type=cdrom, path=\"%s\", status=inserted\n", iso);
 	for (unsigned i = 0; i < wires->drives->count; i++) {
 		const struct drive *d = &wires->drives->drive[i];

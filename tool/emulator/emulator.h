@@ -28,6 +28,7 @@ struct emulator {
 	const char *hides;
 	unsigned cpus;
 	uint64_t memory, ips;                   /* bytes; 0 instructions per second on real hardware */
+	bool paced;                             /* its clock does not run ahead of ours */
 };
 
 /* Fill in the emulator or end the program with one sentence. `needed` is what the virtual machines take, in bytes. */

@@ -154,6 +154,7 @@ static void exit_nothing(struct vcpu *v) { exit_skip(v); }
 /* SDM, "VM-Entry Failures During or After Loading Guest State". */
 static void exit_entry_failed(struct vcpu *v)
 {
+	vm_tell_state(v);
 	vm_end(v->vm, VM_STATUS_STOPPED,
 	       "stopped: the CPU refused the guest's state (exit reason %u, detail 0x%lx) at rip 0x%lx, CR0 "
 	       "0x%lx, CR4 0x%lx, RFLAGS 0x%lx",

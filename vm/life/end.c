@@ -48,8 +48,10 @@ void vm_triple_fault(struct vcpu *v)
 {
 	uint64_t rip = hvm_rip(&v->hvm);
 
-	if (VM_KEPT(TRIPLE_RESETS, v->vm->config->on_reset == CONFIG_RESET_BOOT))
+	if (VM_KEPT(TRIPLE_RESETS, v->vm->config->on_reset == CONFIG_RESET_BOOT)) {
 		vm_reset(v->vm, false, "reset by a triple fault at rip 0x%lx", rip);
-	else
-		vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", rip);
+		return;
+	}
+	vm_tell_state(v);
+	vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", rip);
 }

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -123,6 +124,24 @@ static inline enum bench_at ask(const char *request)
 }
 /* Has the hypervisor written that to COM2? */
 static inline bool said(const char *text) { return strstr(bench_log(), text); }
+/* And in an answer, however it was cut into lines (docs/protocol.md)? `tag` is that of the request. */
+static inline bool answered(const char *tag, const char *text)
+{
+	static char whole[1u << 16];
+	char line[32];
+	size_t used = 0;
+
+	snprintf(line, sizeof(line), "reply %s ", tag);
+	for (const char *p = bench_log(); (p = strstr(p, line)); ) {
+		size_t n = strcspn(p += strlen(line), "\n");
+
+		assert_true(used + n < sizeof(whole));
+		memcpy(whole + used, p, n);
+		used += n;
+	}
+	whole[used] = 0;
+	return strstr(whole, text);
+}
 static inline unsigned occurrences(const char *text, const char *what)
 {
 	unsigned n = 0;

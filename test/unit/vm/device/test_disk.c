@@ -84,7 +84,7 @@ static void told(unsigned reads, unsigned writes, unsigned flushes, unsigned fai
 	STEP(ask("t1 stats 0\n"));
 	snprintf(line, sizeof(line), "\"disks\":{\"0\":{\"reads\":%u,\"writes\":%u,\"flushes\":%u,\"failures\":%u,",
 		 reads, writes, flushes, failures);
-	assert_true(said(line));
+	assert_true(answered("t1", line));
 	assert_int_equal(bench_exit_simple(EXIT_TRIPLE_FAULT, 0), BENCH_OVER);
 	snprintf(line, sizeof(line), "stat 0 disks.0.bytes_read %u\n", reads * SECTOR_SIZE);
 	assert_true(said(line));

@@ -74,7 +74,7 @@ static void between_two(void **state)
 	assert_int_equal(account(1)->received, 1);
 	STEP(ask("t1 stats 0\n"));
 	snprintf(line, sizeof(line), "\"nets\":{\"0\":{\"sent\":1,\"bytes_sent\":60,\"received\":0");
-	assert_true(said(line));
+	assert_true(answered("t1", line));
 	bench_exit_simple(EXIT_TRIPLE_FAULT, 0);
 	for (unsigned n = 0; n < 20 && !bench.vm[1]->all_told; n++)
 		next_slice();
