@@ -180,6 +180,7 @@ enum hvm_exit_kind {
 	HVM_EXIT_STEP,         /* hvm_debug.step: one instruction is done, or an event delivered */
 	HVM_EXIT_DR_ACCESS,    /* hvm_debug.debug_registers: a MOV to or from one */
 	HVM_EXIT_LOG_FULL,     /* mmu_intercepts.log is full */
+	HVM_EXIT_EMULATE,      /* an instruction whose operands the CPU does not tell: of control registers, INVLPG */
 	HVM_EXIT_PAUSE,        /* the guest spins, with PAUSE in the loop */
 	HVM_EXIT_KINDS,
 };

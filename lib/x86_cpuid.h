@@ -24,6 +24,10 @@
 #define CPUID_LEAF_BRAND_LAST 0x80000004
 #define CPUID_LEAF_POWER 0x80000007
 #define CPUID_LEAF_ADDRESS_SIZES 0x80000008
+#define CPUID_LEAF_SVM 0x8000000a /* AMD's: EAX revision, EBX number of ASIDs */
+
+/* Leaf 0. */
+#define CPUID_0_ECX_AMD 0x444d4163 /* the last part of "AuthenticAMD" */
 
 /* Leaf 1. */
 #define CPUID_1_ECX_SSE3 BIT(0)
@@ -140,6 +144,7 @@
 
 /* Leaf 0x80000001. */
 #define CPUID_80000001_ECX_LAHF BIT(0)
+#define CPUID_80000001_ECX_SVM BIT(2) /* AMD's */
 #define CPUID_80000001_ECX_LZCNT BIT(5)
 #define CPUID_80000001_ECX_PREFETCHW BIT(8)
 #define CPUID_80000001_EDX_SYSCALL BIT(11)
@@ -150,6 +155,13 @@
 
 /* Leaf 0x80000007. */
 #define CPUID_80000007_EDX_INVARIANT_TSC BIT(8) /* it never stops and never changes its rate */
+
+/* Leaf 0x8000000a (APM, volume 3, "Function 8000_000Ah - SVM Features"). */
+#define CPUID_8000000A_EDX_NP BIT(0)            /* nested paging */
+#define CPUID_8000000A_EDX_NRIPS BIT(3)         /* an exit tells the next RIP */
+#define CPUID_8000000A_EDX_FLUSH_BY_ASID BIT(6)
+#define CPUID_8000000A_EDX_PAUSE_FILTER BIT(10)
+#define CPUID_8000000A_EDX_PAUSE_THRESHOLD BIT(12)
 
 /* What works with the state components of AVX-512 only (XCR0_AVX512). */
 #define CPUID_7_EBX_AVX512 \

@@ -91,7 +91,14 @@
 #define MSR_GS_BASE 0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define MSR_TSC_AUX 0xc0000103
+#define MSR_AMD_SYSCFG 0xc0010010
 #define MSR_AMD_HWCR 0xc0010015
+#define MSR_AMD_NB_CFG 0xc001001f
+#define MSR_AMD_INT_PENDING 0xc0010055
+#define MSR_AMD_TSEG_ADDR 0xc0010112
+#define MSR_AMD_TSEG_MASK 0xc0010113
+#define MSR_VM_CR 0xc0010114       /* AMD's, as the next */
+#define MSR_VM_HSAVE_PA 0xc0010117
 
 /* IA32_APIC_BASE: "Local APIC Status and Location", "x2APIC Mode". */
 #define APIC_BASE_BSP BIT(8)
@@ -101,6 +108,10 @@
 /* IA32_FEATURE_CONTROL: "Enabling and Entering VMX Operation". */
 #define FEATURE_CONTROL_LOCK BIT(0)
 #define FEATURE_CONTROL_VMX BIT(2) /* outside SMX operation */
+
+/* VM_CR: APM, "VM_CR MSR". */
+#define VM_CR_LOCK BIT(3)
+#define VM_CR_SVMDIS BIT(4)
 
 /* "Memory Type Range Registers (MTRRs)": IA32_MTRRCAP, _DEF_TYPE, _PHYSBASEn, _PHYSMASKn; "Page Attribute
  * Table (PAT)". */

@@ -1,10 +1,15 @@
 # The hypervisor: build/vellum.elf, freestanding.
 
-HYP_DIRS := lib $(MMU_DIRS) $(EMULATE_DIRS) $(DEV_DIRS) $(VM_DIRS) hvm vmx $(HOST_DIRS)
+# What includes hvm/hvm.h is compiled once for each vendor, and linked to that vendor's room alone (build/hyp/vm-vmx.o,
+# vm-svm.o, of which nothing but the first function is seen outside); all else once.
+HYP_TWICE_DIRS := $(filter-out vm/load vm/config vm/native,$(VM_DIRS))
+HYP_DIRS := lib $(MMU_DIRS) $(EMULATE_DIRS) $(DEV_DIRS) vm/load vm/config vm/native vmx svm $(HOST_DIRS) start
 # The checks at VM entry (model/vmentry.h) are linked in; only debug builds call them, others drop them.
 HYP_C := $(call sources,$(HYP_DIRS)) $(wildcard model/vmentry*.c)
 HYP_S := $(foreach d,$(HYP_DIRS),$(wildcard $(d)/*.S))
-HYP_O := $(HYP_C:%.c=$(BUILD)/hyp/%.o) $(HYP_S:%.S=$(BUILD)/hyp/%.S.o)
+HYP_TWICE_C := $(call sources,$(HYP_TWICE_DIRS))
+HYP_VENDORS := vmx svm
+HYP_O := $(HYP_C:%.c=$(BUILD)/hyp/%.o) $(HYP_S:%.S=$(BUILD)/hyp/%.S.o) $(HYP_VENDORS:%=$(BUILD)/hyp/vm-%.o)
 
 HYP_CFLAGS := -std=gnu11 -O3 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only -mcmodel=small \
 	-mstack-protector-guard=global -fno-asynchronous-unwind-tables -fno-strict-aliasing -fomit-frame-pointer \
@@ -14,7 +19,8 @@ HYP_CFLAGS := -std=gnu11 -O3 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone -
 # variable; and local variables begin as 0. In the files that the shortest exits go through, and in the heart, whose
 # variables by address are structures of a fixed form, only where a function has an array of bytes: there each check
 # would be 5 of some 100 instructions.
-HYP_LEAN := $(MMU_C) vm/exit/dispatch.c vm/exit/msr.c vm/exit/cr.c vm/exit/mmu.c vm/exit/event.c vmx/vcpu.c
+HYP_LEAN := $(MMU_C) vm/exit/dispatch.c vm/exit/msr.c vm/exit/cr.c vm/exit/mmu.c vm/exit/event.c vmx/vcpu.c \
+	svm/vcpu.c
 hyp_protector = $(if $(filter $(HYP_LEAN),$(1)),-fstack-protector,-fstack-protector-strong -ftrivial-auto-var-init=zero)
 ifdef DEBUG
 HYP_CFLAGS += -DVELLUM_DEBUG
@@ -24,6 +30,19 @@ $(BUILD)/hyp/%.o: %.c mk/hypervisor.mk
 	@mkdir -p $(@D)
 	@echo '  CC  $<'
 	@$(CC) $(HYP_CFLAGS) $(call hyp_protector,$<) -MMD -MP -c $< -o $@
+
+$(BUILD)/hyp-svm/%.o: %.c mk/hypervisor.mk
+	@mkdir -p $(@D)
+	@echo '  CC  $< (SVM)'
+	@$(CC) $(HYP_CFLAGS) -DVELLUM_SVM $(call hyp_protector,$<) -MMD -MP -c $< -o $@
+
+$(BUILD)/hyp/vm-vmx.o: $(HYP_TWICE_C:%.c=$(BUILD)/hyp/%.o)
+$(BUILD)/hyp/vm-svm.o: $(HYP_TWICE_C:%.c=$(BUILD)/hyp-svm/%.o)
+$(HYP_VENDORS:%=$(BUILD)/hyp/vm-%.o): $(BUILD)/hyp/vm-%.o:
+	@echo '  LD  $@'
+	@$(LD) -r -o $@ $^
+	@objcopy --redefine-sym vellum_main=vellum_main_$* $@
+	@objcopy --keep-global-symbol=vellum_main_$* $@
 
 $(BUILD)/hyp/%.S.o: %.S mk/hypervisor.mk
 	@mkdir -p $(@D)
@@ -36,6 +55,6 @@ $(BUILD)/vellum.elf: host/boot/vellum.ld $(HYP_O)
 		-Wl,-z,noexecstack \
 		-T host/boot/vellum.ld $(HYP_O) -o $@
 
--include $(HYP_O:.o=.d)
+-include $(HYP_O:.o=.d) $(HYP_TWICE_C:%.c=$(BUILD)/hyp/%.d) $(HYP_TWICE_C:%.c=$(BUILD)/hyp-svm/%.d)
 
 ALL += $(BUILD)/vellum.elf

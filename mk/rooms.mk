@@ -1,7 +1,7 @@
 # The rooms: which folders hold the sources of what. docs/architecture.md says what is in them, and who may include
 # whom.
 
-MMU_DIRS := mmu mmu/table mmu/ept mmu/shadow mmu/vtlb
+MMU_DIRS := mmu mmu/table mmu/ept mmu/npt mmu/shadow mmu/vtlb
 DEV_DIRS := dev dev/bus dev/irq dev/time dev/serial dev/input dev/video dev/firmware dev/block dev/ide dev/net \
 	dev/virtio \
 	dev/test

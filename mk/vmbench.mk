@@ -23,6 +23,13 @@ UNIT_TESTS += $(VMBENCH_TESTS:%=vm_%)
 UNIT_vm_patch_insn_SRC := test/unit/vm/tpr/test_patch_insn.c vm/tpr/patch_insn.c vm/tpr/patch_stub.c $(EMULATE_WORLD_C)
 UNIT_TESTS += vm_patch_insn
 
+# svm/ over a CPU of its own (test/unit/svm/soft.h).
+SVM_TESTS := caps cpu entry_check exits guest vcpu
+SVM_WORLD_C := test/unit/svm/soft.c $(call sources,svm)
+$(foreach t,$(SVM_TESTS),$(eval UNIT_svm_$(t)_SRC := test/unit/svm/test_$(t).c $(SVM_WORLD_C))\
+	$(eval UNIT_svm_$(t)_VARIANT := vmbench)$(eval UNIT_svm_$(t)_LIBS := -no-pie))
+UNIT_TESTS += $(SVM_TESTS:%=svm_%)
+
 # The same with switches that leave out one check or rule each (lib/mutants/mutate.h); `make mutate` runs them after
 # those of the heart.
 VM_MUTANTS_DIR := $(BUILD)/vm-mutants
@@ -36,7 +43,8 @@ $(VM_MUTANTS_DIR)/vm_$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_vm_$(
 endef
 $(foreach t,$(VMBENCH_TESTS),$(eval $(call vm_mutants_rule,$(t))))
 # Parts of vm/ and vmx/ whose unit tests need no bench.
-VM_PLAIN_TESTS := host_frames host_ata host_speculation vmx_guards config config_disk config_firmware config_module \
+VM_PLAIN_TESTS := $(SVM_TESTS:%=svm_%) \
+	host_frames host_ata host_speculation vmx_guards config config_disk config_firmware config_module \
 	control_request load_elf load_firmware load_linux load_multiboot dev_block dev_virtio_queue \
 	dev_virtio_blk dev_virtio_pci dev_virtio_net dev_virtio_rng dev_virtio_console dev_switch config_net \
 	dev_pci dev_fw_cfg dev_uart dev_vga_text $(IDE_TESTS:%=dev_ide_%) dev_i8042 dev_mouse dev_vga dev_vga_memory \

@@ -39,6 +39,11 @@ struct mmu_caps {
 	bool invvpid_single_retaining_globals;
 
 	bool unrestricted_guest;
+
+	/* AMD's nested tables, which have the format of the CPU's own; what EPT's may have as an option is said above
+	 * for them as well (ept_2m, ept_1g). */
+	bool npt;
+	bool paged_real_mode; /* CR0.PG without PE: a guest in real mode runs on the mechanism's tables */
 };
 
 #endif

@@ -54,7 +54,10 @@ struct mmu_intercepts hw_intercepts(const struct mmu_vcpu *vcpu)
 
 	/* Whatever changes what the guest's tables mean, loads PDPTEs (CR0.CD and NW too) or flushes must be seen. */
 	in.cr0_owned = CR0_PE | CR0_PG | CR0_WP | CR0_CD | CR0_NW;
-	in.cr0_force_mask = in.cr0_force_value = CR0_PE | CR0_PG | CR0_WP;
+	in.cr0_force_mask = in.cr0_force_value = CR0_PG | CR0_WP;
+	in.unrestricted = vcpu->vm->caps->paged_real_mode;
+	if (!in.unrestricted)
+		in.cr0_force_mask = in.cr0_force_value |= CR0_PE;
 	in.cr4_owned = CR4_PSE | CR4_PAE | CR4_PGE | CR4_LA57 | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE;
 	in.cr4_force_mask = CR4_PAE | CR4_PCIDE | CR4_PKE;
 	in.cr4_force_value = CR4_PAE;

@@ -4,7 +4,8 @@
  * A guest outside of long mode (without paging, 32-bit paging, PAE) runs on PAE tables; a guest in long mode on as many
  * levels as its own tables have.
  *
- * HW1  The CPU runs with CR0.PG, CR0.WP and EFER.NXE set and CR4.PAE set, whatever the guest wrote; CR4.SMEP and
+ * HW1  The CPU runs with CR0.PG, CR0.WP and EFER.NXE set and CR4.PAE set, whatever the guest wrote, and with CR0.PE
+ *      where it cannot page in real mode; CR4.SMEP and
  *      CR4.SMAP follow the guest while it pages, so that what depends on RFLAGS.AC is judged by the CPU at each access.
  * HW2  An MMIO page is a present leaf with a reserved address bit, the guest frame, the rights, and the slots'
  *      generation (S14).

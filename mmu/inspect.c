@@ -3,7 +3,7 @@
 #include "mmu/ept/ept.h"
 #include "mmu/hwpaging.h"
 #include "mmu/inside.h"
-
+#include "mmu/mechanisms.h"
 
 static bool is_mmio(bool ept, const struct pt_format *f, uint64_t e)
 {
@@ -15,7 +15,7 @@ static void follow(struct mmu_vm *vm, struct mmu_path *p, const struct pt_format
 {
 	const char *table = vm->below->frame_ptr(vm->below->ctx, hpa_hfn(p->root));
 	uint64_t at = p->root.v;
-	unsigned bits = p->ept ? 9 : f->root_bits;
+	unsigned bits = p->nested ? 9 : f->root_bits;
 
 	for (unsigned level = top;; level--, bits = 9) {
 		unsigned index = (unsigned)(addr >> pt_shift(level) & (BIT(bits) - 1));
@@ -26,7 +26,7 @@ static void follow(struct mmu_vm *vm, struct mmu_path *p, const struct pt_format
 		if (p->end == MMU_PATH_MMIO || !(e & (p->ept ? EPT_R | EPT_W | EPT_X : PTE_P)))
 			return;
 		if (level == 1 ||
-		    (level < 4 && (e & PTE_PS) && (p->ept || level < f->root_level || f->root_level > 3))) {
+		    (level < 4 && (e & PTE_PS) && (p->nested || level < f->root_level || f->root_level > 3))) {
 			p->end = MMU_PATH_LEAF;
 			p->page_shift = (uint8_t)pt_shift(level);
 			p->hpa = HPA((e & MASK(50, pt_shift(level))) | (addr & (pt_span(level) - 1)));
@@ -40,20 +40,21 @@ static void follow(struct mmu_vm *vm, struct mmu_path *p, const struct pt_format
 void mmu_inspect(struct mmu_vcpu *vcpu, gva_t gva, gpa_t gpa, struct mmu_path *path)
 {
 	struct mmu_vm *vm = vcpu->vm;
-	const struct pt_format *f = hw_format(&vcpu->regs);
+	bool nested = vcpu->intercepts.ept, ept = nested && vm->ops != &mmu_npt;
+	const struct pt_format *f = nested ? &npt_form.four : hw_format(&vcpu->regs);
 	unsigned top = f->root_level;
 	uint64_t addr;
 
 	mmu_lock_alone(vm);
-	*path = (struct mmu_path){ .ept = vcpu->intercepts.ept };
-	addr = path->ept ? gpa.v : gva.v;
+	*path = (struct mmu_path){ .nested = nested, .ept = ept };
+	addr = nested ? gpa.v : gva.v;
 	/* Under PAE paging CR3 names 32 bytes, else a page. */
-	path->root = HPA(path->ept ? vcpu->root.nested & MASK(51, 12)
+	path->root = HPA(nested ? vcpu->root.nested & MASK(51, 12)
 				   : vcpu->root.cr3 & MASK(51, f->root_level == 3 ? 5 : 12));
 	path->end = MMU_PATH_NO_ROOT;
-	if (path->ept)
+	if (ept)
 		top = (vcpu->root.nested >> EPTP_WALK_SHIFT & 7) + 1;
-	if (!path->ept || addr < BIT(PAGE_SHIFT + 9 * top))
+	if (!nested || addr < BIT(PAGE_SHIFT + 9 * top))
 		follow(vm, path, f, top, addr);
 	mmu_unlock(vm);
 }

@@ -21,7 +21,8 @@ struct mmu_path_entry {
 };
 
 struct mmu_path {
-	bool ept;       /* EPT for a guest-physical address; else shadow tables for a linear one */
+	bool nested;    /* nested tables for a guest-physical address; else shadow tables for a linear one */
+	bool ept;       /* with nested: their entries are EPT's; else they are those of the CPU's own paging */
 	hpa_t root;
 	uint8_t count;  /* entries read, from the root */
 	struct mmu_path_entry entry[MMU_PATH_MAX];

@@ -3,6 +3,7 @@
 
 const struct mmu_ops *const mmu_mechanisms[] = {
 	&mmu_ept,
+	&mmu_npt,
 	&mmu_shadow,
 	&mmu_vtlb,
 	&mmu_brute,

@@ -5,6 +5,7 @@
 #include "mmu/mmu.h"
 
 extern const struct mmu_ops mmu_ept;
+extern const struct mmu_ops mmu_npt;
 extern const struct mmu_ops mmu_shadow;
 extern const struct mmu_ops mmu_vtlb;
 extern const struct mmu_ops mmu_brute;

@@ -101,6 +101,10 @@
 	M(MMIO_HIGH, "giving MMIO leaves the address of what is no memory") \
 	M(EPT_MAP_FIRST, "making a large EPT leaf begin with its block's first frame") \
 	M(EPT_MAP_TYPE, "the memory type of an EPT leaf") \
+	M(NPT_MAP_FIRST, "making a large leaf of NPT begin with its block's first frame") \
+	M(NPT_MAP_TYPE, "the memory type of an NPT leaf") \
+	M(NPT_MAP_WRITABLE, "looking whether a page may be written before its NPT leaf is writable") \
+	M(NPT_MAP_FETCH, "that an NPT leaf of the local APIC's page is not executable") \
 	M(EPT_MAP_WRITABLE, "looking whether a page may be written before its EPT leaf is writable") \
 	M(LARGE_BACKED, "looking whether the backing is one piece as large as a leaf") \
 	M(APIC_FETCH, "leaving fetches from the local APIC's page to the emulator") \

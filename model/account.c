@@ -27,7 +27,10 @@ static bool peek_ept(struct m_cpu *cpu, uint64_t ep4ta, unsigned top, uint64_t g
 	for (unsigned level = top; level; level--) {
 		unsigned shift = 12 + 9 * (level - 1);
 
-		if (!peek(cpu, table + 8 * (gpa >> shift & 511), 8, &e) || !(e & X_EPT_RWX))
+		if (!peek(cpu, table + 8 * (gpa >> shift & 511), 8, &e))
+			return false;
+		e = m_nested_entry(cpu, level, e);
+		if (!(e & X_EPT_RWX))
 			return false;
 		f->flags &= (e & X_EPT_R ? MF_ER : 0) | (e & X_EPT_W ? MF_EW : 0) | (e & X_EPT_X ? MF_EX : 0) | MF_ED;
 		if (level == 1 || e & X_EPT_LARGE) {

@@ -47,8 +47,17 @@ static inline uint64_t m_ep4ta(const struct m_cpu *cpu)
 {
 	return cpu->vmcs->ept ? cpu->vmcs->eptp & X_ADDRESS_MASK : 0;
 }
+/* Nested tables of AMD's: in the format of the CPU's own, always with flags, as the walk here sees them in EPT's. */
+static inline bool m_npt(const struct m_cpu *cpu) { return cpu->caps->npt; }
+uint64_t m_npt_as_ept(const struct m_cpu *cpu, unsigned level, uint64_t e);
+static inline uint64_t m_nested_entry(const struct m_cpu *cpu, unsigned level, uint64_t e)
+{
+	return m_npt(cpu) ? m_npt_as_ept(cpu, level, e) : e;
+}
 static inline unsigned m_ept_top(const struct m_cpu *cpu)
 {
+	if (m_npt(cpu))
+		return cpu->vmcs->ept ? 4 : 0;
 	return cpu->vmcs->ept ? (cpu->vmcs->eptp >> X_EPTP_LENGTH_SHIFT & 7) + 1 : 0;
 }
 /* Is the physical address in the APIC-access page? */
@@ -56,7 +65,7 @@ static inline bool m_apic_access(const struct m_cpu *cpu, uint64_t hpa)
 {
 	return cpu->vmcs->apic_access && cpu->vmcs->apic_access >> PAGE_SHIFT == hpa >> PAGE_SHIFT;
 }
-static inline bool m_ept_ad(const struct m_cpu *cpu) { return cpu->vmcs->eptp & X_EPTP_AD; }
+static inline bool m_ept_ad(const struct m_cpu *cpu) { return m_npt(cpu) || (cpu->vmcs->eptp & X_EPTP_AD); }
 
 static inline enum m_class m_tlb_class(unsigned shift)
 {

@@ -26,6 +26,27 @@ static bool type_reserved(uint64_t e)
 	return t == 2 || t == 3 || t == 7;
 }
 
+/* APM, "Nested Paging" and "Page-Translation-Table Entry Fields": as a user's access finds it. A reserved bit is told
+ * as a misconfiguration is. The type is by the host's PAT: entry 0 is write-back, 1 write-through, what has PCD is not
+ * cached. */
+uint64_t m_npt_as_ept(const struct m_cpu *cpu, unsigned level, uint64_t e)
+{
+	bool large = level > 1 && e & X_PS;
+	uint64_t ept = e & X_ADDRESS_MASK & ~(large ? BIT(12) : 0);
+
+	if (!(e & X_P))
+		return 0;
+	if (e & MASK(51, cpu->caps->maxphyaddr) || (large && level > 3) ||
+	    (large && e & MASK(12 + 9 * (level - 1) - 1, 13)) || (large && level == 3 && !cpu->caps->page_1g))
+		return X_EPT_W;
+	if (!(e & X_U))
+		return 0;
+	ept |= X_EPT_R | (e & X_W ? X_EPT_W : 0) | (e & X_XD ? 0 : X_EPT_X) | (large ? X_EPT_LARGE : 0);
+	if (large || level == 1)
+		ept |= (e & X_PCD ? 0ull : e & X_PWT ? 4ull : 6ull) << X_EPT_TYPE_SHIFT | (e & X_D ? X_EPT_D : 0);
+	return ept | (e & X_A ? X_EPT_A : 0);
+}
+
 /* SDM, "EPT Misconfigurations". The entry is present: one of its rights is set. */
 static bool misconfigured(const struct m_cpu *cpu, unsigned level, uint64_t e)
 {
@@ -135,11 +156,13 @@ static struct ept_walk begin(struct m_cpu *cpu, uint64_t gpa)
 
 /* Sets flags in an EPT entry, which is reached by its host-physical address: nothing stops that but another who has
  * written to the entry since it was read. false: then it was not this entry any more, and the walk begins anew. */
-static bool ept_set(struct m_cpu *cpu, uint64_t at, uint64_t *e, uint64_t bits)
+static bool ept_set(struct m_cpu *cpu, uint64_t at, uint64_t *e, uint64_t raw, uint64_t bits)
 {
+	uint64_t as_it_is = m_npt(cpu) ? (bits & X_EPT_A ? X_A : 0) | (bits & X_EPT_D ? X_D : 0) : bits;
+
 	if ((*e & bits) == bits)
 		return true;
-	if (!phys_exchange(cpu->phys, at, 8, *e, *e | bits))
+	if (!phys_exchange(cpu->phys, at, 8, raw, raw | as_it_is))
 		return false;
 	cpu->stats.references++;
 	*e |= bits;
@@ -164,7 +187,7 @@ static void log_page(struct m_cpu *cpu, uint64_t gpa)
 }
 
 static struct m_nested reached_leaf(struct m_cpu *cpu, uint64_t gpa, struct m_need need, const struct ept_walk *w,
-				    uint64_t at, uint64_t e)
+				    uint64_t at, uint64_t raw, uint64_t e)
 {
 	struct m_nested n = { .how = MT_OK, .shift = ept_shift(w->level), .flags = w->flags };
 
@@ -182,7 +205,7 @@ static struct m_nested reached_leaf(struct m_cpu *cpu, uint64_t gpa, struct m_ne
 			return (struct m_nested){ .how = MT_ABORT };
 		if ((e & bits) != bits && log_full(cpu))
 			return (struct m_nested){ .how = MT_LOG_FULL };
-		if (!ept_set(cpu, at, &e, bits))
+		if (!ept_set(cpu, at, &e, raw, bits))
 			return (struct m_nested){ .how = MT_RESTART };
 		if (clean)
 			log_page(cpu, gpa);
@@ -237,7 +260,7 @@ static struct m_nested walk_once(struct m_cpu *cpu, uint64_t gpa, struct m_need 
 		return n;
 	for (struct ept_walk w = begin(cpu, gpa);; w.level--) {
 		uint64_t at = w.table + 8 * (gpa >> ept_shift(w.level) & 511);
-		uint64_t e = phys_read(cpu->phys, at, 8);
+		uint64_t raw = phys_read(cpu->phys, at, 8), e = m_nested_entry(cpu, w.level, raw);
 
 		cpu->stats.references++;
 		if (!(e & X_EPT_RWX)) {
@@ -249,13 +272,13 @@ static struct m_nested walk_once(struct m_cpu *cpu, uint64_t gpa, struct m_need 
 			return (struct m_nested){ .how = need.speculative ? MT_ABORT : MT_MISCONFIG };
 		w.flags &= rights_of(e);
 		if (is_leaf(w.level, e))
-			return reached_leaf(cpu, gpa, need, &w, at, e);
+			return reached_leaf(cpu, gpa, need, &w, at, raw, e);
 		if (m_ept_ad(cpu)) {
 			if (need.speculative && !(e & X_EPT_A))
 				return (struct m_nested){ .how = MT_ABORT };
 			if (!(e & X_EPT_A) && log_full(cpu))
 				return (struct m_nested){ .how = MT_LOG_FULL };
-			if (!ept_set(cpu, at, &e, X_EPT_A))
+			if (!ept_set(cpu, at, &e, raw, X_EPT_A))
 				return (struct m_nested){ .how = MT_RESTART };
 		}
 		w.table = e & X_ADDRESS_MASK;

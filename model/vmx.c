@@ -40,6 +40,9 @@ static const char *check_eptp(const struct mmu_caps *caps, uint64_t eptp)
 {
 	unsigned type = eptp & X_EPTP_TYPE, length = (eptp >> X_EPTP_LENGTH_SHIFT & 7) + 1;
 
+	/* APM, "Canonicalization and Consistency Checks": N_CR3. */
+	if (caps->npt)
+		return eptp & (MASK(11, 0) | MASK(63, caps->maxphyaddr)) ? "N_CR3: reserved bits" : NULL;
 	if (!caps->ept)
 		return "EPT on a CPU without";
 	if (type != 0 && !(type == 6 && caps->ept_wb))

@@ -6,7 +6,7 @@ build=$(cd "$1" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-for folder in Makefile mk script docs test lib mmu emulate dev host hvm vmx vm model tool lab guest; do
+for folder in Makefile mk script docs test lib mmu emulate dev host hvm vmx svm start vm model tool lab guest; do
 	cp -a "$folder" "$work/"
 done
 mkdir -p "$work/build"

@@ -59,11 +59,37 @@ may+=' if (! (BX_CPU_THIS_PTR vmcs.eptptr \& 0x40)) for (int n = TOP; n >= (int)
 may+=' if (~entry[n] \& (0x20 \| (n == (int) leaf) * (write ? 0x40 : 0)))'
 may+=' translate_guest_physical(walked[n], walked_for, true, true, false, false, false, BX_WRITE);'
 
+# AMD's SVM. VMRUN does not load CR2.
+cr2='BX_CPU_THIS_PTR cr2 = guest.cr2;'
+# As with VMX, VMRUN looks at what is masked before the CPU counts as being in the guest; and where the host's IF is to
+# count in place of the guest's, interrupts are masked with it but never unmasked.
+hif='else { unmask_event(BX_EVENT_PENDING_INTR); unmask_event(BX_EVENT_PENDING_LAPIC_INTR); }'
+# What was being delivered is noted of exceptions only, so that an exit during another delivery tells of an older event.
+noted='if (BX_CPU_THIS_PTR in_svm_guest) { BX_CPU_THIS_PTR vmcb->ctrls.exitintinfo_error_code = error_code; '
+noted+='BX_CPU_THIS_PTR vmcb->ctrls.exitintinfo = vector + (push_error ? 0x800 : 0) + '
+noted+='((type == BX_SOFTWARE_EXCEPTION ? '
+noted+='BX_HARDWARE_EXCEPTION : type == BX_PRIVILEGED_SOFTWARE_INTERRUPT ? BX_HARDWARE_EXCEPTION : type) << 8); }'
+
+# An intercepted #DB has updated DR6 before it exits.
+causes='if (vector == BX_DB_EXCEPTION) BX_CPU_THIS_PTR dr6.val32 = (BX_CPU_THIS_PTR dr6.val32 & 0xffff6ff0) | '
+causes+='(BX_CPU_THIS_PTR debug_trap & 0xe00f);'
+# The trap of a guest that single-steps survives an exit, and comes in the host before it has its GS back.
+forgot='BX_CPU_THIS_PTR debug_trap = 0;'
+
 # mend FILE PATTERN LINE: adds LINE below the only line of FILE that has PATTERN.
 mend() {
 	[ "$(grep -c -- "$2" "$1")" = 1 ] || { say "$1 is not the one that the repair is for"; return 1; }
-	sed -i "s|^\( *\).*$2.*|&\n\1$3|" "$1"
+	local line=${3//&/\\&}
+	sed -i "s|^\( *\).*$2.*|&\n\1${line//|/\\|}|" "$1"
 	[ "$(grep -cF -- "$3" "$1")" -ge 1 ]
+}
+repair_svm() {
+	mend cpu/svm.cc 'BX_CPU_THIS_PTR cr3 = guest.cr3;' "$cr2" &&
+		mend cpu/svm.cc 'BX_CPU_THIS_PTR in_svm_guest = true;' "$unmask" && mend cpu/flag_ctrl_pro.cc \
+		'mask_event(BX_EVENT_PENDING_INTR .* BX_EVENT_PENDING_UINTR);' "$hif" &&
+		mend cpu/exception.cc 'BX_CPU_THIS_PTR in_event = true;' "$noted" &&
+		mend cpu/svm.cc 'clear in_event indication on #DF' "$causes" &&
+		mend cpu/svm.cc 'mask_event(BX_EVENT_SVM_VIRQ_PENDING);' "$forgot"
 }
 repair() {
 	sed -i "s|Bit32u executed = 0, processor = 0;|$kept|" main.cc && grep -qF "$kept" main.cc &&
@@ -74,7 +100,7 @@ repair() {
 		mend cpu/proc_ctrl.cc 'writeEFlags((Bit32u) R11, EFlagsValidMask);' "$flat" &&
 		mend cpu/ret_far.cc 'parse_selector(raw_ss_selector, &ss_selector);' "$level" &&
 		mend cpu/iret.cc 'Bit8u prev_cpl = CPL;' "$level" && mend cpu/segment_ctrl_pro.cc \
-		'seg->cache.dpl      = 0;' "$dpl" && repair_walk
+		'seg->cache.dpl      = 0;' "$dpl" && repair_walk && repair_svm
 }
 repair_walk() {
 	mend cpu/paging.cc 'static const char \*bx_paging_level' "$walked" && sed -i \
@@ -85,7 +111,8 @@ repair_walk() {
 }
 
 recipe=$(printf '%s\n' "$version" "$suite" "${flags[@]}" "$cflags" "$commit" "$kept" "$unmask" "$open" "$told" \
-	"$flat" "$level" "$dpl" "$walked" "$step" "$may" | sha256sum | cut -c1-12)
+	"$flat" "$level" "$dpl" "$walked" "$step" "$may" "$cr2" "$hif" "$noted" "$causes" \
+	"$forgot" | sha256sum | cut -c1-12)
 home=$vellum_cache/bochs-$version-$recipe
 binary=$home/bochs
 

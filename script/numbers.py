@@ -34,7 +34,7 @@ INTO_ECX = re.compile(r'\bmovl?\s+\$(?:0x[0-9a-f]+|[0-9]+), ?%ecx(?=[^\n]*\n(?:[
                       r'"(?:rdmsr|wrmsr)\b[^;]*"c"\s?\((?:0x[0-9a-f]+|[0-9]+)u?\)')
 CASE = re.compile(r'\bcase (0x[0-9a-f]+|[0-9]+)u?\b')
 BARE = re.compile(r'(?:\([a-z0-9_]+\))?(0x[0-9a-f]+|[0-9]+)u?l*\b')
-TREE = ('lib', 'mmu', 'emulate', 'dev', 'host', 'hvm', 'vmx', 'vm', 'model', 'guest', 'test')
+TREE = ('lib', 'mmu', 'emulate', 'dev', 'host', 'hvm', 'vmx', 'svm', 'start', 'vm', 'model', 'guest', 'test')
 TOO_FEW_CALLS = 500
 
 

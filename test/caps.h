@@ -35,4 +35,14 @@ static inline struct mmu_caps caps_all(void)
 	};
 }
 
+/* A CPU of AMD's: nested tables as its own, with flags, and no flush of theirs alone. */
+static inline void caps_be_amds(struct mmu_caps *k)
+{
+	k->npt = true;
+	k->ept = k->ept_execute_only = k->ept_5level = k->invept_single = k->ept_ad = k->pml = false;
+	k->ept_wb = k->ept_2m = k->invept = k->invept_all = k->unrestricted_guest = true;
+	k->ept_1g = k->page_1g;
+	k->invvpid_all = true;
+}
+
 #endif

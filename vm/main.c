@@ -152,7 +152,8 @@ static void start_hvm(void)
 	speculation_judge(&speculation, &machine.speculation);
 	hvm_intercepts_init(&machine.caps);
 	exit_handlers_init();
-	vpid_pool_init(&machine.vpids, boot_info()->vpids ? boot_info()->vpids + 1 : VPID_COUNT);
+	vpid_pool_init(&machine.vpids,
+		       min_u64(boot_info()->vpids ? boot_info()->vpids + 1 : VPID_COUNT, hvm_tag_count(&machine.caps)));
 	paging_seal(); /* what is above writes for the last time to what becomes read-only; no other CPU runs yet */
 	smp_start_others(other_cpu, machine.tsc_hz);
 	why = paging_audit();

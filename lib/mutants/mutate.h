@@ -16,6 +16,7 @@
 #include "lib/mutants/move.h"
 #include "lib/mutants/run.h"
 #include "lib/mutants/start.h"
+#include "lib/mutants/svm.h"
 #include "lib/mutants/trace.h"
 #include "lib/mutants/video.h"
 
@@ -31,7 +32,8 @@
 	VM_MUTANTS_TRACE(M) \
 	VM_MUTANTS_IDE(M) \
 	VM_MUTANTS_DEVICES(M) \
-	VM_MUTANTS_VIDEO(M)
+	VM_MUTANTS_VIDEO(M) \
+	VM_MUTANTS_SVM(M)
 
 #ifdef VM_MUTATION
 #include "lib/base.h"

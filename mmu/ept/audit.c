@@ -17,30 +17,27 @@ struct auditor {
 static const char *check_leaf(const struct pt *pt, const struct pt_position *at, uint64_t addr)
 {
 	struct mmu_vm *vm = pt->vm;
+	const struct nested_form *form = ((const struct ept_vm *)vm->priv)->form;
 	hfn_t frame = pt_frame(pt->format, at->value);
 
 	for (uint64_t i = 0; i < pt_span(at->level) >> PAGE_SHIFT; i++) {
 		struct mmu_page page = mmu_mappable(vm, GFN((addr >> PAGE_SHIFT) + i));
+		const char *wrong;
 
 		if (page.kind != MMU_MEMORY)
 			return "E1: a leaf names what is not memory";
 		if (page.hfn.v != frame.v + i)
 			return "S11: a leaf names another frame than its backing";
-		if ((at->value & EPT_W) && !page.writable)
+		if ((at->value & form->write) && !page.writable)
 			return page.owned ? "S13: a clean page of a log is writable"
 					  : "E1: a leaf is writable and must not be";
-		if ((at->value & EPT_X) && page.no_fetch)
-			return "E1: a leaf of the local APIC's page is executable";
-		if ((at->value & EPT_TYPE_MASK) >> EPT_TYPE_SHIFT != page.slot->type)
-			return "E1: a leaf has another memory type than its slot";
+		wrong = form->wrong(&page, at->value);
+		if (wrong)
+			return wrong;
 	}
-	if (at->level > 1 && (at->value & EPT_W) && log_by_flags(vm) &&
+	if (at->level > 1 && (at->value & form->write) && log_by_flags(vm) &&
 	    mmu_mappable(vm, GFN(addr >> PAGE_SHIFT)).slot->dirty)
 		return "LG1: a large leaf of a log by flags is writable";
-	if (mmu_mappable(vm, GFN(addr >> PAGE_SHIFT)).no_read)
-		return (at->value & EPT_R) ? "OV4: an overlay's frame can be read" : NULL;
-	if (!(at->value & EPT_R) || ((at->value & EPT_IPAT)))
-		return "E1: a leaf cannot be read, or ignores the guest's PAT";
 	if (at->level > 1 && (pt_shift(at->level) > vm->config.page_limit || (at->level == 3 && !vm->caps->ept_1g) ||
 			      (at->level == 2 && !vm->caps->ept_2m)))
 		return "S10: a leaf is larger than it may be";
@@ -50,6 +47,8 @@ static const char *check_leaf(const struct pt *pt, const struct pt_position *at,
 static bool visit(struct pt_visitor *visitor, struct pt_position *at, uint64_t addr)
 {
 	struct auditor *a = container_of(visitor, struct auditor, visitor);
+	struct mmu_vm *vm = a->pt->vm;
+	const struct nested_form *form = ((const struct ept_vm *)vm->priv)->form;
 	const char *broken = NULL;
 
 	if (a->broken)
@@ -59,9 +58,9 @@ static bool visit(struct pt_visitor *visitor, struct pt_position *at, uint64_t a
 
 		if (at->level != 1)
 			broken = "E4: an MMIO leaf is large";
-		else if (~at->value & ept_mmio_high(a->pt->vm))
+		else if (~at->value & form->mmio_high(vm))
 			broken = "E4: an MMIO leaf has the address of what may be memory";
-		else if (at->value == ept_mmio_leaf(a->pt->vm) && (!slot || slot->kind != SLOT_MMIO))
+		else if (at->value == form->mmio(vm) && (!slot || slot->kind != SLOT_MMIO))
 			broken = "S14: a current MMIO leaf is no MMIO";
 	} else if (at->leaf && pt_frame(a->pt->format, at->value).v != a->identity.v) {
 		broken = check_leaf(a->pt, at, addr);

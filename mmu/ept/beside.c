@@ -17,10 +17,11 @@ static bool device(struct mmu_vcpu *vcpu, gpa_t gpa, struct mmu_result *r)
 {
 	const struct ept_vm *e = vcpu->vm->priv;
 	struct pt_position at = pt_lookup(&e->pt, gpa.v, 1);
+	uint64_t value = e->form->mmio(vcpu->vm);
 
-	if (at.value || at.level > 1)
+	if (!value || at.value || at.level > 1)
 		return false;
-	if (pt_replace(at.entry, 0, ept_mmio_leaf(vcpu->vm)))
+	if (pt_replace(at.entry, 0, value))
 		vcpu->counters.mmio_cached++;
 	return answer(r, mmu_emulate(gpa));
 }
@@ -32,14 +33,14 @@ static bool leaf(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, const str
 	const struct ept_vm *e = vcpu->vm->priv;
 	struct pt_position at = pt_lookup(&e->pt, fault->gpa.v, 1);
 
-	if (pt_special(&ept_format, at.value))
+	if (pt_special(e->pt.format, at.value))
 		return false;
-	if (at.leaf && (!(fault->access & MMU_WRITE) || (at.value & EPT_W)))
+	if (at.leaf && (!(fault->access & MMU_WRITE) || (at.value & e->form->write)))
 		return answer(r, mmu_done(MMU_SPURIOUS));
 	if (at.level > ept_leaf_level(vcpu->vm, fault->gpa, page))
 		return false;
 	if (!pt_replace(at.entry, at.value,
-			ept_leaf_instead(ept_make_leaf(page, gpa_gfn(fault->gpa), pt_shift(at.level)), &at)))
+			ept_leaf_instead(e->form->leaf(page, gpa_gfn(fault->gpa), pt_shift(at.level)), &at)))
 		return answer(r, mmu_done(MMU_RETRY));
 	ept_count_leaf(&vcpu->counters, at.level);
 	return answer(r, mmu_done(MMU_FIXED));
@@ -76,7 +77,7 @@ static bool misconfig(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, stru
 	if (fault->pdptes || fault->gpa.v >= pt_limit(e->pt.format))
 		return false;
 	value = pt_lookup(&e->pt, fault->gpa.v, 1).value;
-	if (!pt_special(&ept_format, value) || !MUTANT_OR(EPT_GENERATION, value == ept_mmio_leaf(vcpu->vm)))
+	if (!pt_special(e->pt.format, value) || !MUTANT_OR(EPT_GENERATION, value == e->form->mmio(vcpu->vm)))
 		return false;
 	mmu_know_mmio(vcpu, gpa_gfn(fault->gpa));
 	return answer(r, mmu_emulate(fault->gpa));

@@ -20,16 +20,6 @@
 #include "mmu/mechanisms.h"
 #include "mmu/mutate.h"
 
-#define FORMAT(levels) \
-	{ \
-		.root_level = (levels), .root_bits = 9, .present = EPT_R | EPT_W | EPT_X, .address = MASK(51, 12), \
-		.leaf = EPT_LARGE, .table = EPT_R | EPT_W | EPT_X, .leaf_only = EPT_LARGE, \
-		.special_mask = EPT_R | EPT_W | EPT_X, .special = EPT_MMIO, \
-	}
-/* The formats of entries do not depend on the number of levels. */
-const struct pt_format ept_format = FORMAT(4);
-static const struct pt_format ept_format_5level = FORMAT(5);
-
 /* RV3: a violation makes a table for each level but the root's, or splits two; at least, that, the records, and what
  * one access needs whose tables and page lie far from each other. */
 #define EPT_NEED 6
@@ -74,7 +64,7 @@ static void free_if(struct mmu_vm *vm, hfn_t frame)
 		mmu_table_free(vm, frame);
 }
 
-static bool vm_init(struct mmu_vm *vm)
+static bool init(struct mmu_vm *vm, const struct nested_form *form)
 {
 	bool want_identity =
 		!mmu_unrestricted(vm) && vm->config.identity_map.v && !(vm->config.identity_map.v >> 32);
@@ -82,7 +72,7 @@ static bool vm_init(struct mmu_vm *vm)
 	      identity = want_identity ? mmu_table_alloc(vm) : HFN_NONE;
 	struct ept_vm *e;
 
-	BUG_ON(config_unsupported(vm->caps, &vm->config));
+	BUG_ON(mmu_unsupported(vm->ops, vm->caps, &vm->config));
 	if (hfn_is_none(self) || hfn_is_none(root) || (want_identity && hfn_is_none(identity))) {
 		free_if(vm, self);
 		free_if(vm, root);
@@ -92,13 +82,16 @@ static bool vm_init(struct mmu_vm *vm)
 	e = mmu_table_ptr(vm, self);
 	e->self = self;
 	e->identity = identity;
-	e->pt = (struct pt){ five_levels(&vm->config) ? &ept_format_5level : &ept_format, vm, root };
+	e->form = form;
+	e->pt = (struct pt){ five_levels(&vm->config) ? &form->five : &form->four, vm, root };
 	vm->priv = e;
 	/* The root's frame may have been another root before: every CPU owes an INVEPT at its first entry. */
 	MUTANT(EPT_NEW_ROOT, __atomic_store_n(&vm->ept_flushed_on, 0, __ATOMIC_RELEASE));
 	vm->ept_ran_on = 0;
 	return true;
 }
+
+static bool vm_init(struct mmu_vm *vm) { return init(vm, &ept_form); }
 
 static void vm_destroy(struct mmu_vm *vm)
 {
@@ -117,18 +110,16 @@ void *ept_identity_map(struct mmu_vm *vm)
 	return hfn_is_none(e->identity) ? NULL : mmu_table_ptr(vm, e->identity);
 }
 
-static uint64_t ept_pointer(const struct mmu_vm *vm)
+static uint64_t pointer(const struct mmu_vm *vm)
 {
 	const struct ept_vm *e = vm->priv;
-	uint64_t eptp = hfn_hpa(e->pt.root).v | (e->pt.format->root_level - 1ull) << EPTP_WALK_SHIFT;
 
-	eptp |= vm->caps->ept_wb ? MEMTYPE_WB : MEMTYPE_UC;
-	return vm->caps->ept_ad ? eptp | EPTP_AD : eptp;
+	return e->form->pointer(vm, &e->pt);
 }
 
 static bool vcpu_init(struct mmu_vcpu *vcpu)
 {
-	vcpu->root.nested = ept_pointer(vcpu->vm);
+	vcpu->root.nested = pointer(vcpu->vm);
 	vcpu->intercepts.ept = true;
 	return ept_apply_regs(vcpu);
 }
@@ -183,7 +174,7 @@ static bool unmap_visit(struct pt_visitor *visitor, struct pt_position *at, uint
 	struct ept_vm *e = v->vm->priv;
 
 	/* MMIO leaves are judged by their generation. */
-	if (pt_special(&ept_format, at->value))
+	if (pt_special(e->pt.format, at->value))
 		return false;
 	if (at->leaf && split_partial(v, at, addr))
 		return true;
@@ -200,7 +191,7 @@ static bool unmap_visit(struct pt_visitor *visitor, struct pt_position *at, uint
 	}
 	if (detached_full(&e->detached))
 		ept_flush_and_free(v->vm);
-	detached_add(&e->detached, &ept_format, at);
+	detached_add(&e->detached, e->pt.format, at);
 	e->detached.tree[e->detached.count - 1].addr = addr;
 	return false;
 }
@@ -208,19 +199,20 @@ static bool unmap_visit(struct pt_visitor *visitor, struct pt_position *at, uint
 static bool protect_visit(struct pt_visitor *visitor, struct pt_position *at, uint64_t addr)
 {
 	struct ept_visitor *v = container_of(visitor, struct ept_visitor, visitor);
+	const struct ept_vm *e = v->vm->priv;
 
-	if (pt_special(&ept_format, at->value))
+	if (pt_special(e->pt.format, at->value))
 		return false;
 	if (!at->leaf)
 		return true;
-	if (!(at->value & EPT_W))
+	if (!(at->value & e->form->write))
 		return false;
 	if (split_partial(v, at, addr))
 		return true;
 	if (pt_get(at->entry) == 0)
 		return false;
 	/* The CPU may be setting A and D in this entry. */
-	MUTANT(EPT_PROTECT, pt_clear_bits(at->entry, EPT_W));
+	MUTANT(EPT_PROTECT, pt_clear_bits(at->entry, e->form->write));
 	v->vm->counters.leaves_removed++;
 	v->lost = true;
 	return false;
@@ -277,13 +269,14 @@ static struct mmu_result mmio(struct mmu_vm *vm, const struct mmu_fault *fault)
 	struct ept_vm *e = vm->priv;
 	gpa_t gpa = fault->gpa;
 	struct pt_position at = pt_lookup(&e->pt, gpa.v, 1);
+	uint64_t leaf = e->form->mmio(vm);
 
 	/* Outside IA-32e mode it is not cached, so that each access tells what it is. */
 	if (fault->pdptes)
 		return mmu_emulate(gpa);
 	/* A page that cannot be cached for want of memory still works by violation. */
-	if (!pt_present(&ept_format, at.value) && pt_reach(&e->pt, gpa.v, 1, &at)) {
-		pt_set(at.entry, ept_mmio_leaf(vm));
+	if (leaf && !pt_present(e->pt.format, at.value) && pt_reach(&e->pt, gpa.v, 1, &at)) {
+		pt_set(at.entry, leaf);
 		vm->counters.mmio_cached++;
 	}
 	return mmu_emulate(gpa);
@@ -304,7 +297,7 @@ static struct mmu_result map(struct mmu_vm *vm, gpa_t gpa, const struct mmu_page
 		level = at.level; /* a table that is there stays: in its place a leaf would owe a flush (S11) */
 	if (!pt_reach(&e->pt, gpa.v, level, &at))
 		return mmu_stop(no_memory);
-	pt_set(at.entry, ept_leaf_instead(ept_make_leaf(page, gpa_gfn(gpa), pt_shift(level)), &at));
+	pt_set(at.entry, ept_leaf_instead(e->form->leaf(page, gpa_gfn(gpa), pt_shift(level)), &at));
 	ept_count_leaf(&vm->counters, level);
 	return mmu_done(MMU_FIXED);
 }
@@ -321,7 +314,7 @@ static struct mmu_result map_identity(struct mmu_vm *vm, gpa_t gpa)
 			return mmu_stop(no_memory);
 	if (!pt_reach(&e->pt, gpa.v, 1, &at))
 		return mmu_stop(no_memory);
-	pt_set(at.entry, hfn_hpa(e->identity).v | EPT_R | EPT_W | EPT_X | MEMTYPE_WB << EPT_TYPE_SHIFT);
+	pt_set(at.entry, hfn_hpa(e->identity).v | e->form->whole);
 	return mmu_done(MMU_FIXED);
 }
 
@@ -350,12 +343,12 @@ static struct mmu_result violation(struct mmu_vcpu *vcpu, const struct mmu_fault
 	if (page.kind == MMU_DEVICE)
 		return mmu_emulate(fault->gpa);
 	at = pt_lookup(&e->pt, fault->gpa.v, 1);
-	if (pt_special(&ept_format, at.value)) {
+	if (pt_special(e->pt.format, at.value)) {
 		vm->counters.mmio_stale++;
 		pt_set(at.entry, 0);
 		at.value = 0;
 	}
-	if (at.leaf && (!write || (at.value & EPT_W)))
+	if (at.leaf && (!write || (at.value & e->form->write)))
 		return mmu_done(MMU_SPURIOUS);
 	return map(vm, fault->gpa, &page, at);
 }
@@ -382,9 +375,9 @@ static struct mmu_result misconfig(struct mmu_vcpu *vcpu, const struct mmu_fault
 	if (fault->gpa.v >= pt_limit(e->pt.format))
 		return mmu_emulate(fault->gpa);
 	at = pt_lookup(&e->pt, fault->gpa.v, 1);
-	if (!pt_special(&ept_format, at.value))
-		return pt_present(&ept_format, at.value) ? repaired(vcpu, gpa_gfn(fault->gpa)) : mmu_done(MMU_RETRY);
-	if (!fault->pdptes && MUTANT_OR(EPT_GENERATION, at.value == ept_mmio_leaf(vm))) {
+	if (!pt_special(e->pt.format, at.value))
+		return pt_present(e->pt.format, at.value) ? repaired(vcpu, gpa_gfn(fault->gpa)) : mmu_done(MMU_RETRY);
+	if (!fault->pdptes && MUTANT_OR(EPT_GENERATION, at.value == e->form->mmio(vm))) {
 		mmu_know_mmio(vcpu, gpa_gfn(fault->gpa));
 		return mmu_emulate(fault->gpa);
 	}
@@ -418,7 +411,7 @@ static bool audit(struct mmu_vm *vm, char *why, size_t size)
 		return false;
 	}
 	for (const struct mmu_vcpu *v = vm->vcpus; v; v = v->next) {
-		if (v->root.nested == ept_pointer(vm))
+		if (v->root.nested == pointer(vm))
 			continue;
 		fmt(why, size, "E7: a vCPU runs with EPTP %lx", v->root.nested);
 		return false;
@@ -447,5 +440,45 @@ const struct mmu_ops mmu_ept = {
 	.write_protect = write_protect,
 	.log_take = ept_log_take,
 	.join = ept_join,
+	.audit = audit,
+};
+
+/* ---- AMD's tables ---- */
+
+static const char *npt_unsupported(const struct mmu_caps *caps)
+{
+	return caps->npt ? NULL : "the CPU has no nested paging of AMD's (NPT)";
+}
+
+/* The CPU walks nested tables as deep as the host's own, which have four levels. */
+static const char *npt_config_unsupported(const struct mmu_caps *caps, const struct mmu_config *config)
+{
+	(void)caps;
+	if (five_levels(config))
+		return "nested tables of AMD's have as many levels as the host's own, which are 4";
+	return NULL;
+}
+
+static bool npt_init(struct mmu_vm *vm) { return init(vm, &npt_form); }
+
+const struct mmu_ops mmu_npt = {
+	.name = "npt",
+	.nested = true,
+	.need = EPT_NEED,
+	.least = EPT_LEAST,
+	.ample = RESERVE_ANY,
+	.relieve = relieve,
+	.unsupported = npt_unsupported,
+	.config_unsupported = npt_config_unsupported,
+	.vm_init = npt_init,
+	.vm_destroy = vm_destroy,
+	.vcpu_init = vcpu_init,
+	.vcpu_destroy = vcpu_destroy,
+	.fault = fault,
+	.beside = ept_beside,
+	.regs_changed = ept_regs_changed,
+	.invlpg = ept_invlpg,
+	.unmap = unmap,
+	.write_protect = write_protect,
 	.audit = audit,
 };

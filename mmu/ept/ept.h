@@ -8,7 +8,27 @@
 #include "mmu/table/detached.h"
 #include "mmu/table/ptformat.h"
 
+/* What differs between EPT's tables and AMD's nested ones, whose entries are those of the CPU's own paging: everything
+ * else of the mechanism is the same. */
+struct nested_form {
+	struct pt_format four, five; /* of so many levels; five without levels: there are none */
+	uint64_t write;              /* the flag of a leaf that lets it be written */
+	/* A leaf (E1); shift: address bits. */
+	uint64_t (*leaf)(const struct mmu_page *page, gfn_t gfn, unsigned shift);
+	/* The leaf that says that a page is a device's, of the slots' present generation (E4); 0: the CPU has no bits
+	 * for it. */
+	uint64_t (*mmio)(const struct mmu_vm *vm);
+	uint64_t (*mmio_high)(const struct mmu_vm *vm); /* the address bits that are set in it */
+	/* What the CPU finds the root by. */
+	uint64_t (*pointer)(const struct mmu_vm *vm, const struct pt *pt);
+	/* NULL, or what a leaf is that it must not be, but for its frame and its being writable. */
+	const char *(*wrong)(const struct mmu_page *page, uint64_t leaf);
+	uint64_t whole;              /* the flags of a leaf of 4 KBytes with every right, cached */
+};
+extern const struct nested_form ept_form, npt_form;
+
 struct ept_vm {
+	const struct nested_form *form;
 	struct pt pt;
 	struct detached detached; /* for the flush of EPT translations */
 	hfn_t identity; /* the page that is shown at config.identity_map; HFN_NONE: none */

@@ -28,6 +28,7 @@ import memory       # noqa: E402
 import network      # noqa: E402
 import panics       # noqa: E402
 import refusals     # noqa: E402
+import ryzen        # noqa: E402
 import schedule     # noqa: E402
 import screen       # noqa: E402
 import sessions     # noqa: E402
@@ -42,7 +43,7 @@ from runner import Runner, pool  # noqa: E402
 PARTS = (boots, schedule, workloads, switching, sessions, control, dirty, top, fairness, hostile, compare, hostmemory,
          speculation, conformance, memory, irql, refusals, panics, firmware, screen,
          network, tracing,
-         inspecting)
+         inspecting, ryzen)
 
 
 def chosen(everything, only):

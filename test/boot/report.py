@@ -35,8 +35,9 @@ def check_mmu(vm):
         number(c.get(name), 'mmu_counters.' + name)
     outcomes = sum(v for n, v in c.items() if n.startswith('outcome_'))
     require(outcomes == c['faults'], 'JSON: %d faults, %d outcomes' % (c['faults'], outcomes))
-    for counter, reason in (('ept_violations', 'ept_violation'), ('ept_misconfigs', 'ept_misconfiguration')):
-        exits = reasons.get(reason, {}).get('count', 0)
+    for counter, names in (('ept_violations', ('ept_violation', 'nested_page_fault')),
+                           ('ept_misconfigs', ('ept_misconfiguration', 'nested_reserved_bit'))):
+        exits = sum(reasons.get(name, {}).get('count', 0) for name in names)
         require(c[counter] <= exits, 'JSON: %d %s, but %d exits for it' % (c[counter], counter, exits))
     pages = number(vm['tables']['pages'], 'tables.pages', 1)
     made = c['table_pages_allocated'] - c['table_pages_freed']
@@ -46,7 +47,7 @@ def check_mmu(vm):
 def check_vm(vm, status=0):
     require(vm['guest']['status'] == status, 'JSON: guest.status is %r, not %d' % (vm['guest']['status'], status))
     require(isinstance(vm['guest']['end'], str) and vm['guest']['end'], 'JSON: guest.end is %r' % vm['guest']['end'])
-    require(vm['mmu'] in ('ept', 'shadow', 'vtlb', 'brute'), 'JSON: mmu is %r' % vm['mmu'])
+    require(vm['mmu'] in ('ept', 'npt', 'shadow', 'vtlb', 'brute'), 'JSON: mmu is %r' % vm['mmu'])
     require(vm['vpid'] in (True, False), 'JSON: vpid is %r' % vm['vpid'])
     require(vm['pages'] in ('4k', '2m', '1g', 'auto'), 'JSON: pages is %r' % vm['pages'])
     number(vm['instructions']['guest'], 'instructions.guest', 1)

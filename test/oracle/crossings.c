@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mmu/mechanisms.h"
 #include "test/caps.h"
 
 /* What a step does: its op is one of these. */
@@ -152,9 +153,9 @@ static void to_next_mechanism(struct vm *vm)
 {
 	struct step s = { .op = OP_SWITCH };
 
-	for (unsigned i = 0; mmu_mechanisms[i]; i++)
-		if (mmu_mechanisms[i] == vm->mmu.ops)
-			s.a = (uint16_t)(i + 1);
+	while (config_mechanism(&vm->world->c, s.a) != vm->mmu.ops)
+		s.a++;
+	s.a++;
 	host_step(&vm->vcpu[0], &s);
 }
 
@@ -382,6 +383,8 @@ static struct config config_of(const struct mmu_ops *ops, bool vpid)
 	c.caps.pku = c.caps.pcid = false;
 	c.caps.ept_ad = vpid; /* without, walks of tables are no writes to them */
 	c.caps.pml = vpid;
+	if (ops == &mmu_npt)
+		caps_be_amds(&c.caps);
 	c.mmu = (struct mmu_config){ .page_limit = PAGE_LIMIT_2M, .vpid = vpid };
 	c.vms = 1;
 	c.vcpus = 2;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mmu/mechanisms.h"
 #include "test/caps.h"
 #include "test/oracle/oracle.h"
 
@@ -150,6 +151,8 @@ static bool try_mechanism(const struct mmu_ops *ops, enum x_mode mode, unsigned 
 	c.caps = caps_all();
 	c.caps.maxphyaddr = 39;
 	c.caps.pku = c.caps.pcid = c.caps.ept_ad = false;
+	if (ops == &mmu_npt)
+		caps_be_amds(&c.caps);
 	c.mmu = (struct mmu_config){ .page_limit = PAGE_LIMIT_2M, .vpid = true, .ept_levels = (uint8_t)ept_levels };
 	c.vms = c.vcpus = c.cpus = 1;
 	c.adversarial = c.races = c.switching = c.big_ram = false;
@@ -196,7 +199,7 @@ int main(int argc, char **argv)
 		for (enum x_mode m = X_32BIT; m <= X_5LEVEL; m++)
 			if (!mode || strcmp(mode, mode_names[m]) == 0)
 				ok &= try_mechanism(mmu_mechanisms[i], m, 4, full, &accesses);
-		if (mmu_mechanisms[i]->nested && (!mode || strcmp(mode, mode_names[X_5LEVEL]) == 0))
+		if (mmu_mechanisms[i] == &mmu_ept && (!mode || strcmp(mode, mode_names[X_5LEVEL]) == 0))
 			ok &= try_mechanism(mmu_mechanisms[i], X_5LEVEL, 5, full, &accesses);
 	}
 	printf("%llu accesses\n", (unsigned long long)accesses);

@@ -235,7 +235,7 @@ struct account {
 	uint64_t steps, accesses, faults, mmio, stale, emulated, exits, spurious, by_mode[5];
 	uint64_t flushes, flushes_idle, steps_most;
 	uint64_t op[OP_COUNT], cover[COVER_COUNT];
-	uint64_t by_mechanism[4][5]; /* accesses, by what the VM ran under and the mode */
+	uint64_t by_mechanism[5][5]; /* accesses, by what the VM ran under and the mode */
 };
 
 struct world {
@@ -274,6 +274,8 @@ extern bool oracle_trace; /* tell what every step does */
 
 /* world.c */
 struct config config_from_seed(uint64_t seed, const struct mmu_ops *ops);
+/* The n-th of the mechanisms that its CPU may have, of which one is nested, counted round and round. */
+const struct mmu_ops *config_mechanism(const struct config *c, unsigned n);
 /* NULL: the mechanism cannot run on that CPU, or there is no memory. */
 struct world *world_make(const struct config *c);
 void world_free(struct world *w);

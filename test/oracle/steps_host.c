@@ -203,12 +203,8 @@ static void do_reboot(struct vcpu *v)
 
 static void do_switch(struct vm *vm, const struct step *s)
 {
-	const struct mmu_ops *to = NULL;
-	unsigned n = 0;
+	const struct mmu_ops *to = config_mechanism(&vm->world->c, s->a);
 
-	for (unsigned i = 0; mmu_mechanisms[i]; i++)
-		n++;
-	to = mmu_mechanisms[s->a % n];
 	if (!vm->world->c.switching || to == vm->mmu.ops || mmu_unsupported(to, &vm->world->c.caps, &vm->world->c.mmu))
 		return;
 	weave_freeze(vm->world);

@@ -6,6 +6,9 @@
 
 #include "test/oracle/oracle.h"
 
+#include "mmu/mechanisms.h"
+#include "test/caps.h"
+
 bool oracle_trace;
 
 void fail(struct world *w, const char *format, ...)
@@ -25,7 +28,7 @@ void fail(struct world *w, const char *format, ...)
 
 static bool chance(uint64_t *s, unsigned percent) { return next_random(s) % 100 < percent; }
 
-static struct mmu_caps random_caps(uint64_t *s, bool ept)
+static struct mmu_caps random_caps(uint64_t *s, const struct mmu_ops *ops)
 {
 	static const uint8_t widths[] = { 36, 39, 40, 46 };
 	struct mmu_caps k = { .maxphyaddr = widths[next_random(s) & 3], .nx = true };
@@ -36,7 +39,7 @@ static struct mmu_caps random_caps(uint64_t *s, bool ept)
 	k.pku = chance(s, 25);
 	k.pcid = chance(s, 50);
 	k.la57 = chance(s, 50);
-	k.ept = ept || chance(s, 50);
+	k.ept = ops->nested || chance(s, 50);
 	k.ept_execute_only = chance(s, 70);
 	k.ept_wb = chance(s, 80);
 	k.ept_2m = chance(s, 80);
@@ -52,6 +55,8 @@ static struct mmu_caps random_caps(uint64_t *s, bool ept)
 	k.invvpid_all = !k.invvpid_single || chance(s, 80);
 	k.invvpid_single_retaining_globals = chance(s, 70);
 	k.unrestricted_guest = k.ept && chance(s, 70);
+	if (ops == &mmu_npt)
+		caps_be_amds(&k);
 	return k;
 }
 
@@ -100,13 +105,21 @@ static void by_seed_alone(struct config *c)
 	piecewise(c, mix(c->seed));
 }
 
+const struct mmu_ops *config_mechanism(const struct config *c, unsigned n)
+{
+	static const struct mmu_ops *const others[] = { &mmu_shadow, &mmu_vtlb, &mmu_brute };
+
+	n %= ARRAY_SIZE(others) + 1;
+	return n ? others[n - 1] : c->caps.npt ? &mmu_npt : &mmu_ept;
+}
+
 struct config config_from_seed(uint64_t seed, const struct mmu_ops *ops)
 {
 	static const uint8_t limits[] = { PAGE_LIMIT_4K, PAGE_LIMIT_2M, PAGE_LIMIT_1G };
 	uint64_t s = seed * 2 + 1;
 	struct config c = { .ops = ops, .seed = seed };
 
-	c.caps = random_caps(&s, ops->nested);
+	c.caps = random_caps(&s, ops);
 	c.mmu.page_limit = limits[next_random(&s) % 3];
 	c.mmu.vpid = chance(&s, 85);
 	c.mmu.identity_map = GPA(c.caps.unrestricted_guest ? 0 : IDENTITY_GFN * 4096);

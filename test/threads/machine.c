@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mmu/mechanisms.h"
 #include "test/caps.h"
 
 #define FRAMES_FIRST 0x100u
@@ -196,6 +197,8 @@ bool machine_make(struct machine *m, const struct mmu_ops *ops, bool vpid)
 	m->caps = caps_all();
 	m->caps.pcid = m->caps.pku = m->caps.la57 = false;
 	m->caps.pml = vpid; /* else a log is by dirty flags */
+	if (ops == &mmu_npt)
+		caps_be_amds(&m->caps);
 	m->below = (struct mmu_below){ .frame_alloc = below_alloc, .frame_free = below_free, .frame_ptr = below_ptr,
 				       .kick = below_kick, .flush_tag = below_flush_tag,
 				       .flush_nested = below_flush_nested,

@@ -30,7 +30,7 @@ char *compare_impossible(const struct configuration *is)
 		return text("kernels from files are not run natively: only Debian's, by --guest");
 	if (m == NULL || compare_is_native(is))
 		return NULL;
-	if (m->vtx != CPU_VTX)
+	if (m->vtx != CPU_VTX && m->vtx != CPU_SVM)
 		return text("%s has no %s; take one of Intel's from core2_penryn_t9600 on", m->model,
 			    m->vtx == CPU_NO_VTX ? "VT-x" : "64-bit mode");
 	if (has(is, AXIS_MMU, "ept") && !m->ept)

@@ -22,7 +22,7 @@ const char compare_help[] =
 	"vellum-compare.html and vellum-compare.json.\n"
 	"\n"
 	"What is compared: every combination of these lists (values with commas between them).\n"
-	"  --mmu LIST         ept, shadow, vtlb, brute   (default: all that the CPU has)\n"
+	"  --mmu LIST         ept, npt, shadow, vtlb, brute   (default: all that the CPU has)\n"
 	"  --pages LIST       4k, 2m, 1g, auto\n"
 	"  --vpid LIST        on, off\n"
 	"  --tpr LIST         trap, patch, flexpriority, apicv: its priority register (docs/interrupts.md)\n"

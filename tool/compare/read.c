@@ -9,7 +9,10 @@
 /* Exits that the mechanism causes, as vm/account/stats.c counts them; the guest's accesses to devices in memory are
  * among them. The rest (ports, CPUID, MSRs, interrupts) is the virtual PC's. */
 static const char *const mechanism_reasons[] = { "exception_or_nmi", "invlpg", "control_register_access",
-						 "ept_violation", "ept_misconfiguration" };
+						 "ept_violation", "ept_misconfiguration",
+						 /* AMD-V's */
+						 "exception", "cr_read", "cr_write", "nested_page_fault",
+						 "nested_reserved_bit" };
 
 /* Counters are written as raw digits, which cJSON reads as doubles: exact up to 2^53, which is 8 months of a GHz. */
 static uint64_t number_at(const cJSON *object, const char *path)

@@ -23,7 +23,7 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "  detail [VM] [on|off]          its exits one by one: least, mean, most, by port, ...\n"
 			    "  trace [VM] FILE [COUNT [SECONDS]]   its next exits, as .json (Perfetto) or .csv\n"
 			    "  phases [VM]                   the same of each phase that its guest has marked\n"
-			    "  mmu [VM] MECHANISM            changes the mechanism: ept, shadow, vtlb, brute, or next\n"
+			    "  mmu [VM] MECHANISM            its mechanism: ept, npt, shadow, vtlb, brute, next\n"
 			    "  tpr [VM] METHOD               its TPR by trap, patch, flexpriority, apicv or auto\n"
 			    "  pause [VM] | resume [VM]      stops it between two instructions; lets it go on\n"
 			    "  shutdown [VM]                 presses its power button: the rest is up to its guest\n"

@@ -25,7 +25,7 @@ static const struct bochs_cpu cpus[] = {
 	{ "phenom_8650_toliman", CPU_NO_VTX, false, false, false, false },
 	{ "zambezi", CPU_NO_VTX, false, false, false, false },
 	{ "trinity_apu", CPU_NO_VTX, false, false, false, false },
-	{ "ryzen", CPU_NO_VTX, false, false, false, false },
+	{ "ryzen", CPU_SVM, false, true, true, true },
 	{ "core2_penryn_t9600", CPU_VTX, false, false, false, false },
 	{ "corei5_lynnfield_750", CPU_VTX, true, false, true, false },
 	{ "corei5_arrandale_m520", CPU_VTX, true, false, true, true },
@@ -55,17 +55,25 @@ static const char *lacks(const struct bochs_cpu *cpu, bool native)
 	if (cpu->vtx == CPU_OLD || cpu->vtx == CPU_32_BITS)
 		return "this CPU has no 64-bit mode; Vellum needs an Intel CPU of 2006 or later with VT-x";
 	if (cpu->vtx == CPU_NO_VTX && !native)
-		return "this CPU has no VT-x; take one of Intel's from core2_penryn_t9600 on";
+		return "this CPU has no VT-x, nor AMD-V as Vellum needs it; take one of Intel's from "
+		       "core2_penryn_t9600 on, or ryzen";
 	return NULL;
 }
 
 /* What the virtual machine asks for: NULL, or what cannot be had. */
 static const char *refuses(const struct bochs_cpu *cpu, const struct vm_config *vm)
 {
-	bool ept = cpu->ept && (vm->mmu[0] == 0 || strcmp(vm->mmu, "ept") == 0);
+	bool svm = cpu->vtx == CPU_SVM;
+	bool ept = (cpu->ept || svm) && (vm->mmu[0] == 0 || strcmp(vm->mmu, svm ? "npt" : "ept") == 0);
+
+	if (strcmp(vm->mmu, "npt") == 0 && !svm)
+		return "mmu npt cannot be used: the CPU has no nested paging of AMD's (NPT); use mmu shadow, or leave "
+		       "the setting out";
 
 	if (strcmp(vm->mmu, "ept") == 0 && !cpu->ept)
 		return "mmu ept cannot be used: the CPU has no EPT; use mmu shadow, or leave the setting out";
+	if (svm && vm->trace[0])
+		return "trace cannot be had: its records have the numbers of VT-x' exits; take a CPU model of Intel's";
 	if (vm->vpid == CONFIG_ON && !cpu->vpid)
 		return "vpid on cannot be had: this CPU has no VPID; leave the setting out";
 	if (vm->ept_levels == 5)

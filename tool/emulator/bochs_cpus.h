@@ -6,7 +6,7 @@
 
 #include "tool/options/machines.h"
 
-enum cpu_vtx { CPU_OLD, CPU_32_BITS, CPU_NO_VTX, CPU_VTX };
+enum cpu_vtx { CPU_OLD, CPU_32_BITS, CPU_NO_VTX, CPU_VTX, CPU_SVM /* AMD-V with NPT and NRIPS */ };
 
 struct bochs_cpu {
 	const char *model;

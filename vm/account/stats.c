@@ -6,6 +6,7 @@
 
 #include "host/memory/frames.h"
 #include "host/cpu/percpu.h"
+#include "host/device/console.h"
 #include "lib/fmt.h"
 #include "vm/device/console.h"
 #include "vm/device/disk.h"

@@ -12,7 +12,7 @@
 #define EXITS_MAX 1000000000u
 
 /* The names in mmu/'s table of mechanisms; kept here too because the hosted command does not link the mechanisms. */
-const char *const config_mechanisms[] = { "ept", "shadow", "vtlb", "brute", NULL };
+const char *const config_mechanisms[] = { "ept", "npt", "shadow", "vtlb", "brute", NULL };
 
 bool config_read_period(uint64_t *us, unsigned *exits, const char *value, char *error, size_t error_size)
 {
@@ -83,8 +83,8 @@ bool config_read_among(char *among, const char *value, char *error, size_t error
 		if (VM_LEFT_OUT_OR(CONFIG_AMONG_KNOWN, known(name)))
 			continue;
 		fmt(error, error_size,
-		    "switch-among must be mechanisms with commas between them, among ept, shadow, vtlb and brute, such "
-		    "as ept,shadow, not \"%.40s\"",
+		    "switch-among must be mechanisms with commas between them, among ept, npt, shadow, vtlb and brute, "
+		    "such as ept,shadow, not \"%.40s\"",
 		    value);
 		return false;
 	}

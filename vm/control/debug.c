@@ -61,7 +61,9 @@ static unsigned collect(struct vcpu *v, uint64_t *out)
 		out[n++] = hvm_segment(&v->hvm, s).selector;
 	out[n++] = hvm_segment(&v->hvm, SEG_FS).base;
 	out[n++] = hvm_segment(&v->hvm, SEG_GS).base;
-	out[n++] = v->saved_msr[4]; /* vm/cpu/resident.c */
+	if (!hvm_own_msr(&v->hvm, MSR_KERNEL_GS_BASE, &out[n]))
+		out[n] = v->saved_msr[4]; /* vm/cpu/resident.c */
+	n++;
 	out[n++] = r->cr0;
 	out[n++] = v->saved_cr2;
 	out[n++] = r->cr3;

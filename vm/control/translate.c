@@ -157,15 +157,16 @@ static void show_types(struct json *j, struct vcpu *v, const struct walk_result 
 {
 	const struct mmu_path_entry *leaf = &p->entry[p->count - 1];
 	uint64_t pat = v->started ? hvm_pat(&v->hvm) : PAT_AFTER_RESET;
-	unsigned index = !p->ept ? pat_index(leaf) : w->ok ? w->pat_index : 0;
-	unsigned ept = (leaf->value & EPT_TYPE_MASK) >> EPT_TYPE_SHIFT;
+	unsigned index = !p->nested ? pat_index(leaf) : w->ok ? w->pat_index : 0;
+	unsigned nested = p->ept ? (leaf->value & EPT_TYPE_MASK) >> EPT_TYPE_SHIFT
+				 : leaf->value & PTE_PCD ? MEMTYPE_UC : MEMTYPE_WB; /* by the host's PAT */
 	bool paged = walk_mode(&v->mmu.regs) != PAGING_NONE;
-	unsigned by_pat = !p->ept || paged ? pat >> 8 * index & 7 : MEMTYPE_WB;
+	unsigned by_pat = !p->nested || paged ? pat >> 8 * index & 7 : MEMTYPE_WB;
 
 	json_text(j, "pat_type", type_name(by_pat));
-	if (p->ept)
-		json_text(j, "ept_type", type_name(ept));
-	json_text(j, "type", type_name(p->ept && ept != MEMTYPE_WB ? ept : by_pat));
+	if (p->nested)
+		json_text(j, p->ept ? "ept_type" : "npt_type", type_name(nested));
+	json_text(j, "type", type_name(p->nested && nested != MEMTYPE_WB ? nested : by_pat));
 }
 
 static void path_end(const struct mmu_path *p, char *text, size_t size)
@@ -193,7 +194,7 @@ static void show_path(struct json *j, struct vcpu *v, const struct walk_result *
 	char end[60];
 
 	json_open(j, "tables", '{');
-	json_text(j, "kind", p->ept ? "ept" : "shadow");
+	json_text(j, "kind", !p->nested ? "shadow" : p->ept ? "ept" : "npt");
 	json_hex(j, "root", p->root.v);
 	json_open(j, "levels", '[');
 	for (unsigned n = 0; n < p->count; n++) {

@@ -164,7 +164,7 @@ bool vcpu_v86_fits(const struct vcpu *v)
 
 bool vcpu_enterable(const struct vcpu *v)
 {
-	if (v->mmu.intercepts.unrestricted)
+	if (hvm_enters_any_state() || v->mmu.intercepts.unrestricted)
 		return true;
 	if (VM_KEPT(ENTER_REAL, !(v->mmu.regs.cr0 & CR0_PE)))
 		return false;

@@ -4,6 +4,7 @@
 #include "vm/vm.h"
 
 #include "host/cpu/x86.h"
+#include "host/device/console.h"
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 

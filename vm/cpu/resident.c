@@ -12,6 +12,9 @@ _Static_assert(ARRAY_SIZE(msrs) == ARRAY_SIZE(((struct vcpu *)0)->saved_msr), "o
  * frame is the emulator's. */
 #define FPU_FRAMES 4
 
+/* The first that neither entries nor exits switch. */
+static unsigned msr_first(void) { return hvm_switches_syscall() ? ARRAY_SIZE(msrs) - 1 : 0; }
+
 /* IA32_TSC_AUX, the last, exists only with RDTSCP. */
 static unsigned msr_count(const struct vcpu *v)
 {
@@ -102,7 +105,7 @@ static void load_fpu(struct vcpu *v)
 
 static void save(struct vcpu *v)
 {
-	for (unsigned i = 0; i < msr_count(v); i++)
+	for (unsigned i = msr_first(); i < msr_count(v); i++)
 		v->saved_msr[i] = rdmsr(msrs[i]);
 	DR_READ(0, v->saved_dr[0]);
 	DR_READ(1, v->saved_dr[1]);
@@ -115,7 +118,7 @@ static void save(struct vcpu *v)
 
 static void load(struct vcpu *v)
 {
-	for (unsigned i = 0; i < msr_count(v); i++)
+	for (unsigned i = msr_first(); i < msr_count(v); i++)
 		wrmsr(msrs[i], v->saved_msr[i]);
 	DR_WRITE(0, v->saved_dr[0]);
 	DR_WRITE(1, v->saved_dr[1]);

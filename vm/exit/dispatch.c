@@ -198,6 +198,7 @@ static exit_handler *const handlers[HVM_EXIT_KINDS] = {
 	[HVM_EXIT_EOI] = exit_eoi,
 	[HVM_EXIT_LOG_FULL] = exit_log_full,
 	[HVM_EXIT_PAUSE] = exit_pause,
+	[HVM_EXIT_EMULATE] = emulation_step,
 	[HVM_EXIT_STEP] = exit_step,
 	[HVM_EXIT_DR_ACCESS] = emulation_step, /* some of them are a debugger's (DB3) */
 };

@@ -155,6 +155,23 @@ static bool lapic_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	return ok;
 }
 
+/* Registers that every kernel takes for granted on a CPU of AMD's, without asking CPUID: they read as 0, and what is
+ * written is forgotten. */
+static bool is_amds(const struct vcpu *v, uint32_t msr)
+{
+	if (VM_KEPT(MSR_VENDOR, v->vm->cpuid.basic[0].ecx != CPUID_0_ECX_AMD))
+		return false;
+	switch (msr) {
+	case MSR_AMD_SYSCFG:
+	case MSR_AMD_HWCR:
+	case MSR_AMD_NB_CFG:
+	case MSR_AMD_INT_PENDING:
+	case MSR_AMD_TSEG_ADDR:
+	case MSR_AMD_TSEG_MASK: return true;
+	default: return false;
+	}
+}
+
 bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
 	const uint64_t *place;
@@ -192,7 +209,7 @@ bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 	place = mtrr(v->vm, msr);
 	if (place)
 		*value = *place;
-	return VM_LEFT_OUT_OR(MSR_ABSENT, place) || mitigations_read(v, msr, value);
+	return VM_LEFT_OUT_OR(MSR_ABSENT, place) || is_amds(v, msr) || mitigations_read(v, msr, value);
 }
 
 bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
@@ -225,7 +242,7 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	case MSR_DEBUGCTL:
 		return VM_LEFT_OUT_OR(DEBUGCTL, value == 0); /* no LBR, no BTS */
 	}
-	return mtrr_write(v, msr, value) || mitigations_write(v, msr, value);
+	return mtrr_write(v, msr, value) || is_amds(v, msr) || mitigations_write(v, msr, value);
 }
 
 /* RDMSR and WRMSR: the CPU has checked CPL before the exit (SDM, "Relative Priority of Faults and VM Exits"). */

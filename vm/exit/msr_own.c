@@ -13,7 +13,7 @@ static bool in_cpu(const struct vcpu *v, uint32_t msr)
 	case MSR_LSTAR:
 	case MSR_CSTAR:
 	case MSR_FMASK:
-	case MSR_KERNEL_GS_BASE: return true;
+	case MSR_KERNEL_GS_BASE: return !hvm_switches_syscall();
 	case MSR_TSC_AUX: return v->vm->cpuid.has_rdtscp;
 	default: return false;
 	}

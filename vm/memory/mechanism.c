@@ -44,7 +44,7 @@ static void describe(const struct vm *vm, const struct mmu_ops *ops, char *text,
 		fmt(text, size, "%s", tag_usable(c) ? "VPID" : "no VPID");
 	else
 		fmt(text, size, "pages of 4K%s%s, %s%s, %s, %s", c->ept_2m ? ", 2M" : "", c->ept_1g ? ", 1G" : "",
-		    c->ept_5level ? "4 or 5 levels, " : "", c->ept_ad ? "A/D flags" : "no A/D flags",
+		    c->ept_5level ? "4 or 5 levels, " : "", c->ept_ad || c->npt ? "A/D flags" : "no A/D flags",
 		    tag_usable(c) ? "VPID" : "no VPID", unrestricted);
 }
 

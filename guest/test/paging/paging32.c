@@ -163,6 +163,10 @@ static void build_pae(void)
 	pae_pd[WINDOW / GIB][0] = (uint32_t)pae_pt | PTE_U | PTE_W | PTE_P;
 }
 
+/* AMD's CPUs look at a PDPTE when they use it, under nested paging (APM, "Legacy PAE Mode" of "Nested Paging"), and not
+ * when CR3 is loaded. */
+static bool loads_pdptes(void) { return cpuid(CPUID_LEAF_BASIC, 0).ebx != 0x68747541; /* "Auth" */ }
+
 static void load_cr3(void *p) { write_cr3((word)p); }
 
 static void test_pae(void)
@@ -189,8 +193,10 @@ static void test_pae(void)
 	for (unsigned i = 0; i < 4; i++)
 		bad_pdpt[i] = pdpt[i];
 	bad_pdpt[2] |= PTE_W; /* reserved here */
-	CHECK(trap_call(load_cr3, bad_pdpt) == TRAP(GP), "a PDPTE with a reserved bit was taken");
-	CHECK(read_cr3() == (word)pdpt, "CR3 is 0x%lx after a load that faulted", read_cr3());
+	if (loads_pdptes()) {
+		CHECK(trap_call(load_cr3, bad_pdpt) == TRAP(GP), "a PDPTE with a reserved bit was taken");
+		CHECK(read_cr3() == (word)pdpt, "CR3 is 0x%lx after a load that faulted", read_cr3());
+	}
 	bad_pdpt[2] = 0;
 	load_cr3(bad_pdpt);
 	expect_fault("PAE: an absent PDPTE", do_read, 2 * GIB + 0x5000, false, 0);

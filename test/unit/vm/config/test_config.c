@@ -117,7 +117,7 @@ static void test_bad_values(void **state)
 	bad("vm a\nkernel k\nvcpus 2\nclock guest",
 	    "line 4: machine a has clock guest and 2 vcpus: only the clock of a machine with one can stand still; "
 	    "use clock host");
-	bad("vm a\nmmu magic", "line 2: there is no mmu mechanism \"magic\"; there is: ept, shadow, vtlb, brute");
+	bad("vm a\nmmu magic", "line 2: there is no mmu mechanism \"magic\"; there is: ept, npt, shadow, vtlb, brute");
 	bad("vm a\nept-levels 3", "line 2: ept-levels must be 4, 5 or auto, not \"3\"");
 	bad("vm a\npages 3m", "line 2: pages must be 4k, 2m, 1g or auto, not \"3m\"");
 	bad("vm a\nvpid maybe", "line 2: vpid must be on or off, not \"maybe\"");
@@ -238,11 +238,11 @@ static void test_bad_switching(void **state)
 	    "line 3: switch-every must be milliseconds, microseconds or VM exits (at least 32), "
 	    "such as 20, 500us or 100exits, not \"1000000001exits\"");
 	bad("vm a\nkernel k\nswitch-every 5\nswitch-among ept,,brute",
-	    "line 4: switch-among must be mechanisms with commas between them, among ept, shadow, vtlb and brute, such "
-	    "as ept,shadow, not \"ept,,brute\"");
+	    "line 4: switch-among must be mechanisms with commas between them, among ept, npt, shadow, vtlb and brute, "
+	    "such as ept,shadow, not \"ept,,brute\"");
 	bad("vm a\nkernel k\nswitch-every 5\nswitch-among ept,eptshadowvtlbbrute",
-	    "line 4: switch-among must be mechanisms with commas between them, among ept, shadow, vtlb and brute, such "
-	    "as ept,shadow, not \"ept,eptshadowvtlbbrute\"");
+	    "line 4: switch-among must be mechanisms with commas between them, among ept, npt, shadow, vtlb and brute, "
+	    "such as ept,shadow, not \"ept,eptshadowvtlbbrute\"");
 	bad("vm a\nkernel k\nswitch-every 5\nswitch-among "
 	    "ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept",
 	    "line 4: switch-among names 17 mechanisms, at most 16 are possible");

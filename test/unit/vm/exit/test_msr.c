@@ -263,6 +263,20 @@ static void efer_without_a_root(void **state)
 	finish();
 }
 
+/* Kernels take them for granted on CPUs of AMD's. */
+static void registers_of_another_vendor(void **state)
+{
+	(void)state;
+	in_long_mode();
+	REFUSES(MSR_AMD_NB_CFG, 1);
+	bench.v->vm->cpuid.basic[0].ecx = CPUID_0_ECX_AMD;
+	TAKES(MSR_AMD_NB_CFG, 1);
+	TAKES(MSR_AMD_HWCR, 1);
+	assert_int_equal(READS(MSR_AMD_NB_CFG), 0);
+	assert_int_equal(READS(MSR_AMD_HWCR), 0);
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +291,7 @@ int main(void)
 		cmocka_unit_test(apic),
 		cmocka_unit_test(misc_enable),
 		cmocka_unit_test(efer_without_a_root),
+		cmocka_unit_test(registers_of_another_vendor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
