@@ -322,7 +322,7 @@ static void test_populate(void **state)
 	(void)state;
 	start(PAGE_LIMIT_2M);
 	memset(&swap, 0, sizeof(swap));
-	swap.backing = (struct backing){ swap_page, swap_populate };
+	swap.backing = (struct backing){ .page = swap_page, .populate = swap_populate };
 	swap.hfn = 0x500000;
 	assert_true(mmu_slot_add(&vm, &slot));
 	assert_int_equal(touch(0x1003000, MMU_READ), MMU_FIXED);
