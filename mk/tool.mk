@@ -2,7 +2,9 @@
 
 # How a VGA's registers become a picture, which the command draws.
 PICTURE_C := dev/video/vga_picture.c dev/video/vga_state.c
-TOOL_C := $(call sources,$(TOOL_DIRS)) $(CONFIG_C) $(LOAD_C) $(PICTURE_C)
+# What recorded exits are called: vmx/record.h.
+RECORD_C := vmx/exits.c
+TOOL_C := $(call sources,$(TOOL_DIRS)) $(CONFIG_C) $(LOAD_C) $(PICTURE_C) $(RECORD_C)
 TOOL_O := $(TOOL_C:%.c=$(BUILD)/tool/%.o)
 TOOL_CFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 $(WARNINGS) -I.
 
@@ -41,7 +43,7 @@ UNIT_tool_report_SRC := test/unit/tool/run/test_report.c tool/run/report.c tool/
 	tool/base/output.c $(CONFIG_C) lib/fmt.c \
 	tool/base/protocol.c
 UNIT_tool_exits_SRC := test/unit/tool/base/test_exits.c tool/base/exits.c tool/base/util.c \
-	tool/base/temporary.c tool/base/output.c
+	tool/base/temporary.c tool/base/output.c $(RECORD_C)
 UNIT_tool_exits_LIBS := -lcjson
 UNIT_TESTS += tool_exits
 UNIT_tool_report_LIBS := -lcjson

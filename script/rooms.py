@@ -3,7 +3,7 @@
 
 * The table of rooms: which folders there are, and which a file in them may include headers of.
 * The layers: a row names rooms of its own layer and of those below, but for the exceptions that are listed there.
-* With BUILD: what their objects call when they are linked lies in the same rooms.
+* With BUILD: what their objects call when they are linked lies in the same rooms, and tests link what they test.
 * A vendor's names stand in its own room only: vendor.py; so do the numbers of exits: codes.py.
 * mmu, emulate and dev know nothing of each other, whatever their rows say; a guest knows nothing but lib/.
 * The reading order: every file of the hypervisor is in it, or in the list for reference behind it, by its name.
@@ -246,7 +246,7 @@ def untested(files, text, linked):
         folder, name = os.path.split(os.path.splitext(path)[0])
         test = 'test/unit/%s/test_%s.c' % (folder, name)
         own = os.path.exists(test) and (not linked or any({test, path} <= sources for sources in linked))
-        if own == (path in rows):
+        if own == (path in rows) and (linked or not own):  # what a test links only BUILD says
             yield '%s has %s' % (path, 'a test of its name and a row in the table' if own else 'no test')
     for source in sorted(set(rows) - set(files)):
         yield 'the table of tests has %s, which does not exist' % source
@@ -266,7 +266,7 @@ def main():
     faults += list(upwards(rooms, *read_layers(text))) + list(strangers(rooms)) + list(guests_includes())
     faults += list(stray_makefiles()) + list(unread(tops))
     if not faults:
-        faults = list(wrong_includes(files, rooms)) + list(vendor.wrong_words(files, HYPERVISOR))
+        faults = list(wrong_includes(files, rooms)) + list(vendor.wrong_words(files, HYPERVISOR + TESTED))
         faults += list(vendor.wrong_speech(files, section(text, LAYERS), DOCUMENT)) + list(codes.wrong_codes(files))
         faults += list(not_read(files, text))
         faults += list(untested(files, text, read_linked(sys.argv[1]) if len(sys.argv) > 1 else None))

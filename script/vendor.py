@@ -64,13 +64,13 @@ def said_in(line, names, fields):
                 yield what, rooms
 
 
-def wrong_words(files, hypervisor):
+def wrong_words(files, tops):
     names, fields = forbidden()
     for path in files:
         room = path.split('/')[0]
         with open(path, encoding='utf-8') as f:
             for number, line in enumerate(f, 1):
-                for what, rooms in said_in(line, names, fields) if room in hypervisor else ():
+                for what, rooms in said_in(line, names, fields) if room in tops else ():
                     if room not in rooms:
                         yield '%s:%d says %s, which only %s may' % (path, number, what, ' and '.join(rooms))
 

@@ -7,12 +7,11 @@
 
 #include <cjson/cJSON.h>
 
+#include "lib/x86.h"
 #include "tool/base/output.h"
 #include "tool/base/util.h"
 #include "tool/base/version.h"
-#include "vmx/vmcs.h"
-
-enum { VECTOR_PAGE_FAULT = 14 };
+#include "vmx/record.h"
 
 bool exits_format(const char *path, bool *csv)
 {
@@ -78,24 +77,27 @@ void exits_free(struct exits *exits)
 
 const char *exits_reason(const struct trace_record *r)
 {
-	static const char *const names[EXIT_REASON_COUNT] = {
-#define X(number, name, text) [number] = #text,
-		EXIT_REASONS(X)
-#undef X
-	};
-	unsigned code = r->code >= TRACE_EXCEPTION ? EXIT_EXCEPTION_OR_NMI : r->code;
+	const char *name = record_name(r->code);
 
-	return code < EXIT_REASON_COUNT && names[code] != NULL ? names[code] : "unknown";
+	return name != NULL ? name : "unknown";
 }
 
-static void control_register(const struct trace_record *r, char *buf, size_t size)
+static void control_register(uint64_t address, char *buf, size_t size)
 {
-	unsigned how = (unsigned)(r->address >> TRACE_CR_HOW_SHIFT & 3);
+	enum hvm_cr_how how = (enum hvm_cr_how)(address >> TRACE_CR_HOW_SHIFT & 3);
 
-	if (how >= 2)
-		snprintf(buf, size, "%s", how == 2 ? "clts" : "lmsw");
+	if (how == HVM_CR_CLTS || how == HVM_CR_LMSW)
+		snprintf(buf, size, "%s", how == HVM_CR_CLTS ? "clts" : "lmsw");
 	else
-		snprintf(buf, size, "mov %s cr%u", how == 0 ? "to" : "from", (unsigned)(r->address & TRACE_CR));
+		snprintf(buf, size, "mov %s cr%u", how == HVM_CR_TO ? "to" : "from", (unsigned)(address & TRACE_CR));
+}
+
+static void exception(unsigned vector, unsigned long long address, char *buf, size_t size)
+{
+	size_t at = (size_t)snprintf(buf, size, "vector %u", vector);
+
+	if (vector == VECTOR_PF)
+		snprintf(buf + at, size - at, " gva 0x%llx", address);
 }
 
 void exits_subject(const struct trace_record *r, char *buf, size_t size)
@@ -103,28 +105,25 @@ void exits_subject(const struct trace_record *r, char *buf, size_t size)
 	unsigned long long address = r->address;
 
 	*buf = 0;
-	if (r->code == TRACE_DEVICE) {
-		snprintf(buf, size, "mmio 0x%llx", address);
-	} else if (r->code >= TRACE_EXCEPTION) {
-		unsigned vector = r->code & MASK(4, 0);
-		size_t at = (size_t)snprintf(buf, size, "vector %u", vector);
-
-		if (vector == VECTOR_PAGE_FAULT)
-			snprintf(buf + at, size - at, " gva 0x%llx", address);
+	if (r->code >= TRACE_EXCEPTION) {
+		if (r->code == TRACE_DEVICE)
+			snprintf(buf, size, "mmio 0x%llx", address);
+		else
+			exception((unsigned)(r->code & MASK(4, 0)), address, buf, size);
 		return;
 	}
-	switch (r->code) {
-	case EXIT_IO_INSTRUCTION:
+	switch (record_kind(r->code)) {
+	case HVM_EXIT_IO:
 		snprintf(buf, size, "%s port 0x%llx size %llu", address & TRACE_PORT_IN ? "in" : "out",
 			 address & TRACE_PORT, address >> TRACE_PORT_SIZE_SHIFT & 7);
 		break;
-	case EXIT_RDMSR: case EXIT_WRMSR: snprintf(buf, size, "msr 0x%llx", address); break;
-	case EXIT_CPUID: snprintf(buf, size, "leaf 0x%llx", address); break;
-	case EXIT_CR_ACCESS: control_register(r, buf, size); break;
-	case EXIT_EPT_VIOLATION: case EXIT_EPT_MISCONFIG: snprintf(buf, size, "gpa 0x%llx", address); break;
-	case EXIT_INVLPG: snprintf(buf, size, "gva 0x%llx", address); break;
-	case EXIT_EXTERNAL_INTERRUPT: case EXIT_VIRTUALIZED_EOI: snprintf(buf, size, "vector %llu", address); break;
-	case EXIT_APIC_ACCESS: case EXIT_APIC_WRITE: snprintf(buf, size, "offset 0x%llx", address); break;
+	case HVM_EXIT_RDMSR: case HVM_EXIT_WRMSR: snprintf(buf, size, "msr 0x%llx", address); break;
+	case HVM_EXIT_CPUID: snprintf(buf, size, "leaf 0x%llx", address); break;
+	case HVM_EXIT_CR_ACCESS: control_register(address, buf, size); break;
+	case HVM_EXIT_NESTED_FAULT: case HVM_EXIT_NESTED_MISCONFIG: snprintf(buf, size, "gpa 0x%llx", address); break;
+	case HVM_EXIT_INVLPG: snprintf(buf, size, "gva 0x%llx", address); break;
+	case HVM_EXIT_INTERRUPT: case HVM_EXIT_EOI: snprintf(buf, size, "vector %llu", address); break;
+	case HVM_EXIT_APIC_ACCESS: case HVM_EXIT_APIC_WRITE: snprintf(buf, size, "offset 0x%llx", address); break;
 	default: break;
 	}
 }
