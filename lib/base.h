@@ -14,6 +14,7 @@
 #define SECTOR_SIZE 512u /* bytes: of disks, and of what boots from them */
 #define PAGE_SHIFT 12
 #define GIB (1ull << 30)
+#define FOUR_GIB (4 * GIB) /* where the addresses of 32 bits end */
 
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 

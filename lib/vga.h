@@ -43,7 +43,6 @@ enum vga_sequencer_register {
 };
 #define VGA_CLOCKING_8_DOTS 0x01u
 #define VGA_CLOCKING_OFF 0x20u
-#define VGA_MEMORY_EXTENDED 0x02u
 #define VGA_MEMORY_SEQUENTIAL 0x04u /* else odd addresses are in planes 1 and 3 */
 #define VGA_MEMORY_CHAIN4 0x08u
 
@@ -90,7 +89,6 @@ enum vga_attribute_register {
 #define VGA_ATTR_MODE_LINES 0x04u  /* the ninth dot of 0xc0 to 0xdf is the eighth */
 #define VGA_ATTR_MODE_BLINK 0x08u
 #define VGA_ATTR_MODE_SPLIT 0x20u  /* below the line of VGA_CRTC_LINE_COMPARE there is no panning */
-#define VGA_ATTR_MODE_256 0x40u
 #define VGA_ATTR_MODE_P54 0x80u    /* bits 5 and 4 of a colour are those of VGA_ATTR_SELECT */
 
 /* ---- the Bochs display interface ---- */

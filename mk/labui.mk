@@ -9,7 +9,8 @@ LAB_SWEEP_C := lab/sweep/sweep.c lab/sweep/cellkey.c lab/sweep/results.c lab/swe
 	lab/show/html.c lab/command/command_sweep.c lab/command/sweep_run.c \
 	lab/command/command_merge.c lab/command/files.c \
 		lab/config/options.c lab/config/config.c lab/config/config_text.c lab/config/presets.c \
-		lab/config/values.c lab/error.c lab/wrap.c tool/base/chart.c tool/base/output.c
+		lab/config/values.c lab/error.c lab/wrap.c tool/base/chart.c tool/base/output.c tool/base/util.c \
+		tool/base/temporary.c
 LAB_SWEEP_TESTS := lab_sweep lab_cells lab_results
 $(foreach t,$(LAB_SWEEP_TESTS),$(eval UNIT_$(t)_SRC := $(t:lab_%=test/unit/lab/sweep/test_%.c) \
 	test/unit/lab/own_command.c \

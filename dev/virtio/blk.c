@@ -98,15 +98,6 @@ static bool take_status(struct virtio_blk_slot *s)
 	return false;
 }
 
-static uint64_t sum(const struct guest_segment *s, unsigned n)
-{
-	uint64_t bytes = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		bytes += s[i].bytes;
-	return bytes;
-}
-
 static void submit(struct virtio_blk *b, struct virtio_blk_slot *s, enum block_op op, uint64_t sector, uint64_t count)
 {
 	s->io.op = op;
@@ -125,7 +116,7 @@ static void transfer(struct virtio_blk *b, struct virtio_blk_slot *s, bool in, u
 
 	s->io.segment = c->segment + (in ? c->readable : 0);
 	s->io.segments = in ? c->writable : c->readable;
-	bytes = sum(s->io.segment, s->io.segments);
+	bytes = in ? virtq_writable(c) : virtq_readable(c);
 	/* "Driver Requirements: Device Operation": whole sectors, within the capacity; "Feature bits": not where RO
 	 * is. */
 	if (bytes % SECTOR_SIZE || bytes >> 32 || !block_in_range(b->disk, sector, bytes / SECTOR_SIZE) ||
@@ -141,7 +132,7 @@ static void transfer(struct virtio_blk *b, struct virtio_blk_slot *s, bool in, u
 static void change_range(struct virtio_blk *b, struct virtio_blk_slot *s, bool zeroes)
 {
 	struct range range;
-	uint64_t bytes = sum(s->chain.segment, s->chain.readable);
+	uint64_t bytes = virtq_readable(&s->chain);
 
 	if (bytes != sizeof(range) || !virtq_take(&b->device.memory, &s->chain, &range, sizeof(range)) ||
 	    b->disk->read_only || !block_in_range(b->disk, range.sector, range.count))

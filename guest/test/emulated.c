@@ -48,14 +48,15 @@ static void catch_db(void)
 	gate[1] = entry >> 32;
 }
 
-#define STEP_BEGIN "pushfq; orq $0x100, (%%rsp); popfq\n"
-#define STEP_END "pushfq; andq $~0x100, (%%rsp); popfq\n"
+#define STEP_BEGIN "pushfq; orq %[tf], (%%rsp); popfq\n"
+#define STEP_END "pushfq; andq %[not_tf], (%%rsp); popfq\n"
+#define STEP_FLAG [tf] "i"(RFLAGS_TF), [not_tf] "i"(~RFLAGS_TF)
 
 /* So many traps that a repeated instruction and the three that end it take. */
 static word steps_of_rep_stos(word at, word n)
 {
 	db_count = 0;
-	__asm__ volatile(STEP_BEGIN "rep stosb\n" STEP_END : "+D"(at), "+c"(n) : "a"(0) : "memory", "cc");
+	__asm__ volatile(STEP_BEGIN "rep stosb\n" STEP_END : "+D"(at), "+c"(n) : "a"(0), STEP_FLAG : "memory", "cc");
 	return db_count;
 }
 
@@ -63,7 +64,8 @@ static word steps_of_rep_stos(word at, word n)
 static word steps_of_rep_outs(word from, word n)
 {
 	db_count = 0;
-	__asm__ volatile(STEP_BEGIN "rep outsb\n" STEP_END : "+S"(from), "+c"(n) : "d"(0x80) : "memory", "cc");
+	__asm__ volatile(STEP_BEGIN "rep outsb\n" STEP_END
+			 : "+S"(from), "+c"(n) : "d"(PORT_POST), STEP_FLAG : "memory", "cc");
 	return db_count;
 }
 
@@ -73,7 +75,7 @@ static word steps_of_moves(word at)
 
 	db_count = 0;
 	__asm__ volatile(STEP_BEGIN "movl %k0, (%1); movl (%1), %k0; movups %%xmm0, (%1)\n" STEP_END
-			 : "=&r"(v) : "r"(at) : "memory", "cc");
+			 : "=&r"(v) : "r"(at), STEP_FLAG : "memory", "cc");
 	return db_count;
 }
 

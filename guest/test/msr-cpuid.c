@@ -425,9 +425,9 @@ static void step_one(void *p)
 	word *after = p;
 
 	__asm__ volatile("leaq 1f(%%rip), %%rax; movq %%rax, (%0); xorl %%eax, %%eax\n"
-			 "pushfq; orq $0x100, (%%rsp); popfq\n"
+			 "pushfq; orq %1, (%%rsp); popfq\n"
 			 "cpuid\n"
-			 "1: nop; nop; nop" : : "r"(after) : "rax", "rbx", "rcx", "rdx", "memory");
+			 "1: nop; nop; nop" : : "r"(after), "i"(RFLAGS_TF) : "rax", "rbx", "rcx", "rdx", "memory");
 }
 
 static void test_single_step(void)

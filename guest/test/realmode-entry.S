@@ -2,6 +2,9 @@
  * copied to segment LOW_SEGMENT, from where everything is addressed by DS, or by CS where DS is the test's. A service
  * gets what realmode.c puts into the words at its end, and leaves its results there. */
 #include "guest/test/realmode.h"
+#include "lib/pic.h"
+#include "lib/pit.h"
+#include "lib/ports.h"
 
 	.text
 	.code32
@@ -120,8 +123,8 @@ common16:
 real_irq0:
 	pushw	%ax
 	incw	%cs:real_ticks - low
-	movb	$0x20, %al
-	outb	%al, $0x20
+	movb	$OCW2_EOI, %al
+	outb	%al, $PIC1_COMMAND
 	popw	%ax
 	iretw
 
@@ -192,7 +195,7 @@ real_steps:
 	pushfw
 	popw	%ax
 	movw	%ax, %bx
-	orw	$0x100, %ax
+	orw	$RFLAGS_TF, %ax
 	pushw	%ax
 	pushw	%bx
 	movw	%sp, %bp
@@ -346,16 +349,16 @@ real_mixture:
 	movw	$real_results + 12 - low, %di
 	movw	%ds, %ax
 	movw	%ax, %es
-	movw	$0x61, %dx
+	movw	$PORT_B, %dx
 	movw	$2, %cx
 	cld
 	rep insb
 	movw	$real_results + 12 - low, %si
-	movw	$0x80, %dx
+	movw	$PORT_POST, %dx
 	movw	$2, %cx
 	rep outsb
 	movw	%si, real_results + 14 - low
-	inb	$0x61, %al
+	inb	$PORT_B, %al
 	movw	$0x1234, %bx
 	movb	$7, %bl
 	xlatb

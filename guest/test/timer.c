@@ -191,7 +191,7 @@ static void high_hook(void) { order[ordered++ & 3] = HIGH_VECTOR; apic_eoi(); }
 
 static void self_ipi(unsigned vector)
 {
-	apic_write(APIC_ICR, 0x40000 | vector);
+	apic_write(APIC_ICR, ICR_SHORTHAND(APIC_SELF) | vector);
 }
 
 static void test_windows(void)
@@ -210,7 +210,7 @@ static void test_windows(void)
 	CHECK(!pending(LOW_VECTOR), "the interrupt is pending after it was taken");
 	/* POPF opens the window at once. */
 	self_ipi(LOW_VECTOR);
-	__asm__ volatile("pushfq; orq $0x200, (%%rsp); popfq; nop; cli" : : : "memory", "cc");
+	__asm__ volatile("pushfq; orq %0, (%%rsp); popfq; nop; cli" : : "i"(RFLAGS_IF) : "memory", "cc");
 	CHECK(irq_count[LOW_VECTOR] == n + 2, "the interrupt did not come after POPF");
 	/* STI; HLT with one pending must not sleep. */
 	self_ipi(LOW_VECTOR);
@@ -304,7 +304,7 @@ static void test_x2apic(void)
 void test_main(void)
 {
 	pics_init(PIC_VECTOR);
-	apic_write(APIC_SVR, 0x100 | SPURIOUS);
+	apic_write(APIC_SVR, SVR_ENABLED | SPURIOUS);
 	apic_write(APIC_TPR, 0);
 	apic_write(APIC_LVT_LINT0, ICR_DELIVERY(APIC_EXTINT)); /* the PIC's interrupts pass through */
 	measure_10ms();

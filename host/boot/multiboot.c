@@ -149,7 +149,7 @@ static uint64_t in_the_way(uint64_t base, uint64_t bytes)
 static uint64_t place_map(uint64_t bytes)
 {
 	for (unsigned i = 0; i < boot.ram_count; i++) {
-		uint64_t base = align_up(boot.ram[i].base, PAGE_SIZE), end = min_u64(boot.ram[i].end, BIT(32)), next;
+		uint64_t base = align_up(boot.ram[i].base, PAGE_SIZE), end = min_u64(boot.ram[i].end, FOUR_GIB), next;
 
 		while ((next = in_the_way(base, bytes)))
 			base = next;

@@ -2,6 +2,7 @@
 
 #include "host/cpu/x86.h"
 #include "lib/cmos.h"
+#include "lib/mix.h"
 
 /* SDM, "Random Number Generator Instructions": a CPU that gives nothing ten times in a row is broken. */
 #define RDRAND_TRIES 10
@@ -13,14 +14,6 @@ static bool rdrand(uint64_t *v)
 	for (unsigned n = 0; !ok && n < RDRAND_TRIES; n++)
 		__asm__ volatile("rdrand %0" : "=r"(*v), "=@ccc"(ok));
 	return ok;
-}
-
-/* Spreads what varies over all bits: the finalizer of SplitMix64. */
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
-	return x ^ x >> 31;
 }
 
 static uint64_t seconds(void)

@@ -69,7 +69,7 @@ static const struct rsdp *find_rsdp(void)
 static const struct sdt *table_at(uint64_t address)
 {
 	const struct sdt *head =
-		address && address < BIT(32) ? paging_window(address, sizeof(*head), PAGING_READ) : NULL;
+		address && address < FOUR_GIB ? paging_window(address, sizeof(*head), PAGING_READ) : NULL;
 
 	if (!head || head->length < sizeof(*head))
 		return NULL;
@@ -178,7 +178,7 @@ void acpi_host_init(const void *given)
 		info.isa_irq[i].gsi = i;
 	if (!r)
 		return;
-	wide = r->revision >= 2 && r->xsdt && r->xsdt < BIT(32);
+	wide = r->revision >= 2 && r->xsdt && r->xsdt < FOUR_GIB;
 	root = table_at(wide ? r->xsdt : r->rsdt);
 	if (!root)
 		return;

@@ -32,7 +32,7 @@ static const char *check(const struct leaf *l)
 		return say("is writable and executable (H1)", l);
 	if (l->entry & PTE_U)
 		return say("is a user's page (H2)", l);
-	if (l->va < BIT(32) &&
+	if (l->va < FOUR_GIB &&
 	    (l->va != l->pa || l->va < (uintptr_t)image_start || l->va + l->size > (uintptr_t)image_end))
 		return say("lies below 4 GiB outside of the image (H3)", l);
 	if (executable && l->va + l->size > (uintptr_t)code_end)

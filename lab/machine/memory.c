@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "lib/mix.h"
+
 #define BLOCK_PAGES 512ull
 #define GIGA_PAGES (1ull << 18)
 
@@ -33,13 +35,6 @@ void lab_release(void *at, uint64_t bytes)
 }
 
 /* ---- what backs a guest ---- */
-
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
-	return x ^ x >> 31;
-}
 
 static bool scattered(const struct lab_ram *ram, uint64_t block, unsigned salt, uint32_t part, uint64_t *key)
 {

@@ -4,17 +4,9 @@
 #include <string.h>
 
 #include "lab/os/inside.h"
+#include "lib/mix.h"
 
 enum { RESERVED_BLOCKS = 16, BLOCKS_IN_GIANT = 512 }; /* 32 MBytes: firmware, the kernel's image */
-
-static uint64_t mix(uint64_t x)
-{
-	x ^= x >> 30;
-	x *= 0xbf58476d1ce4e5b9ull;
-	x ^= x >> 27;
-	x *= 0x94d049bb133111ebull;
-	return x ^ x >> 31;
-}
 
 static bool fragmented(const struct frames *f, uint64_t block)
 {

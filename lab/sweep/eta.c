@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "lab/sweep/worker.h"
+#include "tool/base/util.h"
 
 struct lab_eta {
 	unsigned workers, jobs, good, bad;
@@ -27,7 +27,7 @@ struct lab_eta *lab_eta_new(unsigned workers, unsigned jobs, double weight, bool
 	e->weight = weight;
 	e->quiet = quiet;
 	e->terminal = isatty(2);
-	e->begun = e->shown = lab_clock();
+	e->begun = e->shown = clock_seconds();
 	return e;
 }
 
@@ -83,7 +83,7 @@ char *lab_eta_text(double seconds, char buffer[32])
 
 void lab_eta_show(struct lab_eta *e, unsigned waiting, unsigned running)
 {
-	double now = lab_clock(), finished = e->finished, seconds = now - e->begun;
+	double now = clock_seconds(), finished = e->finished, seconds = now - e->begun;
 	char left[32] = "";
 
 	if (e->quiet || now - e->shown < (e->terminal ? 0.25 : 5))

@@ -14,6 +14,7 @@
 
 #include "lab/sweep/eta.h"
 #include "lab/sweep/worker.h"
+#include "tool/base/util.h"
 
 /* Signals come to no one but a flag. */
 static volatile sig_atomic_t interrupts, terminated;
@@ -110,7 +111,7 @@ static bool start(struct state *s, struct worker *w)
 	s->running++;
 	w->used = 0;
 	w->line = w->error = NULL;
-	w->started = lab_clock();
+	w->started = clock_seconds();
 	lab_eta_start(s->eta, (unsigned)(w - s->worker), s->jobs[w->job].weight);
 	return true;
 }
@@ -127,7 +128,7 @@ static bool end(struct state *s, struct worker *w)
 	if (WIFSIGNALED(status))
 		snprintf(why, sizeof(why), "its process was ended by signal %d (%s)", WTERMSIG(status),
 			 strsignal(WTERMSIG(status)));
-	s->report->busy += lab_clock() - w->started;
+	s->report->busy += clock_seconds() - w->started;
 	s->report->done += w->line != NULL;
 	s->report->failed += w->line == NULL;
 	lab_eta_end(s->eta, (unsigned)(w - s->worker), w->line != NULL);
@@ -266,7 +267,7 @@ bool lab_pool_run(const struct lab_pool *pool, const struct lab_job *jobs, unsig
 {
 	struct state s = { .pool = pool, .jobs = jobs, .count = count, .report = report };
 	struct sigaction action = { .sa_handler = on_signal }, old_int, old_term;
-	double begun = lab_clock(), cpu = children_seconds();
+	double begun = clock_seconds(), cpu = children_seconds();
 	sigset_t caught, before;
 	bool ok;
 
@@ -296,7 +297,7 @@ bool lab_pool_run(const struct lab_pool *pool, const struct lab_job *jobs, unsig
 	free(s.order);
 	report->workers = s.workers;
 	report->left = count - report->done - report->failed;
-	report->seconds = lab_clock() - begun;
+	report->seconds = clock_seconds() - begun;
 	report->cpu_seconds = children_seconds() - cpu;
 	return ok;
 }

@@ -11,28 +11,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lab/lab.h"
+#include "tool/base/util.h"
 
 struct teller {
 	FILE *out;
 	double last;
 };
 
-double lab_clock(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static void progress(void *ctx, uint64_t done, uint64_t all)
 {
 	struct teller *t = ctx;
-	double now = lab_clock();
+	double now = clock_seconds();
 
 	if (now - t->last < 0.2)
 		return;
@@ -44,7 +36,7 @@ static void progress(void *ctx, uint64_t done, uint64_t all)
 /* Never returns: the process ends. */
 static void work(const struct lab_pool *pool, const struct lab_job *job, unsigned number, int fd)
 {
-	struct teller t = { fdopen(fd, "w"), lab_clock() };
+	struct teller t = { fdopen(fd, "w"), clock_seconds() };
 	struct lab_error error = { "" };
 	struct lab_result *result = calloc(1, sizeof(*result));
 	char *line;

@@ -8,7 +8,5 @@
 
 /* Starts the process for a job; its messages come through *fd. -1: errno says why not. */
 pid_t lab_worker_start(const struct lab_pool *pool, const struct lab_job *job, unsigned number, int *fd);
-/* Seconds, of a clock that only goes forward. */
-double lab_clock(void);
 
 #endif

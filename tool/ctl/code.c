@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/descriptor.h"
 #include "tool/ctl/guest.h"
 #include "tool/options/value.h"
 
@@ -11,56 +12,62 @@ enum { NEXT = 8, MOST = 200, LONGEST = 15 };
 /* ---- flags ---- */
 
 struct flag {
-	unsigned bit;
+	uint64_t mask;
 	const char *name;
 };
 
 /* SDM, "EFLAGS Register", "Control Registers", "IA32_EFER MSR". */
 static const struct flag rflags[] = {
-	{ 0, "CF" }, { 2, "PF" }, { 4, "AF" }, { 6, "ZF" }, { 7, "SF" }, { 8, "TF" }, { 9, "IF" }, { 10, "DF" },
-	{ 11, "OF" }, { 14, "NT" }, { 16, "RF" }, { 17, "VM" }, { 18, "AC" }, { 19, "VIF" }, { 20, "VIP" },
-	{ 21, "ID" }, { 0, NULL },
+	{ RFLAGS_CF, "CF" }, { RFLAGS_PF, "PF" }, { RFLAGS_AF, "AF" }, { RFLAGS_ZF, "ZF" }, { RFLAGS_SF, "SF" },
+	{ RFLAGS_TF, "TF" }, { RFLAGS_IF, "IF" }, { RFLAGS_DF, "DF" }, { RFLAGS_OF, "OF" }, { RFLAGS_NT, "NT" },
+	{ RFLAGS_RF, "RF" }, { RFLAGS_VM, "VM" }, { RFLAGS_AC, "AC" }, { RFLAGS_VIF, "VIF" }, { RFLAGS_VIP, "VIP" },
+	{ RFLAGS_ID, "ID" }, { 0, NULL },
 };
 static const struct flag cr0[] = {
-	{ 0, "PE" }, { 1, "MP" }, { 2, "EM" }, { 3, "TS" }, { 4, "ET" }, { 5, "NE" }, { 16, "WP" }, { 18, "AM" },
-	{ 29, "NW" }, { 30, "CD" }, { 31, "PG" }, { 0, NULL },
+	{ CR0_PE, "PE" }, { CR0_MP, "MP" }, { CR0_EM, "EM" }, { CR0_TS, "TS" }, { CR0_ET, "ET" }, { CR0_NE, "NE" },
+	{ CR0_WP, "WP" }, { CR0_AM, "AM" }, { CR0_NW, "NW" }, { CR0_CD, "CD" }, { CR0_PG, "PG" }, { 0, NULL },
 };
 static const struct flag cr4[] = {
-	{ 0, "VME" }, { 1, "PVI" }, { 2, "TSD" }, { 3, "DE" }, { 4, "PSE" }, { 5, "PAE" }, { 6, "MCE" }, { 7, "PGE" },
-	{ 8, "PCE" }, { 9, "OSFXSR" }, { 10, "OSXMMEXCPT" }, { 11, "UMIP" }, { 12, "LA57" }, { 13, "VMXE" },
-	{ 16, "FSGSBASE" }, { 17, "PCIDE" }, { 18, "OSXSAVE" }, { 20, "SMEP" }, { 21, "SMAP" }, { 22, "PKE" },
-	{ 0, NULL },
+	{ CR4_VME, "VME" }, { CR4_PVI, "PVI" }, { CR4_TSD, "TSD" }, { CR4_DE, "DE" }, { CR4_PSE, "PSE" },
+	{ CR4_PAE, "PAE" }, { CR4_MCE, "MCE" }, { CR4_PGE, "PGE" }, { CR4_PCE, "PCE" }, { CR4_OSFXSR, "OSFXSR" },
+	{ CR4_OSXMMEXCPT, "OSXMMEXCPT" }, { CR4_UMIP, "UMIP" }, { CR4_LA57, "LA57" }, { CR4_VMXE, "VMXE" },
+	{ CR4_FSGSBASE, "FSGSBASE" }, { CR4_PCIDE, "PCIDE" }, { CR4_OSXSAVE, "OSXSAVE" }, { CR4_SMEP, "SMEP" },
+	{ CR4_SMAP, "SMAP" }, { CR4_PKE, "PKE" }, { 0, NULL },
 };
-static const struct flag efer[] = { { 0, "SCE" }, { 8, "LME" }, { 10, "LMA" }, { 11, "NXE" }, { 0, NULL } };
+static const struct flag efer[] = {
+	{ EFER_SCE, "SCE" }, { EFER_LME, "LME" }, { EFER_LMA, "LMA" }, { EFER_NXE, "NXE" }, { 0, NULL },
+};
 
 static void show_flags(FILE *out, const char *name, uint64_t value, const struct flag *flags)
 {
 	fprintf(out, "  %-6s", name);
 	for (; flags->name != NULL; flags++)
-		if ((value >> flags->bit & 1) != 0)
+		if ((value & flags->mask) != 0)
 			fprintf(out, " %s", flags->name);
 	if (strcmp(name, "rflags") == 0)
-		fprintf(out, " IOPL=%u", (unsigned)(value >> 12 & 3));
+		fprintf(out, " IOPL=%u", (unsigned)((value & RFLAGS_IOPL) >> RFLAGS_IOPL_SHIFT));
 	fputc('\n', out);
 }
 
 /* SDM, "Code- and Data-Segment Types". */
 static void show_segment(FILE *out, const cJSON *segment)
 {
-	unsigned access = (unsigned)guest_hex(segment, "access");
+	uint32_t access = (uint32_t)guest_hex(segment, "access");
+	bool read_write = (access & TYPE_READ_WRITE) != 0;
 
-	if ((access >> 16 & 1) != 0 || ctl_get(segment, "access") == NULL)
+	if ((access & SEGMENT_UNUSABLE) != 0 || ctl_get(segment, "access") == NULL)
 		return;         /* unusable, or a table's register */
 	fprintf(out, "  %-6s", segment->string);
-	if ((access >> 4 & 1) == 0)
-		fprintf(out, " system, type %u", access & 15);
-	else if ((access >> 3 & 1) != 0)
-		fprintf(out, " code of %u bits%s%s", (access >> 13 & 1) != 0 ? 64 : (access >> 14 & 1) != 0 ? 32 : 16,
-			(access >> 1 & 1) != 0 ? ", readable" : "", (access >> 2 & 1) != 0 ? ", conforming" : "");
+	if ((access & SEGMENT_S) == 0)
+		fprintf(out, " system, type %u", access_system_type(access));
+	else if ((access & TYPE_CODE) != 0)
+		fprintf(out, " code of %u bits%s%s",
+			(access & SEGMENT_L) != 0 ? 64 : (access & SEGMENT_DB) != 0 ? 32 : 16,
+			read_write ? ", readable" : "", access_conforming_code(access) ? ", conforming" : "");
 	else
-		fprintf(out, " data%s%s", (access >> 1 & 1) != 0 ? ", writable" : "",
-			(access >> 2 & 1) != 0 ? ", expands down" : "");
-	fprintf(out, ", DPL %u%s\n", access >> 5 & 3, (access >> 7 & 1) != 0 ? "" : ", not present");
+		fprintf(out, " data%s%s", read_write ? ", writable" : "",
+			(access & TYPE_EXPAND_DOWN) != 0 ? ", expands down" : "");
+	fprintf(out, ", DPL %u%s\n", access_dpl(access), (access & SEGMENT_P) != 0 ? "" : ", not present");
 }
 
 /* ---- instructions ---- */
@@ -68,11 +75,11 @@ static void show_segment(FILE *out, const cJSON *segment)
 unsigned guest_code_bits(const cJSON *dump)
 {
 	const cJSON *control = ctl_get(dump, "control");
-	unsigned access = (unsigned)guest_hex(ctl_get(ctl_get(dump, "segments"), "cs"), "access");
+	uint32_t access = (uint32_t)guest_hex(ctl_get(ctl_get(dump, "segments"), "cs"), "access");
 
-	if ((guest_hex(control, "efer") >> 10 & 1) != 0 && (access >> 13 & 1) != 0)
+	if ((guest_hex(control, "efer") & EFER_LMA) != 0 && (access & SEGMENT_L) != 0)
 		return 64;
-	return (guest_hex(control, "cr0") & 1) != 0 && (access >> 14 & 1) != 0 ? 32 : 16;
+	return (guest_hex(control, "cr0") & CR0_PE) != 0 && (access & SEGMENT_DB) != 0 ? 32 : 16;
 }
 
 uint64_t guest_code_at(const cJSON *dump)

@@ -9,21 +9,10 @@
 #include "tool/base/number.h"
 #include "tool/base/output.h"
 #include "tool/options/value.h"
-#include "tool/ctl/ctl.h"
+#include "tool/ctl/guest.h"
 #include "tool/ctl/screen.h"
 
 enum { DEFAULT_COUNT = 4096, COUNT_MOST = 16384, DEFAULT_SECONDS = 10, SECONDS_MOST = 3600, ASK_AGAIN_US = 100000 };
-
-static cJSON *ask(struct ctl *ctl, char *request)
-{
-	char error[300];
-	cJSON *answer = ctl_ask_json(ctl, request, NULL, error, sizeof error);
-
-	free(request);
-	if (answer == NULL)
-		die(STATUS_FAILED, "%s", error);
-	return answer;
-}
 
 /* The records of an answer, behind those that there are. */
 static void unpack(struct exits *exits, const cJSON *answer)
@@ -50,7 +39,7 @@ static void fetch(struct ctl *ctl, const char *vm, unsigned vcpu, struct exits *
 	bool more = true;
 
 	while (more) {
-		cJSON *answer = ask(ctl, text("traced %s.%u %zu", vm, vcpu, exits->count - before));
+		cJSON *answer = guest_ask(ctl, text("traced %s.%u %zu", vm, vcpu, exits->count - before));
 
 		unpack(exits, answer);
 		more = ctl_number(answer, "records") > 0 &&
@@ -65,7 +54,7 @@ static bool all_complete(struct ctl *ctl, const char *vm, unsigned vcpus)
 	bool complete = true;
 
 	for (unsigned n = 0; n < vcpus && complete; n++) {
-		cJSON *answer = ask(ctl, text("traced %s.%u %u", vm, n, COUNT_MOST));
+		cJSON *answer = guest_ask(ctl, text("traced %s.%u %u", vm, n, COUNT_MOST));
 
 		complete = cJSON_IsTrue(ctl_get(answer, "complete"));
 		cJSON_Delete(answer);
@@ -75,7 +64,7 @@ static bool all_complete(struct ctl *ctl, const char *vm, unsigned vcpus)
 
 static unsigned vm_number(struct ctl *ctl, const char *vm, char **name)
 {
-	cJSON *list = ask(ctl, text("list"));
+	cJSON *list = guest_ask(ctl, text("list"));
 	const cJSON *item;
 	unsigned id = 0;
 
@@ -109,13 +98,13 @@ int trace_command(struct ctl *ctl, const char *vm, int argc, char **argv)
 	if (!output_possible(argv[0]))
 		die(STATUS_USAGE, "ctl: trace %s: cannot be written: %s", argv[0], strerror(errno));
 	id = vm_number(ctl, vm, &name);
-	answer = ask(ctl, text("trace %s %llu", vm, (unsigned long long)count));
+	answer = guest_ask(ctl, text("trace %s %llu", vm, (unsigned long long)count));
 	vcpus = (unsigned)ctl_number(answer, "vcpus");
 	exits.tsc_hz = (uint64_t)ctl_number(answer, "tsc_hz");
 	cJSON_Delete(answer);
 	for (start = clock_seconds(); clock_seconds() - start < (double)seconds && !all_complete(ctl, vm, vcpus);)
 		usleep(ASK_AGAIN_US);
-	cJSON_Delete(ask(ctl, text("trace %s 0", vm)));
+	cJSON_Delete(guest_ask(ctl, text("trace %s 0", vm)));
 	for (unsigned n = 0; n < vcpus; n++)
 		fetch(ctl, vm, n, &exits);
 	names = allocate((id + 1) * sizeof *names);

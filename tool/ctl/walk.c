@@ -5,11 +5,10 @@
 #include <string.h>
 
 #include "lib/base.h"
+#include "lib/x86.h"
 #include "tool/ctl/guest.h"
 
-enum { PRESENT = 1, WRITE = 2, USER = 4, ACCESSED = 32, DIRTY = 64, LARGE = 128, GLOBAL = 256 };
-
-static const uint64_t no_execute = 1ull << 63, frame_bits = 0x000ffffffffff000ull;
+static const uint64_t frame_bits = 0x000ffffffffff000ull;
 
 uint64_t guest_hex(const cJSON *object, const char *name)
 {
@@ -56,15 +55,15 @@ static void walk_table(struct walk *w, uint64_t table, unsigned shift, unsigned 
 	for (unsigned n = 0; n < got && !w->stop; n++) {
 		uint64_t entry = w->entry_bytes == 8 ? entries[n] : ((uint32_t *)entries)[n];
 		struct mapping m = { .gva = above->gva | (uint64_t)n << shift, .entry = entry };
-		bool leaf = shift == 12 || ((entry & LARGE) != 0 && (shift == 21 || (shift == 30 && !w->pae) ||
+		bool leaf = shift == 12 || ((entry & PTE_PS) != 0 && (shift == 21 || (shift == 30 && !w->pae) ||
 								     (shift == 22 && w->page_size_4m)));
 		bool pdpte = w->pae && shift == 30; /* has no rights */
 
-		if ((entry & PRESENT) == 0)
+		if ((entry & PTE_P) == 0)
 			continue;
-		m.user = above->user && (pdpte || (entry & USER) != 0);
-		m.write = above->write && (pdpte || (entry & WRITE) != 0);
-		m.exec = above->exec && (pdpte || !w->nx || (entry & no_execute) == 0);
+		m.user = above->user && (pdpte || (entry & PTE_U) != 0);
+		m.write = above->write && (pdpte || (entry & PTE_W) != 0);
+		m.exec = above->exec && (pdpte || !w->nx || (entry & PTE_NX) == 0);
 		if (!leaf) {
 			walk_table(w, w->entry_bytes == 8 ? entry & frame_bits : entry & 0xfffff000u,
 				   shift - w->bits, top, &m);
@@ -82,10 +81,10 @@ void guest_mappings(struct guest *guest, const struct guest_paging *p,
 		    bool (*take)(void *context, const struct mapping *m), void *context)
 {
 	const struct mapping all = { .user = true, .write = true, .exec = true };
-	bool paging = (p->cr0 >> 31 & 1) != 0, pae = (p->cr4 >> 5 & 1) != 0, is_long = (p->efer >> 10 & 1) != 0;
-	unsigned top = !is_long ? 32 : (p->cr4 >> 12 & 1) != 0 ? 57 : 48;
+	bool paging = (p->cr0 & CR0_PG) != 0, pae = (p->cr4 & CR4_PAE) != 0, is_long = (p->efer & EFER_LMA) != 0;
+	unsigned top = !is_long ? 32 : (p->cr4 & CR4_LA57) != 0 ? 57 : 48;
 	struct walk w = { .guest = guest, .take = take, .context = context, .entry_bytes = pae ? 8 : 4,
-		.bits = pae ? 9 : 10, .page_size_4m = (p->cr4 >> 4 & 1) != 0, .nx = (p->efer >> 11 & 1) != 0,
+		.bits = pae ? 9 : 10, .page_size_4m = (p->cr4 & CR4_PSE) != 0, .nx = (p->efer & EFER_NXE) != 0,
 		.pae = pae && !is_long };
 
 	if (!paging)
@@ -132,14 +131,14 @@ static bool take_range(void *context, const struct mapping *m)
 static bool print_mapping(void *context, const struct mapping *m)
 {
 	static const struct { uint64_t bit; char letter; } flags[] = {
-		{ 1ull << 63, 'X' }, { GLOBAL, 'G' }, { LARGE, 'P' }, { DIRTY, 'D' }, { ACCESSED, 'A' }, { 16, 'C' },
-		{ 8, 'T' }, { USER, 'U' }, { WRITE, 'W' },
+		{ PTE_NX, 'X' }, { PTE_G, 'G' }, { PTE_PS, 'P' }, { PTE_D, 'D' }, { PTE_A, 'A' }, { PTE_PCD, 'C' },
+		{ PTE_PWT, 'T' }, { PTE_U, 'U' }, { PTE_W, 'W' },
 	};
 	char text[ARRAY_SIZE(flags) + 1] = "";
 	unsigned *count = context;
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
-		text[i] = (m->entry & flags[i].bit) != 0 && !(flags[i].bit == LARGE && m->bytes == 4096)
+		text[i] = (m->entry & flags[i].bit) != 0 && !(flags[i].bit == PTE_PS && m->bytes == 4096)
 				  ? flags[i].letter : '-';
 	printf("%016" PRIx64 ": %016" PRIx64 " %s %s\n", m->gva, m->gpa, text,
 	       m->bytes == 4096 ? "4K" : m->bytes == 1u << 30 ? "1G" : m->bytes == 1u << 21 ? "2M" : "4M");

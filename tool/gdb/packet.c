@@ -2,14 +2,7 @@
 
 #include <string.h>
 
-int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+#include "lib/hex.h"
 
 bool hex_number(const char **text, uint64_t *value)
 {

@@ -26,8 +26,6 @@ enum packet_event packet_take(struct packet_reader *reader, char byte);
 /* Adds the frame of a packet to out; data may hold any bytes. */
 void packet_frame(struct bytes *out, const char *data, size_t length);
 
-/* -1: no hexadecimal digit. */
-int hex_value(char c);
 /* Reads a hexadecimal number off *text; false: there is none, or it has more than 64 bits. */
 bool hex_number(const char **text, uint64_t *value);
 /* Pairs of digits, up to `most` bytes; returns how many, and leaves *text behind them. */

@@ -2,6 +2,7 @@
 #include "vm/config/config.h"
 
 #include "lib/fmt.h"
+#include "lib/hex.h"
 #include "lib/mutants/mutate.h"
 
 #define GROUP 1u /* in the first byte: the address of several stations */
@@ -11,22 +12,13 @@ static bool name_char(char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
 }
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Six bytes with colons between them, and nothing else. */
 static bool read_address(uint8_t *address, const char *p, size_t n)
 {
 	if (n != 17)
 		return false;
 	for (unsigned i = 0; i < 6; i++, p += 3) {
-		int high = hex(p[0]), low = hex(p[1]);
+		int high = hex_value(p[0]), low = hex_value(p[1]);
 
 		if (high < 0 || low < 0 || (i < 5 && p[2] != ':'))
 			return false;

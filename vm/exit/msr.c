@@ -25,10 +25,10 @@ void msr_reset(struct vm *vm)
 	memset(m, 0, sizeof(*m));
 	m->def_type = MTRR_DEF_TYPE_E | MTRR_DEF_TYPE_FE | MEMTYPE_WB;
 	for (unsigned i = 0; i < ARRAY_SIZE(m->fixed); i++)
-		m->fixed[i] = 0x0606060606060606; /* WB */
-	m->fixed[2] = 0;                          /* 0xa0000 - 0xbffff */
+		m->fixed[i] = MTRR_FIXED(MEMTYPE_WB);
+	m->fixed[2] = MTRR_FIXED(MEMTYPE_UC); /* 0xa0000 - 0xbffff */
 	m->variable[0] = LOADER_LOW_MAX | MEMTYPE_UC;
-	m->variable[1] = (MASK(vm->cpuid.maxphyaddr - 1, 12) & ~(BIT(32) - LOADER_LOW_MAX - 1)) | MTRR_PHYSMASK_V;
+	m->variable[1] = (MASK(vm->cpuid.maxphyaddr - 1, 12) & ~(FOUR_GIB - LOADER_LOW_MAX - 1)) | MTRR_PHYSMASK_V;
 }
 
 void msr_reset_vcpu(struct vcpu *v)
@@ -55,7 +55,7 @@ static uint64_t *mtrr(struct vm *vm, uint32_t msr)
 	return NULL;
 }
 
-/* 2 and 3 are reserved; 7 is UC-, which only the PAT has. */
+/* 2 and 3 are reserved; UC- only the PAT has. */
 static bool type_valid(uint64_t t)
 {
 	return t == MEMTYPE_UC || t == MEMTYPE_WC || (t >= MEMTYPE_WT && t <= MEMTYPE_WB);
@@ -64,7 +64,7 @@ static bool type_valid(uint64_t t)
 static bool types_valid(uint64_t v, bool uc_minus)
 {
 	for (unsigned i = 0; i < 8; i++, v >>= 8)
-		if (!type_valid(v & 0xff) && !(uc_minus && (v & 0xff) == 7))
+		if (!type_valid(v & 0xff) && !(uc_minus && (v & 0xff) == PAT_UC_MINUS))
 			return false;
 	return true;
 }

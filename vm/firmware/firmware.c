@@ -9,7 +9,6 @@
 #include "vm/memory/memory.h"
 #include "lib/mutants/mutate.h"
 
-#define FOUR_GIB (4 * GIB)
 /* The last bytes of the ROM are seen below 1 MByte, too. */
 #define ROM_LOW_BYTES 0x20000u
 

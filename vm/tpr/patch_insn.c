@@ -22,25 +22,45 @@ struct form {
 	uint8_t immediate; /* bytes */
 };
 
+/* As the SDM writes what is behind an opcode: /0 to /7. */
+#define DIGIT(n) BIT(n)
+
 static const struct form forms[] = {
-	/* MOV, MOVZX, PUSH */
-	{ 0x8a, false, 0, PATCH_READ, 0 }, { 0x8b, false, 0, PATCH_READ, 0 }, { 0xb6, true, 0, PATCH_READ, 0 },
-	{ 0xb7, true, 0, PATCH_READ, 0 }, { 0xff, false, BIT(6), PATCH_READ, 0 },
-	/* CMP, TEST */
-	{ 0x38, false, 0, PATCH_READ, 0 }, { 0x39, false, 0, PATCH_READ, 0 }, { 0x3a, false, 0, PATCH_READ, 0 },
-	{ 0x3b, false, 0, PATCH_READ, 0 }, { 0x80, false, BIT(7), PATCH_READ, 1 },
-	{ 0x81, false, BIT(7), PATCH_READ, 4 }, { 0x83, false, BIT(7), PATCH_READ, 1 },
-	{ 0x84, false, 0, PATCH_READ, 0 }, { 0x85, false, 0, PATCH_READ, 0 }, { 0xf6, false, BIT(0), PATCH_READ, 1 },
-	{ 0xf7, false, BIT(0), PATCH_READ, 4 },
-	/* ADD, OR, AND, SUB, XOR to a register */
-	{ 0x02, false, 0, PATCH_READ, 0 }, { 0x03, false, 0, PATCH_READ, 0 }, { 0x0a, false, 0, PATCH_READ, 0 },
-	{ 0x0b, false, 0, PATCH_READ, 0 }, { 0x22, false, 0, PATCH_READ, 0 }, { 0x23, false, 0, PATCH_READ, 0 },
-	{ 0x2a, false, 0, PATCH_READ, 0 }, { 0x2b, false, 0, PATCH_READ, 0 }, { 0x32, false, 0, PATCH_READ, 0 },
-	{ 0x33, false, 0, PATCH_READ, 0 },
-	/* MOV, AND, OR to memory, 32 bits: what writes less is no write of the TPR */
-	{ 0x89, false, 0, PATCH_MOV, 0 }, { 0xc7, false, BIT(0), PATCH_MOV, 4 }, { 0x21, false, 0, PATCH_AND, 0 },
-	{ 0x81, false, BIT(4), PATCH_AND, 4 }, { 0x83, false, BIT(4), PATCH_AND, 1 }, { 0x09, false, 0, PATCH_OR, 0 },
-	{ 0x81, false, BIT(1), PATCH_OR, 4 }, { 0x83, false, BIT(1), PATCH_OR, 1 },
+	{ 0x8a, false, 0, PATCH_READ, 0 },             /* MOV r8, r/m8 */
+	{ 0x8b, false, 0, PATCH_READ, 0 },             /* MOV r32, r/m32 */
+	{ 0xb6, true, 0, PATCH_READ, 0 },              /* MOVZX r32, r/m8 */
+	{ 0xb7, true, 0, PATCH_READ, 0 },              /* MOVZX r32, r/m16 */
+	{ 0xff, false, DIGIT(6), PATCH_READ, 0 },      /* PUSH r/m32 */
+	{ 0x38, false, 0, PATCH_READ, 0 },             /* CMP r/m8, r8 */
+	{ 0x39, false, 0, PATCH_READ, 0 },             /* CMP r/m32, r32 */
+	{ 0x3a, false, 0, PATCH_READ, 0 },             /* CMP r8, r/m8 */
+	{ 0x3b, false, 0, PATCH_READ, 0 },             /* CMP r32, r/m32 */
+	{ 0x80, false, DIGIT(7), PATCH_READ, 1 },      /* CMP r/m8, imm8 */
+	{ 0x81, false, DIGIT(7), PATCH_READ, 4 },      /* CMP r/m32, imm32 */
+	{ 0x83, false, DIGIT(7), PATCH_READ, 1 },      /* CMP r/m32, imm8 */
+	{ 0x84, false, 0, PATCH_READ, 0 },             /* TEST r/m8, r8 */
+	{ 0x85, false, 0, PATCH_READ, 0 },             /* TEST r/m32, r32 */
+	{ 0xf6, false, DIGIT(0), PATCH_READ, 1 },      /* TEST r/m8, imm8 */
+	{ 0xf7, false, DIGIT(0), PATCH_READ, 4 },      /* TEST r/m32, imm32 */
+	{ 0x02, false, 0, PATCH_READ, 0 },             /* ADD r8, r/m8 */
+	{ 0x03, false, 0, PATCH_READ, 0 },             /* ADD r32, r/m32 */
+	{ 0x0a, false, 0, PATCH_READ, 0 },             /* OR r8, r/m8 */
+	{ 0x0b, false, 0, PATCH_READ, 0 },             /* OR r32, r/m32 */
+	{ 0x22, false, 0, PATCH_READ, 0 },             /* AND r8, r/m8 */
+	{ 0x23, false, 0, PATCH_READ, 0 },             /* AND r32, r/m32 */
+	{ 0x2a, false, 0, PATCH_READ, 0 },             /* SUB r8, r/m8 */
+	{ 0x2b, false, 0, PATCH_READ, 0 },             /* SUB r32, r/m32 */
+	{ 0x32, false, 0, PATCH_READ, 0 },             /* XOR r8, r/m8 */
+	{ 0x33, false, 0, PATCH_READ, 0 },             /* XOR r32, r/m32 */
+	/* To memory only 32 bits: what writes less is no write of the TPR. */
+	{ 0x89, false, 0, PATCH_MOV, 0 },              /* MOV r/m32, r32 */
+	{ 0xc7, false, DIGIT(0), PATCH_MOV, 4 },       /* MOV r/m32, imm32 */
+	{ 0x21, false, 0, PATCH_AND, 0 },              /* AND r/m32, r32 */
+	{ 0x81, false, DIGIT(4), PATCH_AND, 4 },       /* AND r/m32, imm32 */
+	{ 0x83, false, DIGIT(4), PATCH_AND, 1 },       /* AND r/m32, imm8 */
+	{ 0x09, false, 0, PATCH_OR, 0 },               /* OR r/m32, r32 */
+	{ 0x81, false, DIGIT(1), PATCH_OR, 4 },        /* OR r/m32, imm32 */
+	{ 0x83, false, DIGIT(1), PATCH_OR, 1 },        /* OR r/m32, imm8 */
 };
 
 static uint32_t word_at(const uint8_t *b)

@@ -204,7 +204,7 @@ static void debug(void)
 static void step(void)
 {
 	set_gate(1, db_entry, 0);
-	__asm__ volatile("pushfq; orq $0x100, (%%rsp); popfq; 1: jmp 1b" : : : "memory");
+	__asm__ volatile("pushfq; orq %0, (%%rsp); popfq; 1: jmp 1b" : : "i"(RFLAGS_TF) : "memory");
 }
 
 const struct flood floods[] = {

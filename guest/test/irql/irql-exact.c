@@ -2,12 +2,12 @@
 #include "guest/test/irql/irql.h"
 
 /* Runs code with IF=1 from its first STI or POPF to its CLI; how many of its INCs an interrupt saw behind it. */
-#define RUN(code) __asm__ volatile(code : "+m"(irql_steps) : : "memory", "cc")
+#define RUN(code) __asm__ volatile(code : "+m"(irql_steps) : [on] "i"(RFLAGS_IF) : "memory", "cc")
 #ifdef __x86_64__
-#define POPF_ON "pushfq; orq $0x200, (%%rsp); popfq; "
+#define POPF_ON "pushfq; orq %[on], (%%rsp); popfq; "
 #define STEP "incq %0; "
 #else
-#define POPF_ON "pushfl; orl $0x200, (%%esp); popfl; "
+#define POPF_ON "pushfl; orl %[on], (%%esp); popfl; "
 #define STEP "incl %0; "
 #endif
 

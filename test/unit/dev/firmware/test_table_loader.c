@@ -13,7 +13,6 @@
 
 #define SIZE 0x4000
 #define TABLES_AT 0x0ffe0000u
-#define RSDP_AT 0x000f5000u
 
 static uint8_t tables[SIZE], rsdp[ACPI_RSDP_SIZE], wanted[SIZE];
 

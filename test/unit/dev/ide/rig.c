@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "test/unit/dev/config_space.h"
+
 struct rig *rig;
 
 static void set_line(void *ctx, unsigned gsi, bool level)
@@ -68,22 +70,11 @@ uint32_t master_in(unsigned channel, unsigned reg, unsigned size)
 	return pio_in(&rig->pio, (uint16_t)(MASTER_AT + BM_CHANNEL * channel + reg), size);
 }
 
-static void address(unsigned reg)
-{
-	pio_out(&rig->pio, PCI_ADDRESS, 4, PCI_ADDRESS_ENABLE | PCI_DEVFN(1, 1) << 8 | (reg & 0xfc));
-}
+static uint16_t port_of(unsigned reg) { return config_port(&rig->pio, PCI_DEVFN(1, 1), reg); }
 
-uint32_t config_in(unsigned reg)
-{
-	address(reg);
-	return pio_in(&rig->pio, PCI_DATA, 4);
-}
+uint32_t config_in(unsigned reg) { return pio_in(&rig->pio, port_of(reg), 4); }
 
-void config_out(unsigned reg, unsigned size, uint32_t value)
-{
-	address(reg);
-	pio_out(&rig->pio, (uint16_t)(PCI_DATA + (reg & 3)), size, value);
-}
+void config_out(unsigned reg, unsigned size, uint32_t value) { pio_out(&rig->pio, port_of(reg), size, value); }
 
 void settle(void)
 {

@@ -14,7 +14,6 @@
 
 #define BOX_RAM 0x100000u
 #define BOX_ROM 0xf0000u  /* from there on nothing can be written */
-#define BOX_QUEUE 256u
 #define BOX_DESC(q) (0x1000u + 0x4000u * (q))
 #define BOX_AVAIL(q) (0x2000u + 0x4000u * (q))
 #define BOX_USED(q) (0x3000u + 0x4000u * (q))

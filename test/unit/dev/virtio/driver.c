@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "test/unit/dev/config_space.h"
+
 #define SLOT 3u
 
 struct rig *rig;
@@ -38,22 +40,11 @@ void rig_make(bool read_only)
 
 void rig_forget(void) { rig = NULL; }
 
-static void address(unsigned reg)
-{
-	pio_out(&rig->pio, PCI_ADDRESS, 4, PCI_ADDRESS_ENABLE | PCI_DEVFN(SLOT, 0) << 8 | (reg & 0xfc));
-}
+static uint16_t port_of(unsigned reg) { return config_port(&rig->pio, PCI_DEVFN(SLOT, 0), reg); }
 
-uint32_t config_in(unsigned reg, unsigned size)
-{
-	address(reg);
-	return pio_in(&rig->pio, (uint16_t)(PCI_DATA + (reg & 3)), size);
-}
+uint32_t config_in(unsigned reg, unsigned size) { return pio_in(&rig->pio, port_of(reg), size); }
 
-void config_out(unsigned reg, unsigned size, uint32_t value)
-{
-	address(reg);
-	pio_out(&rig->pio, (uint16_t)(PCI_DATA + (reg & 3)), size, value);
-}
+void config_out(unsigned reg, unsigned size, uint32_t value) { pio_out(&rig->pio, port_of(reg), size, value); }
 
 /* ---- memory ---- */
 
