@@ -24,7 +24,7 @@ UNIT_TESTS += lab_estimate
 # The engine as it is shipped: figures are long under sanitizers.
 UNIT_lab_figure_SRC := test/unit/lab/show/test_figure.c test/unit/lab/own_command.c lab/show/figure.c \
 	lab/show/figure_out.c lab/show/figures.c lab/show/figures_rows.c lab/show/figures_switches.c \
-	tool/base/chart.c tool/base/output.c lib/fmt.c
+	tool/base/chart.c tool/base/output.c tool/base/util.c tool/base/temporary.c lib/fmt.c
 UNIT_lab_figure_DEPS := $(BUILD)/lab.a
 UNIT_lab_figure_LIBS := $(BUILD)/lab.a -lcjson -lzstd -lm
 UNIT_TESTS += lab_figure
