@@ -3,6 +3,7 @@
 UNIT_tool_compare_SRC := test/unit/tool/compare/test_compare.c $(filter-out tool/compare/compare.c,$(call \
 	sources,tool/compare)) \
 	tool/base/chart.c tool/base/chart_lines.c tool/options/workload.c tool/run/report.c tool/base/result.c \
+	tool/run/report_detail.c \
 		tool/base/protocol.c tool/base/size.c tool/base/number.c tool/options/value.c tool/base/json_text.c \
 		tool/base/util.c \
 		tool/base/temporary.c tool/base/output.c tool/emulator/bochs.c \

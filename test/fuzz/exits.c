@@ -114,8 +114,7 @@ static void host_event(struct input *in)
 			bench_timer();
 		break;
 	case 3:
-		bench.v->nmi_pending = true;
-		vcpu_request(bench.v, REQUEST_EVENT);
+		vcpu_signal_nmi(bench.v);
 		break;
 	case 4:
 		request = requests[in_below(in, ARRAY_SIZE(requests))];

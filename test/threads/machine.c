@@ -166,7 +166,7 @@ static bool make_memory(struct machine *m)
 	struct slot slot = { .base = GFN(0), .pages = RAM_PAGES, .kind = SLOT_RAM, .type = MEMTYPE_WB,
 			     .backing = &m->backing };
 
-	m->backing = (struct backing){ backing_page, backing_populate };
+	m->backing = (struct backing){ .page = backing_page, .populate = backing_populate };
 	for (unsigned i = 0; i < RAM_PAGES; i++) {
 		m->hfn[i] = frame_take(m);
 		memset(phys_ptr(&m->phys, m->hfn[i]), 0, PAGE_SIZE);
