@@ -186,4 +186,7 @@ uint64_t mmu_guest_entry(struct mmu_vm *vm, gpa_t gpa, unsigned size);
 /* Sets the dirty bit of gfn if its slot is logged. */
 void mmu_mark_dirty(struct mmu_vm *vm, struct slot *slot, gfn_t gfn);
 
+/* Drops the walks that mmu_translate() remembers for vcpu (mmu/translate.c). */
+void mmu_forget(struct mmu_vcpu *vcpu);
+
 #endif

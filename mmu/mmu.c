@@ -71,9 +71,7 @@ bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_r
 	bool ok;
 
 	memset(vcpu, 0, sizeof(*vcpu));
-	for (unsigned n = 0; n < ARRAY_SIZE(vcpu->memo); n++)
-		vcpu->memo[n].page = MEMO_NONE;
-	vcpu->fetches_noted++;
+	mmu_forget(vcpu);
 	vcpu->mmio_gfn = vcpu->repaired_gfn = GFN(~0ull);
 	vcpu->vm = vm;
 	vcpu->count = &vm->counters;

@@ -196,6 +196,7 @@ struct mmu_face {
 /* A walk that mmu_translate() remembers (mmu/translate.c). */
 struct walk_memo {
 	uint64_t page; /* of the linear address; MEMO_NONE: nothing is remembered */
+	uint64_t noted; /* vcpu->noted of when it was made, or forgotten: never twice the same */
 	uint64_t cr0, cr3, cr4, efer;
 	uint64_t gpa;  /* of the page */
 	uint64_t pdpte; /* under PAE paging, a register; else 0 */
@@ -210,9 +211,12 @@ struct walk_memo {
 	} entry[WALK_LEVELS_MAX + 1];
 };
 #define MEMO_NONE (~0ull)
-/* Of fetches, of reads and of writes, each by page. A register that is read and written in turn has both. */
-#define MEMO_FETCHES 2
-#define MEMO_PAGES 4
+/* Of fetches, of reads and of writes, each by page. A register that is read and written in turn has both. Kernels
+ * access a register from many places; there are few pages of registers. */
+#define MEMO_FETCH_BITS 7
+#define MEMO_DATA_BITS 4
+#define MEMO_FETCHES (1u << MEMO_FETCH_BITS)
+#define MEMO_PAGES (1u << MEMO_DATA_BITS)
 
 struct mmu_vcpu {
 	struct mmu_vm *vm;
@@ -244,7 +248,7 @@ struct mmu_vcpu {
 	gfn_t repaired_gfn;
 	uint32_t repaired_generation;
 	struct walk_memo memo[MEMO_FETCHES + 2 * MEMO_PAGES];
-	uint64_t fetches_noted;  /* times that one of the former was made anew, or forgotten */
+	uint64_t noted;          /* times that one was made anew, or forgotten */
 	/* What its CPU logs (LG3): the frame; the next entry to be read, -1: all have been. */
 	struct {
 		hfn_t frame;

@@ -10,14 +10,21 @@
 #include "mmu/mmu.h"
 #include "mmu/mutate.h"
 
+/* Which of 2^bits slots is for page: those of a few that are evenly apart, whatever the distance, are mostly several.
+ * The multiplier is the one of 32 bits that MurmurHash3 mixes with. */
+static ALWAYS_INLINE unsigned memo_slot(uint64_t page, unsigned bits)
+{
+	return (uint32_t)page * 0xc2b2ae35u >> (32 - bits);
+}
+
 static ALWAYS_INLINE struct walk_memo *memo_of_fetch(struct mmu_vcpu *vcpu, uint64_t page)
 {
-	return &vcpu->memo[page & (MEMO_FETCHES - 1)];
+	return &vcpu->memo[memo_slot(page, MEMO_FETCH_BITS)];
 }
 
 static ALWAYS_INLINE struct walk_memo *memo_of_data(struct mmu_vcpu *vcpu, uint64_t page, bool write)
 {
-	return &vcpu->memo[MEMO_FETCHES + 2 * (page & (MEMO_PAGES - 1)) + write];
+	return &vcpu->memo[MEMO_FETCHES + 2 * memo_slot(page, MEMO_DATA_BITS) + write];
 }
 
 static ALWAYS_INLINE bool memo_same_entries(const struct walk_memo *m, const struct walk_regs *r)
@@ -63,11 +70,11 @@ static ALWAYS_INLINE uint64_t mmu_recall(struct mmu_vcpu *vcpu, gva_t gva, struc
 	return m->gpa | (gva.v & (PAGE_SIZE - 1));
 }
 
-/* A key for what was recalled of a fetch: as long as it is the same, so is the memo of that page, but for what
- * memo_stands() looks at. Both only grow. */
-static ALWAYS_INLINE uint64_t mmu_fetch_key(const struct mmu_vcpu *vcpu, uint64_t number)
+/* What was recalled of a fetch: as long as it is the same, the memo of that page is, but for what memo_stands() looks
+ * at. It is never 0. */
+static ALWAYS_INLINE uint64_t mmu_fetch_noted(struct mmu_vcpu *vcpu, gva_t gva)
 {
-	return number + vcpu->fetches_noted;
+	return memo_of_fetch(vcpu, gva.v >> PAGE_SHIFT)->noted;
 }
 
 #endif

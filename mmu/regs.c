@@ -53,9 +53,7 @@ struct mmu_result mmu_vcpu_reset(struct mmu_vcpu *vcpu, const struct walk_regs *
 
 	ASSERT(!(regs->cr0 & CR0_PG));
 	vcpu->regs = *regs;
-	for (unsigned n = 0; n < ARRAY_SIZE(vcpu->memo); n++)
-		vcpu->memo[n].page = MEMO_NONE;
-	vcpu->fetches_noted++;
+	mmu_forget(vcpu);
 	r = tell(vcpu, &old, false, false);
 	vcpu->intercepts_changed = vcpu->root_changed = true;
 	return r;

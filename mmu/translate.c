@@ -11,6 +11,14 @@
 #include "mmu/mutate.h"
 #include "mmu/recall.h"
 
+void mmu_forget(struct mmu_vcpu *vcpu)
+{
+	for (unsigned n = 0; n < ARRAY_SIZE(vcpu->memo); n++) {
+		vcpu->memo[n].page = MEMO_NONE;
+		vcpu->memo[n].noted = ++vcpu->noted;
+	}
+}
+
 /* What the walk and the rights of the access depend on, beside PDPTEs. */
 static inline bool same_registers(const struct walk_memo *m, const struct walk_regs *r)
 {
@@ -22,8 +30,7 @@ static void note(struct mmu_vcpu *vcpu, struct walk_memo *m, gva_t gva, struct a
 {
 	const struct walk_regs *r = &vcpu->regs;
 
-	vcpu->fetches_noted += a.fetch;
-	*m = (struct walk_memo){ .page = MEMO_NONE, .cr0 = r->cr0, .cr3 = r->cr3, .cr4 = r->cr4, .efer = r->efer,
+	*m = (struct walk_memo){ .page = MEMO_NONE, .noted = ++vcpu->noted, .cr0 = r->cr0, .cr3 = r->cr3, .cr4 = r->cr4, .efer = r->efer,
 				 .pkru = r->pkru, .ac = r->ac, .cpl = r->cpl, .access = a,
 				 .entry_size = walk_mode(r) == PAGING_32BIT ? 4 : 8,
 				 .generation = vcpu->vm->slots.generation, .gpa = align_down(w->gpa.v, PAGE_SIZE) };

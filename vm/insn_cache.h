@@ -4,14 +4,16 @@
 
 #include "emulate/emulate.h"
 
-#define INSN_CACHE_SETS 128
-#define INSN_CACHE_WAYS 2
+#define INSN_CACHE_BITS 6
+#define INSN_CACHE_SETS (1u << INSN_CACHE_BITS)
+#define INSN_CACHE_WAYS 4
 
 /* Decoded instructions that touched MMIO, so that the next time they only need to be compared. */
 struct insn_cache {
 	uint64_t rip;
-	/* mmu_fetch_key() when its bytes were found at .at, in memory that lies in one piece; 0: never */
-	uint64_t key;
+	/* hvm_sync_number() and mmu_fetch_noted() when its bytes were found at .at, in memory that lies in one piece; the
+	 * latter is 0: never */
+	uint64_t number, noted;
 	const uint8_t *at;
 	uint8_t bytes[16];
 	uint8_t mode;

@@ -20,6 +20,7 @@
 	M(SYNCED_APPLIED, "forgetting what was known when masks and shadows are written") \
 	M(MODE_NUMBER, "finding the mode of the guest's code anew in another state") \
 	M(DECODED_KEY, "looking whether a decoded instruction is in the state in which it was found") \
+	M(DECODED_NOTED, "and by the walk that is remembered") \
 	M(DECODED_WALK, "and whether the walk to its bytes is the same") \
 	M(PUSH_FLAT, "looking whether a stack is flat, before a store to it is quick") \
 	M(PUSH_ALIGNED, "and whether that lies in one page") \

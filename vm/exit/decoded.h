@@ -3,7 +3,7 @@
  *
  * DC1 A decoded instruction is one of the guest's only where its bytes are there now, in the mode that it was decoded
  *     in. Where they are is not looked for as long as the registers, CS, and the walk that led there are the same
- *     (mmu_fetch_key); the walk's entries and the slots are looked at each time, as the bytes are. */
+ *     (mmu_fetch_noted); the walk's entries and the slots are looked at each time, as the bytes are. */
 #ifndef VELLUM_VM_EXIT_DECODED_H
 #define VELLUM_VM_EXIT_DECODED_H
 
@@ -85,18 +85,20 @@ static ALWAYS_INLINE bool decoded_still_there(struct vcpu *v, struct insn_cache 
 	if ((linear & (PAGE_SIZE - 1)) > PAGE_SIZE - sizeof(c->bytes))
 		return false;
 	gpa = decoded_translate(v, linear, access, number);
-	c->key = 0;
+	c->noted = 0;
 	c->at = gpa == MEMO_NONE ? NULL : emulation_code_at(v, GPA(gpa));
 	if (!c->at || VM_KEPT(EMULATED_CACHE, !same_bytes(c->at, c->bytes, c->insn.length)))
 		return false;
-	if (number && !v->emulated && mmu_recall(&v->mmu, GVA(linear), access, number) != MEMO_NONE)
-		c->key = mmu_fetch_key(&v->mmu, number);
+	if (number && !v->emulated && mmu_recall(&v->mmu, GVA(linear), access, number) != MEMO_NONE) {
+		c->number = number;
+		c->noted = mmu_fetch_noted(&v->mmu, GVA(linear));
+	}
 	return true;
 }
 
 static inline struct insn_cache *decoded_set(struct vcpu *v, uint64_t rip)
 {
-	return v->insn_cache[(rip ^ rip >> 7) % INSN_CACHE_SETS];
+	return v->insn_cache[memo_slot(rip, INSN_CACHE_BITS)];
 }
 
 /* NULL: none was at rip. */
@@ -104,23 +106,23 @@ static inline struct insn_cache *decoded_cached(struct vcpu *v, uint64_t rip)
 {
 	struct insn_cache *set = decoded_set(v, rip);
 
-	if (likely(set[0].rip == rip))
-		return &set[0];
-	return set[1].rip == rip ? &set[1] : NULL;
+	for (unsigned n = 0; n < INSN_CACHE_WAYS; n++)
+		if (likely(set[n].rip == rip))
+			return &set[n];
+	return NULL;
 }
-
 
 /* DC1: c is at rip, and v->emulate is filled (decoded_find). */
 static ALWAYS_INLINE bool decoded_as_before(struct vcpu *v, const struct insn_cache *c, uint64_t rip)
 {
-	uint64_t number = hvm_sync_number(&v->hvm);
 	const struct walk_memo *m;
 
 	if (v->mode != EMULATE_LONG64)
 		rip = (uint32_t)(rip + hvm_synced_cs_base(&v->hvm));
 	m = memo_of_fetch(&v->mmu, rip >> PAGE_SHIFT);
 	__asm__("" : "+r"(m)); /* the compiler would compute it twice */
-	return VM_LEFT_OUT_OR(DECODED_KEY, c->key == mmu_fetch_key(&v->mmu, number)) &&
+	return VM_LEFT_OUT_OR(DECODED_KEY, c->number == hvm_sync_number(&v->hvm)) &&
+	       VM_LEFT_OUT_OR(DECODED_NOTED, c->noted == m->noted) &&
 	       VM_LEFT_OUT_OR(DECODED_WALK, memo_stands(&v->mmu, m)) &&
 	       VM_LEFT_OUT_OR(EMULATED_CACHE, same_bytes(c->at, c->bytes, c->insn.length)) && likely(!v->emulated);
 }

@@ -213,7 +213,7 @@ static enum emulate_result fetch(struct vcpu *v, struct insn_cache *c)
 	enum emulate_result result = emulate_fetch(e, &c->insn);
 
 	c->rip = e->rip;
-	c->key = 0;
+	c->noted = 0;
 	c->mode = e->mode;
 	memcpy(c->bytes, e->bytes, sizeof(e->bytes));
 	if (result != EMULATE_OK)
@@ -229,7 +229,8 @@ static struct insn_cache *room_in_cache(struct vcpu *v, uint64_t rip)
 {
 	struct insn_cache *set = decoded_set(v, rip);
 
-	set[1] = set[0];
+	for (unsigned n = INSN_CACHE_WAYS - 1; n; n--)
+		set[n] = set[n - 1];
 	return &set[0];
 }
 

@@ -65,6 +65,31 @@ static void another_page(void **state)
 	finish();
 }
 
+/* Two instructions of a page that is elsewhere now: the first finds that out, for the second, too. */
+static void neighbour(void **state)
+{
+	static const uint64_t elsewhere = AFTER | 0xe7, back = 0xe7;
+
+	(void)state;
+	warm(BENCH_LONG64);
+	bench_poke(BENCH_CODE + 0x100, MOV_ECX, 6);
+	for (unsigned n = 0; n < 3; n++) {
+		vmcs_put(VMCS_GUEST_RIP, BENCH_CODE + 0x100);
+		reads(false);
+	}
+	bench_poke(BENCH_CODE + AFTER, MOV_EDX, 6);
+	bench_poke(BENCH_CODE + AFTER + 0x100, MOV_EDX, 6);
+	bench_poke(BENCH_TABLES + 0x3000, &elsewhere, 8);
+	for (unsigned n = 0; n < 3; n++) {
+		vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
+		reads(true);
+	}
+	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE + 0x100);
+	reads(true);
+	bench_poke(BENCH_TABLES + 0x3000, &back, 8);
+	finish();
+}
+
 /* The same bytes mean something else in 16-bit code: another register of the page. */
 static void another_mode(void **state)
 {
@@ -87,6 +112,7 @@ int main(void)
 		cmocka_unit_test(other_bytes),
 		cmocka_unit_test(another_base),
 		cmocka_unit_test(another_page),
+		cmocka_unit_test(neighbour),
 		cmocka_unit_test(another_mode),
 	};
 
