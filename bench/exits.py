@@ -1,6 +1,6 @@
 """The tables of exits.sh: exits.py CONSOLE-OF-EXITCOST JSON-OF-BOOT DIRECTORY-OF-MEASURES DIRECTORY-OF-TPR
 CONSOLE-OF-IPICOST DIRECTORY-OF-IRQL DIRECTORY-OF-FORMS DIRECTORY-OF-FRESH
-CONSOLE-OF-EXITCOST-TRACED DIRECTORY-OF-OTHERS. Status 1 when a limit is
+CONSOLE-OF-EXITCOST-TRACED DIRECTORY-OF-OTHERS CONSOLE-OF-IPICOST-MOVED DIRECTORY-OF-PLACES. Status 1 when a limit is
 exceeded."""
 
 import json
@@ -216,6 +216,16 @@ def others(directory):
           'delivered' % OTHER)
 
 
+def places(directory):
+    """The TPR and EOI from 8 places on 8 pages, and EOI behind a write to the I/O APIC."""
+    for method, limit in (('trap', TRAPPED), ('flexpriority', OTHER), ('apicv', OTHER)):
+        columns = columns_of(directory, method + '.')
+        costs = {c: {name: (value, name) for name, value in read_costs(os.path.join(directory, n)).items()}
+                 for n, c in columns.items()}
+        table('%s: from places' % method, sorted(costs[list(costs)[0]]), list(columns.values()), costs, limit, None)
+    print('  each at most %d trapped, else %d, instructions with a CALL, a RET and an RDTSC' % (TRAPPED, OTHER))
+
+
 def fresh(folder):
     """Of 4 virtual CPUs on 4 CPUs that touch fresh memory, what their CPUs wait for locks."""
     head('4 CPUs that touch 4,096 fresh pages each')
@@ -262,6 +272,7 @@ def main():
     forms(sys.argv[7])
     fresh(sys.argv[8])
     others(sys.argv[10])
+    places(sys.argv[12])
     return 1 if exceeded else 0
 
 

@@ -6,9 +6,10 @@
 #
 # Prints tables: the path length of single exits as the guest sees them (test kernel exitcost), the default guest's
 # boot, what recording an exit adds to it, what each measure against speculation adds to an exit, on the CPU model of
-# BARE_CPU and on one that has the MSRs (SCA_CPU), what an access to the local APIC costs by each method, with each form
-# of instruction trapped, and to each other register where the CPU serves the TPR, what is between CPUs, what 4 CPUs
-# wait for each other, and a 32-bit kernel's accesses to its TPR. Status 1 when a limit is exceeded or a run fails.
+# BARE_CPU and on one that has the MSRs (SCA_CPU), what an access to the local APIC costs by each method, with each
+# form of instruction trapped, to each other register where the CPU serves the TPR, and from several places, what is
+# between CPUs, what 4 CPUs wait for each other, and a 32-bit kernel's accesses to its TPR. Status 1 when a limit is
+# exceeded or a run fails.
 set -uo pipefail
 build=build
 case ${1:-} in ''|-*) ;; *) build=$1; shift ;; esac
@@ -46,7 +47,7 @@ for run in {trap,flexpriority,apicv}.{ept,shadow}; do
 done
 
 # Accesses to the TPR and EOI by each form of instruction, which are trapped, also where patching leaves them to the
-# trap, as METHOD.BITS.MECHANISM.CPU.VCPUS; and to each other register.
+# trap, as METHOD.BITS.MECHANISM.CPU.VCPUS; to each other register; and from several places.
 tprcost() {
 	local directory=$1 run=$2 method bits mmu cpu vcpus
 	shift 2
@@ -55,13 +56,16 @@ tprcost() {
 		--tpr "$method" --mmu "$mmu" --vcpus "$vcpus" "$@" >"$directory/$run" 2>&1 || fail \
 		"tprcost$bits with --tpr $method --mmu $mmu --cpu $cpu --vcpus $vcpus did not end well"
 }
-mkdir "$work/forms" "$work/others"
+mkdir "$work/forms" "$work/others" "$work/places"
 for run in trap.{32,64}.{ept,shadow,vtlb,brute}.$BARE_CPU.1 trap.{32,64}.shadow.$SCA_CPU.1 \
 	patch.{32,64}.{ept,shadow}.$BARE_CPU.1 patch.32.{ept,shadow}.$BARE_CPU.2; do
 	tprcost "$work/forms" "$run"
 done
 for run in {flexpriority,apicv}.{32,64}.{ept,shadow}.$BARE_CPU.1; do
 	tprcost "$work/others" "$run" --append all
+done
+for run in {trap,flexpriority,apicv}.64.{ept,shadow}.$BARE_CPU.1; do
+	tprcost "$work/places" "$run" --append places
 done
 
 # Interrupts from one virtual CPU to another, and moves from CPU to CPU; and all steps of a move on one CPU, where a
@@ -91,4 +95,4 @@ for run in {trap,patch,flexpriority}.{ept,shadow}; do
 done
 
 python3 -B "$(dirname "$0")/exits.py" "$work/cost" "$work/boot.json" "$work/measures" "$work/tpr" "$work/ipi" \
-	"$work/irql" "$work/forms" "$work/fresh" "$work/traced" "$work/others" "$work/move"
+	"$work/irql" "$work/forms" "$work/fresh" "$work/traced" "$work/others" "$work/move" "$work/places"

@@ -9,8 +9,7 @@
 /* The frame of an MMIO leaf of now that an access has met. */
 static inline void mmu_know_mmio(struct mmu_vcpu *vcpu, gfn_t gfn)
 {
-	vcpu->mmio_gfn = gfn;
-	vcpu->mmio_generation = vcpu->vm->slots.generation;
+	vcpu->mmio[mmu_slot_of(gfn.v, KNOWN_MMIO_BITS)] = (struct known_mmio){ gfn, vcpu->vm->slots.generation };
 }
 
 /* ---- results ---- */

@@ -72,7 +72,9 @@ bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_r
 
 	memset(vcpu, 0, sizeof(*vcpu));
 	mmu_forget(vcpu);
-	vcpu->mmio_gfn = vcpu->repaired_gfn = GFN(~0ull);
+	for (unsigned n = 0; n < ARRAY_SIZE(vcpu->mmio); n++)
+		vcpu->mmio[n].gfn = GFN(~0ull);
+	vcpu->repaired_gfn = GFN(~0ull);
 	vcpu->vm = vm;
 	vcpu->count = &vm->counters;
 	vcpu->regs = *regs;

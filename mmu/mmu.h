@@ -217,6 +217,14 @@ struct walk_memo {
 #define MEMO_DATA_BITS 4
 #define MEMO_FETCHES (1u << MEMO_FETCH_BITS)
 #define MEMO_PAGES (1u << MEMO_DATA_BITS)
+#define KNOWN_MMIO_BITS 3
+
+/* Which of 2^bits places is for page: those of a few that are evenly apart, whatever the distance, are mostly several.
+ * The multiplier is the one of 32 bits that MurmurHash3 mixes with. */
+static ALWAYS_INLINE unsigned mmu_slot_of(uint64_t page, unsigned bits)
+{
+	return (uint32_t)page * 0xc2b2ae35u >> (32 - bits);
+}
 
 struct mmu_vcpu {
 	struct mmu_vm *vm;
@@ -241,9 +249,12 @@ struct mmu_vcpu {
 	} populate;
 	/* the last walk read a table elsewhere than in a slot of RAM or ROM that lies in one piece */
 	bool tables_aside;
-	/* the page of the last MMIO leaf that was met, and the slots' generation then; none has the frame ~0 */
-	gfn_t mmio_gfn;
-	uint32_t mmio_generation;
+	/* the page of the last MMIO leaf that was met, of those that share the place (mmu_slot_of()), and the slots'
+	 * generation then; none has the frame ~0 */
+	struct known_mmio {
+		gfn_t gfn;
+		uint32_t generation;
+	} mmio[1u << KNOWN_MMIO_BITS];
 	/* the same of one whose entry was found repaired */
 	gfn_t repaired_gfn;
 	uint32_t repaired_generation;
@@ -465,7 +476,9 @@ void mmu_guest_written(struct mmu_vm *vm, gpa_t gpa, size_t n);
  * (mmu_count_known_mmio). A leaf of this generation was there, and no older one can have taken its place (E4, S14). */
 static inline bool mmu_is_known_mmio(const struct mmu_vcpu *vcpu, gpa_t gpa)
 {
-	return vcpu->mmio_gfn.v == gpa_gfn(gpa).v && vcpu->mmio_generation == vcpu->vm->slots.generation;
+	const struct known_mmio *k = &vcpu->mmio[mmu_slot_of(gpa_gfn(gpa).v, KNOWN_MMIO_BITS)];
+
+	return k->gfn.v == gpa_gfn(gpa).v && k->generation == vcpu->vm->slots.generation;
 }
 
 /* Without the VM's lock, which others may hold. misconfig: it was an EPT misconfiguration, no page fault. */

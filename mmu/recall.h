@@ -10,21 +10,14 @@
 #include "mmu/mmu.h"
 #include "mmu/mutate.h"
 
-/* Which of 2^bits slots is for page: those of a few that are evenly apart, whatever the distance, are mostly several.
- * The multiplier is the one of 32 bits that MurmurHash3 mixes with. */
-static ALWAYS_INLINE unsigned memo_slot(uint64_t page, unsigned bits)
-{
-	return (uint32_t)page * 0xc2b2ae35u >> (32 - bits);
-}
-
 static ALWAYS_INLINE struct walk_memo *memo_of_fetch(struct mmu_vcpu *vcpu, uint64_t page)
 {
-	return &vcpu->memo[memo_slot(page, MEMO_FETCH_BITS)];
+	return &vcpu->memo[mmu_slot_of(page, MEMO_FETCH_BITS)];
 }
 
 static ALWAYS_INLINE struct walk_memo *memo_of_data(struct mmu_vcpu *vcpu, uint64_t page, bool write)
 {
-	return &vcpu->memo[MEMO_FETCHES + 2 * memo_slot(page, MEMO_DATA_BITS) + write];
+	return &vcpu->memo[MEMO_FETCHES + 2 * mmu_slot_of(page, MEMO_DATA_BITS) + write];
 }
 
 static ALWAYS_INLINE bool memo_same_entries(const struct walk_memo *m, const struct walk_regs *r)

@@ -30,7 +30,8 @@ static void note(struct mmu_vcpu *vcpu, struct walk_memo *m, gva_t gva, struct a
 {
 	const struct walk_regs *r = &vcpu->regs;
 
-	*m = (struct walk_memo){ .page = MEMO_NONE, .noted = ++vcpu->noted, .cr0 = r->cr0, .cr3 = r->cr3, .cr4 = r->cr4, .efer = r->efer,
+	*m = (struct walk_memo){ .page = MEMO_NONE, .noted = ++vcpu->noted,
+				 .cr0 = r->cr0, .cr3 = r->cr3, .cr4 = r->cr4, .efer = r->efer,
 				 .pkru = r->pkru, .ac = r->ac, .cpl = r->cpl, .access = a,
 				 .entry_size = walk_mode(r) == PAGING_32BIT ? 4 : 8,
 				 .generation = vcpu->vm->slots.generation, .gpa = align_down(w->gpa.v, PAGE_SIZE) };

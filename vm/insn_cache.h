@@ -11,8 +11,8 @@
 /* Decoded instructions that touched MMIO, so that the next time they only need to be compared. */
 struct insn_cache {
 	uint64_t rip;
-	/* hvm_sync_number() and mmu_fetch_noted() when its bytes were found at .at, in memory that lies in one piece; the
-	 * latter is 0: never */
+	/* hvm_sync_number() and mmu_fetch_noted() when its bytes were found at .at, in memory that lies in one piece;
+	 * the latter is 0: never */
 	uint64_t number, noted;
 	const uint8_t *at;
 	uint8_t bytes[16];

@@ -98,7 +98,7 @@ static ALWAYS_INLINE bool decoded_still_there(struct vcpu *v, struct insn_cache 
 
 static inline struct insn_cache *decoded_set(struct vcpu *v, uint64_t rip)
 {
-	return v->insn_cache[memo_slot(rip, INSN_CACHE_BITS)];
+	return v->insn_cache[mmu_slot_of(rip, INSN_CACHE_BITS)];
 }
 
 /* NULL: none was at rip. */

@@ -120,6 +120,7 @@ static void one_instruction(void **state)
 		memcpy(bytes, code[n], sizeof(code[n]));
 		assert_int_equal(emulate_decode(bytes, sizeof(bytes), EMULATE_PROT32, &c.insn), INSN_OK);
 		c.plain = (uint8_t)insn_plain(&c.insn);
+		c.size = (uint8_t)insn_operand_size(&c.insn);
 		e->rflags = RFLAGS_FIXED;
 		assert_int_equal(planes_served(bench.v, GPA(VGA_APERTURE + 5 + n % 2), &c), n != 4);
 		if (n == 0)
