@@ -18,8 +18,8 @@ struct tprcost {
  * the parameter `all` of all registers. */
 void measure_registers(void);
 
-/* The same of a MOV to both from 8 places on 8 pages, next to each other and 4 apart (far), and of EOI behind a write to
- * the I/O APIC; the CALL, the RET and an RDTSC are in it. */
+/* The same of a MOV to both from 8 places on 8 pages, next to each other and 4 apart (far), and of EOI behind a write
+ * to the I/O APIC; the CALL, the RET and an RDTSC are in it. */
 void measure_places(void);
 
 #endif
