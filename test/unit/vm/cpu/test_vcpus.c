@@ -28,6 +28,7 @@ static void add_second(void)
 	v->vm = vm;
 	v->cpu = boot->cpu;
 	v->start = boot->start;
+	v->traced = boot->traced;
 	v->tsc_offset = boot->tsc_offset;
 	msr_reset_vcpu(v);
 	assert_true(resident_init(v) && hvm_vcpu_init(&v->hvm, &machine.caps));
