@@ -33,6 +33,10 @@ char *compare_impossible(const struct configuration *is)
 	if (m->vtx != CPU_VTX && m->vtx != CPU_SVM)
 		return text("%s has no %s; take one of Intel's from core2_penryn_t9600 on", m->model,
 			    m->vtx == CPU_NO_VTX ? "VT-x" : "64-bit mode");
+	if (has(is, AXIS_MMU, "npt") && m->vtx != CPU_SVM)
+		return text("mmu npt cannot run on %s, which has no AMD-V; use ept, shadow, vtlb or brute", m->model);
+	if (has(is, AXIS_MMU, "ept") && m->vtx == CPU_SVM)
+		return text("mmu ept cannot run on %s, which has no VT-x; use npt, shadow, vtlb or brute", m->model);
 	if (has(is, AXIS_MMU, "ept") && !m->ept)
 		return text("mmu ept cannot run on %s, which has no EPT; use shadow, vtlb or brute", m->model);
 	if (has(is, AXIS_VPID, "on") && !m->vpid)
@@ -144,14 +148,26 @@ static const char *full_model(const char *name)
 	return emulator.cpu;
 }
 
+/* Is one of the CPU models that are compared one of AMD's? */
+static bool some_svm(const struct comparison *c)
+{
+	for (size_t i = 0; i < c->value_count[AXIS_CPU]; i++) {
+		const struct bochs_cpu *m = bochs_cpu_find(c->values[AXIS_CPU][i]);
+
+		if (m != NULL && m->vtx == CPU_SVM)
+			return true;
+	}
+	return false;
+}
+
 static void defaults(struct comparison *c)
 {
-
 	for (size_t i = 0; i < c->value_count[AXIS_CPU]; i++)
 		c->values[AXIS_CPU][i] = full_model(c->values[AXIS_CPU][i]);
 	if (c->value_count[AXIS_MMU] == 0)
 		for (size_t i = 0; config_mechanisms[i]; i++)
-			c->values[AXIS_MMU][c->value_count[AXIS_MMU]++] = config_mechanisms[i];
+			if (strcmp(config_mechanisms[i], "npt") != 0 || some_svm(c))
+				c->values[AXIS_MMU][c->value_count[AXIS_MMU]++] = config_mechanisms[i];
 	for (size_t axis = 0; axis < AXES; axis++)
 		if (c->value_count[axis] == 0) {
 			c->value_count[axis] = 1;

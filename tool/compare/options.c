@@ -104,7 +104,7 @@ static const struct option names[] = {
 static void check_value(enum axis axis, const char *value)
 {
 	static const char *const allowed[AXES] = { [AXIS_GUEST] = "amd64 686-pae 686", [AXIS_PTI] = "on off",
-		[AXIS_MMU] = "ept shadow vtlb brute native", [AXIS_PAGES] = "4k 2m 1g auto", [AXIS_VPID] = "on off",
+		[AXIS_MMU] = "ept npt shadow vtlb brute native", [AXIS_PAGES] = "4k 2m 1g auto", [AXIS_VPID] = "on off",
 		[AXIS_TPR] = "trap patch flexpriority apicv auto" };
 	char *wanted, *padded;
 	bool found;

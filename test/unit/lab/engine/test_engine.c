@@ -435,7 +435,7 @@ static void test_laws(void **state)
 static void test_refusals(void **state)
 {
 	static const char *const impossible[][2] = {
-		{ "machine.preset=penryn", "has no EPT" }, { "hv.mmu=npt", "there is no mechanism" },
+		{ "machine.preset=penryn", "has no EPT" }, { "hv.mmu=npt", "npt cannot run on this" },
 		{ "guest.levels=5", "5-level" },	   { "hv.ept_levels=5", "no EPT tables of five levels" },
 		{ "hv.ept_levels=3", "must be 4 or 5" },   { "hv.vms=16", "hv.vms" },
 		{ "guest.memory=3M", "guest.memory" },	   { "machine.l1d_4k=0", "machine.l1d_4k" },
