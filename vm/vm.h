@@ -541,7 +541,13 @@ bool event_wakes(struct vcpu *v);
 enum { SIGNAL_INIT = 1, SIGNAL_SIPI = 2, SIGNAL_NMI = 4, SIGNAL_WAITS = 8, SIGNAL_VECTOR_SHIFT = 8 };
 static inline uint32_t vcpu_signals(const struct vcpu *v) { return __atomic_load_n(&v->signals, __ATOMIC_ACQUIRE); }
 static inline bool vcpu_waits(const struct vcpu *v) { return vcpu_signals(v) & SIGNAL_WAITS; }
-static inline bool vcpu_nmi_pending(const struct vcpu *v) { return vcpu_signals(v) & SIGNAL_NMI; }
+/* One behind a start-up IPI is none yet while that has not been taken. */
+static inline bool vcpu_nmi_pending(const struct vcpu *v)
+{
+	uint32_t signals = vcpu_signals(v);
+
+	return (signals & SIGNAL_NMI) && VM_LEFT_OUT_OR(NMI_EARLY, !(signals & (SIGNAL_WAITS | SIGNAL_INIT)));
+}
 
 /* Is the exception that exited from virtual-8086 mode one that the emulator looks into? Else it is handled as from real
  * mode. */

@@ -42,23 +42,38 @@ static bool exchange(struct ioapic *io, unsigned pin, uint64_t *was, uint64_t en
 					   __ATOMIC_SEQ_CST);
 }
 
-/* Sends for a level-triggered pin that is asserted, unless it waits for its EOI (IO1, IO3). Remote IRR stays set only
- * when a local APIC has taken the message: nobody would send the EOI that clears it. */
-static void service_level(struct ioapic *io, unsigned pin)
+/* Sets remote IRR of an entry that is to be sent for: level-triggered, its pin asserted, not waiting for its EOI (IO1,
+ * IO3). entry: as it is now, and was before that. */
+static bool claim(struct ioapic *io, unsigned pin, uint64_t *entry)
 {
-	uint64_t entry = entry_of(io, pin);
-
 	do {
 		lapic_seam();
-		if ((entry & (REDIRECTION_LEVEL | REDIRECTION_MASKED)) != REDIRECTION_LEVEL ||
+		if ((*entry & (REDIRECTION_LEVEL | REDIRECTION_MASKED)) != REDIRECTION_LEVEL ||
 		    !(__atomic_load_n(&io->pins, __ATOMIC_SEQ_CST) >> pin & 1) ||
-		    VM_KEPT(IOAPIC_WAITS, entry & REDIRECTION_REMOTE_IRR))
+		    VM_KEPT(IOAPIC_WAITS, *entry & REDIRECTION_REMOTE_IRR))
+			return false;
+		lapic_seam();
+	} while (!exchange(io, pin, entry, *entry | REDIRECTION_REMOTE_IRR));
+	return true;
+}
+
+/* Remote IRR stays set only when a local APIC has taken the message: nobody would send the EOI that clears it. Who
+ * changed the entry before it was cleared left the pin to us. */
+static void service_level(struct ioapic *io, unsigned pin)
+{
+	uint64_t entry = entry_of(io, pin), sent;
+
+	do {
+		if (!claim(io, pin, &entry))
 			return;
 		lapic_seam();
-	} while (!exchange(io, pin, &entry, entry | REDIRECTION_REMOTE_IRR));
-	lapic_seam();
-	if (!send_entry(io, entry))
-		__atomic_fetch_and(&io->redirection[pin], ~REDIRECTION_REMOTE_IRR, __ATOMIC_SEQ_CST);
+		if (send_entry(io, entry))
+			return;
+		sent = entry;
+		lapic_seam();
+		entry = __atomic_fetch_and(&io->redirection[pin], ~REDIRECTION_REMOTE_IRR, __ATOMIC_SEQ_CST);
+		entry &= ~REDIRECTION_REMOTE_IRR;
+	} while (VM_KEPT(IOAPIC_UNSENT, entry != sent));
 }
 
 void ioapic_set_pin(struct ioapic *io, unsigned pin, bool level)

@@ -93,6 +93,7 @@
 	M(LAPIC_TIMER_DONE, "that what has counted down stays at 0") \
 	M(IOAPIC_EXCHANGE, "that an EOI and others change an entry one after the other (IO3)") \
 	M(IOAPIC_EOI_LOOKS, "looking at the pin behind an EOI (IO2, IO3)") \
+	M(IOAPIC_UNSENT, "looking again at an entry that changed while its message found nobody (IO3)") \
 	M(IOAPIC_WAITS, "sending nothing until the EOI") \
 	M(IOAPIC_UNMASKED, "sending a level that is there when it is unmasked") \
 	M(IOAPIC_ID, "the width of the ID") \

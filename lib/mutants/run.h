@@ -24,6 +24,8 @@
 	M(SIPI_IGNORED, "ignoring start-up IPIs to one that runs") \
 	M(SIPI_FIRST, "that of two start-up IPIs the first counts") \
 	M(NMI_WAITS, "that an NMI to a virtual CPU which waits to be started is lost") \
+	M(NMI_STARTED, "that one behind a start-up IPI is not") \
+	M(NMI_EARLY, "and waits for the start") \
 	M(DEAF_REQUESTED, "that one which has something to do may yet wake another") \
 	M(ALARM_KICK, "telling the boot processor's CPU of an alarm that another CPU has armed") \
 	M(HEART_WRITTEN, "writing what the heart changed, of one that leaves its CPU") \

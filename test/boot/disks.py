@@ -103,8 +103,8 @@ def snapshot(c):
 def no_memory(c):
     """A snapshot that outgrows the machine's memory: the guest is told, and so are we."""
     path = file_system(c, size=150 * MB)
-    o = c.run(['run', '--workload', 'disk:120', '--snapshot', '--disk', path, '-m', '320M', '--host-mem', '512M',
-               '--timeout', '240'],
+    o = c.run(['run', '--workload', 'disk:120', '--snapshot', '--disk', path, '-m', '320M', '--prealloc',
+               '--host-mem', '512M', '--timeout', '240'],
               limit=260, status=3, never=[r'broken promise'],
               expect=[r'there is no memory for what it writes to disk ide\d\.\d; its writes fail',
                       r'VELLUM-RESULT FAIL'])

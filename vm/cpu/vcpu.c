@@ -193,16 +193,13 @@ static void start_at(struct vcpu *v, uint8_t vector)
 }
 
 /* What has arrived, all at once: an INIT comes before the start-up IPI, since it would have taken that one's place.
- * From here on it waits, or does not. An NMI that came before the INIT is forgotten, one that comes while it waits is
- * lost. */
+ * From here on it waits, or does not. */
 static uint32_t take(struct vcpu *v)
 {
 	uint32_t was = vcpu_signals(v), now;
 
 	do {
 		now = was & ~(SIGNAL_INIT | SIGNAL_SIPI | 0xffu << SIGNAL_VECTOR_SHIFT);
-		if (was & SIGNAL_INIT)
-			VM_MUTANT(INIT_NMI, now &= ~SIGNAL_NMI);
 		if (was & SIGNAL_INIT)
 			now |= SIGNAL_WAITS;
 		if (was & SIGNAL_SIPI)
@@ -249,6 +246,7 @@ void vcpu_signal_init(struct vcpu *v)
 	do {
 		now = was | SIGNAL_INIT;
 		VM_MUTANT(INIT_OVER_SIPI, now &= ~(SIGNAL_SIPI | 0xffu << SIGNAL_VECTOR_SHIFT));
+		VM_MUTANT(INIT_NMI, now &= ~SIGNAL_NMI);
 	} while (!__atomic_compare_exchange_n(&v->signals, &was, now, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE));
 	VM_MUTANT(INIT_KICK, vcpu_request(v, REQUEST_INIT));
 }
@@ -266,12 +264,14 @@ void vcpu_signal_sipi(struct vcpu *v, uint8_t vector)
 	VM_MUTANT(SIPI_KICK, vcpu_request(v, REQUEST_INIT));
 }
 
+/* Lost on one that waits, or is about to; behind a start-up IPI it is for the code that this one starts. */
 void vcpu_signal_nmi(struct vcpu *v)
 {
 	uint32_t was = vcpu_signals(v);
 
 	do {
-		if (VM_KEPT(NMI_WAITS, was & SIGNAL_WAITS))
+		if (VM_KEPT(NMI_WAITS, was & (SIGNAL_WAITS | SIGNAL_INIT)) &&
+		    VM_LEFT_OUT_OR(NMI_STARTED, !(was & SIGNAL_SIPI)))
 			return;
 	} while (!__atomic_compare_exchange_n(&v->signals, &was, was | SIGNAL_NMI, false, __ATOMIC_SEQ_CST,
 					      __ATOMIC_ACQUIRE));

@@ -184,6 +184,7 @@ static void posted_behind_a_reset(void **state)
 
 #define PIN 5u
 #define LEVEL_ENTRY (VECTOR | REDIRECTION_LEVEL)
+#define NOBODY 9u
 
 static struct ioapic io;
 static unsigned sent;
@@ -192,6 +193,8 @@ static bool sends(void *ctx, const struct apic_message *m)
 {
 	(void)ctx;
 	assert_int_equal(m->vector, VECTOR);
+	if (m->dest == NOBODY)
+		return false;
 	sent++;
 	return true;
 }
@@ -244,10 +247,37 @@ static void an_eoi_in_the_middle(void **state)
 	}
 }
 
+static void to(uint32_t dest) { write_register(0x11 + 2 * PIN, dest << 24); }
+static void to_somebody(void) { to(0); }
+
+/* An EOI sends to a CPU that is not there, and the guest writes another one's number just then. */
+static void one_that_found_nobody(void **state)
+{
+	(void)state;
+	for (at_step = 0; at_step < STEPS; at_step++) {
+		mmio = (struct mmio_space){ 0 };
+		assert_true(ioapic_init(&io, &mmio, 0xfec00000, 1, sends, NULL));
+		write_entry();
+		high();
+		to(NOBODY);
+		sent = step = 0;
+		other = to_somebody;
+		bench_seam = comes_between;
+		eoi();
+		if (bench_seam) {
+			bench_seam = NULL;
+			other();
+		}
+		if (sent != 1 || !(io.redirection[PIN] & REDIRECTION_REMOTE_IRR))
+			fail_msg("step %u: %u sent, entry %lx", at_step, sent, io.redirection[PIN]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_in_the_others_middle), cmocka_unit_test(an_eoi_in_the_middle),
+		cmocka_unit_test(one_that_found_nobody),
 		cmocka_unit_test(kicked_once),
 		cmocka_unit_test(posted_and_disabled),
 		cmocka_unit_test(posted_behind_a_reset),
