@@ -229,7 +229,7 @@ static void draw(FILE *out, const struct picture *p, int y0, const char *root, c
 static void write_svg(struct machine *m, const char *path, const char *what)
 {
 	static struct picture guest, hardware;
-	bool ept = m->vcpu.root.nested != 0;
+	bool nested = m->vcpu.root.nested != 0, ept = m->vm.ops == &mmu_ept;
 	FILE *out = fopen(path, "w");
 	int middle, end;
 
@@ -240,7 +240,7 @@ static void write_svg(struct machine *m, const char *path, const char *what)
 	guest = (struct picture){ .m = m, .format = FORMAT_GUEST, .top = 4 };
 	add(&guest, m->regs.cr3 >> 12, 4);
 	hardware = (struct picture){ .m = m, .format = ept ? FORMAT_EPT : FORMAT_HARDWARE, .top = 4 };
-	add(&hardware, (ept ? m->vcpu.root.nested : m->vcpu.root.cr3) >> 12, 4);
+	add(&hardware, (nested ? m->vcpu.root.nested : m->vcpu.root.cr3) >> 12, 4);
 	middle = lay_out(&guest, 62) + 48;
 	end = lay_out(&hardware, middle) + 34;
 	fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1280\" height=\"%d\" viewBox=\"0 0 1280 %d\" "
@@ -254,9 +254,9 @@ static void write_svg(struct machine *m, const char *path, const char *what)
 	fprintf(out, "<text x=\"10\" y=\"22\" font-size=\"15\" font-weight=\"bold\">%s: %s</text>\n", m->vm.ops->name,
 		what);
 	draw(out, &guest, 62, "guest CR3", "The guest's tables, in guest frames");
-	draw(out, &hardware, middle, ept ? "EPTP" : "CPU's CR3",
-	     ept ? "What the CPU walks for each guest-physical address, in host frames" :
-		   "What the CPU walks instead of them, in host frames");
+	draw(out, &hardware, middle, ept ? "EPTP" : nested ? "nCR3" : "CPU's CR3",
+	     nested ? "What the CPU walks for each guest-physical address, in host frames" :
+		      "What the CPU walks instead of them, in host frames");
 	fprintf(out,
 		"<text x=\"10\" y=\"%d\" fill=\"#555\">index: frame, flags (%s; all numbers but the index "
 		"hexadecimal). "

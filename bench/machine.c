@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mmu/mechanisms.h"
 #include "test/caps.h"
 #include "test/on_model.h"
 
@@ -75,6 +76,8 @@ struct machine *machine_new(const struct mmu_ops *ops, uint64_t pages, enum page
 		die("no memory");
 	m->caps = caps_all();
 	m->caps.page_1g = m->caps.pku = m->caps.pcid = m->caps.la57 = m->caps.ept_1g = m->caps.ept_5level = false;
+	if (ops == &mmu_npt)
+		caps_be_amds(&m->caps);
 	m->pages = pages;
 	m->next_hfn = MACHINE_TABLE_HFN;
 	m->next_gfn = 1;

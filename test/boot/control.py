@@ -208,7 +208,9 @@ def pauses(c, clock='guest'):
 def refusals(c):
     with stay(c, '--cpu', 'core2_penryn_t9600', '--name', 'r'):
         for args, sentence in ((('mmu', 'ept'), 'guest stays with shadow; ept cannot be used: the CPU has no EPT'),
-                               (('mmu', 'npt'), 'there is no such mechanism'),
+                               (('mmu', 'npt'),
+                                'guest stays with shadow; npt cannot be used: the CPU has no nested paging of AMD'),
+                               (('mmu', 'magic'), 'there is no such mechanism'),
                                (('frobnicate',), 'there is no command frobnicate'),
                                (('stats', 'nobody'), 'there is no virtual machine nobody'),
                                (('pause', '7'), 'there is no virtual machine 7'),

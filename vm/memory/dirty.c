@@ -89,10 +89,11 @@ uint64_t dirty_log_collect(struct vm *vm, void (*each)(void *ctx, gfn_t first, u
 
 	for (unsigned n = 0; n < DIRTY_LOGS; n++) {
 		const struct dirty_log *log = &vm->dirty.log[n];
-		uint64_t *collected = log->bits + words_of(log);
+		uint64_t *collected;
 
 		if (!log->bits)
 			continue;
+		collected = log->bits + words_of(log);
 		mmu_log_collect(&vm->mmu, log->base, collected);
 		for (uint64_t i = 0; i < words_of(log); i++) {
 			if (!collected[i])
