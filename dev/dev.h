@@ -11,6 +11,7 @@
 #define VELLUM_DEV_DEV_H
 
 #include "lib/base.h"
+#include "dev/state.h"
 
 /* ---- time ---- */
 
@@ -50,6 +51,11 @@ static inline uint64_t timers_next(const struct timers *t)
 
 	return first ? first->deadline : UINT64_MAX;
 }
+
+/* Whether it is armed, and for when (dev/timer_state.c): of every device there is a function of this name and kind,
+ * which writes all that a guest could ever notice of it to a snapshot, or makes it what it was then (dev/state.h). It
+ * is read into a device that was just made, with the same of the machine's around it. */
+void timer_state(struct fields *s, struct timers *t, struct timer *timer);
 
 /* Conversion between two clocks: dst = src * to_hz / from_hz, exact to rounding for spans that fit in 64 bits on both
  * sides; two multiplications, no division, after ratio_init(). */

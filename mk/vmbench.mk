@@ -13,10 +13,13 @@ VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
 VMBENCH_TESTS := ram modes dispatch exception event cr msr io mmu emulation handover task_switch task_segment run \
 	trace platform panic lapic_order tpr tpr_memory apicv alarm patch patch_undo apic apic_trapped decoded push \
 	synced vcpus smp freeze enterable emulated mechanism_switch mitigations stats release disk ide net virtio life \
-	state schedule sleep move cpus clock caps mechanism cpuid create control dirty firmware v86 debug video planes
+	state schedule sleep move cpus clock caps mechanism cpuid create control snapshot save exchange dirty firmware \
+	v86 debug video planes
 $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c \
 	test/unit/vm/*/test_$(t).c test/unit/dev/irq/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := \
 	vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie))
+UNIT_vm_snapshot_SRC += test/unit/vm/snapshot/taken.c
+UNIT_vm_save_SRC += test/unit/vm/snapshot/taken.c
 UNIT_TESTS += $(VMBENCH_TESTS:%=vm_%)
 
 # What replaces patched instructions does the same as they, by the emulator.
@@ -49,13 +52,13 @@ VM_PLAIN_TESTS := $(SVM_TESTS:%=svm_%) \
 	dev_virtio_blk dev_virtio_pci dev_virtio_net dev_virtio_rng dev_virtio_console dev_switch config_net \
 	dev_pci dev_fw_cfg dev_uart dev_vga_text $(IDE_TESTS:%=dev_ide_%) dev_i8042 dev_mouse dev_vga dev_vga_memory \
 	dev_dispi $(patsubst %,dev_%,timer lapic lapic_modes lapic_priority lapic_ipi lapic_plain lapic_timer ioapic \
-	pic pit rtc rtc_alarm)
+	pic pit rtc rtc_alarm state sections virtio_state) snapshot_file
 define vm_plain_rule
 $(VM_MUTANTS_DIR)/plain/$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_$(1)_SRC) test/vm/mutants.c \
 	test/unit/hosted.c)
 	@mkdir -p $$(@D)
 	@echo '  mutants  $(1)'
-	@$(CC) -no-pie -o $$@ $$^ -lcmocka
+	@$(CC) -no-pie -o $$@ $$^ $(UNIT_$(1)_LIBS) -lcmocka
 endef
 $(foreach t,$(VM_PLAIN_TESTS),$(eval $(call vm_plain_rule,$(t))))
 -include $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.d,$(sort $(foreach t,$(VMBENCH_TESTS),$(UNIT_vm_$(t)_SRC)) \

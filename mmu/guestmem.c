@@ -200,6 +200,16 @@ size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n)
 	return done;
 }
 
+bool mmu_guest_absent(struct mmu_vm *vm, gfn_t gfn)
+{
+	bool absent;
+
+	mmu_lock(vm);
+	absent = mmu_peek(vm, gfn).kind == MMU_WAIT;
+	mmu_unlock(vm);
+	return absent;
+}
+
 void *mmu_guest_ptr(struct mmu_vm *vm, gpa_t gpa, size_t n, bool write)
 {
 	size_t offset = gpa.v & (PAGE_SIZE - 1);

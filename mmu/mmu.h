@@ -466,6 +466,8 @@ void mmu_watch(struct mmu_vm *vm, bool on);
  * bytes were done before the first gfn that is not such memory. Writes mark the page dirty and tell the mechanism. */
 size_t mmu_guest_read(struct mmu_vm *vm, gpa_t gpa, void *buf, size_t n);
 size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n);
+/* Is gfn a page of memory that is not in it now, so that a read would bring it in? */
+bool mmu_guest_absent(struct mmu_vm *vm, gfn_t gfn);
 /* A pointer to the n bytes at gpa, which must not cross a page; NULL if that is not backed memory of the kind asked
  * for. With write, the page is marked dirty, and mmu_guest_written() must be told of the writes when they are done,
  * before the next entry of any vCPU. Valid until the next host-side change. */

@@ -292,10 +292,19 @@ static struct vm *alloc_vm(void)
 	return frames_ptr(f);
 }
 
+/* With what the vCPUs begin. */
+static bool create_guest(struct vm *vm)
+{
+	struct cpu_start start;
+
+	if (restore_given(vm->config))
+		return restore_vcpus(vm);
+	return (firmware_given(vm) ? firmware_load(vm, &start) : load_guest(vm, &start)) && vcpus_start(vm, &start);
+}
+
 struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu *cpu)
 {
 	struct vm *vm = alloc_vm();
-	struct cpu_start start;
 
 	if (!vm)
 		return NULL;
@@ -309,10 +318,12 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 		return vm;
 	cpuid_policy_init(&vm->cpuid, &machine.caps, machine.tsc_hz, config->vcpus,
 			  !(switch_hidden_cr4(vm) & CR4_PCIDE), config->rdrand != CONFIG_OFF);
+	if (restore_given(config) && !restore_begin(vm))
+		return vm;
 	msr_reset(vm);
-	if (vcpus_create(vm, cpu) && create_platform(vm) && memory_create(vm) && tpr_init(vm) &&
-	    (firmware_given(vm) ? firmware_load(vm, &start) : load_guest(vm, &start)) && vcpus_start(vm, &start) &&
-	    switch_init(vm) && trace_init(vm))
+	if (vcpus_create(vm, cpu) && create_platform(vm) && memory_create(vm) &&
+	    (!restore_given(config) || restore_machine(vm)) && tpr_init(vm) && create_guest(vm) && switch_init(vm) &&
+	    trace_init(vm))
 		vm->status = VM_STATUS_OK;
 	if (!vm->ended)
 		wander_init(vm);

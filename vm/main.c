@@ -5,6 +5,7 @@
 #include "vm/device/disk.h"
 #include "vm/device/net.h"
 #include "vm/life/life.h"
+#include "vm/snapshot/exchange.h"
 #include "vm/vm.h"
 
 #include "host/boot/multiboot.h"
@@ -182,7 +183,9 @@ void vellum_main(uint32_t magic, const void *information)
 	make_places();
 	if (!owners_init())
 		refuse("there is no memory to tell whose its frames are");
-	why = disks_begin();
+	why = disks_begin(boot_info()->exchange);
+	if (!why)
+		why = exchange_begin(boot_info()->exchange);
 	machine.frames_before = frames_available();
 	if (!why)
 		why = nets_begin();

@@ -47,16 +47,15 @@
 #include "vm/machine.h"
 #include "vm/memory/ram.h"
 #include "vm/insn_cache.h"
+#include "vm/snapshot/snapshot.h"
 #include "vm/tpr/patch.h"
 
 #define VCPUS_MAX CONFIG_VCPUS_MAX
 
 /* docs/protocol.md, STATUS. */
 enum vm_status {
-	VM_STATUS_OK = 0, VM_STATUS_BAD_IMAGE = 64,
-	VM_STATUS_TRIPLE_FAULT = 65,
-	VM_STATUS_STOPPED = 66,
-	VM_STATUS_UNSUPPORTED = 67,
+	VM_STATUS_OK = 0, VM_STATUS_BAD_IMAGE = 64, VM_STATUS_TRIPLE_FAULT = 65,
+	VM_STATUS_STOPPED = 66, VM_STATUS_UNSUPPORTED = 67,
 	VM_STATUS_PANICKED = 68,
 };
 
@@ -215,6 +214,7 @@ struct vm {
 	struct vm_debug debug;
 	struct switching switching;
 	struct dirty_rate dirty;
+	struct vm_save save;
 
 	struct {
 		enum config_tpr method;  /* not CONFIG_TPR_AUTO */

@@ -29,6 +29,8 @@ struct msix {
 
 /* With .vectors, .send and .ctx set. */
 void msix_reset(struct msix *m);
+/* dev/bus/bus_state.c; within a section. */
+void msix_state(struct fields *s, struct msix *m);
 /* The guest has written the message control register. */
 void msix_control(struct msix *m, uint16_t control);
 /* The device has something to say; a vector that there is not is ignored. */

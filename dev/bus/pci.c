@@ -71,6 +71,15 @@ static void map_bars(struct pci *p, struct pci_device *changed)
 		}
 }
 
+void pci_map_anew(struct pci *p)
+{
+	for (unsigned i = 0; i < p->count; i++)
+		for (unsigned n = 0; n <= PCI_ROM; n++)
+			bar_unmap(p, &p->device[i]->bar[n]);
+	for (unsigned i = 0; i < p->count; i++)
+		map_bars(p, p->device[i]);
+}
+
 /* ---- configuration space ---- */
 
 static struct pci_device *addressed(const struct pci *p)

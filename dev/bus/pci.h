@@ -66,6 +66,11 @@ bool pci_init(struct pci *p, struct pio_space *pio, struct mmio_space *mmio, str
  * are too many. */
 bool pci_add(struct pci *p, struct pci_device *d, unsigned devfn);
 void pci_reset(struct pci *p);
+/* dev/bus/bus_state.c: the bus, and the configuration spaces of all that is on it, whose BARs then decode; the devices'
+ * own functions are told of nothing. */
+void pci_state(struct fields *s, struct pci *p);
+/* After the configuration spaces were changed from outside: what each decodes. */
+void pci_map_anew(struct pci *p);
 /* Gives every BAR an address ([io, ...) and [memory, memory_end)), every device with a pin its interrupt line, and lets
  * it decode: what a firmware does, for guests that start without one. false: there is no room. */
 bool pci_assign(struct pci *p, uint32_t io, uint32_t memory, uint32_t memory_end);

@@ -26,6 +26,8 @@ struct acpi_pm {
 bool acpi_pm_init(struct acpi_pm *pm, struct pio_space *pio, struct timers *timers, struct irq_line sci,
 	struct machine_sink machine);
 void acpi_pm_reset(struct acpi_pm *pm);
+/* dev/firmware/firmware_state.c */
+void acpi_pm_state(struct fields *s, struct acpi_pm *pm);
 /* The power button was pressed: PWRBTN_STS and, if enabled, an SCI. */
 void acpi_pm_power_button(struct acpi_pm *pm);
 

@@ -22,5 +22,7 @@ bool ide_attach(struct ide *ide, struct pio_space *pio, unsigned channel, unsign
 		const char *serial);
 /* Does the channel decode its ports, as its function's registers say? */
 bool ide_decodes(const struct ide_channel *c);
+/* dev/ide/ide_state.c; no medium is asked. */
+void ide_state(struct fields *s, struct ide *ide);
 
 #endif

@@ -35,5 +35,7 @@ void ioapic_set_pin(struct ioapic *io, unsigned pin, bool level);
 bool ioapic_unmaskable(const struct ioapic *io);
 /* EOI broadcast: the level-triggered pins with this vector. */
 void ioapic_eoi(struct ioapic *io, uint8_t vector);
+/* dev/irq/irq_state.c */
+void ioapic_state(struct fields *s, struct ioapic *io);
 
 #endif

@@ -21,5 +21,7 @@ void irqhub_init(struct irqhub *h, struct pic *pic, struct ioapic *ioapic);
 void irqhub_set(struct irqhub *h, unsigned gsi, bool level);
 /* The end that a device holds. */
 struct irq_line irqhub_line(struct irqhub *h, unsigned gsi);
+/* dev/irq/irq_state.c */
+void irqhub_state(struct fields *s, struct irqhub *h);
 
 #endif

@@ -119,6 +119,9 @@ void lapic_init_reset(struct lapic *l);
 /* guest TSC = ticks + offset (modulo 2^64); rearms a pending deadline. */
 void lapic_set_tsc_offset(struct lapic *l, uint64_t offset);
 
+/* dev/irq/irq_state.c; the CPU does not serve the guest (lapic_virtualize), whose VM is frozen. */
+void lapic_state(struct fields *s, struct lapic *l);
+
 /* ---- registers ---- */
 
 static inline uint64_t lapic_base_gpa(const struct lapic *l) { return l->base & ~0xfffull; }

@@ -39,5 +39,7 @@ void pic_set_pin(struct pic *p, unsigned pin, bool level);
 /* INTA: the vector of the highest request, which goes in service; the spurious vector (pin 7) when there is none any
  * more. */
 uint8_t pic_ack(struct pic *p);
+/* dev/irq/irq_state.c */
+void pic_state(struct fields *s, struct pic *p);
 
 #endif

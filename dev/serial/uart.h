@@ -37,6 +37,8 @@ struct uart {
 bool uart_init(struct uart *u, struct pio_space *pio, uint16_t port, struct irq_line irq,
 	       void (*tx)(void *ctx, uint8_t byte), bool (*tx_room)(void *ctx), void *ctx);
 void uart_reset(struct uart *u);
+/* dev/serial/uart_state.c */
+void uart_state(struct fields *s, struct uart *u);
 /* A byte arrives. false: no room for it (nothing changed): offer it again later. */
 bool uart_receive(struct uart *u, uint8_t byte);
 /* The receiver would take a byte. */

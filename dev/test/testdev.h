@@ -28,5 +28,7 @@ struct testdev {
 bool testdev_init(struct testdev *t, struct pio_space *pio, struct mmio_space *mmio,
 		  const struct irq_line lines[TESTDEV_LINES], const struct testdev_host *host);
 void testdev_reset(struct testdev *t);
+/* dev/test/testdev_state.c */
+void testdev_state(struct fields *s, struct testdev *t);
 
 #endif

@@ -41,5 +41,7 @@ struct rtc {
 bool rtc_init(struct rtc *r, struct pio_space *pio, struct timers *timers, struct irq_line irq,
 	      const struct rtc_config *config);
 void rtc_reset(struct rtc *r);
+/* dev/time/time_state.c */
+void rtc_state(struct fields *s, struct rtc *r);
 
 #endif

@@ -60,6 +60,8 @@ struct vga {
 bool vga_init(struct vga *v, struct pio_space *pio, struct mmio_space *mmio, struct timers *timers, void *memory,
 	      uint32_t bytes, void (*plain_changed)(void *ctx), void *ctx);
 void vga_reset(struct vga *v);
+/* dev/video/video_state.c: of one without memory (VG3). */
+void vga_text_state(struct fields *s, struct vga *v);
 /* Its registers at 0x3b0 to 0x3df. false: the ports are taken. */
 bool vga_add_ports(struct vga *v, struct pio_space *pio);
 /* A register at one of VGA's ports, and of the display interface by its number. */

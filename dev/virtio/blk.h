@@ -56,5 +56,7 @@ struct virtio_blk {
 
 /* For a disk that block_disk_init() has made and that outlives it; id: what GET_ID answers. */
 void virtio_blk_init(struct virtio_blk *b, struct block_disk *disk, const char *id);
+/* dev/virtio/virtio_state.c, none of whose requests is under way. */
+void virtio_blk_state(struct fields *s, struct virtio_blk *b, struct virtio_pci *p);
 
 #endif

@@ -39,5 +39,7 @@ bool virtio_console_listens(const struct virtio_console *c);
 bool virtio_console_hungry(struct virtio_console *c);
 /* n bytes of input, of which as many as fit in a buffer are taken; returns how many. */
 uint32_t virtio_console_input(struct virtio_console *c, const uint8_t *bytes, uint32_t n);
+/* dev/virtio/virtio_state.c. */
+void virtio_console_state(struct fields *s, struct virtio_console *c, struct virtio_pci *p);
 
 #endif

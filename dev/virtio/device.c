@@ -69,13 +69,18 @@ static bool well_placed(const struct virtq *q)
 	       !guest_memory_wraps(q->avail, most) && !guest_memory_wraps(q->used, most);
 }
 
-void virtio_enable_queue(struct virtio_device *d, unsigned n)
+void virtio_place_queue(struct virtio_device *d, unsigned n)
 {
 	struct virtq *q = &d->queue[n];
 
 	agree(d);
 	q->ready = true;
 	q->broken = !well_placed(q);
+}
+
+void virtio_enable_queue(struct virtio_device *d, unsigned n)
+{
+	virtio_place_queue(d, n);
 	virtio_tell(d, n);
 }
 

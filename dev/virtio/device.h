@@ -8,10 +8,12 @@
 #define VELLUM_DEV_VIRTIO_DEVICE_H
 
 #include "dev/virtio/queue.h"
+#include "dev/state.h"
 
 #define VIRTIO_CONFIG_CHANGED (~0u) /* in the place of a queue's number */
 
 struct virtio_device;
+struct virtio_pci; /* what it is on the bus by (dev/virtio/pci.h) */
 
 struct virtio_ops {
 	/* There may be requests in the queue. */
@@ -48,6 +50,8 @@ void virtio_set_features(struct virtio_device *d, unsigned half, uint32_t value,
 void virtio_set_status(struct virtio_device *d, uint8_t status);
 /* The addresses of queue n have been set. */
 void virtio_enable_queue(struct virtio_device *d, unsigned n);
+/* The same, without a word to the driver: it is ready, or broken where its parts cannot be. */
+void virtio_place_queue(struct virtio_device *d, unsigned n);
 /* May the device look at queue n (VO1)? */
 bool virtio_ready(const struct virtio_device *d, unsigned n);
 /* The driver's notification. */

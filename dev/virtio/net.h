@@ -46,5 +46,7 @@ void virtio_net_init(struct virtio_net *n, struct net_port *port, const struct g
 		     void (*ask)(void *ctx), void *ctx);
 /* There are frames in the backlog, or it was asked for; memory: may the device reach that? */
 void virtio_net_serve(struct virtio_net *n, bool memory);
+/* dev/virtio/virtio_state.c. */
+void virtio_net_state(struct fields *s, struct virtio_net *n, struct virtio_pci *p);
 
 #endif

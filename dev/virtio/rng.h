@@ -19,5 +19,7 @@ struct virtio_rng {
 
 /* random: 64 bits that nobody can guess; false: there are none. */
 void virtio_rng_init(struct virtio_rng *r, bool (*random)(uint64_t *value), const struct guest_memory *memory);
+/* dev/virtio/virtio_state.c. */
+void virtio_rng_state(struct fields *s, struct virtio_rng *r, struct virtio_pci *p);
 
 #endif

@@ -12,6 +12,7 @@
 #define MMAP_RAM 1
 #define PROVOKE "provoke="
 #define HIDE "hide="
+#define EXCHANGE "exchange="
 #define VPIDS "vpids="
 
 struct tag {
@@ -108,6 +109,8 @@ static void read_command_line(char *word)
 			boot.provoke = word + strlen(PROVOKE);
 		else if (!strncmp(word, HIDE, strlen(HIDE)))
 			boot.hide = word + strlen(HIDE);
+		else if (!strncmp(word, EXCHANGE, strlen(EXCHANGE)))
+			boot.exchange = word + strlen(EXCHANGE);
 		else if (!strncmp(word, VPIDS, strlen(VPIDS)))
 			boot.vpids = read_decimal(word + strlen(VPIDS));
 		word = next;

@@ -21,6 +21,7 @@ struct boot_info {
 	bool stay;           /* of the word stay: the machine stays up when no virtual machine is left */
 	const char *provoke; /* of the word provoke=NAME (host/trap/provoke.h); NULL: none */
 	uint32_t vpids;      /* of the word vpids=N: how many VPIDs may be given; 0: all that there are */
+	const char *exchange; /* of the word exchange=DISK (vm/snapshot/exchange.h); NULL: none */
 	const char *hide;    /* of the word hide=LIST (vm/cpu/hide.c); NULL: nothing */
 	const void *rsdp; /* NULL: the loader gave none */
 	unsigned module_count;

@@ -15,6 +15,7 @@
 #include "lib/mutants/memory.h"
 #include "lib/mutants/move.h"
 #include "lib/mutants/run.h"
+#include "lib/mutants/snapshot.h"
 #include "lib/mutants/start.h"
 #include "lib/mutants/svm.h"
 #include "lib/mutants/trace.h"
@@ -32,6 +33,7 @@
 	VM_MUTANTS_TRACE(M) \
 	VM_MUTANTS_IDE(M) \
 	VM_MUTANTS_DEVICES(M) \
+	VM_MUTANTS_SNAPSHOT(M) \
 	VM_MUTANTS_VIDEO(M) \
 	VM_MUTANTS_SVM(M)
 

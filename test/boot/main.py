@@ -33,6 +33,7 @@ import schedule     # noqa: E402
 import screen       # noqa: E402
 import sessions     # noqa: E402
 import smp          # noqa: E402
+import snapshot     # noqa: E402
 import switching    # noqa: E402
 import speculation  # noqa: E402
 import top          # noqa: E402
@@ -43,7 +44,7 @@ from runner import Runner, pool  # noqa: E402
 PARTS = (boots, schedule, workloads, switching, sessions, control, dirty, top, fairness, hostile, compare, hostmemory,
          speculation, conformance, memory, irql, refusals, panics, firmware, screen,
          network, tracing,
-         inspecting, ryzen)
+         inspecting, snapshot, ryzen)
 
 
 def chosen(everything, only):

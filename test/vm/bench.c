@@ -280,7 +280,8 @@ static void describe(struct vm_config *c, const struct bench_config *wanted, uns
 	char text[1024], error[256];
 
 	snprintf(text, sizeof(text), "vm test%u\n%s\nvm86 %s\n%sclock %s\n%s%s\ntpr %s\n%s", n,
-		 wanted->firmware ? "bios firmware" : "kernel kernel", wanted->vm86 ? "on" : "off",
+		 wanted->restore ? "restore snapshot" : wanted->firmware ? "bios firmware" : "kernel kernel",
+		 wanted->vm86 ? "on" : "off",
 		 wanted->description && !strncmp(wanted->description, "mem ", 4) ? "" : "mem 4M\n",
 		 wanted->guest_clock ? "guest" : "host", wanted->mmu[0] ? "mmu " : "", wanted->mmu,
 		 wanted->tpr ? wanted->tpr : "trap",
@@ -324,12 +325,13 @@ struct vm *bench_create(const struct bench_config *config)
 	machine.place = places;
 	machine.console_waits = &console_waits;
 	machine.vm_count = n + 1;
-	bench.why_not = disks_begin();
+	bench.why_not = disks_begin(false);
 	if (!bench.why_not)
 		bench.why_not = nets_begin();
 	vm = vm_create(n, &vm_configs[n], &soft.percpu);
 	BUG_ON(!vm);
-	mitigations_choose(vm);
+	if (!config->restore)
+		mitigations_choose(vm);
 	places[n].vm = vm;
 	bench.vm[n] = vm;
 	if (vm->ended) {

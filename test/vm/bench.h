@@ -19,6 +19,7 @@
 #ifndef VELLUM_TEST_VM_BENCH_H
 #define VELLUM_TEST_VM_BENCH_H
 
+#include "host/boot/multiboot.h"
 #include "model/vmentry.h"
 #include "vm/vm.h"
 
@@ -39,6 +40,7 @@ struct bench_config {
 	const char *tpr;         /* as --tpr; NULL: trap */
 	const char *description; /* further lines of the virtual machine's description; NULL: none */
 	unsigned vms;            /* 0: one */
+	bool restore;            /* goes on with bench_snapshot */
 	bool firmware;           /* starts at a firmware, without a kernel: 256 KiB, byte n is n >> 12,
 	                          * but for the first instruction, a jump to 0xf000:0 */
 	bool vm86;               /* real mode by virtual-8086 mode, where the CPU cannot enter it */
@@ -110,6 +112,8 @@ struct bench {
 	bool invalidations_fail; /* INVVPID and INVEPT but of all contexts fail, as on a CPU that lacks the type */
 };
 extern struct bench bench;
+/* The boot module "snapshot": the test's; .data NULL: there is none. */
+extern struct boot_module bench_snapshot;
 
 /* Makes the machine and its virtual machines, and runs to the first entry: protected mode without paging, at the
  * kernel's first instruction. Fails the process where that is not possible. */

@@ -6,7 +6,7 @@ struct bench_disk bench_disk;
 void (*disk_event)(unsigned channel, bool good), (*disk_later)(unsigned channel);
 
 static uint8_t buffer[DISK_CHANNELS][ATA_BUFFER];
-static const struct ata_disk only = { .present = true, .dma = true, .lba48 = true, .sectors = BENCH_DISK_SECTORS };
+static struct ata_disk only = { .present = true, .dma = true, .lba48 = true, .sectors = BENCH_DISK_SECTORS };
 
 const char *disk_host_init(uint64_t tsc_hz)
 {
@@ -16,6 +16,7 @@ const char *disk_host_init(uint64_t tsc_hz)
 
 const struct ata_disk *disk_host(unsigned channel, unsigned n)
 {
+	only.sectors = BENCH_DISK_SECTORS - bench_disk.small;
 	return bench_disk.there && channel < DISK_CHANNELS && n == 0 ? &only : NULL;
 }
 

@@ -5,10 +5,11 @@
 
 #include "host/device/disk.h"
 
-#define BENCH_DISK_SECTORS 1024
+#define BENCH_DISK_SECTORS 8192 /* as much as a virtual machine's RAM */
 
 struct bench_disk {
 	bool there; /* else the machine has none */
+	bool small; /* it has one sector less */
 	uint8_t data[BENCH_DISK_SECTORS][SECTOR_SIZE];
 	bool busy, later, fail;
 	enum ata_op op;

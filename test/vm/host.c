@@ -392,6 +392,8 @@ static void make_kernel(void)
 	put32(0x108, 0u - MULTIBOOT_HEADER_MAGIC - 3);
 }
 
+struct boot_module bench_snapshot = { .name = "snapshot" };
+
 const struct boot_module *boot_module_find(const char *name)
 {
 	static const struct boot_module modules[] = {
@@ -402,6 +404,8 @@ const struct boot_module *boot_module_find(const char *name)
 		{ .name = "bzimage", .data = bzimage, .size = sizeof(bzimage) },
 	};
 
+	if (strcmp(name, "snapshot") == 0)
+		return bench_snapshot.data ? &bench_snapshot : NULL;
 	for (unsigned n = 0; n < ARRAY_SIZE(modules); n++)
 		if (strcmp(name, modules[n].name) == 0)
 			return &modules[n];

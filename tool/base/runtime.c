@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 static const char suffix[] = ".sock";
-static char *own_path, *own_directory;
+static const char disk_suffix[] = ".disk";
+static char *own_path, *own_directory, *own_link;
 
 bool run_name_valid(const char *name)
 {
@@ -78,6 +79,8 @@ static void forget(void)
 	if (own_path == NULL)
 		return;
 	unlink(own_path);
+	if (own_link != NULL)
+		unlink(own_link);
 	rmdir(own_directory);           /* the last one out */
 }
 
@@ -122,6 +125,26 @@ int runtime_listen(const char *name, char *error, size_t error_size)
 		close(dir);
 	}
 	free(path);
+	return file;
+}
+
+void runtime_link(const char *path)
+{
+	if (own_path == NULL)
+		return;
+	own_link = text("%.*s%s", (int)(strlen(own_path) - strlen(suffix)), own_path, disk_suffix);
+	unlink(own_link);
+	if (symlink(path, own_link) != 0)
+		die(STATUS_FAILED, "cannot make %s: %s", own_link, strerror(errno));
+}
+
+int runtime_disk(const char *name)
+{
+	char *dir = directory(), *path = text("%s/%s%s", dir, name, disk_suffix);
+	int file = open(path, O_RDWR | O_CLOEXEC);
+
+	free(path);
+	free(dir);
 	return file;
 }
 

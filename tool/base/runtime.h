@@ -13,6 +13,10 @@ bool run_name_valid(const char *name);
 
 /* Listens under this name; the file goes when the program exits. -1: error says why (one sentence). */
 int runtime_listen(const char *name, char *error, size_t error_size);
+/* Puts a link to the file of this path beside it: what its machine's own disk is (runtime_disk). */
+void runtime_link(const char *path);
+/* Opens that of the session of this name, for reading and writing; -1: it has none that could be opened. */
+int runtime_disk(const char *name);
 /* The names of the sessions that answer now, in order; *count of them; the caller frees each and the array. */
 char **runtime_sessions(size_t *count);
 /* -1: error says why. name NULL: the only session that there is. *found (may be NULL): its name, to be freed. */

@@ -42,6 +42,7 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "  dirty [VM] on [METHOD]|off|show  how fast it writes, and where, until it is switched "
 			    "off\n"
 			    "  audit [VM]                    checks the invariants of its tables\n"
+			    "  snapshot [VM] FILE            all that it is, while it runs; vellum run --restore FILE\n"
 			    "  screenshot [VM] FILE.png      its screen, as a picture\n"
 			    "  sendkey [VM] KEYS ...         presses keys, named as in QEMU: a, ret, ctrl-alt-delete\n"
 			    "  mouse [VM] RIGHT DOWN [BUTTONS [WHEEL]]   moves its mouse; left+right, or none\n"
@@ -265,6 +266,7 @@ static const struct {
 	{ "info", info_command }, { "dump-guest-memory", dump_memory_command }, { "disassemble", disassemble },
 	{ "trace", trace_command }, { "screenshot", screenshot_command }, { "sendkey", sendkey_command },
 	{ "mouse", mouse_command },
+	{ "snapshot", snapshot_command },
 };
 
 char *ctl_vm(struct ctl *ctl, const char *word, bool *named)
@@ -296,13 +298,15 @@ static bool carry_out_longer(const char *run, int argc, char **argv, int *status
 	for (size_t i = 0; i < ARRAY_SIZE(longer); i++) {
 		if (strcmp(argv[0], longer[i].name) != 0)
 			continue;
-		ctl = (struct ctl){ .file = runtime_connect(run, NULL, error, sizeof error) };
+		ctl = (struct ctl){ .file = -1 };
+		ctl.file = runtime_connect(run, &ctl.run, error, sizeof error);
 		if (ctl.file < 0)
 			die(STATUS_USAGE, "%s", error);
 		vm = ctl_vm(&ctl, argc > 1 ? argv[1] : NULL, &named);
 		*status = longer[i].main(&ctl, vm, argc - 1 - named, argv + 1 + named);
 		free(vm);
 		bytes_free(&ctl.in);
+		free(ctl.run);
 		close(ctl.file);
 		return true;
 	}

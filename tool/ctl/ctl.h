@@ -14,6 +14,7 @@ int ctl_main(int argc, char **argv);
 struct ctl {
 	int file;
 	struct bytes in;
+	char *run;                              /* its name, where it is known */
 	const volatile sig_atomic_t *stop;      /* may be null: a signal that sets it ends the waiting */
 };
 
@@ -26,6 +27,12 @@ cJSON *ctl_ask_json(struct ctl *ctl, const char *request, char **raw, char *erro
 /* The virtual machine that word names (then *named is set); or, where it names none or is NULL, the only one there is.
  * To be freed; where there are several, it does not return. */
 char *ctl_vm(struct ctl *ctl, const char *word, bool *named);
+
+/* packed.c: a block of LZ4 in base64, which must become length bytes. */
+bool ctl_unpack(const char *text, uint8_t *to, size_t length);
+
+/* snapshot.c */
+int snapshot_command(struct ctl *ctl, const char *vm, int argc, char **argv);
 
 /* dirty.c: waits for the end of the measurement that answer, which it takes, says was begun; returns its last answer,
  * raw as before; NULL: error is one sentence. */

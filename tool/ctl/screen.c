@@ -1,6 +1,5 @@
 #include "tool/ctl/screen.h"
 
-#include <lz4.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,11 +55,9 @@ long base64_decode(const char *text, uint8_t *to, size_t size)
 
 bool screen_unpack(const char *planes, uint8_t *to, size_t length)
 {
-	uint8_t packed[PIECE + PIECE / 128], unpacked[PIECE];
-	long n = base64_decode(planes, packed, sizeof packed);
+	uint8_t unpacked[PIECE];
 
-	if (n < 0 || length > sizeof unpacked || length % VGA_PLANES != 0 ||
-	    LZ4_decompress_safe((const char *)packed, (char *)unpacked, (int)n, (int)length) != (int)length)
+	if (length > sizeof unpacked || length % VGA_PLANES != 0 || !ctl_unpack(planes, unpacked, length))
 		return false;
 	for (size_t i = 0; i < length; i++)
 		to[i] = unpacked[i % VGA_PLANES * (length / VGA_PLANES) + i / VGA_PLANES];

@@ -35,6 +35,8 @@ static void stage_grub(const char *root, const struct machines *machines)
 		bytes_print(&script, " provoke=%s", machines->provoke);
 	if (machines->hide != NULL)
 		bytes_print(&script, " hide=%s", machines->hide);
+	if (machines->exchange != NULL)
+		bytes_print(&script, " exchange=%s", machines->exchange);
 	if (machines->vpids != 0)
 		bytes_print(&script, " vpids=%u", machines->vpids);
 	bytes_print(&script, "\nmodule2 /vm/config config\n");

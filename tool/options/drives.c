@@ -120,3 +120,17 @@ void drives_place(struct drives *drives, struct vm_config *vm, const struct opti
 		snprintf(disk->name, sizeof disk->name, "ide%u.%u", d->channel, d->unit);
 	}
 }
+
+const char *drives_own(struct drives *drives, const char *path, uint64_t bytes, bool qemu)
+{
+	int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct drive *d = &drives->drive[drives->count];
+
+	if (file < 0 || ftruncate(file, (off_t)bytes) != 0)
+		die(STATUS_FAILED, "cannot make %s, for --exchange: %s", path, strerror(errno));
+	close(file);
+	*d = (struct drive){ .path = text("%s", path), .written = true };
+	d->channel = (qemu ? qemu_places : bochs_places)[drives->count][0];
+	d->unit = (qemu ? qemu_places : bochs_places)[drives->count++][1];
+	return text("ide%u.%u", d->channel, d->unit);
+}

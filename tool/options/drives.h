@@ -22,6 +22,9 @@ struct drives {
  * program ends, so that no other run writes them; for an image for its own sake, what they are called already. Ends the
  * program with one sentence if one cannot be had. */
 void drives_place(struct drives *drives, struct vm_config *vm, const struct options *options);
+/* Gives the machine a disk of its own, a new file of this path and of so many bytes (docs/snapshot.md). Returns its
+ * place's name; ends the program where there is none left. */
+const char *drives_own(struct drives *drives, const char *path, uint64_t bytes, bool qemu);
 
 /* A place for a disk that exits are written to, which is none of theirs; its path is filled in later. */
 void drives_place_trace(struct drives *drives, const struct options *options);

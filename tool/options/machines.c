@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "tool/options/guest_check.h"
+#include "tool/options/restore.h"
 #include "tool/options/workload.h"
 
 enum { MOST_MODULES = 31 };     /* the hypervisor keeps 32 modules, of which one is the description */
@@ -291,6 +292,7 @@ static void read_description(struct machines *machines, const char *path)
 		if (strcmp(machines->vms[i].bios, "seabios") != 0)
 			resolve(machines->vms[i].bios, path);
 		resolve(machines->vms[i].option_rom, path);
+		resolve(machines->vms[i].restore, path);
 		for (unsigned n = 0; n < machines->vms[i].modules; n++)
 			resolve(machines->vms[i].module[n].name, path);
 		if (strcmp(machines->vms[i].vga, "std") != 0)
@@ -321,28 +323,38 @@ static void place_files(struct machines *machines, struct vm_config *vm, const s
 	drives_place(&machines->drives, vm, options);
 }
 
+/* The one that the options describe. */
+static void one_machine(struct machines *machines, const struct options *options)
+{
+	char error[200];
+	struct vm_config *vm = machines->vms = allocate(sizeof *machines->vms);
+
+	machines->count = 1;
+	if (options->restore != NULL) {
+		restore_prepare(vm, options);
+		return;
+	}
+	*vm = options->vm;
+	machines->expects_result = complete_default(vm, options);
+	if (vm->kernel[0] != 0 && (options->vm.given & BIT(CONFIG_KERNEL)) == 0)
+		machines->debian = options->guest;
+	machines->workload = machines->expects_result ? workload_of(vm, options) : NULL;
+	if (!config_complete(vm, error, sizeof error))
+		die(STATUS_USAGE, "%s", error);
+}
+
 void machines_prepare(struct machines *machines, const struct options *options)
 {
 	static struct vm_config place;  /* the same, with its disks named by where the machine has them */
 	static char printed[CONFIG_FILE_MAX * (4 + CONFIG_DISKS_MAX) + CONFIG_APPEND_MAX +
 			    CONFIG_MODULES_MAX * (CONFIG_FILE_MAX + CONFIG_MODULE_TEXT_MAX) + 1000];
-	char error[200];
 
 	*machines = (struct machines){ .native = options->native, .provoke = options->provoke,
 					 .hide = options->hide, .vpids = options->vpids, .stay = options->stay };
-	if (options->vm_file != NULL) {
+	if (options->vm_file != NULL)
 		read_description(machines, options->vm_file);
-	} else {
-		machines->vms = allocate(sizeof *machines->vms);
-		machines->vms[0] = options->vm;
-		machines->count = 1;
-		machines->expects_result = complete_default(&machines->vms[0], options);
-		if (machines->vms[0].kernel[0] != 0 && (options->vm.given & BIT(CONFIG_KERNEL)) == 0)
-			machines->debian = options->guest;
-		machines->workload = machines->expects_result ? workload_of(&machines->vms[0], options) : NULL;
-		if (!config_complete(&machines->vms[0], error, sizeof error))
-			die(STATUS_USAGE, "%s", error);
-	}
+	else
+		one_machine(machines, options);
 	for (size_t i = 0; i < machines->count; i++) {
 		struct vm_config *vm = &machines->vms[i];
 		struct config_files names;
@@ -354,8 +366,12 @@ void machines_prepare(struct machines *machines, const struct options *options)
 			.bios = file_for(machines, vm->name, "bios", vm->bios),
 			.option_rom = file_for(machines, vm->name, "option-rom", vm->option_rom),
 			.vga = file_for(machines, vm->name, "vga", vm->vga),
+			.restore = file_for(machines, vm->name, "snapshot", vm->restore),
 		};
-		guest_check_files(vm, machines->native);
+		if (vm->restore[0] == 0)
+			guest_check_files(vm, machines->native);
+		else
+			restore_check(vm);
 		place = *vm;
 		place_files(machines, &place, options);
 		if (config_print(&place, &names, printed, sizeof printed) >= sizeof printed)

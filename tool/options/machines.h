@@ -25,6 +25,7 @@ struct machines {
 	const char *provoke;    /* for the hypervisor's command line; null: nothing */
 	unsigned vpids;         /* how many VPIDs it may give; 0: all */
 	const char *hide;       /* the same: features of the CPU that it does without */
+	const char *exchange;   /* the place of the machine's own disk; null: it has none */
 	bool stay;              /* the machine stays up when none of them is left */
 	struct bytes config;    /* the description for the hypervisor, files named as on the image */
 };

@@ -55,7 +55,7 @@ enum {
 	OPTION_WEIGHT,
 	OPTION_MIGRATE_EVERY,
 	OPTION_VPIDS,
-	OPTION_BIOS,
+	OPTION_BIOS, OPTION_RESTORE, OPTION_EXCHANGE,
 	OPTION_NO_VM86,
 	OPTION_OPTION_ROM, OPTION_VGA, OPTION_DISPLAY,
 	OPTION_GDB, OPTION_GDB_ARCH, OPTION_PAUSED,
@@ -85,6 +85,8 @@ static const struct option names[] = {
 	{ "weight", required_argument, NULL, OPTION_WEIGHT },
 	{ "migrate-every", required_argument, NULL, OPTION_MIGRATE_EVERY },
 	{ "kernel", required_argument, NULL, OPTION_KERNEL },
+	{ "restore", required_argument, NULL, OPTION_RESTORE },
+	{ "exchange", no_argument, NULL, OPTION_EXCHANGE },
 	{ "bios", required_argument, NULL, OPTION_BIOS },
 	{ "option-rom", required_argument, NULL, OPTION_OPTION_ROM },
 	{ "vga", required_argument, NULL, OPTION_VGA },
@@ -217,6 +219,13 @@ static const char *features_checked(const char *list)
 	return list;
 }
 
+static const char *name_checked(const char *name)
+{
+	if (!run_name_valid(name))
+		die(STATUS_USAGE, "--name %s: a name has 1 to %d letters, digits, - _ and .", name, RUN_NAME_MAX);
+	return name;
+}
+
 static void take(struct options *options, int option, const char *value)
 {
 	static const char *const guests[] = { "amd64", "686-pae", "686", NULL };
@@ -237,6 +246,8 @@ static void take(struct options *options, int option, const char *value)
 	case OPTION_WORKLOAD: options->workload = workload_checked("--workload", value); break;
 	case OPTION_NATIVE: options->native = true; break;
 	case OPTION_VM: options->vm_file = value; break;
+	case OPTION_RESTORE: options->restore = value; break;
+	case OPTION_EXCHANGE: options->exchange = true; break;
 	case OPTION_PROVOKE:
 		if (strspn(value, "abcdefghijklmnopqrstuvwxyz-") != strlen(value))
 			die(STATUS_USAGE, "--provoke %s: a provocation is made of small letters and -", value);
@@ -244,12 +255,7 @@ static void take(struct options *options, int option, const char *value)
 		break;
 	case OPTION_VPIDS: options->vpids = (unsigned)number_between("--vpids", value, 1, 65535); break;
 	case OPTION_HIDE: options->hide = features_checked(value); break;
-	case OPTION_NAME:
-		if (!run_name_valid(value))
-			die(STATUS_USAGE, "--name %s: a name has 1 to %d letters, digits, - _ and .", value,
-			    RUN_NAME_MAX);
-		options->name = value;
-		break;
+	case OPTION_NAME: options->name = name_checked(value); break;
 	case 'i': options->interactive = true; break;
 	case OPTION_TIMEOUT: options->timeout = (unsigned)number_between("--timeout", value, 1, 1000000); break;
 	case OPTION_KEEP: options->keep = value; break;
@@ -292,6 +298,10 @@ static void check(const struct options *options)
 		    "trace ide0.1 in a --vm file");
 	if (options->snapshot && options->native)
 		die(STATUS_USAGE, "--native runs the guest without the hypervisor, which would keep snapshots");
+	if (options->restore != NULL && (options->vm_file != NULL || options->native || options->no_initrd ||
+					 options->guest != NULL || options->workload != NULL))
+		die(STATUS_USAGE, "--restore goes on with what a snapshot has: --vm, --native, --guest, --initrd and "
+		    "--workload begin something else");
 	if (options->quiet && options->interactive)
 		die(STATUS_USAGE, "-i and --quiet exclude each other");
 	if (strcmp(options->machine, "qemu") == 0 && (options->cpu != NULL || strcmp(options->bochs, "auto") != 0))

@@ -22,6 +22,7 @@ struct options {
 	uint64_t ips;
 	const char *hypervisor;         /* null: the one beside this program */
 	const char *vm_file;            /* null: `vm` below describes the one virtual machine */
+	const char *restore;            /* the snapshot that it goes on with, or null */
 	struct vm_config vm;
 	bool no_initrd;                 /* --initrd none */
 	bool native;                    /* the guest without the hypervisor */
@@ -29,6 +30,7 @@ struct options {
 	const char *provoke, *hide;
 	unsigned vpids;                 /* 0: all there are */
 	bool stay;
+	bool exchange;                  /* the machine has a disk of its own, by which snapshots leave */
 	bool snapshot;                  /* of all disks that are not ro */
 	const char *workload;           /* for the default initramfs; null: its default */
 	const char *display;            /* null, "none", "vnc" or "vnc:PORT" */

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tool/options/drives.h"
 #include "tool/base/output.h"
+#include "tool/base/runtime.h"
 #include "tool/base/temporary.h"
 #include "tool/run/console.h"
 #include "tool/emulator/bochs_cpus.h"
@@ -216,6 +218,9 @@ static void prepare(struct session *session, struct machines *machines)
 
 	machines_prepare(machines, options);
 	session->machines = machines;
+	if (options->exchange && machines->drives.count == MOST_DRIVES)
+		die(STATUS_USAGE, "--exchange: the machine's controller has room for %d disks beside the boot image, "
+		    "and the virtual machines have all", MOST_DRIVES);
 	needed = machines_memory(machines, options->host_mem != 0);
 	(strcmp(options->machine, "qemu") == 0 ? qemu_find : bochs_find)(&session->emulator, options, needed);
 	hide_faults(&session->emulator, machines);
@@ -250,6 +255,25 @@ static int tell_and_free(struct session *session)
 	return status;
 }
 
+/* The machine's own disk: for the RAM of the largest virtual machine, and no less than an emulator takes. */
+static void make_exchange(struct session *session, struct machines *machines)
+{
+	const struct options *options = session->options;
+	const uint64_t grain = 16 << 20; /* a cylinder of any emulator's */
+	uint64_t bytes = grain;
+	char *path;
+
+	if (!options->exchange)
+		return;
+	for (size_t i = 0; i < machines->count; i++)
+		bytes = machines->vms[i].mem > bytes ? machines->vms[i].mem : bytes;
+	path = text("%s/exchange", session->work);
+	machines->exchange = drives_own(&machines->drives, path, (bytes + grain - 1) / grain * grain,
+					strcmp(options->machine, "qemu") == 0);
+	runtime_link(path);
+	free(path);
+}
+
 int run(const struct options *options)
 {
 	static struct session session;
@@ -263,6 +287,7 @@ int run(const struct options *options)
 	session.work = working_directory(options);
 	trace_make_disk(&machines.drives, session.work);
 	open_control(&session);
+	make_exchange(&session, &machines);
 	start_machine(&session, &machines);
 	if (options->interactive) {
 		console_raw();

@@ -206,8 +206,7 @@ static const struct {
 	[CONFIG_KERNEL] = { "kernel", .file = offsetof(struct vm_config, kernel) },
 	[CONFIG_INITRD] = { "initrd", .file = offsetof(struct vm_config, initrd) },
 	[CONFIG_APPEND] = { "append", .text = set_append },
-	[CONFIG_MEM] = { "mem", .word = set_mem },
-	[CONFIG_VCPUS] = { "vcpus", .word = set_vcpus },
+	[CONFIG_MEM] = { "mem", .word = set_mem }, [CONFIG_VCPUS] = { "vcpus", .word = set_vcpus },
 	[CONFIG_MMU] = { "mmu", .word = set_mmu },
 	[CONFIG_PAGES] = { "pages", .word = config_set_pages },
 	[CONFIG_EPT_LEVELS] = { "ept-levels", .word = config_set_ept_levels },
@@ -230,6 +229,7 @@ static const struct {
 	[CONFIG_BIOS] = { "bios", .file = offsetof(struct vm_config, bios) },
 	[CONFIG_OPTION_ROM] = { "option-rom", .file = offsetof(struct vm_config, option_rom) },
 	[CONFIG_VGA] = { "vga", .file = offsetof(struct vm_config, vga) },
+	[CONFIG_RESTORE] = { "restore", .file = offsetof(struct vm_config, restore) },
 	[CONFIG_DISK] = { "disk", .text = set_disk, .many = true },
 	[CONFIG_MODULE] = { "module", .text = set_module, .many = true },
 	[CONFIG_CDROM] = { "cdrom", .text = set_cdrom, .many = true },
@@ -338,11 +338,11 @@ bool config_set(struct vm_config *vm, const char *key, const char *value, char *
 
 bool config_complete(const struct vm_config *vm, char *error, size_t error_size)
 {
-	if (VM_KEPT(CONFIG_NO_KERNEL, !vm->kernel[0] && !vm->bios[0])) {
+	if (VM_KEPT(CONFIG_NO_KERNEL, !vm->kernel[0] && !vm->bios[0] && !vm->restore[0])) {
 		fmt(error, error_size, "machine %s has no kernel", vm->name);
 		return false;
 	}
-	if (!config_check_firmware(vm, error, error_size))
+	if (!config_check_firmware(vm, error, error_size) || !config_check_restore(vm, error, error_size))
 		return false;
 	if (VM_KEPT(CONFIG_SWITCH_OFF, vm->may_switch == CONFIG_OFF && (vm->switch_every || vm->switch_exits))) {
 		fmt(error, error_size, "machine %s has switch-every, and switch off, which forbids it", vm->name);

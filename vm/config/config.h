@@ -111,6 +111,7 @@ enum config_key {
 	CONFIG_TRACE,
 	CONFIG_MODULE,
 	CONFIG_VGA,
+	CONFIG_RESTORE,
 	CONFIG_KEYS,
 };
 
@@ -148,6 +149,7 @@ struct vm_config {
 	char bios[CONFIG_FILE_MAX + 1];       /* the firmware that it starts at; "": at its kernel */
 	char option_rom[CONFIG_FILE_MAX + 1]; /* that the firmware runs; "": none */
 	char vga[CONFIG_FILE_MAX + 1];        /* its display's BIOS; "": it has no display */
+	char restore[CONFIG_FILE_MAX + 1];    /* the snapshot that it goes on with; "": it begins anew */
 	uint64_t mem;                         /* bytes, a multiple of 4 KiB */
 	unsigned vcpus;                       /* virtual CPUs, 1 to CONFIG_VCPUS_MAX */
 	char mmu[16];                         /* the mechanism's name; "": the best that the CPU has */
@@ -284,6 +286,8 @@ bool config_complete(const struct vm_config *vm, char *error, size_t error_size)
 
 /* What a machine that starts at a firmware must be (vm/config/firmware.c). */
 bool config_check_firmware(const struct vm_config *vm, char *error, size_t error_size);
+/* And one that goes on with a snapshot (vm/config/life.c). */
+bool config_check_restore(const struct vm_config *vm, char *error, size_t error_size);
 
 /* How many machines the text may describe: room for so many is enough for config_parse() (vm/config/life.c). */
 unsigned config_count(const char *text, size_t n);
@@ -295,7 +299,7 @@ int config_parse(const char *text, size_t n, struct vm_config *out, unsigned max
 /* Writes vm's text form (vm/config/print.c), which config_parse() reads back into the same machine. Returns the length
  * of the whole text, as fmt() does. names are those to write in place of vm's own files; NULL keeps one. */
 struct config_files {
-	const char *kernel, *initrd, *bios, *option_rom, *vga;
+	const char *kernel, *initrd, *bios, *option_rom, *vga, *restore;
 };
 size_t config_print(const struct vm_config *vm, const struct config_files *names, char *buf, size_t size);
 

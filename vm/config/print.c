@@ -109,6 +109,7 @@ static void print_files(struct writer *w, const struct vm_config *vm, const stru
 	put_file(w, "vga", vm->vga, names->vga);
 	if (vm->boot[0])
 		put(w, "boot", vm->boot);
+	put_file(w, "restore", vm->restore, names->restore);
 	put_file(w, "kernel", vm->kernel, names->kernel);
 	put_file(w, "initrd", vm->initrd, names->initrd);
 	print_modules(w, vm);

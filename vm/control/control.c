@@ -221,6 +221,8 @@ static bool carry_out(struct vcpu *v)
 		return control_of_screen(v->vm, r, j, channel.error, sizeof(channel.error));
 	case CONTROL_DETAIL: case CONTROL_TRACE: case CONTROL_TRACED:
 		return control_of_exits(v, !next_of(v), r, j, channel.error, sizeof(channel.error));
+	case CONTROL_SAVE:
+		return control_save(v, r, j, channel.error, sizeof(channel.error));
 	case CONTROL_TRANSLATE:
 		return control_translate(v, GVA(r->address), j, channel.error, sizeof(channel.error));
 	case CONTROL_DUMP: case CONTROL_MEMORY:
@@ -237,7 +239,7 @@ static bool visit_loaded(struct vcpu *v)
 	struct vcpu *before;
 	bool ok;
 
-	if (!v->started && channel.request.command != CONTROL_DEBUG)
+	if (!v->started && channel.request.command != CONTROL_DEBUG && channel.request.command != CONTROL_SAVE)
 		return carry_out(v);
 	before = vcpu_visit(v);
 	if (!v->started)
@@ -267,7 +269,8 @@ static bool pin_or_migrate(struct vcpu *v)
  * says of it, the tables do not fit each other. */
 static bool stops_all(enum control_command command)
 {
-	return command == CONTROL_MMU || command == CONTROL_TPR || VM_KEPT(AUDIT_STOPS, command == CONTROL_AUDIT);
+	return command == CONTROL_MMU || command == CONTROL_TPR || VM_KEPT(SAVE_STOPS, command == CONTROL_SAVE) ||
+	       VM_KEPT(AUDIT_STOPS, command == CONTROL_AUDIT);
 }
 
 static bool visit(struct vcpu *v)

@@ -62,6 +62,8 @@ bool control_weight(struct vm *vm, const struct control_request *r, struct json 
 /* The screen: its registers, if they have changed since a number that was told before (0: never), the pages of its
  * memory that have, and the number for next time; that memory, at most CONTROL_VIDEO_MAX bytes; what the keyboard and
  * the mouse do, of which the answer says how much has found room. */
+/* Parts of a snapshot (vm/control/save.c). */
+bool control_save(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);
 bool control_of_screen(struct vm *vm, const struct control_request *r, struct json *j, char *error, size_t size);
 /* start, stop, reset and destroy, on the first CPU (vm/control/life.c). false: refused, error is one sentence. */
 bool control_life_begin(unsigned id, enum control_command command, char *error, size_t size);

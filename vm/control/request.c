@@ -119,6 +119,7 @@ static const struct {
 	[CONTROL_TRACE] = { "trace", 2, 2, "trace VM COUNT" },
 	[CONTROL_TRACED] = { "traced", 2, 2, "traced VM.VCPU FROM" },
 	[CONTROL_MEMORY] = { "memory", 3, 3, "memory VM ADDRESS LENGTH" },
+	[CONTROL_SAVE] = { "save", 2, 3, "save VM[.VCPU] WORD [OFFSET]" },
 	[CONTROL_AUDIT] = { "audit", 1, 1, "audit VM" },
 	[CONTROL_START] = { "start", 1, 1, "start VM" },
 	[CONTROL_STOP] = { "stop", 1, 1, "stop VM" },
@@ -246,7 +247,8 @@ static bool parse_debug(struct control_request *r, char *const *word, unsigned c
 static bool parse_vm(struct control_request *r, char *word, char *error, size_t size)
 {
 	bool of_one = r->command == CONTROL_PIN || r->command == CONTROL_MIGRATE || r->command == CONTROL_DUMP ||
-		      r->command == CONTROL_TRACED || r->command == CONTROL_TRANSLATE || r->command == CONTROL_DEBUG;
+		      r->command == CONTROL_TRACED || r->command == CONTROL_TRANSLATE || r->command == CONTROL_DEBUG ||
+		      r->command == CONTROL_SAVE;
 	char *dot = word;
 
 	while (*dot && *dot != '.')
@@ -325,6 +327,21 @@ static bool parse_trace(struct control_request *r, const char *word, char *error
 	return false;
 }
 
+/* save VM WORD OFFSET */
+static bool parse_offset(struct control_request *r, char *const *word, unsigned count, char *error, size_t size)
+{
+	if (!count || read_number(word[0], &r->address))
+		return true;
+	fmt(error, size, "%.40s is not a number", word[0]);
+	return false;
+}
+
+static const char *kind_of_word(enum control_command command)
+{
+	return command == CONTROL_MMU ? "mechanism" : command == CONTROL_TPR ? "method"
+		: command == CONTROL_SAVE ? "part of a snapshot" : "word of the debugger";
+}
+
 static bool parse_words(struct control_request *r, struct words *w, char *error, size_t size)
 {
 	if (w->count < 2 || !find_command(w->word[1], r)) {
@@ -340,17 +357,18 @@ static bool parse_words(struct control_request *r, struct words *w, char *error,
 		return true;
 	if (!parse_vm(r, w->word[2], error, size))
 		return false;
-	if (r->command == CONTROL_MMU || r->command == CONTROL_TPR || r->command == CONTROL_DEBUG) {
+	if (r->command == CONTROL_MMU || r->command == CONTROL_TPR || r->command == CONTROL_DEBUG ||
+	    r->command == CONTROL_SAVE) {
 		if (VM_KEPT(REQUEST_WORD, !is_name(w->word[3], CONTROL_WORD_MAX))) {
-			fmt(error, size, "%.40s is not a %s's name", w->word[3],
-			    r->command == CONTROL_MMU ? "mechanism"
-				    : r->command == CONTROL_TPR ? "method" : "word of the debugger");
+			fmt(error, size, "%.40s is not a %s's name", w->word[3], kind_of_word(r->command));
 			return false;
 		}
 		memcpy(r->word, w->word[3], strlen(w->word[3]) + 1);
 	}
 	if (r->command >= CONTROL_PIN && r->command <= CONTROL_WEIGHT)
 		return parse_cpu_or_weight(r, w->word[3], error, size);
+	if (r->command == CONTROL_SAVE)
+		return parse_offset(r, w->word + 4, w->count - 4, error, size);
 	if (r->command >= CONTROL_DETAIL && r->command < CONTROL_MEMORY)
 		return parse_trace(r, w->count > 3 ? w->word[3] : "", error, size);
 	if (r->command >= CONTROL_SCREEN)

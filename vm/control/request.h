@@ -50,7 +50,8 @@ enum control_command {
 	CONTROL_TRACE,
 	CONTROL_TRACED,
 	CONTROL_MEMORY,
-	CONTROL_LAST = CONTROL_MEMORY
+	CONTROL_SAVE,
+	CONTROL_LAST = CONTROL_SAVE
 };
 
 enum control_space { CONTROL_REGISTERS, CONTROL_GVA, CONTROL_GPA };
@@ -61,11 +62,11 @@ struct control_request {
 	char vm[CONTROL_WORD_MAX + 1];   /* its name or number */
 	uint64_t vcpu;                   /* of VM.VCPU, as it was given; CONTROL_ANY: none was */
 	/* CONTROL_MMU: the mechanism; CONTROL_TPR: the method; CONTROL_DETAIL: on, off or ""; CONTROL_DIRTY: the same,
-	 * or show */
+	 * or show; CONTROL_SAVE: what */
 	char word[CONTROL_WORD_MAX + 1];
 	enum control_space space;        /* CONTROL_DUMP: what */
-	/* or a CPU, or CONTROL_ANY; or a weight; CONTROL_SCREEN: since when; CONTROL_VIDEO: from which byte on;
-	 * CONTROL_TRACE: how many; CONTROL_TRACED: from which on */
+	/* or a CPU, or CONTROL_ANY; or a weight; CONTROL_SCREEN: since when; CONTROL_SAVE, CONTROL_VIDEO: from which
+	 * byte on; CONTROL_TRACE: how many; CONTROL_TRACED: from which on */
 	uint64_t address;
 	/* CONTROL_DUMP of memory: 1 .. CONTROL_DUMP_MAX; CONTROL_DIRTY: seconds, 1 .. CONTROL_SECONDS_MAX, 0: none;
 	 * CONTROL_VIDEO: bytes */

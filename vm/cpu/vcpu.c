@@ -127,6 +127,12 @@ static void wait_for_sipi(struct vcpu *v)
 	v->halted = v->deaf = true;
 }
 
+void vcpu_prepare(struct vcpu *v)
+{
+	v->start = reset_start(v);
+	v->mmu.regs = blank_regs(v->vm);
+}
+
 bool vcpus_start(struct vm *vm, const struct cpu_start *boot)
 {
 	struct walk_regs regs = start_regs(vm, boot), waiting = blank_regs(vm);

@@ -275,7 +275,7 @@ static const char *begin_trace(void)
 	return place ? trace_disk_begin(place) : NULL;
 }
 
-const char *disks_begin(void)
+const char *disks_begin(bool wanted)
 {
 	static char text[CONFIG_NAME_MAX + 120];
 	unsigned disks = 0;
@@ -292,7 +292,7 @@ const char *disks_begin(void)
 			}
 		disks += c->disks + (c->trace[0] != 0);
 	}
-	if (!disks)
+	if (!disks && !wanted)
 		return NULL;
 	why = disk_host_init(machine.tsc_hz);
 	if (why)

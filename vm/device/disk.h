@@ -16,8 +16,9 @@ struct vm_disk {
 	struct virtio_pci pci;
 };
 
-/* For the disks of all descriptions, before any VM is made: finds the machine's. NULL, or one sentence. */
-const char *disks_begin(void);
+/* For the disks of all descriptions, before any VM is made: finds the machine's, if there is one, or somebody else
+ * wants some. NULL, or one sentence. */
+const char *disks_begin(bool wanted);
 /* A disk by its place, with no request: its queue, size and unit are filled in. false: the machine has none there. */
 bool disk_of_machine(const char *place, struct block_disk *disk);
 /* The slot on the bus of disk n, if that is a virtio device. */

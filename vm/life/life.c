@@ -71,7 +71,8 @@ const char *life_start(unsigned id)
 	vm = vm_create(id, place->config, percpu_of(id % cpus_count()));
 	if (!vm)
 		return "there is no memory for another virtual machine";
-	mitigations_choose(vm);
+	if (!restore_given(vm->config)) /* whose CPUs have begun already */
+		mitigations_choose(vm);
 	place->vm = vm;
 	place->starts++;
 	place->status = 0;

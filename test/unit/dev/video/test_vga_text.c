@@ -104,11 +104,48 @@ static void test_no_memory(void **state)
 	assert_false(vga_text_init(&(struct vga){ 0 }, &pc->pio, &pc->timers));
 }
 
+/* A snapshot has all of its registers; those that are read are what a guest could have written. */
+static void test_snapshot(void **state)
+{
+	static uint8_t before[4096], after[4096];
+	uint64_t seed = 7;
+	struct fields s;
+	size_t size;
+
+	(void)state;
+	for (unsigned n = 0; n < 20; n++) {
+		for (unsigned i = 0; i < 500; i++)
+			outb(pc, (uint16_t)(VGA_PORTS + pc_random(&seed) % (VGA_PORTS_END - VGA_PORTS)),
+			     (uint8_t)(pc_random(&seed) >> 9));
+		state_save(&s, before, sizeof(before));
+		vga_text_state(&s, &text);
+		size = s.at;
+		for (unsigned i = 0; i < 500; i++)
+			outb(pc, (uint16_t)(VGA_PORTS + pc_random(&seed) % (VGA_PORTS_END - VGA_PORTS)),
+			     (uint8_t)(pc_random(&seed) >> 9));
+		state_load(&s, before, size, 0);
+		vga_text_state(&s, &text);
+		assert_false(s.bad);
+		state_save(&s, after, sizeof(after));
+		vga_text_state(&s, &text);
+		assert_int_equal(s.at, size);
+		assert_memory_equal(before, after, size);
+	}
+	text.dac_part = 3;
+	state_save(&s, before, sizeof(before));
+	vga_text_state(&s, &text);
+	state_load(&s, before, s.at, 0);
+	vga_text_state(&s, &text);
+	assert_true(s.bad);
+}
+
 #define T(f) PC_TEST(f, setup_text)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(test_cursor), T(test_mode_3), T(test_status), T(test_no_memory) };
+	const struct CMUnitTest tests[] = {
+		T(test_cursor), T(test_mode_3), T(test_status), T(test_no_memory), T(test_snapshot),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

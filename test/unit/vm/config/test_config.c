@@ -12,7 +12,7 @@
 #define MAX 4
 
 static struct vm_config vms[MAX];
-static const struct config_files own = { NULL, NULL, NULL, NULL, NULL }, staged = { .kernel = "kernel0" };
+static const struct config_files own = { NULL, NULL, NULL, NULL, NULL, NULL }, staged = { .kernel = "kernel0" };
 
 static int parse(const char *text, size_t n, char *error, size_t error_size)
 {
@@ -60,6 +60,7 @@ static void test_defaults(void **state)
 	assert_false(vms[0].testdev);
 }
 
+/* One that goes on as a snapshot has it begins with nothing of its own. */
 static void test_all(void **state)
 {
 	(void)state;
@@ -429,7 +430,7 @@ static void test_mutations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),    cmocka_unit_test(test_all),
+		cmocka_unit_test(test_defaults), cmocka_unit_test(test_all),
 		cmocka_unit_test(test_bad_values),
 		cmocka_unit_test(test_bad_methods),  cmocka_unit_test(test_count),
 		cmocka_unit_test(test_bad_structure),

@@ -1,4 +1,4 @@
-/* The keys of a machine that starts at a firmware (vm/config/firmware.c). */
+/* The keys of a machine that starts at a firmware (vm/config/firmware.c), or goes on with a snapshot. */
 #include "test/unit/vm/config/one.h"
 
 static void test_firmware(void **state)
@@ -29,9 +29,24 @@ static void test_firmware(void **state)
 	    "line 3: machine a has bios, and 1024K of RAM: a firmware needs at least 2M");
 }
 
+static void test_restore(void **state)
+{
+	struct config_files names = { .restore = "s0" };
+	char text[3000];
+
+	(void)state;
+	good("vm a\nrestore some file.snap\n");
+	assert_string_equal(vms[0].restore, "some file.snap");
+	config_print(&vms[0], &names, text, sizeof(text));
+	good(text);
+	assert_string_equal(vms[0].restore, "s0");
+	bad("vm a\nrestore s\nkernel k", "line 3: machine a has restore, and what it would begin with anew (kernel, "
+	    "initrd, module, append, bios): a snapshot goes on by itself");
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_firmware) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_firmware), cmocka_unit_test(test_restore) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

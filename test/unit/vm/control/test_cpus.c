@@ -162,11 +162,10 @@ static void a_request_follows(void **state)
 }
 
 /* A virtual CPU on another CPU stops for it. */
-static void an_audit_stops_all(void **state)
+static void stops_all(const char *request, const char *answer)
 {
 	struct vcpu *other;
 
-	(void)state;
 	bench_new(&(struct bench_config){
 		.cpu = BENCH_HASWELL, .mmu = "ept", .host_cpus = 2, .description = "vcpus 2\n" });
 	other = bench.vm[0]->vcpu[1];
@@ -175,11 +174,24 @@ static void an_audit_stops_all(void **state)
 	STEP(kicked(1));
 	assert_ptr_equal(bench.v, other);
 	assert_false(other->requests & REQUEST_SWITCH);
+	left = false;
 	host_kicked = leaves;
-	assert_true(asked("audit 0", "{\"vm\":\"test0\",\"audit\":\"ok\"}"));
+	assert_true(asked(request, answer));
 	host_kicked = NULL;
 	assert_true(left);
 	finish();
+}
+
+static void an_audit_stops_all(void **state)
+{
+	(void)state;
+	stops_all("audit 0", "{\"vm\":\"test0\",\"audit\":\"ok\"}");
+}
+
+static void a_snapshot_stops_all(void **state)
+{
+	(void)state;
+	stops_all("save 0 end", "{\"vm\":\"test0\",\"state\":\"running\"}");
 }
 
 int main(void)
@@ -190,6 +202,7 @@ int main(void)
 		cmocka_unit_test(requests),
 		cmocka_unit_test(a_request_follows),
 		cmocka_unit_test(an_audit_stops_all),
+		cmocka_unit_test(a_snapshot_stops_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

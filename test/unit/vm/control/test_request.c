@@ -178,6 +178,20 @@ static void test_screen(void **state)
 	bad("a keys g 001\n", "a", "001 is not 1 to 64 bytes in hexadecimal");
 }
 
+static void test_save(void **state)
+{
+	(void)state;
+	assert_int_equal(feed("a save g.1 cpu\n"), 1);
+	assert_int_equal(request.command, CONTROL_SAVE);
+	assert_int_equal(request.vcpu, 1);
+	assert_string_equal(request.word, "cpu");
+	assert_int_equal(feed("a save g machine 16384\n"), 1);
+	assert_int_equal(request.address, 16384);
+	bad("a save g\n", "a", "it is: save VM[.VCPU] WORD [OFFSET]");
+	bad("a save g machine x\n", "a", "x is not a number");
+	bad("a save g a$b\n", "a", "a$b is not a part of a snapshot's name");
+}
+
 static void test_refusals(void **state)
 {
 	char text[1000];
@@ -186,11 +200,11 @@ static void test_refusals(void **state)
 	bad("list\n", "list",
 	    "no command; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, audit, start, "
 	    "stop, reset, destroy, tpr, dirty, pin, migrate, weight, debug, screen, "
-	    "video, keys, mouse, detail, trace, traced and memory");
+	    "video, keys, mouse, detail, trace, traced, memory and save");
 	bad("a lust\n", "a",
 	    "there is no command lust; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, "
 	    "audit, start, stop, reset, destroy, tpr, dirty, pin, migrate, weight, debug, screen, "
-	    "video, keys, mouse, detail, trace, traced and memory");
+	    "video, keys, mouse, detail, trace, traced, memory and save");
 	bad("a list b\n", "a", "it is: list");
 	bad("a stats\n", "a", "it is: stats VM");
 	bad("a phases\n", "a", "it is: phases VM");
@@ -329,7 +343,7 @@ int main(void)
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_place_refusals),
-		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_save), cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_debug), cmocka_unit_test(test_screen),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_json),

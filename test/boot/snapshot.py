@@ -1,0 +1,107 @@
+"""Snapshots: taken of guests that run, and gone on with under every mechanism; files and options that do not fit."""
+
+import re
+import struct
+
+from boots import LIMIT
+from control import MECHANISMS, Running, ask, ctl, until
+from runner import Test, require
+from sessions import read_until
+
+# Debian's kernel with a workload that goes on for longer than a snapshot takes; its checksum depends on nothing else.
+WORKLOAD = 'mmap:1500'
+HEADER = 48     # bytes, docs/snapshot.md
+
+
+RESULT = r'^VELLUM-RESULT ok checksum=(\S+) kernel='
+
+
+def taken(c, args, when):
+    """A snapshot of a run that has said so, which then goes on to its end: its path, and what the run said."""
+    path = c.path('guest.snap')
+    p = c.start(['run', '--timeout', str(LIMIT)] + args)
+    seen = read_until(p.stdout.fileno(), when, 120)
+    said = ctl(c, 'snapshot', path)
+    require('pages left it' in said, 'said of it: %r' % said)
+    status, text = c.finish(p, LIMIT)
+    require(status == 0, 'the run went on to status %d' % status)
+    return path, seen.decode(errors='replace').replace('\r', '') + text
+
+
+def of_linux(c):
+    """Its memory leaves while it boots; it and each that goes on with it come to the same result."""
+    path, text = taken(c, ['--exchange', '--workload', WORKLOAD], rb'Linux version')
+    said = re.search(RESULT, text, re.M)
+    require(said, 'the run came to no result')
+    for mmu in MECHANISMS[:3]:
+        c.run(['run', '--restore', path, '--mmu', mmu, '--timeout', str(LIMIT)], limit=LIMIT,
+              expect=[RESULT.replace(r'(\S+)', said.group(1))])
+    c.run(['run', '--restore', path, '--cpu', 'penryn', '--timeout', '50'], status=67,
+          expect=[r'its guest was shown a CPU with \S+, which this one has not'])
+
+
+def stays(c, args):
+    """One that was restored runs on, without a fault."""
+    with Running(c, args, until=None):
+        until('it is there', lambda: 'vms' in c.finish(c.start(['ctl', '--json', 'list']), 90)[1])
+        before = ask(c, 'stats')['exits']['total']
+        until('it goes on', lambda: ask(c, 'stats')['exits']['total'] > before)
+
+
+def by_the_channel(c):
+    """Without a disk of its own the machine tells all that it has by its serial port; the guest stands meanwhile."""
+    path = c.path('stay.snap')
+    with Running(c, ['--kernel', c.guest('stay'), '--mem', '8M']):
+        require('0 rounds' in ctl(c, 'snapshot', path), 'it was told in rounds')
+        require(ask(c, 'list')['vms'][0]['state'] != 'paused', 'it stands for good')
+        ctl(c, 'pause')
+        ctl(c, 'snapshot', c.path('again.snap'))
+        require(ask(c, 'list')['vms'][0]['state'] == 'paused', 'it was paused, and goes on')
+    for mmu in MECHANISMS:
+        stays(c, ['--restore', path, '--mmu', mmu])
+    return path
+
+
+def refused_files(c):
+    """One sentence, and no machine."""
+    path = by_the_channel(c)
+    with open(path, 'rb') as f:
+        whole = f.read()
+    newer = bytearray(whole)
+    struct.pack_into('<I', newer, 16, 2)
+    changed = bytearray(whole)
+    changed[HEADER + 40] ^= 1
+    for name, content, why in (('empty', b'', 'no snapshot'),
+                               ('foreign', b'\x7fELF' + whole[4:], 'no snapshot'),
+                               ('newer', bytes(newer), 'version'),
+                               ('changed', bytes(changed), 'damaged'),
+                               ('truncated', whole[:-9], ''),
+                               ('longer', whole + bytes(8), '')):
+        said = c.run(['run', '--restore', c.file(name, content)], status=2, expect=[why]).text
+        require(said.count('\n') == 1, '%s: no sentence: %r' % (name, said))
+    for options in (['--mem', '9M'], ['--ips', '49999999'], ['--kernel', path], ['--vcpus', '2'], ['--disk', path],
+                    ['--guest', 'amd64'], ['--vm', path], ['--native']):
+        said = c.run(['run', '--restore', path] + options, status=2).text
+        require('--restore' in said, '%s: %r' % (options, said))
+    # What the command cannot know: a description that does not fit what is behind it.
+    c.run(['run', '--vm', c.file('other', 'vm other\nrestore %s\nmem 9M\n' % path), '--timeout', '50'],
+          status=64, expect=[r'cannot be restored'])
+
+
+def refused_requests(c):
+    """Nothing is written, and the guest goes on."""
+    with Running(c, ['--kernel', c.guest('stay'), '--mem', '8M']):
+        require('cannot be written' in ctl(c, 'snapshot', c.path('no/such'), status=2), 'a folder that is not there')
+        require('FILE' in ctl(c, 'snapshot', status=2), 'without a file')
+        require('begin' in ctl(c, 'save', 'guest', 'everything', status=1), 'what cannot be asked for')
+        require('begun' in ctl(c, 'save', 'guest', 'memory', status=1), 'memory of none that was begun')
+        stats = ask(c, 'stats')['exits']['total']
+        until('it goes on', lambda: ask(c, 'stats')['exits']['total'] > stats)
+
+
+def tests():
+    return [
+        Test('snapshot: of Linux', of_linux),
+        Test('snapshot: by the channel, files that are none', refused_files),
+        Test('snapshot: requests that cannot be met', refused_requests),
+    ]

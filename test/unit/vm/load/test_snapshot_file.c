@@ -1,0 +1,270 @@
+/* The file that a snapshot is: what is damaged, cut off, newer or another's is refused; memory unpacks as liblz4 has
+ * packed it, and nothing else does harm. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <lz4.h>
+#include <lz4hc.h>
+
+#include "vm/load/snapshot_file.h"
+
+static uint8_t file[4096];
+static size_t size;
+static char error[200];
+static struct snapshot_file f;
+
+static void add(enum snapshot_kind kind, const void *data, size_t n)
+{
+	snapshot_chunk_head(file + size, kind, data, n);
+	memcpy(file + size + SNAPSHOT_CHUNK_BYTES, data, n);
+	size += SNAPSHOT_CHUNK_BYTES + (n + 7) / 8 * 8;
+}
+
+static void make(unsigned cpus)
+{
+	memset(file, 0, sizeof(file));
+	size = SNAPSHOT_HEADER_BYTES;
+	add(SNAPSHOT_DESCRIPTION, "vm a\nrestore it\n", 16);
+	add(SNAPSHOT_MACHINE, "machine", 7);
+	for (unsigned n = 0; n < cpus; n++)
+		add(SNAPSHOT_CPU, "a cpu", 5);
+	add(SNAPSHOT_MEMORY, "memory", 6);
+	snapshot_header(file, size, 50000000, cpus);
+}
+
+static bool opens(void)
+{
+	uint8_t *exact = malloc(size ? size : 1);
+	bool ok;
+
+	/* What is read beyond it is found by the sanitizer. */
+	memcpy(exact, file, size);
+	ok = snapshot_open(&f, exact, size, error, sizeof(error));
+	free(exact);
+	return ok;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	make(2);
+	return 0;
+}
+
+static void a_good_one(void **state)
+{
+	struct snapshot_chunk c;
+
+	(void)state;
+	assert_true(snapshot_open(&f, file, size, error, sizeof(error)));
+	assert_int_equal(f.tsc_hz, 50000000);
+	assert_int_equal(f.cpus, 2);
+	assert_true(snapshot_find(&f, SNAPSHOT_CPU, 1, &c));
+	assert_int_equal(c.bytes, 5);
+	assert_memory_equal(c.data, "a cpu", 5);
+	assert_false(snapshot_find(&f, SNAPSHOT_CPU, 2, &c));
+	assert_true(snapshot_find(&f, SNAPSHOT_MEMORY, 0, &c));
+	assert_false(snapshot_next(&f, &c));
+	/* As zlib has it. */
+	assert_int_equal(snapshot_crc(0, (const uint8_t *)"123456789", 9), 0xcbf43926);
+	assert_int_equal(snapshot_crc(snapshot_crc(0, (const uint8_t *)"1234", 4), (const uint8_t *)"56789", 5),
+			 0xcbf43926);
+}
+
+/* Every length but its own, and every bit that is another, is noticed. */
+static void cut_and_altered(void **state)
+{
+	size_t whole = size;
+
+	(void)state;
+	for (size = 0; size < whole; size++)
+		assert_false(opens());
+	size = 20;
+	assert_false(opens());
+	assert_string_equal(error, "it is cut off within its header");
+	size = whole - 8;
+	assert_false(opens());
+	assert_non_null(strstr(error, "it is cut off, or something was added"));
+	size = whole + 8;
+	assert_false(opens());
+	size = whole;
+	for (unsigned bit = 0; bit < size * 8; bit++) {
+		size_t at = bit / 8;
+		bool padding = at >= size - 2 || (at >= SNAPSHOT_HEADER_BYTES && file[at] == 0);
+
+		file[at] ^= (uint8_t)(1u << bit % 8);
+		if (opens() && !padding)
+			fail_msg("bit %u was not noticed", bit);
+		file[at] ^= (uint8_t)(1u << bit % 8);
+	}
+	assert_true(opens());
+}
+
+static void foreign_and_newer(void **state)
+{
+	(void)state;
+	file[0] = 'v';
+	assert_false(opens());
+	assert_string_equal(error, "it is no snapshot of Vellum's");
+	make(1);
+	snapshot_put32(file + 16, 7);
+	assert_false(opens());
+	assert_string_equal(error, "it is a snapshot of version 7, and this Vellum knows version 1 only");
+	make(1);
+	file[33] ^= 1;
+	assert_false(opens());
+	assert_string_equal(error, "its header is damaged");
+}
+
+/* Chunks that lie about themselves, with a header that is right. */
+static void chunks_that_lie(void **state)
+{
+	size_t first = SNAPSHOT_HEADER_BYTES, last;
+
+	(void)state;
+	make(1);
+	snapshot_put64(file + first + 8, size);
+	assert_false(opens());
+	make(1);
+	snapshot_put64(file + first + 8, ~0ull);
+	assert_false(opens());
+	make(1);
+	snapshot_put32(file + first, SNAPSHOT_KINDS);
+	assert_false(opens());
+	assert_string_equal(error, "it is damaged: its chunks do not follow each other");
+	make(1);
+	last = size;
+	size += 8; /* half a chunk's head */
+	snapshot_header(file, size, 1, 1);
+	assert_false(opens());
+	/* What is behind it would be the rest of one. */
+	snapshot_put32(file + last, SNAPSHOT_MEMORY);
+	assert_false(snapshot_open(&f, file, size, error, sizeof(error)));
+	size = last;
+	make(1);
+	file[first + SNAPSHOT_CHUNK_BYTES] ^= 1;
+	assert_false(opens());
+	assert_non_null(strstr(error, "the checksum of the 16 bytes from byte 64 on is wrong"));
+}
+
+static void not_whole(void **state)
+{
+	(void)state;
+	make(1);
+	snapshot_header(file, size, 1, 2);
+	assert_false(opens());
+	assert_non_null(strstr(error, "it is not whole"));
+	make(0);
+	assert_false(opens());
+	make(1);
+	add(SNAPSHOT_MACHINE, "again", 5);
+	snapshot_header(file, size, 1, 1);
+	assert_false(opens());
+}
+
+/* ---- memory ---- */
+
+#define ROOM 61440u
+static uint8_t plain[ROOM], packed[2 * ROOM], unpacked[ROOM + 1];
+
+static void as_liblz4_packs(void **state)
+{
+	uint32_t seed = 1;
+
+	(void)state;
+	for (unsigned n = 0; n < 200; n++) {
+		size_t bytes = n < 100 ? n + 1 : 1 + (seed >> 8) % ROOM;
+		int got;
+
+		for (size_t i = 0; i < bytes; i++) {
+			seed = seed * 1664525 + 1013904223;
+			plain[i] = n % 3 ? (uint8_t)(seed >> 28)
+				 : i > 50 && (seed >> 30) ? plain[i - 47] : (uint8_t)(seed >> 20);
+		}
+		got = n % 2 ? LZ4_compress_default((char *)plain, (char *)packed, (int)bytes, sizeof(packed))
+			    : LZ4_compress_HC((char *)plain, (char *)packed, (int)bytes, sizeof(packed), 6);
+		assert_true(got > 0);
+		assert_int_equal(snapshot_unpack(packed, (size_t)got, unpacked, bytes), bytes);
+		assert_memory_equal(plain, unpacked, bytes);
+		assert_true(snapshot_unpack(packed, (size_t)got, unpacked, bytes - 1) == SIZE_MAX);
+	}
+}
+
+/* Whatever is behind a block that was cut off, it is not read. */
+static void as_if_nothing_followed(void **state)
+{
+	static const uint8_t behind[] = { 0, 1, 0x11, 0xa5, 0xff };
+	static uint8_t cut[2 * ROOM];
+	size_t got, first, n;
+
+	(void)state;
+	for (unsigned i = 0; i < 900; i++)
+		plain[i] = i < 300 ? (uint8_t)(i * i / 7) : (uint8_t)(i % 200 < 60 ? i : i / 200);
+	got = (size_t)LZ4_compress_default((char *)plain, (char *)packed, 900, sizeof(packed));
+	for (size_t end = 0; end < got; end++) {
+		first = snapshot_unpack(packed, end, unpacked, ROOM);
+		for (unsigned b = 0; b < sizeof(behind); b++) {
+			memset(cut, behind[b], sizeof(cut));
+			memcpy(cut, packed, end);
+			memset(plain, 0, ROOM);
+			n = snapshot_unpack(cut, end, plain, ROOM);
+			assert_true(n == first);
+			assert_true(n == SIZE_MAX || memcmp(plain, unpacked, n) == 0);
+		}
+	}
+}
+
+static bool refused(const char *block, size_t n, size_t room)
+{
+	uint8_t *exact = malloc(n ? n : 1), *to = malloc(room ? room : 1);
+	bool ok;
+
+	memcpy(exact, block, n);
+	ok = snapshot_unpack(exact, n, to, room) == SIZE_MAX;
+	free(exact);
+	free(to);
+	return ok;
+}
+
+static void what_is_no_block(void **state)
+{
+	uint32_t seed = 3;
+
+	(void)state;
+	assert_true(refused("", 0, 10));
+	assert_true(refused("\x20" "a", 2, 10));          /* fewer literals than it says */
+	assert_true(refused("\xf0", 1, 100));             /* no length */
+	assert_true(refused("\x20" "ab", 3, 1));          /* no room */
+	assert_true(refused("\x10" "a\x01", 3, 10));      /* half an offset */
+	assert_true(refused("\x10" "a\x00\x00\x00", 5, 10)); /* back by nothing */
+	assert_true(refused("\x10" "a\x02\x00\x00", 5, 10)); /* before the beginning */
+	assert_true(refused("\x10" "a\x01\x00\x00", 5, 4));  /* a match without room */
+	assert_false(refused("\x10" "a\x01\x00\x00", 5, 5));
+	/* Anything else does no harm. */
+	for (unsigned n = 0; n < 20000; n++) {
+		char block[40];
+
+		for (unsigned i = 0; i < sizeof(block); i++) {
+			seed = seed * 1664525 + 1013904223;
+			block[i] = (char)(seed >> 24);
+		}
+		refused(block, seed % sizeof(block), (seed >> 8) % 300);
+	}
+}
+
+#define T(f) cmocka_unit_test_setup(f, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_good_one), T(cut_and_altered), T(foreign_and_newer), T(chunks_that_lie), T(not_whole),
+		T(as_liblz4_packs), T(as_if_nothing_followed), T(what_is_no_block),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

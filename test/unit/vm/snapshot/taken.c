@@ -1,0 +1,89 @@
+#include "test/unit/vm/snapshot/taken.h"
+
+struct taken taken;
+static uint8_t file[TAKEN_MAX];
+static size_t size;
+
+void take_state(void)
+{
+	struct vm *vm = bench.vm[0];
+	struct vcpu *v;
+
+	assert_true(save_machine(vm));
+	taken.machine_bytes = vm->save.state_bytes;
+	assert_in_range(taken.machine_bytes, 1, TAKEN_STATE);
+	memcpy(taken.machine, vm->save.state, taken.machine_bytes);
+	taken.cpus = vm->vcpu_count;
+	for_each_vcpu(v, vm) {
+		struct vcpu *before = vcpu_visit(v);
+
+		if (!v->started)
+			vcpu_begin(v);
+		vcpu_sync_heart(v);
+		taken.cpu_bytes[v->id] = save_cpu(v, taken.cpu[v->id], sizeof(taken.cpu[0]));
+		assert_int_not_equal(taken.cpu_bytes[v->id], 0);
+		vcpu_visited(before);
+	}
+}
+
+void take(void)
+{
+	static uint8_t bytes[SAVE_PIECE];
+	struct save_pages p = { .bytes = bytes };
+	struct vm *vm = bench.vm[0];
+	const char *why;
+
+	memset(taken.ram, 0, sizeof(taken.ram));
+	assert_null(save_begin(vm));
+	pause_it();
+	assert_true(save_prepare(vm, &why));
+	assert_null(why);
+	while (vm->save.left) {
+		save_pages(vm, &p);
+		for (unsigned n = 0; n < p.count; n++)
+			memcpy(taken.ram + p.gfn[n] * PAGE_SIZE, bytes + n * PAGE_SIZE, PAGE_SIZE);
+	}
+	take_state();
+}
+
+static void add(enum snapshot_kind kind, const void *data, size_t n)
+{
+	snapshot_chunk_head(file + size, kind, data, n);
+	memcpy(file + size + SNAPSHOT_CHUNK_BYTES, data, n);
+	size += SNAPSHOT_CHUNK_BYTES + (n + 7) / 8 * 8;
+}
+
+/* As a block of literals. */
+static void add_page(uint64_t gfn)
+{
+	static uint8_t run[SNAPSHOT_RUN_HEAD + PAGE_SIZE + 32];
+	uint8_t *p = run + SNAPSHOT_RUN_HEAD;
+	unsigned rest = PAGE_SIZE - 15;
+
+	for (*p++ = 0xf0; rest >= 255; rest -= 255)
+		*p++ = 255;
+	*p++ = (uint8_t)rest;
+	memcpy(p, taken.ram + gfn * PAGE_SIZE, PAGE_SIZE);
+	p += PAGE_SIZE;
+	snapshot_put64(run, gfn);
+	snapshot_put32(run + 8, 1);
+	snapshot_put32(run + 12, (uint32_t)(p - run - SNAPSHOT_RUN_HEAD));
+	add(SNAPSHOT_MEMORY, run, (size_t)(p - run));
+}
+
+void make_file(void)
+{
+	static const uint8_t zero[PAGE_SIZE];
+
+	size = SNAPSHOT_HEADER_BYTES;
+	add(SNAPSHOT_DESCRIPTION, "vm a\n", 5);
+	add(SNAPSHOT_MACHINE, taken.machine, taken.machine_bytes);
+	for (unsigned n = 0; n < taken.cpus; n++)
+		add(SNAPSHOT_CPU, taken.cpu[n], taken.cpu_bytes[n]);
+	for (uint64_t gfn = 0; gfn < BENCH_RAM / PAGE_SIZE; gfn++)
+		if (memcmp(taken.ram + gfn * PAGE_SIZE, zero, PAGE_SIZE))
+			add_page(gfn);
+	snapshot_header(file, size, machine.tsc_hz, taken.cpus);
+	bench_snapshot.data = file;
+	bench_snapshot.size = size;
+}

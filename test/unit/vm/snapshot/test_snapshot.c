@@ -1,0 +1,370 @@
+/* Snapshots (vm/snapshot/): what is taken of a virtual machine that stands, and one that goes on with it, of whatever
+ * mechanism and CPU; and what is refused. */
+#include "test/unit/vm/snapshot/taken.h"
+
+#include <stdio.h>
+
+#include "lib/x86_msr.h"
+
+static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
+
+/* What the guest sees of the VMCS. */
+static const enum vmcs_field fields[] = {
+	VMCS_GUEST_RIP, VMCS_GUEST_RSP, VMCS_GUEST_RFLAGS, VMCS_GUEST_DR7, VMCS_CR0_SHADOW, VMCS_CR4_SHADOW,
+	VMCS_GUEST_ES_SELECTOR + 2 * SEG_CS, VMCS_GUEST_ES_BASE + 2 * SEG_CS, VMCS_GUEST_ES_ACCESS + 2 * SEG_CS,
+	VMCS_GUEST_ES_SELECTOR + 2 * SEG_SS, VMCS_GUEST_ES_BASE + 2 * SEG_FS, VMCS_GUEST_ES_BASE + 2 * SEG_GS,
+	VMCS_GUEST_ES_SELECTOR + 2 * SEG_TR, VMCS_GUEST_ES_BASE + 2 * SEG_TR, VMCS_GUEST_GDTR_BASE,
+	VMCS_GUEST_GDTR_LIMIT, VMCS_GUEST_IDTR_BASE,
+	VMCS_GUEST_IDTR_LIMIT, VMCS_GUEST_SYSENTER_CS, VMCS_GUEST_SYSENTER_ESP, VMCS_GUEST_SYSENTER_EIP,
+	VMCS_GUEST_INTERRUPTIBILITY,
+};
+static uint64_t before[ARRAY_SIZE(fields)], gpr[GPR_COUNT], tsc, cr3;
+
+static void remember(void)
+{
+	for (unsigned n = 0; n < ARRAY_SIZE(fields); n++)
+		before[n] = vmcs_get(fields[n]);
+	memcpy(gpr, bench.v->hvm.gpr, sizeof(gpr));
+	cr3 = bench.v->mmu.regs.cr3;
+	tsc = guest_tsc();
+}
+
+static void is_the_same(void)
+{
+	assert_int_equal(bench.at, BENCH_ENTRY);
+	check_entry(0);
+	for (unsigned n = 0; n < ARRAY_SIZE(fields); n++)
+		if (vmcs_get(fields[n]) != before[n])
+			fail_msg("field 0x%x: 0x%lx, not 0x%lx", fields[n], vmcs_get(fields[n]), before[n]);
+	assert_memory_equal(bench.v->hvm.gpr, gpr, sizeof(gpr));
+	assert_int_equal(bench.v->mmu.regs.cr3, cr3);
+	/* The clock stood meanwhile; a guest's own does not see the hypervisor's work either. */
+	assert_in_range(guest_tsc() - tsc, 0, 1000000);
+}
+
+static void begin_under(const char *mmu, enum bench_mode mode)
+{
+	bench_new(&(struct bench_config){ .mmu = mmu, .guest_clock = true });
+	assert_true(bench_mode(mode, 0));
+	for (unsigned n = 0; n < GPR_COUNT; n++)
+		if (n != GPR_RSP)
+			*bench_gpr((enum gpr)n) = 0x1111111111111111ull * n;
+	bench_poke(BENCH_DATA + 5, "found again", 11);
+	bench.v->saved_cr2 = 0x1234567;
+	bench.v->saved_msr[1] = 0xffffffff81000000;
+	bench.v->misc_enable ^= MISC_ENABLE_LIMIT_CPUID;
+}
+
+static void under_every_mechanism(void **state)
+{
+	static const enum bench_mode modes[] = { BENCH_PROT32, BENCH_PAGED32, BENCH_PAE, BENCH_LONG64 };
+	char text[12] = "";
+
+	(void)state;
+	for (unsigned n = 0; n < ARRAY_SIZE(mechanisms) * ARRAY_SIZE(modes); n++) {
+		const char *of = mechanisms[n % 4], *to = mechanisms[(n + n / 4) % 4];
+		uint64_t misc;
+
+		begin_under(of, modes[n / 4]);
+		misc = bench.v->misc_enable;
+		remember();
+		take();
+		finish();
+		restore_as((struct bench_config){ .mmu = to, .guest_clock = true });
+		is_the_same();
+		assert_string_equal(bench.vm[0]->mmu.ops->name, to);
+		bench_peek(BENCH_DATA + 5, text, 11);
+		assert_string_equal(text, "found again");
+		assert_int_equal(bench.v->saved_cr2, 0x1234567);
+		assert_int_equal(bench.v->saved_msr[1], 0xffffffff81000000);
+		assert_int_equal(bench.v->misc_enable, misc);
+		/* It works on. */
+		EXIT(.reason = EXIT_CPUID, .length = 2);
+		finish();
+	}
+}
+
+/* An interrupt that waits in the local APIC; one that was about to be injected; a sleeping CPU with its timer. */
+static void what_waits_comes(void **state)
+{
+	(void)state;
+	begin_under("ept", BENCH_LONG64);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	lapic_mmio_write(&bench.v->lapic, APIC_SVR, 4, SVR_ENABLED | 0xff);
+	lapic_deliver(&bench.v->lapic,
+		      &(struct apic_message){ .vector = 0x61, .delivery = APIC_FIXED, .assert = true });
+	take();
+	finish();
+	restore_as((struct bench_config){ .mmu = "shadow", .guest_clock = true });
+	assert_int_equal(bench.entry.event, INFO(EVENT_TYPE_EXTERNAL, 0x61));
+	finish();
+	begin_under("ept", BENCH_LONG64);
+	bench.v->event = (struct event){ .info = EXCEPTION_ERROR(VECTOR_PF), .error = 2 };
+	take();
+	finish();
+	restore_as((struct bench_config){ .mmu = "ept", .guest_clock = true });
+	assert_int_equal(bench.entry.event, EXCEPTION_ERROR(VECTOR_PF));
+	assert_int_equal(bench.entry.error, 2);
+	finish();
+	begin_under("ept", BENCH_LONG64);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	lapic_mmio_write(&bench.v->lapic, APIC_SVR, 4, SVR_ENABLED | 0xff);
+	lapic_mmio_write(&bench.v->lapic, APIC_LVT_TIMER, 4, 0x71);
+	lapic_mmio_write(&bench.v->lapic, APIC_TIMER_INITIAL, 4, 5000000);
+	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
+	take();
+	finish();
+	restore_as((struct bench_config){ .mmu = "ept", .guest_clock = true });
+	assert_int_equal(bench.at, BENCH_IDLE);
+	STEP(bench_timer());
+	assert_int_equal(bench.entry.event, INFO(EVENT_TYPE_EXTERNAL, 0x71));
+	finish();
+}
+
+/* Several CPUs: one runs, the others wait for a start-up IPI, or have got one. */
+static void several_cpus(void **state)
+{
+	struct bench_config config = { .mmu = "ept", .description = "vcpus 3\n" };
+
+	(void)state;
+	bench_new(&config);
+	assert_true(bench_mode(BENCH_LONG64, 0));
+	vcpu_signal_sipi(bench.vm[0]->vcpu[2], 0x9a);
+	remember();
+	take();
+	assert_int_equal(taken.cpus, 3);
+	finish();
+	restore_as(config);
+	assert_int_equal(bench.vm[0]->vcpu[0]->mmu.regs.cr3, cr3);
+	assert_memory_equal(bench.vm[0]->vcpu[0]->hvm.gpr, gpr, sizeof(gpr));
+	assert_int_equal(vcpu_signals(bench.vm[0]->vcpu[1]), SIGNAL_WAITS);
+	/* That has begun by now where its start-up IPI says. */
+	assert_int_equal(vcpu_signals(bench.vm[0]->vcpu[2]), 0);
+	assert_false(bench.vm[0]->vcpu[2]->halted);
+	assert_int_equal(bench.vm[0]->vcpu[2]->id, 2);
+	finish();
+}
+
+/* ---- by what is not believed ---- */
+
+static const char *refusal(struct bench_config config)
+{
+	static char text[240];
+	struct bench_config other = { .mmu = "ept" };
+
+	/* Beside one that is none. */
+	bench_new(&other);
+	make_file();
+	config.restore = true;
+	snprintf(text, sizeof(text), "%s", bench_create(&config)->ended ? bench.vm[1]->end_text : "");
+	finish();
+	return text;
+}
+
+static void expect(const char *what, struct bench_config config)
+{
+	const char *text = refusal(config);
+
+	if (!strstr(text, what))
+		fail_msg("\"%s\" is not in: %s", what, text);
+}
+
+static const struct bench_config plainly = { .mmu = "ept" };
+
+static void take_one(void)
+{
+	bench_new(&plainly);
+	assert_true(bench_mode(BENCH_LONG64, 0));
+	take();
+}
+
+#define BAD_CPU(statement, what) \
+	do { \
+		take_one(); \
+		statement; \
+		take_state(); \
+		finish(); \
+		expect(what, plainly); \
+	} while (0)
+#define V (bench.vm[0]->vcpu[0])
+#define REGS (V->mmu.regs)
+
+/* The heart is asked for its registers before they are written: they are changed in what was written. */
+static void patch_cpu(uint64_t old, uint64_t new)
+{
+	for (size_t at = 0; at + 8 <= taken.cpu_bytes[0]; at++)
+		if (snapshot_u64(taken.cpu[0] + at) == old) {
+			snapshot_put64(taken.cpu[0] + at, new);
+			return;
+		}
+	fail_msg("0x%lx is not in it", old);
+}
+
+static void bad_paging(uint64_t old, uint64_t new)
+{
+	take_one();
+	patch_cpu(old, new);
+	finish();
+	expect("its control registers are as no CPU has them", plainly);
+}
+
+static void registers_that_cannot_be(void **state)
+{
+	uint64_t cr0, cr4, efer;
+	uint8_t *fpu;
+
+	(void)state;
+	take_one();
+	cr0 = REGS.cr0, cr4 = REGS.cr4, efer = REGS.efer;
+	finish();
+	bad_paging(cr0, cr0 & ~CR0_PE);
+	bad_paging(cr0, cr0 | BIT(40));
+	bad_paging(cr0, cr0 & ~CR0_PG);
+	bad_paging(cr4, cr4 | BIT(30));
+	bad_paging(cr4, cr4 & ~CR4_PAE);
+	bad_paging(efer, efer & ~EFER_LME);
+	bad_paging(efer, efer | BIT(20));
+	bad_paging(BENCH_TABLES, BIT(52));
+	BAD_CPU(V->saved_msr[1] = BIT(60), "its registers are as no CPU has them");
+	BAD_CPU(V->saved_msr[2] = BIT(60), "its registers are as no CPU has them");
+	BAD_CPU(V->saved_msr[3] = BIT(40), "its registers are as no CPU has them");
+	BAD_CPU(V->saved_msr[4] = BIT(60), "its registers are as no CPU has them");
+	BAD_CPU(V->saved_msr[5] = BIT(40), "its registers are as no CPU has them");
+	BAD_CPU(V->saved_dr[4] = BIT(40), "its registers are as no CPU has them");
+	BAD_CPU(V->signals = SIGNAL_WAITS, "its registers are as no CPU has them");
+	BAD_CPU(V->signals = 0x10, "its registers are as no CPU has them");
+	BAD_CPU(V->signals = 0x9a << SIGNAL_VECTOR_SHIFT, "its registers are as no CPU has them");
+	BAD_CPU(V->xcr0 = BIT(40), "its vector registers are as no CPU has them");
+	BAD_CPU(V->xcr0 = 4, "its vector registers are as no CPU has them");
+	BAD_CPU(fpu = V->fpu; memset(fpu + 26, 0xff, 2), "its vector registers are as no CPU has them");
+	memset(fpu + 26, 0, 2); /* the bench's, for all machines */
+	BAD_CPU(memset(fpu + 520, 1, 1), "its vector registers are as no CPU has them");
+	memset(fpu + 520, 0, 1);
+	BAD_CPU(V->hvm.spec_guest = 1, "its CPU has other controls of speculation");
+	/* More behind them. */
+	take_one();
+	taken.cpu_bytes[0] += 8;
+	finish();
+	expect("more stands behind its last section", plainly);
+}
+
+/* Of a CPU with more than this one has: the sentence names something of that. */
+static void features_that_lack(void **state)
+{
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_MODERN, .mmu = "shadow" });
+	take();
+	finish();
+	expect("its guest was shown a CPU with rdseed, which this one has not",
+	       (struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "shadow" });
+	/* One with less goes on, and keeps what it was shown. */
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "shadow" });
+	take();
+	finish();
+	restore_as((struct bench_config){ .cpu = BENCH_MODERN, .mmu = "shadow" });
+	assert_int_equal(bench.at, BENCH_ENTRY);
+	assert_false(bench.vm[0]->cpuid.cr4_offered & CR4_SMAP);
+	finish();
+}
+
+static void shown_and_had(void **state)
+{
+	struct cpuid_policy can, shown;
+
+	(void)state;
+	bench_new(&plainly);
+	can = shown = bench.vm[0]->cpuid;
+	assert_null(cpuid_lacks(&shown, &can));
+	shown.basic[1].ecx |= BIT(20);
+	can.basic[1].ecx &= (uint32_t)~BIT(20);
+	assert_string_equal(cpuid_lacks(&shown, &can), "sse4_2");
+	shown = can;
+	shown.basic[7].edx |= BIT(31);
+	assert_string_equal(cpuid_lacks(&shown, &can), "one that has no name here");
+	shown = can;
+	shown.xcr0_offered |= BIT(2);
+	can.xcr0_offered |= BIT(2);
+	shown.xsave[2].ebx = 1000;
+	assert_non_null(cpuid_lacks(&shown, &can));
+	shown = can;
+	shown.maxphyaddr++;
+	assert_non_null(cpuid_lacks(&shown, &can));
+	shown = can;
+	shown.cr4_offered |= BIT(25);
+	assert_non_null(cpuid_lacks(&shown, &can));
+	finish();
+}
+
+static size_t find_run(void)
+{
+	for (size_t at = SNAPSHOT_HEADER_BYTES;; at += SNAPSHOT_CHUNK_BYTES +
+						       (snapshot_u64(bench_snapshot.data + at + 8) + 7) / 8 * 8)
+		if (snapshot_u32(bench_snapshot.data + at) == SNAPSHOT_MEMORY)
+			return at;
+}
+
+/* A run of memory is changed, and its checksum. */
+static void bad_run(unsigned at, uint32_t value, const char *what)
+{
+	struct bench_config config = plainly;
+	uint8_t *chunk;
+
+	take_one();
+	finish();
+	bench_new(&plainly);
+	make_file();
+	chunk = (uint8_t *)(uintptr_t)bench_snapshot.data + find_run();
+	snapshot_put32(chunk + SNAPSHOT_CHUNK_BYTES + at, value);
+	snapshot_chunk_head(chunk, SNAPSHOT_MEMORY, chunk + SNAPSHOT_CHUNK_BYTES, snapshot_u64(chunk + 8));
+	config.restore = true;
+	assert_true(bench_create(&config)->ended);
+	assert_non_null(strstr(bench.vm[1]->end_text, what));
+	finish();
+}
+
+static void memory_that_cannot_be(void **state)
+{
+	(void)state;
+	bad_run(0, BENCH_RAM / PAGE_SIZE, "memory where it has no RAM");
+	bad_run(4, 1, "memory where it has no RAM");
+	bad_run(8, 0, "memory where it has no RAM");
+	bad_run(8, 16, "memory where it has no RAM");
+	bad_run(8, 2, "memory that does not unpack");
+	bad_run(12, 0x10000, "memory that does not unpack");
+	bad_run(12, 100, "memory that does not unpack");
+}
+
+static void of_another_machine(void **state)
+{
+	(void)state;
+	take_one();
+	finish();
+	expect("it has another number of CPUs", (struct bench_config){ .mmu = "ept", .description = "vcpus 2\n" });
+	bench_snapshot.data = NULL;
+	bench_new(&plainly);
+	assert_true(bench_create(&(struct bench_config){ .mmu = "ept", .restore = true })->ended);
+	assert_non_null(strstr(bench.vm[1]->end_text, "its snapshot, snapshot, is not on the boot image"));
+	finish();
+	take_one();
+	finish();
+	taken.machine[0] = 'x';
+	expect("stands something else", plainly);
+	bench_new(&plainly);
+	make_file();
+	((uint8_t *)(uintptr_t)bench_snapshot.data)[100] ^= 1;
+	assert_true(bench_create(&(struct bench_config){ .mmu = "ept", .restore = true })->ended);
+	assert_non_null(strstr(bench.vm[1]->end_text, "it is damaged"));
+	finish();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(under_every_mechanism), cmocka_unit_test(what_waits_comes),
+		cmocka_unit_test(several_cpus), cmocka_unit_test(registers_that_cannot_be),
+		cmocka_unit_test(features_that_lack), cmocka_unit_test(shown_and_had),
+		cmocka_unit_test(memory_that_cannot_be), cmocka_unit_test(of_another_machine),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,24 @@
+/* tool/ctl/snapshot.h - a snapshot that is being taken, between tool/ctl/snapshot.c and its writing. */
+#ifndef VELLUM_TOOL_CTL_SNAPSHOT_H
+#define VELLUM_TOOL_CTL_SNAPSHOT_H
+
+#include "tool/ctl/ctl.h"
+
+struct snapshot_job {
+	struct ctl *ctl;
+	const char *vm;
+	char error[300];
+	uint64_t frames;         /* of the image: one more than the highest that there can be */
+	uint8_t *image;          /* all of the guest-physical memory */
+	uint8_t *seen;           /* of each frame: was it ever told? Else it is zero */
+	struct bytes description, machine, *cpu;
+	unsigned cpus, rounds;
+	uint64_t tsc_hz, ram_pages, high_pages, /* of those, above 4 GBytes */ told; /* pages that have left */
+	bool paused;             /* by us */
+	int disk;                /* the machine's own, by which the memory leaves; -1: by the channel */
+};
+
+/* Writes the file, whole or not at all (then it does not return). Its bytes. (tool/ctl/snapshot_write.c) */
+size_t snapshot_write(struct snapshot_job *job, const char *path);
+
+#endif

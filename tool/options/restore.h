@@ -1,0 +1,13 @@
+/* A run that goes on with a snapshot (docs/snapshot.md): what its virtual machine is, the file says. */
+#ifndef VELLUM_TOOL_RESTORE_H
+#define VELLUM_TOOL_RESTORE_H
+
+#include "tool/options/options.h"
+
+/* The virtual machine of the file that options->restore names, with what of the options may be another; ends the
+ * program with one sentence where the file is none, or an option would make it another machine. */
+void restore_prepare(struct vm_config *vm, const struct options *options);
+/* The same of the file that a description names, which is only looked at. */
+void restore_check(const struct vm_config *vm);
+
+#endif

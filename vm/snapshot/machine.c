@@ -1,0 +1,83 @@
+/* vm/snapshot/machine.c - what a snapshot holds of a virtual machine, but for its memory and its CPUs' registers: what
+ * its guest was told that its CPU is, the clock, every device. */
+#include "vm/snapshot/snapshot.h"
+
+#include "dev/virtio/pci.h"
+#include "lib/fmt.h"
+#include "lib/mutants/mutate.h"
+#include "vm/device/disk.h"
+#include "vm/device/ide.h"
+#include "vm/device/net.h"
+#include "vm/device/virtio.h"
+#include "vm/vm.h"
+
+/* Of what clock the times are: reading, they become those of the present (struct fields, .shift). The clock of a VM
+ * that has one of its own stands until it first runs. */
+static void clock_state(struct fields *s, struct vm *vm)
+{
+	uint64_t now;
+
+	if (s->load && vm->clock.guest_only)
+		clock_stop(&vm->clock, rdtsc());
+	now = clock_now(&vm->clock);
+	state_u64(s, &now);
+	if (s->load && !s->bad)
+		s->shift = clock_now(&vm->clock) - now;
+}
+
+static void basis_state(struct fields *s, struct vm *vm)
+{
+	struct mtrrs *m = &vm->mtrrs;
+
+	state_begin(s, "machine", 1);
+	state_same(s, machine.tsc_hz, "its clock runs at another rate than this machine's: use the same --ips, or CPU");
+	state_same(s, vm->low_ram, "it has another amount of RAM");
+	state_same(s, vm->high_ram, "it has another amount of RAM");
+	state_same(s, vm->vcpu_count, "it has another number of CPUs");
+	clock_state(s, vm);
+	state_u64(s, &m->def_type);
+	for (unsigned n = 0; n < ARRAY_SIZE(m->fixed); n++)
+		state_u64(s, &m->fixed[n]);
+	for (unsigned n = 0; n < ARRAY_SIZE(m->variable); n++)
+		state_u64(s, &m->variable[n]);
+	state_u32(s, &vm->panics_said);
+	state_end(s);
+}
+
+static void virtio_state(struct fields *s, struct vm *vm)
+{
+	for (unsigned n = 0; n < vm->config->disks; n++)
+		if (!vm->config->disk[n].ide)
+			virtio_blk_state(s, &vm->disks[n].blk, &vm->disks[n].pci);
+	for (unsigned n = 0; n < vm->config->nets; n++)
+		virtio_net_state(s, &vm->nets[n].net, &vm->nets[n].pci);
+	if (vm->config->rng == CONFIG_ON)
+		virtio_rng_state(s, &vm->virtio->rng, &vm->virtio->rng_pci);
+	if (vm->config->hvc == CONFIG_ON)
+		virtio_console_state(s, &vm->virtio->console, &vm->virtio->console_pci);
+}
+
+void machine_state(struct fields *s, struct vm *vm)
+{
+	struct vcpu *v;
+
+	basis_state(s, vm);
+	pic_state(s, &vm->pic);
+	ioapic_state(s, &vm->ioapic);
+	irqhub_state(s, &vm->irqhub);
+	for_each_vcpu(v, vm)
+		lapic_state(s, &v->lapic);
+	pit_state(s, &vm->pit);
+	rtc_state(s, &vm->rtc);
+	uart_state(s, &vm->uart);
+	acpi_pm_state(s, &vm->acpi_pm);
+	ports_state(s, &vm->ports);
+	pci_state(s, &vm->pci);
+	fw_cfg_state(s, &vm->fw_cfg);
+	vga_text_state(s, &vm->text);
+	if (vm->testdev)
+		testdev_state(s, vm->testdev);
+	if (vm->ide)
+		ide_state(s, vm->ide);
+	virtio_state(s, vm);
+}
