@@ -49,7 +49,7 @@ static const char *msr_lacks(uint32_t msr, uint64_t bits)
 	return read_caps();
 }
 
-static const char *cpuid_lacks(uint32_t leaf, struct cpuid bits)
+static const char *cpuid_bits_lack(uint32_t leaf, struct cpuid bits)
 {
 	spoiled_leaf = leaf;
 	without = bits;
@@ -97,7 +97,7 @@ static void what_vellum_cannot_do_without(void **state)
 	start();
 	for (unsigned n = 0; n < ARRAY_SIZE(needed); n++)
 		assert_non_null(msr_lacks(needed[n].msr, needed[n].bits));
-	assert_non_null(cpuid_lacks(CPUID_LEAF_VERSION, (struct cpuid){ .ecx = CPUID_1_ECX_VMX }));
+	assert_non_null(cpuid_bits_lack(CPUID_LEAF_VERSION, (struct cpuid){ .ecx = CPUID_1_ECX_VMX }));
 	/* Locked without VT-x; not locked is no matter, it is switched on then. */
 	assert_non_null(strstr(msr_lacks(MSR_FEATURE_CONTROL, FEATURE_CONTROL_VMX), "firmware"));
 	assert_null(msr_lacks(MSR_FEATURE_CONTROL, FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX));
@@ -131,7 +131,7 @@ static void what_it_does_without(void **state)
 	assert_false(caps.hvm.mmu.vpid);
 	assert_null(msr_lacks(MSR_VMX_PROCBASED_CTLS2, MAY(PROC2_RDTSCP)));
 	assert_false(caps.hvm.rdtscp);
-	assert_null(cpuid_lacks(CPUID_LEAF_EXTENDED_FEATURES, (struct cpuid){ .edx = CPUID_80000001_EDX_RDTSCP }));
+	assert_null(cpuid_bits_lack(CPUID_LEAF_EXTENDED_FEATURES, (struct cpuid){ .edx = CPUID_80000001_EDX_RDTSCP }));
 	assert_false(caps.hvm.rdtscp);
 	assert_null(msr_lacks(MSR_VMX_TRUE_EXIT_CTLS, MAY(EXIT_LOAD_PAT)));
 	assert_false(caps.switches_msrs);
@@ -175,9 +175,9 @@ static void where_it_looks(void **state)
 	assert_null(msr_lacks(MSR_VMX_TRUE_PROCBASED_CTLS, MAY(PROC_SECONDARY)));
 	assert_int_equal(caps.proc2.may, 0);
 	assert_false(caps.hvm.mmu.ept);
-	assert_null(cpuid_lacks(CPUID_LEAF_BASIC, (struct cpuid){ .eax = 8 }));
+	assert_null(cpuid_bits_lack(CPUID_LEAF_BASIC, (struct cpuid){ .eax = 8 }));
 	assert_false(caps.hvm.mmu.smep);
-	assert_null(cpuid_lacks(CPUID_LEAF_EXTENDED, (struct cpuid){ .eax = 8 }));
+	assert_null(cpuid_bits_lack(CPUID_LEAF_EXTENDED, (struct cpuid){ .eax = 8 }));
 	assert_int_equal(caps.hvm.mmu.maxphyaddr, 36);
 	finish();
 }
