@@ -81,6 +81,7 @@
 	M(RESTORE_FPU, "or vector registers") \
 	M(RESTORE_REGISTERS, "or others") \
 	M(RESTORE_SIGNALS, "or signals that no CPU waits for") \
+	M(RESTORE_NMI, "or an NMI where a CPU would have lost it") \
 	M(RESTORE_SPEC, "or controls of speculation") \
 	M(RESTORE_FEATURES, "refusing a CPU with less than was shown") \
 	M(RESTORE_LAYOUT, "or with another layout of XSAVE's image") \

@@ -257,6 +257,8 @@ static bool signals_possible(const struct vcpu *v, uint32_t signals)
 		ever |= SIGNAL_INIT | SIGNAL_WAITS;
 	if (v->id && (signals & SIGNAL_SIPI) && (signals & (SIGNAL_INIT | SIGNAL_WAITS)))
 		ever |= SIGNAL_SIPI | vector;
+	else if (VM_KEPT(RESTORE_NMI, signals & (SIGNAL_INIT | SIGNAL_WAITS)))
+		ever &= ~SIGNAL_NMI; /* lost on one that waits, but behind a start-up IPI */
 	return !(signals & ~ever);
 }
 

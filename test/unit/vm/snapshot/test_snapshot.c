@@ -248,6 +248,40 @@ static void registers_that_cannot_be(void **state)
 	expect("more stands behind its last section", plainly);
 }
 
+/* Of the second CPU: what vcpu_signal_init() and its like let come to be, and what not. */
+static bool signals_restore(uint32_t signals)
+{
+	static const struct bench_config two = { .mmu = "ept", .description = "vcpus 2\n" };
+	const char *text;
+
+	bench_new(&two);
+	assert_true(bench_mode(BENCH_LONG64, 0));
+	bench.vm[0]->vcpu[1]->signals = signals;
+	take();
+	finish();
+	text = refusal(two);
+	if (*text)
+		assert_non_null(strstr(text, "its registers are as no CPU has them"));
+	return !*text;
+}
+
+static void signals(void **state)
+{
+	const uint32_t sipi = SIGNAL_SIPI | 0x9a << SIGNAL_VECTOR_SHIFT;
+
+	(void)state;
+	assert_true(signals_restore(SIGNAL_NMI));
+	assert_true(signals_restore(SIGNAL_WAITS));
+	assert_true(signals_restore(SIGNAL_WAITS | SIGNAL_INIT));
+	assert_true(signals_restore(SIGNAL_WAITS | sipi));
+	assert_true(signals_restore(SIGNAL_INIT | sipi | SIGNAL_NMI));
+	assert_true(signals_restore(SIGNAL_WAITS | sipi | SIGNAL_NMI));
+	assert_false(signals_restore(SIGNAL_WAITS | SIGNAL_NMI));
+	assert_false(signals_restore(SIGNAL_INIT | SIGNAL_NMI));
+	assert_false(signals_restore(sipi));
+	assert_false(signals_restore(SIGNAL_WAITS | 0x9a << SIGNAL_VECTOR_SHIFT));
+}
+
 /* Of a CPU with more than this one has: the sentence names something of that. */
 static void features_that_lack(void **state)
 {
@@ -362,6 +396,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(under_every_mechanism), cmocka_unit_test(what_waits_comes),
 		cmocka_unit_test(several_cpus), cmocka_unit_test(registers_that_cannot_be),
+		cmocka_unit_test(signals),
 		cmocka_unit_test(features_that_lack), cmocka_unit_test(shown_and_had),
 		cmocka_unit_test(memory_that_cannot_be), cmocka_unit_test(of_another_machine),
 	};
