@@ -76,8 +76,8 @@ UNIT_tool_screen_SRC := test/unit/tool/ctl/test_screen.c tool/ctl/screen.c tool/
 UNIT_tool_screen_LIBS := -lcjson -lpng -llz4
 UNIT_TESTS += tool_screen
 UNIT_tool_guest_SRC := test/unit/tool/ctl/test_guest.c tool/ctl/guest.c tool/ctl/walk.c tool/ctl/symbols.c \
-	tool/ctl/code.c tool/ctl/screen.c tool/ctl/packed.c tool/ctl/png.c tool/ctl/keys.c $(PICTURE_C) tool/options/value.c \
-	tool/base/size.c tool/base/util.c tool/base/temporary.c tool/base/output.c
+	tool/ctl/code.c tool/ctl/screen.c tool/ctl/packed.c tool/ctl/png.c tool/ctl/keys.c $(PICTURE_C) \
+	tool/options/value.c tool/base/size.c tool/base/util.c tool/base/temporary.c tool/base/output.c
 UNIT_tool_guest_LIBS := -lcjson -lpng -llz4 -lcapstone
 UNIT_TESTS += tool_guest
 UNIT_tool_view_SRC := test/unit/tool/view/test_view.c tool/view/compare.c tool/view/start.c tool/base/size.c \
