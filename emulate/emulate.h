@@ -285,6 +285,8 @@ enum insn_plain {
 enum insn_plain insn_plain(const struct insn *i);
 /* Of a plain one: bytes of the memory operand. */
 unsigned insn_operand_size(const struct insn *i);
+/* Of a plain MOV of one byte to or from a register: which byte of gpr[], as it lies in memory. Else INSN_NONE. */
+unsigned insn_byte_register(const struct insn *i);
 /* The offset of an instruction's memory operand in the segment i->seg, by e->gpr and e->rip. SDM: "Specifying an
  * Offset". */
 static inline uint64_t insn_offset(const struct emulate *e, const struct insn *i)

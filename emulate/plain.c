@@ -67,6 +67,13 @@ unsigned insn_operand_size(const struct insn *i)
 	return (i->op == OP_movzx || i->op == OP_movsx) && i->sub < i->opsize ? i->sub : i->opsize;
 }
 
+unsigned insn_byte_register(const struct insn *i)
+{
+	if ((i->op != OP_mov_load && i->op != OP_mov_store) || i->opsize != 1)
+		return INSN_NONE;
+	return is_high_byte(i, i->reg, 1) ? 8 * (i->reg - 4u) + 1 : 8u * i->reg;
+}
+
 enum insn_plain insn_plain(const struct insn *i)
 {
 	if (!is_memory(i) || insn_operand_size(i) > 4 || (has_register(i) && (i->opsize > 4 || i->reg == EMULATE_RSP)))

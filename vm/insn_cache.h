@@ -11,14 +11,21 @@
 /* Decoded instructions that touched MMIO, so that the next time they only need to be compared. */
 struct insn_cache {
 	uint64_t rip;
-	/* hvm_sync_number() and mmu_fetch_noted() when its bytes were found at .at, in memory that lies in one piece;
-	 * the latter is 0: never */
+	/* hvm_sync_number() and mmu_fetch_noted() when its bytes were found at .at, in memory that lies in one piece,
+	 * by that walk; the latter is 0: never */
 	uint64_t number, noted;
 	const uint8_t *at;
+	const struct walk_memo *walk;
+	uint64_t mask; /* of the first 8 bytes, those that are the instruction's */
+	/* the walk that its operand's page was found by in the state of that number, when it was noted (struct
+	 * walk_memo); operand_noted is 0: none is known */
+	const struct walk_memo *operand;
+	uint64_t operand_noted;
 	uint8_t bytes[16];
 	uint8_t mode;
 	uint8_t plain; /* enum insn_plain */
 	uint8_t size;  /* of a plain one's operand in memory, bytes */
+	uint8_t byte;  /* of a plain one: insn_byte_register() */
 	uint8_t left;  /* 1 + enum patch_left: why its access to the TPR is not patched (PX8); 0: not known */
 	uint8_t since; /* accesses, until that is looked at all the same */
 	struct insn insn;

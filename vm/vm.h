@@ -587,6 +587,11 @@ bool apic_served(struct vcpu *v, gpa_t gpa);
 bool apic_served_anyhow(struct vcpu *v, gpa_t gpa);
 /* The same of any device's. */
 bool device_served(struct vcpu *v, gpa_t gpa);
+/* An EPT misconfiguration at gpa, within the display's aperture (vm/exit/planes.c); and any other (vm/exit/mmu.c). */
+void exit_planes(struct vcpu *v, gpa_t gpa);
+/* Reserved bits have stopped an access to gva. true: the instruction at RIP has accessed planes, and is done. */
+bool planes_fault_served(struct vcpu *v, gva_t gva);
+void exit_other_misconfig(struct vcpu *v, gpa_t gpa);
 
 /* ---- vm/exit/task_switch.c ---- */
 exit_handler exit_task_switch;

@@ -54,10 +54,13 @@ void vga_update(struct vga *v)
 	v->map_mask = spread(v->sequencer[VGA_SEQ_MAP_MASK]);
 	v->set_reset = spread(v->graphics[VGA_GC_SET_RESET]);
 	v->enable_set_reset = spread(v->graphics[VGA_GC_ENABLE_SET_RESET]);
+	v->bit_mask = v->graphics[VGA_GC_BIT_MASK] * EACH_PLANE;
 	update_window(v);
 	v->changed = true;
 	plain = plain_now(v);
 	offset &= v->doublewords * VGA_PLANES - 1;
+	v->planes_mask = dispi_enabled(v) ? v->doublewords - 1 : 0xffff;
+	v->planes_offset = offset / VGA_PLANES;
 	if (plain == v->plain && VM_LEFT_OUT_OR(VGA_BANK_MOVES, offset == v->plain_offset))
 		return;
 	v->plain = plain;

@@ -19,6 +19,7 @@
 #include "lib/vga.h"
 
 #define VGA_PLANES 4
+#define EACH_PLANE 0x01010101u /* a byte times this is in all of them */
 #define VGA_WIDTH_MAX 2560u
 #define VGA_HEIGHT_MAX 1600u
 /* Bytes that the aperture has in chain-4 modes, and a bank. */
@@ -41,12 +42,13 @@ struct vga {
 	uint16_t dispi_index, dispi[DISPI_COUNT];
 	uint32_t latch;              /* of the four planes, as a doubleword of memory */
 	/* What the registers say of writes, in the form in which it is needed */
-	uint32_t map_mask, set_reset, enable_set_reset;
+	uint32_t map_mask, set_reset, enable_set_reset, bit_mask;
 	uint32_t window_base, window_size; /* of the aperture, what answers; bytes from its beginning */
 	uint32_t *memory;
 	uint32_t doublewords;        /* of memory; a power of two */
 	enum vga_plain plain;
 	uint32_t plain_offset;       /* bytes: what is at the beginning of the aperture */
+	uint32_t planes_offset, planes_mask; /* of planes: the same in doublewords, and those that addresses can name */
 	bool changed;                /* registers, since the owner has cleared it */
 	uint8_t touched[VGA_PAGES];  /* pages of memory that the device has written, since the owner has cleared it */
 	struct timers *timers;

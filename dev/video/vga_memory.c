@@ -6,8 +6,6 @@
 #include "dev/video/vga.h"
 #include "lib/mutants/mutate.h"
 
-#define EACH_PLANE 0x01010101u
-
 /* ---- where an access goes ---- */
 
 static bool chain4(const struct vga *v) { return v->sequencer[VGA_SEQ_MEMORY] & VGA_MEMORY_CHAIN4; }
@@ -15,10 +13,8 @@ static bool chain4(const struct vga *v) { return v->sequencer[VGA_SEQ_MEMORY] & 
 /* VG1. The doubleword of planes at an address; banks are 64 KBytes of the memory, 16 KBytes of each plane. */
 static uint32_t *planes_at(struct vga *v, uint32_t address)
 {
-	uint32_t mask = dispi_enabled(v) ? v->doublewords - 1 : 0xffff;
-
-	address += v->plain_offset / VGA_PLANES;
-	VM_MUTANT(VGA_PLANES_WITHIN, address &= mask); /* VG1 */
+	address += v->planes_offset;
+	VM_MUTANT(VGA_PLANES_WITHIN, address &= v->planes_mask); /* VG1 */
 	return &v->memory[address];
 }
 
@@ -49,7 +45,7 @@ static uint8_t compared(const struct vga *v)
 	return (uint8_t)~differs;
 }
 
-static uint8_t plane_read(struct vga *v, uint32_t address)
+static ALWAYS_INLINE uint8_t plane_read(struct vga *v, uint32_t address)
 {
 	unsigned plane = v->graphics[VGA_GC_READ_MAP];
 
@@ -77,17 +73,16 @@ uint8_t vga_memory_read(struct vga *v, uint32_t offset)
 
 /* ---- writing ---- */
 
-static uint32_t combined(const struct vga *v, uint32_t data)
+static ALWAYS_INLINE uint32_t combined(const struct vga *v, uint32_t data)
 {
-	switch (v->graphics[VGA_GC_ROTATE] >> VGA_ROTATE_FUNCTION_SHIFT) {
-	case VGA_AND: return data & v->latch;
-	case VGA_OR: return data | v->latch;
-	case VGA_XOR: return data ^ v->latch;
-	default: return data;
-	}
+	unsigned function = v->graphics[VGA_GC_ROTATE] >> VGA_ROTATE_FUNCTION_SHIFT;
+
+	if (likely(!function))
+		return data;
+	return function == VGA_AND ? data & v->latch : function == VGA_OR ? data | v->latch : data ^ v->latch;
 }
 
-static uint8_t rotated(const struct vga *v, uint8_t value)
+static ALWAYS_INLINE uint8_t rotated(const struct vga *v, uint8_t value)
 {
 	unsigned count = v->graphics[VGA_GC_ROTATE] & VGA_ROTATE_COUNT;
 
@@ -100,30 +95,33 @@ static uint32_t colour(uint8_t value)
 	return ((value & 1u) | (value & 2u) << 7 | (value & 4u) << 14 | (value & 8u) << 21) * 0xff;
 }
 
-/* What is stored into the planes, all four of them, by the write mode of the Graphics Mode register. */
-static uint32_t written(const struct vga *v, uint8_t value)
+static uint32_t written_otherwise(const struct vga *v, unsigned mode, uint8_t value)
 {
-	uint32_t mask = v->graphics[VGA_GC_BIT_MASK] * EACH_PLANE, data;
+	uint32_t mask = v->bit_mask, data = colour(value);
 
-	switch (v->graphics[VGA_GC_MODE] & VGA_MODE_WRITE) {
-	case 0:
-		data = rotated(v, value) * EACH_PLANE;
-		data = (data & ~v->enable_set_reset) | (v->set_reset & v->enable_set_reset);
-		break;
-	case 1:
+	if (mode == 1)
 		return v->latch;
-	case 2:
-		data = colour(value);
-		break;
-	default:
+	if (mode == 3) {
 		mask &= rotated(v, value) * EACH_PLANE;
 		data = v->set_reset;
-		break;
 	}
 	return (combined(v, data) & mask) | (v->latch & ~mask);
 }
 
-static void plane_write(struct vga *v, uint32_t address, uint8_t value)
+/* What is stored into the planes, all four of them, by the write mode of the Graphics Mode register. */
+static ALWAYS_INLINE uint32_t written(const struct vga *v, uint8_t value)
+{
+	unsigned mode = v->graphics[VGA_GC_MODE] & VGA_MODE_WRITE;
+	uint32_t data;
+
+	if (unlikely(mode))
+		return written_otherwise(v, mode, value);
+	data = rotated(v, value) * EACH_PLANE;
+	data = (data & ~v->enable_set_reset) | (v->set_reset & v->enable_set_reset);
+	return (combined(v, data) & v->bit_mask) | (v->latch & ~v->bit_mask);
+}
+
+static ALWAYS_INLINE void plane_write(struct vga *v, uint32_t address, uint8_t value)
 {
 	uint32_t mask = v->map_mask, *p;
 

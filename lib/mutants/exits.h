@@ -37,6 +37,9 @@
 	M(SERVED_ACTIVE, "looking whether the local APIC answers, before a trapped access to it is quick") \
 	M(SERVED_BASE, "looking whether the page is its own") \
 	M(SERVED_OPERAND, "looking whether it was the operand that led there, and not the guest's tables") \
+	M(OPERAND_NOTED, "and whether the walk that led it there the last time is still that one") \
+	M(OPERAND_PAGE, "to that page") \
+	M(OPERAND_WALK, "by the entries that are there now") \
 	M(SERVED_WRITE, "and whether it may be written, where it is") \
 	M(REQUEUE, "delivering again the event whose delivery an exit interrupted") \
 	M(REQUEUE_UNDEFINED, "masking the undefined bit of IDT-vectoring information") \
@@ -89,6 +92,7 @@
 	M(KNOWN_QUEUED, "the same at an access to a device's page that is known") \
 	M(KNOWN_APIC, "serving a page fault at a register of the local APIC quickly only where its page is known") \
 	M(KNOWN_APIC_QUEUED, "queueing what was being delivered there") \
+	M(KNOWN_PLANES_QUEUED, "and of an access to planes") \
 	M(PDPTES_CR3, "looking whether such an access may load PDPTEs from where CR3 says") \
 	M(PDPTES_OPERAND, "or from where an operand of MOV to CR3 says") \
 	M(EMULATE_RIGHTS, "using the translation of a read for reads only") \

@@ -14,6 +14,9 @@
 	M(VIDEO_ENTERS, "giving the guest the memory as its own") \
 	M(REQUEST_VIDEO, "refusing to read more of a screen than an answer can hold") \
 	M(SCREEN_RANGE, "refusing to read beyond a screen's memory") \
+	M(PLANES_OPERAND, "looking whether it was the operand that led to planes") \
+	M(PLANES_FAULT, "and whether it was there that a page fault came") \
+	M(PLANES_APIC, "that a local APIC over planes is in front of them") \
 	M(PLANES_PUSH, "leaving to the emulator who pushes what planes hold") \
 	M(PLANES_BREAKPOINT, "and strings, where there are breakpoints") \
 	M(PLANES_TO_ROM, "not copying from planes to what is no RAM") \

@@ -117,24 +117,6 @@ static ALWAYS_INLINE void serve(struct vcpu *v, const struct insn_cache *c, unsi
 	exit_skip_access_to(v, v->emulate.rip + c->insn.length, v->emulate.rflags);
 }
 
-/* An instruction that was decoded before needs no more than its access, if neither the delivery of an event nor a
- * breakpoint comes into it. NULL: one does, or it is another instruction. */
-static ALWAYS_INLINE const struct insn_cache *decoded(struct vcpu *v)
-{
-	if (VM_KEPT(QUICK_EVENT, v->event.info & EVENT_VALID) ||
-	    VM_KEPT(QUICK_BREAKPOINT, hvm_dr7(&v->hvm) & DR7_ENABLED))
-		return NULL;
-	return decoded_plain(v);
-}
-
-/* Is it the operand that leads to gpa? It may have been the guest's tables, or a stack. */
-static ALWAYS_INLINE bool leads_to(struct vcpu *v, const struct insn_cache *c, gpa_t gpa)
-{
-	uint64_t operand = decoded_operand(v, c);
-
-	return operand != MEMO_NONE && !VM_KEPT(SERVED_OPERAND, operand != gpa.v);
-}
-
 /* An access of data that the instruction makes to its operand, as far as the exit tells: who pushes what it reads has
  * written to its stack; and if who reads and writes has read, whether it may write has not been looked at. */
 static inline bool is_of_operand(struct vcpu *v, const struct insn_cache *c, struct hvm_apic_access a)
@@ -143,7 +125,7 @@ static inline bool is_of_operand(struct vcpu *v, const struct insn_cache *c, str
 		return true;
 	if (a.write)
 		return VM_LEFT_OUT_OR(QUICK_PUSH, false);
-	return VM_LEFT_OUT_OR(QUICK_MAY_WRITE, leads_to(v, c, GPA(gfn_gpa(v->vm->tpr.page_at).v | a.offset)));
+	return VM_LEFT_OUT_OR(QUICK_MAY_WRITE, decoded_leads_to(v, c, GPA(gfn_gpa(v->vm->tpr.page_at).v | a.offset)));
 }
 
 /* Nor does it need the translation of its operand, mostly: the exit says which register it reads or writes. But of an
@@ -154,19 +136,11 @@ static inline bool access_served(struct vcpu *v, struct hvm_apic_access a)
 
 	if (!a.instruction || (a.offset & 3) || VM_KEPT(QUICK_STRADDLE, !a.offset))
 		return false;
-	c = decoded(v);
+	c = decoded_quick(v);
 	if (!c || !is_of_operand(v, c, a))
 		return false;
 	serve(v, c, a.offset);
 	return true;
-}
-
-/* Here the exit does not say that. */
-static const struct insn_cache *decoded_access(struct vcpu *v, gpa_t gpa)
-{
-	const struct insn_cache *c = decoded(v);
-
-	return c && leads_to(v, c, gpa) ? c : NULL;
 }
 
 /* Is gpa a register's of v's own local APIC? */
@@ -219,8 +193,6 @@ bool device_served(struct vcpu *v, gpa_t gpa)
 
 	if (!c)
 		return false;
-	if (planes_served(v, gpa, c))
-		return true;
 	if (gpa.v & 3)
 		return false;
 	if (!is_mov(c))

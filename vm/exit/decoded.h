@@ -3,7 +3,9 @@
  *
  * DC1 A decoded instruction is one of the guest's only where its bytes are there now, in the mode that it was decoded
  *     in. Where they are is not looked for as long as the registers, CS, and the walk that led there are the same
- *     (mmu_fetch_noted); the walk's entries and the slots are looked at each time, as the bytes are. */
+ *     (mmu_fetch_noted); the walk's entries and the slots are looked at each time, as the bytes are.
+ * DC2 Nor is its operand's page, in the same state, while that is the page of the walk that led to it, and the walk's
+ *     entries and the slots are what they were. */
 #ifndef VELLUM_VM_EXIT_DECODED_H
 #define VELLUM_VM_EXIT_DECODED_H
 
@@ -28,21 +30,21 @@ static ALWAYS_INLINE void decoded_find(struct vcpu *v, uint64_t rip)
 	e->seg_valid = 0;
 }
 
-/* Are length bytes at a and b the same? Both have 16 bytes that can be read. */
-static inline bool same_bytes(const uint8_t *a, const uint8_t *b, unsigned length)
+/* Are its bytes at at? 16 bytes can be read there. */
+static ALWAYS_INLINE bool same_bytes(const struct insn_cache *c, const uint8_t *at)
 {
+	unsigned length = c->insn.length;
 	uint64_t x, y;
 
-	if (length > 8) {
-		memcpy(&x, a + length - 8, 8);
-		memcpy(&y, b + length - 8, 8);
-		if (x != y)
-			return false;
-		length = 8;
-	}
-	memcpy(&x, a, 8);
-	memcpy(&y, b, 8);
-	return !((x ^ y) << (64 - 8 * length));
+	memcpy(&x, at, 8);
+	memcpy(&y, c->bytes, 8);
+	if ((x ^ y) & c->mask)
+		return false;
+	if (likely(length <= 8))
+		return true;
+	memcpy(&x, at + length - 8, 8);
+	memcpy(&y, c->bytes + length - 8, 8);
+	return x == y;
 }
 
 /* Outside 64-bit code. false: length bytes of it are not all within the limit, where no CPU has fetched them. */
@@ -85,12 +87,13 @@ static ALWAYS_INLINE bool decoded_still_there(struct vcpu *v, struct insn_cache 
 	if ((linear & (PAGE_SIZE - 1)) > PAGE_SIZE - sizeof(c->bytes))
 		return false;
 	gpa = decoded_translate(v, linear, access, number);
-	c->noted = 0;
+	c->noted = c->operand_noted = 0;
 	c->at = gpa == MEMO_NONE ? NULL : emulation_code_at(v, GPA(gpa));
-	if (!c->at || VM_KEPT(EMULATED_CACHE, !same_bytes(c->at, c->bytes, c->insn.length)))
+	if (!c->at || VM_KEPT(EMULATED_CACHE, !same_bytes(c, c->at)))
 		return false;
 	if (number && !v->emulated && mmu_recall(&v->mmu, GVA(linear), access, number) != MEMO_NONE) {
 		c->number = number;
+		c->walk = memo_of_fetch(&v->mmu, linear >> PAGE_SHIFT);
 		c->noted = mmu_fetch_noted(&v->mmu, GVA(linear));
 	}
 	return true;
@@ -112,23 +115,19 @@ static inline struct insn_cache *decoded_cached(struct vcpu *v, uint64_t rip)
 	return NULL;
 }
 
-/* DC1: c is at rip, and v->emulate is filled (decoded_find). */
-static ALWAYS_INLINE bool decoded_as_before(struct vcpu *v, const struct insn_cache *c, uint64_t rip)
+/* DC1: c is at RIP, and v->emulate is filled (decoded_find). */
+static ALWAYS_INLINE bool decoded_as_before(struct vcpu *v, const struct insn_cache *c)
 {
-	const struct walk_memo *m;
+	const struct walk_memo *m = c->walk;
 
-	if (v->mode != EMULATE_LONG64)
-		rip = (uint32_t)(rip + hvm_synced_cs_base(&v->hvm));
-	m = memo_of_fetch(&v->mmu, rip >> PAGE_SHIFT);
-	__asm__("" : "+r"(m)); /* the compiler would compute it twice */
 	return VM_LEFT_OUT_OR(DECODED_KEY, c->number == hvm_sync_number(&v->hvm)) &&
 	       VM_LEFT_OUT_OR(DECODED_NOTED, c->noted == m->noted) &&
 	       VM_LEFT_OUT_OR(DECODED_WALK, memo_stands(&v->mmu, m)) &&
-	       VM_LEFT_OUT_OR(EMULATED_CACHE, same_bytes(c->at, c->bytes, c->insn.length)) && likely(!v->emulated);
+	       VM_LEFT_OUT_OR(EMULATED_CACHE, same_bytes(c, c->at)) && likely(!v->emulated);
 }
 
 /* The instruction at the guest's RIP, if it is one of the decoded ones, as its bytes are now, and plain; else NULL. */
-static ALWAYS_INLINE const struct insn_cache *decoded_plain(struct vcpu *v)
+static ALWAYS_INLINE struct insn_cache *decoded_plain(struct vcpu *v)
 {
 	uint64_t rip = hvm_rip(&v->hvm);
 	struct insn_cache *c = decoded_cached(v, rip);
@@ -136,7 +135,7 @@ static ALWAYS_INLINE const struct insn_cache *decoded_plain(struct vcpu *v)
 	if (unlikely(!c) || unlikely(!c->plain))
 		return NULL;
 	decoded_find(v, rip);
-	return likely(decoded_as_before(v, c, rip)) ? c : emulation_look(v, c);
+	return likely(decoded_as_before(v, c)) ? c : emulation_look(v, c);
 }
 
 /* ---- after decoded_plain(), of what that has found ---- */
@@ -151,10 +150,9 @@ static ALWAYS_INLINE uint64_t decoded_translated(struct vcpu *v, uint64_t linear
 
 static inline bool decoded_writes(const struct insn_cache *c) { return c->plain >= INSN_PLAIN_STORE; }
 
-/* The same of its operand, which the CPU has let pass otherwise. */
-static ALWAYS_INLINE uint64_t decoded_operand(struct vcpu *v, const struct insn_cache *c)
+/* The linear address of its operand. */
+static ALWAYS_INLINE uint64_t decoded_linear(struct vcpu *v, const struct insn_cache *c)
 {
-	bool writes = VM_KEPT(SERVED_WRITE, decoded_writes(c));
 	struct emulate *e = &v->emulate;
 	const struct insn *i = &c->insn;
 	uint64_t linear;
@@ -164,10 +162,54 @@ static ALWAYS_INLINE uint64_t decoded_operand(struct vcpu *v, const struct insn_
 		v->hvm.gpr[GPR_RSP] = hvm_rsp(&v->hvm);
 	linear = insn_offset(e, i);
 	if (v->mode != EMULATE_LONG64)
-		linear = (uint32_t)(linear + hvm_segment_base(&v->hvm, (enum segment)i->seg));
-	else if (i->seg >= EMULATE_FS)
-		linear += hvm_segment_base(&v->hvm, (enum segment)i->seg);
-	return decoded_translated(v, linear, writes);
+		return (uint32_t)(linear + hvm_segment_base(&v->hvm, (enum segment)i->seg));
+	return i->seg >= EMULATE_FS ? linear + hvm_segment_base(&v->hvm, (enum segment)i->seg) : linear;
+}
+
+/* The gpa of the same, which the CPU has let pass otherwise. MEMO_NONE: a page fault. */
+static ALWAYS_INLINE uint64_t decoded_operand(struct vcpu *v, const struct insn_cache *c)
+{
+	bool writes = VM_KEPT(SERVED_WRITE, decoded_writes(c));
+
+	return decoded_translated(v, decoded_linear(v, c), writes);
+}
+
+/* An instruction that was decoded before needs no more than its access, if neither the delivery of an event nor a
+ * breakpoint comes into it. NULL: one does, or it is another instruction. */
+static ALWAYS_INLINE struct insn_cache *decoded_quick(struct vcpu *v)
+{
+	if (VM_KEPT(QUICK_EVENT, v->event.info & EVENT_VALID) ||
+	    VM_KEPT(QUICK_BREAKPOINT, hvm_dr7(&v->hvm) & DR7_ENABLED))
+		return NULL;
+	return decoded_plain(v);
+}
+
+/* Is it the operand that leads to gpa? It may have been the guest's tables, or a stack. */
+static ALWAYS_INLINE bool decoded_leads_to(struct vcpu *v, const struct insn_cache *c, gpa_t gpa)
+{
+	uint64_t operand = decoded_operand(v, c);
+
+	return operand != MEMO_NONE && !VM_KEPT(SERVED_OPERAND, operand != gpa.v);
+}
+
+/* The same where the exit does not say what it accessed but where. */
+static ALWAYS_INLINE const struct insn_cache *decoded_access(struct vcpu *v, gpa_t gpa)
+{
+	const struct insn_cache *c = decoded_quick(v);
+
+	return c && decoded_leads_to(v, c, gpa) ? c : NULL;
+}
+
+/* DC2: as emulation_operand(), of one whose operand is mostly in the page that it was in the last time. */
+static ALWAYS_INLINE uint64_t decoded_operand_again(struct vcpu *v, struct insn_cache *c, uint64_t linear)
+{
+	const struct walk_memo *m = c->operand;
+
+	if (likely(c->operand_noted && VM_LEFT_OUT_OR(OPERAND_NOTED, m->noted == c->operand_noted) &&
+		   VM_LEFT_OUT_OR(OPERAND_PAGE, m->page == linear >> PAGE_SHIFT) &&
+		   VM_LEFT_OUT_OR(OPERAND_WALK, memo_stands(&v->mmu, m))))
+		return m->gpa | (linear & (PAGE_SIZE - 1));
+	return emulation_operand(v, c, linear);
 }
 
 /* All that it does but its access: value is what was read; returns what is to be written. PUSH is for emulation_push().

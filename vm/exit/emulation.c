@@ -213,13 +213,15 @@ static enum emulate_result fetch(struct vcpu *v, struct insn_cache *c)
 	enum emulate_result result = emulate_fetch(e, &c->insn);
 
 	c->rip = e->rip;
-	c->noted = 0;
+	c->noted = c->operand_noted = 0;
 	c->mode = e->mode;
 	memcpy(c->bytes, e->bytes, sizeof(e->bytes));
 	if (result != EMULATE_OK)
 		c->insn.length = 0;
+	c->mask = c->insn.length && c->insn.length < 8 ? ~0ull >> (64 - 8 * c->insn.length) : ~0ull;
 	c->plain = (uint8_t)(c->insn.length ? insn_plain(&c->insn) : INSN_NOT_PLAIN);
 	c->size = (uint8_t)(c->plain ? insn_operand_size(&c->insn) : 0);
+	c->byte = (uint8_t)(c->plain ? insn_byte_register(&c->insn) : INSN_NONE);
 	VM_MUTANT(PATCH_LEFT_BYTES, c->left = 0);
 	return result;
 }
@@ -249,9 +251,25 @@ uint64_t emulation_translate_anew(struct vcpu *v, uint64_t linear, struct access
 	return mmu_translate(&v->mmu, GVA(linear), access, number, &gpa, &error) ? gpa.v : MEMO_NONE;
 }
 
-const struct insn_cache *emulation_look(struct vcpu *v, struct insn_cache *c)
+struct insn_cache *emulation_look(struct vcpu *v, struct insn_cache *c)
 {
 	return decoded_still_there(v, c, hvm_sync_number(&v->hvm)) ? c : NULL;
+}
+
+/* Noted for the next time (DC2), where it is known that c is still there by the state that this is found in. */
+uint64_t emulation_operand(struct vcpu *v, struct insn_cache *c, uint64_t linear)
+{
+	bool writes = VM_KEPT(SERVED_WRITE, decoded_writes(c));
+	uint64_t number = hvm_sync_number(&v->hvm), gpa = decoded_translated(v, linear, writes);
+	const struct walk_memo *m = memo_of_data(&v->mmu, linear >> PAGE_SHIFT, writes);
+
+	c->operand_noted = 0;
+	if (gpa != MEMO_NONE && c->noted && c->number == number && m->page == linear >> PAGE_SHIFT &&
+	    m->number == number) {
+		c->operand = m;
+		c->operand_noted = m->noted;
+	}
+	return gpa;
 }
 
 struct insn_cache *emulation_decoded(struct vcpu *v, uint64_t rip) { return decoded_cached(v, rip); }

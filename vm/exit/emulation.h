@@ -35,7 +35,9 @@ struct insn_cache *emulation_decoded(struct vcpu *v, uint64_t rip);
 /* What was decoded at the guest's RIP, if it is still there; else NULL. */
 struct insn_cache *emulation_current(struct vcpu *v);
 /* c, which is at RIP, if it is still there; else NULL. */
-const struct insn_cache *emulation_look(struct vcpu *v, struct insn_cache *c);
+struct insn_cache *emulation_look(struct vcpu *v, struct insn_cache *c);
+/* The gpa of the operand of c, which decoded_plain() has found; linear: its linear address. MEMO_NONE: a page fault. */
+uint64_t emulation_operand(struct vcpu *v, struct insn_cache *c, uint64_t linear);
 /* What becomes of an instruction that the emulator has carried out, or not. */
 void emulation_act_on(struct vcpu *v, enum emulate_result result);
 
@@ -57,7 +59,5 @@ enum emulate_access emulation_invlpg(struct emulate *e, uint64_t linear);
 /* ---- vm/exit/planes.c: fill() and copy() of struct emulate_ops, for the display's planes ---- */
 unsigned emulation_fill(struct emulate *e, uint64_t to, uint64_t value, unsigned size, unsigned count);
 unsigned emulation_copy(struct emulate *e, uint64_t to, uint64_t from, unsigned size, unsigned count);
-/* The plain instruction c accesses gpa, which its operand leads to. true: that was the planes, and it is done. */
-bool planes_served(struct vcpu *v, gpa_t gpa, const struct insn_cache *c);
 
 #endif

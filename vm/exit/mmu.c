@@ -145,11 +145,7 @@ void exit_log_full(struct vcpu *v)
 /* false: it may have been a load of PDPTEs. */
 static inline bool known_mmio(struct vcpu *v, gpa_t gpa)
 {
-	if (unlikely(hvm_exit_delivery(&v->hvm) & EVENT_VALID))
-		VM_MUTANT(KNOWN_QUEUED, exit_requeue_event(v));
 	/* What is served here is no load of PDPTEs: the operand of the instruction leads there. */
-	if (gpa.v - VGA_APERTURE < VGA_APERTURE_SIZE && v->vm->video && device_served(v, gpa))
-		return true;
 	if (likely(apic_served(v, gpa)))
 		return true;
 	if (may_load_pdptes(v, gpa))
@@ -159,17 +155,26 @@ static inline bool known_mmio(struct vcpu *v, gpa_t gpa)
 	return true;
 }
 
-void exit_nested_misconfig(struct vcpu *v)
+__attribute__((noinline)) void exit_other_misconfig(struct vcpu *v, gpa_t gpa)
 {
-	struct mmu_fault fault = {
-		.kind = MMU_FAULT_EPT_MISCONFIG,
-		.gpa = hvm_exit_gpa(&v->hvm),
-	};
-
-	if (likely(mmu_is_known_mmio(&v->mmu, fault.gpa)) && known_mmio(v, fault.gpa))
+	if (likely(mmu_is_known_mmio(&v->mmu, gpa)) && known_mmio(v, gpa))
 		mmu_count_known_mmio(&v->mmu, true);
 	else
-		give_to_heart(v, &fault, false);
+		give_to_heart(v, &(struct mmu_fault){ .kind = MMU_FAULT_EPT_MISCONFIG, .gpa = gpa }, false);
+}
+
+/* The display's planes are no memory, whatever the leaf says that was met (VG2 in dev/video/vga.h), and of no leaf more
+ * is needed. */
+void exit_nested_misconfig(struct vcpu *v)
+{
+	gpa_t gpa = hvm_exit_gpa(&v->hvm);
+
+	if (unlikely(hvm_exit_delivery(&v->hvm) & EVENT_VALID))
+		VM_MUTANT(KNOWN_QUEUED, exit_requeue_event(v));
+	if (gpa.v - VGA_APERTURE < VGA_APERTURE_SIZE)
+		exit_planes(v, gpa);
+	else
+		exit_other_misconfig(v, gpa);
 }
 
 /* Reserved bits have stopped an access: by an MMIO leaf, or by the guest's own tables. Where its place in the page is
@@ -189,6 +194,16 @@ static inline bool known_apic(struct vcpu *v, const struct mmu_fault *fault)
 	return true;
 }
 
+/* The same of the display's planes, which are no memory, whatever the leaf was made for. */
+static inline bool known_planes(struct vcpu *v, const struct mmu_fault *fault)
+{
+	if (!(fault->error & PFERR_RSVD) || likely(!v->vm->video))
+		return false;
+	if (unlikely(hvm_exit_delivery(&v->hvm) & EVENT_VALID))
+		VM_MUTANT(KNOWN_PLANES_QUEUED, exit_requeue_event(v));
+	return planes_fault_served(v, fault->gva);
+}
+
 void exit_page_fault(struct vcpu *v, uint64_t info)
 {
 	struct mmu_fault fault = {
@@ -197,6 +212,8 @@ void exit_page_fault(struct vcpu *v, uint64_t info)
 		.gva = hvm_exit_fault_gva(&v->hvm),
 	};
 
+	if (known_planes(v, &fault))
+		return;
 	if (v->mmu.intercepts.ept)
 		hvm_sync_paging(&v->hvm, &v->mmu);
 	else

@@ -7,24 +7,32 @@
 /* Bytes that are filled, or copied, at once. */
 #define PIECE 512u
 
-/* Is it the planes', all of size bytes, and not memory of the guest's own? */
-static bool is_planes(const struct vm *vm, gpa_t gpa, unsigned size)
+/* Does a CPU's local APIC lie over one of the bytes? It is in front of them then. */
+static inline bool meets_lapic(const struct vcpu *v, gpa_t gpa, unsigned size)
 {
-	return vm->video && gpa.v - VGA_APERTURE < VGA_APERTURE_SIZE &&
-	       gpa.v + size <= VGA_APERTURE + VGA_APERTURE_SIZE && vm->video->place.plain != VGA_PLAIN_APERTURE;
+	return gpa.v + size - 1 - lapic_base_gpa(&v->lapic) < PAGE_SIZE + size - 1;
+}
+
+/* Is it the planes', all of size bytes, and not memory of the guest's own? size: not 0. */
+static inline bool is_planes(const struct vcpu *v, gpa_t gpa, unsigned size)
+{
+	const struct vm_video *video = v->vm->video;
+
+	return video && gpa.v - VGA_APERTURE <= VGA_APERTURE_SIZE - size &&
+	       video->place.plain != VGA_PLAIN_APERTURE && !VM_KEPT(PLANES_APIC, meets_lapic(v, gpa, size));
 }
 
 static uint32_t in_aperture(gpa_t gpa) { return (uint32_t)(gpa.v - VGA_APERTURE); }
 
-bool planes_served(struct vcpu *v, gpa_t gpa, const struct insn_cache *c)
+/* What is no MOV of one byte. */
+static __attribute__((noinline)) bool serve(struct vcpu *v, const struct insn_cache *c, gpa_t gpa)
 {
+	struct vga *vga = &v->vm->video->stdvga.vga;
 	unsigned size = c->size;
-	struct vga *vga;
 	uint64_t value = 0;
 
-	if (!is_planes(v->vm, gpa, size) || VM_KEPT(PLANES_PUSH, c->plain == INSN_PLAIN_PUSH))
+	if (!is_planes(v, gpa, size) || VM_KEPT(PLANES_PUSH, c->plain == INSN_PLAIN_PUSH))
 		return false;
-	vga = &v->vm->video->stdvga.vga;
 	spin_lock(&v->vm->device_lock);
 	if (c->plain < INSN_PLAIN_STORE || c->plain == INSN_PLAIN_CHANGE)
 		value = vga_aperture.read(vga, in_aperture(gpa), size);
@@ -32,6 +40,60 @@ bool planes_served(struct vcpu *v, gpa_t gpa, const struct insn_cache *c)
 	if (decoded_writes(c))
 		vga_aperture.write(vga, in_aperture(gpa), size, value);
 	spin_unlock(&v->vm->device_lock);
+	return true;
+}
+
+static ALWAYS_INLINE void move_byte(struct vcpu *v, const struct insn_cache *c, gpa_t gpa)
+{
+	struct vga *vga = &v->vm->video->stdvga.vga;
+	uint8_t *reg = (uint8_t *)v->hvm.gpr + c->byte;
+
+	spin_lock(&v->vm->device_lock);
+	if (c->plain == INSN_PLAIN_READ)
+		*reg = vga_memory_read(vga, in_aperture(gpa));
+	else
+		vga_memory_write(vga, in_aperture(gpa), *reg);
+	spin_unlock(&v->vm->device_lock);
+	exit_skip_access_to(v, v->emulate.rip + c->insn.length, v->emulate.rflags);
+}
+
+static ALWAYS_INLINE bool served(struct vcpu *v, const struct insn_cache *c, gpa_t gpa)
+{
+	if (unlikely(c->byte == INSN_NONE))
+		return serve(v, c, gpa);
+	move_byte(v, c, gpa);
+	return true;
+}
+
+/* The operand leads there, and has passed all of the guest's own checks. */
+static ALWAYS_INLINE bool access_served(struct vcpu *v, gpa_t gpa)
+{
+	struct insn_cache *c = is_planes(v, gpa, 1) ? decoded_quick(v) : NULL;
+	uint64_t operand = likely(c) ? decoded_operand_again(v, c, decoded_linear(v, c)) : MEMO_NONE;
+
+	return likely(operand != MEMO_NONE && !VM_KEPT(PLANES_OPERAND, operand != gpa.v)) && served(v, c, gpa);
+}
+
+void exit_planes(struct vcpu *v, gpa_t gpa)
+{
+	if (likely(access_served(v, gpa)))
+		mmu_count_known_mmio(&v->mmu, true);
+	else
+		exit_other_misconfig(v, gpa);
+}
+
+bool planes_fault_served(struct vcpu *v, gva_t gva)
+{
+	struct insn_cache *c = decoded_quick(v);
+	uint64_t gpa, linear;
+
+	if (!c)
+		return false;
+	linear = decoded_linear(v, c);
+	gpa = VM_KEPT(PLANES_FAULT, linear != gva.v) ? MEMO_NONE : decoded_operand_again(v, c, linear);
+	if (gpa == MEMO_NONE || !is_planes(v, GPA(gpa), 1) || !served(v, c, GPA(gpa)))
+		return false;
+	mmu_count_known_mmio(&v->mmu, false);
 	return true;
 }
 
@@ -53,7 +115,7 @@ unsigned emulation_fill(struct emulate *e, uint64_t to, uint64_t value, unsigned
 	gpa_t gpa;
 
 	count = (unsigned)min_u64(count, PIECE / size);
-	if (!leads_to(e, to, EMULATE_HOW_WRITE, &gpa) || !is_planes(vm, gpa, size * count))
+	if (!leads_to(e, to, EMULATE_HOW_WRITE, &gpa) || !is_planes(e->opaque, gpa, size * count))
 		return 0;
 	spin_lock(&vm->device_lock);
 	vga_fill(&vm->video->stdvga.vga, in_aperture(gpa), value, size, count);
@@ -108,8 +170,8 @@ unsigned emulation_copy(struct emulate *e, uint64_t to, uint64_t from, unsigned 
 	count = (unsigned)min_u64(count, PIECE / size);
 	if (!leads_to(e, from, 0, &source) || !leads_to(e, to, EMULATE_HOW_WRITE, &target))
 		return 0;
-	to_planes = is_planes(vm, target, size * count);
-	from_planes = is_planes(vm, source, size * count);
+	to_planes = is_planes(e->opaque, target, size * count);
+	from_planes = is_planes(e->opaque, source, size * count);
 	if (to_planes && from_planes)
 		return within(vm, target, source, size, count) / size;
 	if (to_planes)

@@ -49,19 +49,32 @@ static unsigned cut_runs(struct vm *vm, unsigned count)
 	return run[0].pages > cut ? count : 0;
 }
 
-/* The first MByte at once, and the rest when it is touched. */
+/* What is no whole block (vm/memory/ram.h) would come page by page, and be looked up at each access: the rest of the
+ * block that begins with the first MByte. */
+uint64_t firmware_at_once(const struct vm *vm) { return min_u64(SLOT_BLOCK_PAGES << PAGE_SHIFT, vm->low_ram); }
+
+static bool add_when_touched(struct vm *vm, uint64_t base)
+{
+	struct slot slot;
+
+	return base == vm->low_ram || (ram_init(&vm->ram[VM_EXTENTS_LOW], vm, gpa_gfn(GPA(base)),
+						(vm->low_ram - base) >> PAGE_SHIFT, &slot) &&
+				       slots_add(&vm->mmu.slots, &slot));
+}
+
+/* The first block at once, and the rest when it is touched. */
 static bool add_lazily(struct vm *vm)
 {
 	struct extent *first = vm->extent[VM_EXTENTS_LOW];
+	uint64_t end = firmware_at_once(vm);
 	struct slot base, rest;
 
-	if (vm_take_memory(first, PAM_END >> PAGE_SHIFT) != 1)
+	if (vm_take_memory(first, end >> PAGE_SHIFT) != 1)
 		return false;
 	base = piece_slot(&vm->firmware.base, SLOT_RAM, 0, PAM_HOLE, low_frame(vm, 0));
-	return memory_own(vm, first, GFN(0)) &&
-	       ram_init(&vm->ram[VM_EXTENTS_LOW], vm, gpa_gfn(GPA(PAM_END)), (vm->low_ram - PAM_END) >> PAGE_SHIFT,
-			&rest) &&
-	       slots_add(&vm->mmu.slots, &base) && slots_add(&vm->mmu.slots, &rest);
+	rest = piece_slot(&vm->firmware.first, SLOT_RAM, PAM_END, end - PAM_END, low_frame(vm, PAM_END));
+	return memory_own(vm, first, GFN(0)) && slots_add(&vm->mmu.slots, &base) && slots_add(&vm->mmu.slots, &rest) &&
+	       add_when_touched(vm, end);
 }
 
 static bool add_at_once(struct vm *vm)

@@ -31,7 +31,7 @@ struct firmware_piece {
 };
 
 struct vm_firmware {
-	struct firmware_piece base, rom, tss_pages, area[PAM_AREAS];
+	struct firmware_piece base, first, rom, tss_pages, area[PAM_AREAS];
 	struct hvm_tss tss;                 /* for real mode in virtual-8086 mode: all ports are allowed */
 	enum area_source source[PAM_AREAS]; /* what is there */
 	struct extent rest[VM_EXTENTS_MAX]; /* of RAM from 1 MByte on */
@@ -60,6 +60,9 @@ bool bios_data_write(struct vm *vm);
 /* RAM below 4 GBytes, with the hole and the areas that are RAM by themselves; the areas are added by firmware_load().
  * false: no memory. */
 bool firmware_add_low_ram(struct vm *vm);
+/* Bytes from 0 that it has always, a slot from 1 MByte on of its own among them, where the rest comes when it is
+ * touched. */
+uint64_t firmware_at_once(const struct vm *vm);
 /* Its ROM, and the files. false: the VM has ended. */
 bool firmware_load(struct vm *vm, struct cpu_start *start);
 /* What it reads of fw_cfg (vm/firmware/firmware_files.c). false: the VM has ended. */

@@ -2,6 +2,7 @@
 
 #include "host/memory/frames.h"
 #include "lib/mutants/mutate.h"
+#include "vm/memory/memory.h"
 #include "vm/vm.h"
 
 static uint64_t words_of(const struct dirty_log *log) { return (log->pages + 63) / 64; }
@@ -45,10 +46,12 @@ static bool start_logs(struct vm *vm)
 {
 	struct dirty_log *log = vm->dirty.log;
 	bool hole = firmware_given(vm);
-	uint64_t low = hole ? PAM_HOLE : vm->low_ram, rest = hole ? vm->low_ram - PAM_END : 0;
+	uint64_t first = hole && !memory_at_once(vm) ? firmware_at_once(vm) : vm->low_ram;
 
-	return start_log(vm, &log[0], GFN(0), low) && start_log(vm, &log[1], gpa_gfn(GPA(PAM_END)), rest) &&
-	       start_log(vm, &log[2], gpa_gfn(GPA(4 * GIB)), vm->high_ram);
+	return start_log(vm, &log[0], GFN(0), hole ? PAM_HOLE : vm->low_ram) &&
+	       start_log(vm, &log[1], gpa_gfn(GPA(PAM_END)), hole ? first - PAM_END : 0) &&
+	       start_log(vm, &log[2], gpa_gfn(GPA(first)), vm->low_ram - first) &&
+	       start_log(vm, &log[3], gpa_gfn(GPA(4 * GIB)), vm->high_ram);
 }
 
 /* ---- for whoever logs ---- */

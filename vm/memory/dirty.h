@@ -20,7 +20,7 @@
 #include "dev/dev.h"
 #include "mmu/mmu.h"
 
-#define DIRTY_LOGS 3 /* RAM below 4 GBytes, in two parts where a firmware leaves a hole, and above */
+#define DIRTY_LOGS 4 /* RAM below 4 GBytes, in up to three parts where a firmware leaves a hole, and above */
 #define DIRTY_REGIONS 64
 #define DIRTY_PERIODS_PER_SECOND 10
 

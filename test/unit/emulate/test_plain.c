@@ -110,6 +110,8 @@ static void one(const uint8_t *code, const struct insn *i, enum insn_plain plain
 		return; /* a write through CS */
 	met[i->op]++;
 	check_accesses(i, plain, at);
+	if (insn_byte_register(i) != INSN_NONE)
+		assert_int_equal(((const uint8_t *)w->gpr)[insn_byte_register(i)], world_load(w, at, 1));
 	if (plain == INSN_PLAIN_PUSH) {
 		push_again(&other, i, value);
 	} else {

@@ -1,4 +1,4 @@
-/* Accesses to the display's planes, many at once or by one instruction (vm/exit/planes.c). */
+/* Accesses to the display's planes by repeated strings, many at once (vm/exit/planes.c). */
 #include "test/unit/vm/fixture.h"
 
 #include "lib/vga.h"
@@ -103,44 +103,10 @@ static void not_planes(void **state)
 	finish();
 }
 
-/* MOV, and what reads and writes; PUSH is the emulator's. */
-static void one_instruction(void **state)
-{
-	static const uint8_t code[][4] = {
-		{ 0x88, 0x15 }, { 0x8a, 0x15 }, { 0x00, 0x15 }, { 0x66, 0x89, 0x15 }, { 0xff, 0x35 } };
-	struct insn_cache c;
-
-	(void)state;
-	start_planes();
-	memory[5] = 0x11111111;
-	bench_gpr(GPR_RDX)[0] = 0x4222;
-	for (unsigned n = 0; n < ARRAY_SIZE(code); n++) {
-		uint8_t bytes[16] = { 0 };
-
-		memcpy(bytes, code[n], sizeof(code[n]));
-		assert_int_equal(emulate_decode(bytes, sizeof(bytes), EMULATE_PROT32, &c.insn), INSN_OK);
-		c.plain = (uint8_t)insn_plain(&c.insn);
-		c.size = (uint8_t)insn_operand_size(&c.insn);
-		e->rflags = RFLAGS_FIXED;
-		assert_int_equal(planes_served(bench.v, GPA(VGA_APERTURE + 5 + n % 2), &c), n != 4);
-		if (n == 0)
-			assert_int_equal(memory[5], 0x22222222);
-		else if (n == 1)
-			assert_int_equal(bench_gpr(GPR_RDX)[0] & 0xffff, 0x4200); /* offset 6 */
-		else if (n == 2)
-			assert_int_equal(memory[5], 0x22222222); /* and 0 is added */
-		else if (n == 3)
-			assert_int_equal(memory[7], 0x42424242);
-	}
-	assert_false(planes_served(bench.v, GPA(0x1000), &c));
-	finish();
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fills), cmocka_unit_test(copies), cmocka_unit_test(not_planes),
-		cmocka_unit_test(one_instruction),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
