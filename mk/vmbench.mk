@@ -14,7 +14,7 @@ VMBENCH_TESTS := ram modes dispatch exception event cr msr io mmu emulation hand
 	trace platform panic lapic_order tpr tpr_memory apicv alarm patch patch_undo apic apic_trapped decoded push \
 	synced vcpus smp freeze enterable emulated mechanism_switch mitigations stats release disk ide net virtio life \
 	state schedule sleep move cpus clock caps mechanism cpuid create control snapshot save exchange dirty firmware \
-	v86 debug video planes planes_access
+	v86 debug video planes planes_access console
 $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c \
 	test/unit/vm/*/test_$(t).c test/unit/dev/irq/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := \
 	vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie))

@@ -33,6 +33,7 @@ struct machine {
 	uint64_t frames_before; /* free ones, before the first VM was made */
 	uint64_t wall_clock; /* seconds since 1970, UTC, when the machine started */
 	unsigned vm_count;      /* of the description */
+	unsigned console;       /* the number of the one whose console is COM1 (vm/device/console.c) */
 	struct vm_place *place; /* vm_count of them */
 	/* which wait for room on the statistics port, a bit for each by its number; changed atomically */
 	uint64_t *console_waits;

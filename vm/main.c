@@ -83,6 +83,8 @@ static void make_places(void)
 	machine.vm_count = count;
 	for (unsigned id = 0; id < count; id++) {
 		machine.place[id].config = configs + id;
+		if (configs[id].console == CONFIG_ON)
+			machine.console = id;
 		list += CONTROL_LINE_OF_LIST(configs[id].vcpus);
 	}
 	if (list > CONTROL_ANSWER_SIZE)

@@ -39,6 +39,7 @@
 #include "vm/account/account.h"
 #include "vm/clock.h"
 #include "vm/config/config.h"
+#include "vm/device/console.h"
 #include "vm/devices.h"
 #include "vm/debug/debug.h"
 #include "vm/memory/dirty.h"
@@ -260,6 +261,7 @@ struct vm {
 	bool console_complete;   /* it is whole, but the port had no room */
 	char console_text[120];
 	uint64_t console_dropped; /* bytes that the guest wrote although its transmitter was busy */
+	struct console_kept console_kept;
 	struct mmio_space mmio;
 	struct pio_space pio;
 };

@@ -241,6 +241,8 @@
 	M(INPUT_CONSOLE, "giving input to the virtio console") \
 	M(VCONSOLE_READY_AGAIN, "going on with output when there is room") \
 	M(OTHER_VCONSOLE_READY, "and of those that are not the first") \
+	M(SAID_OLDEST, "beginning with the oldest byte that is kept of what a console has said") \
+	M(SAID_FUTURE, "and where it has not said so much yet") \
 	M(ACCOUNT_WHOLE, "waiting with the end until all is told") \
 	M(PHASE_CLOSED, "closing a phase") \
 	M(PHASE_OPENED, "that a phase begins with what was counted before") \

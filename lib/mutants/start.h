@@ -204,6 +204,7 @@
 	M(CONFIG_SWITCH_OFF, "refusing switch-every with switch off") \
 	M(CONFIG_AMONG_ALONE, "refusing switch-among without switch-every") \
 	M(CONFIG_SAME_NAME, "refusing two machines of one name") \
+	M(CONFIG_CONSOLES, "refusing two machines with the one console") \
 	M(CONFIG_COMPLETE, "that each machine is complete") \
 	M(CONFIG_MOST, "as many machines as there is room for") \
 	M(CONFIG_COUNTED, "counting them") \

@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import boots        # noqa: E402
 import compare      # noqa: E402
 import conformance  # noqa: E402
+import consoles     # noqa: E402
 import control      # noqa: E402
 import disks        # noqa: E402
 import debugger     # noqa: E402
@@ -44,7 +45,7 @@ from runner import Runner, pool  # noqa: E402
 PARTS = (boots, schedule, workloads, switching, sessions, control, dirty, top, fairness, hostile, compare, hostmemory,
          speculation, conformance, memory, irql, refusals, panics, firmware, screen,
          network, tracing,
-         inspecting, snapshot, ryzen)
+         inspecting, snapshot, ryzen, consoles)
 
 
 def chosen(everything, only):

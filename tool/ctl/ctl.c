@@ -42,6 +42,7 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "  dirty [VM] on [METHOD]|off|show  how fast it writes, and where, until it is switched "
 			    "off\n"
 			    "  audit [VM]                    checks the invariants of its tables\n"
+			    "  console [VM]                  its console; Ctrl-] leaves it\n"
 			    "  snapshot [VM] FILE            all that it is, while it runs; vellum run --restore FILE\n"
 			    "  screenshot [VM] FILE.png      its screen, as a picture\n"
 			    "  sendkey [VM] KEYS ...         presses keys, named as in QEMU: a, ret, ctrl-alt-delete\n"
@@ -265,8 +266,7 @@ static const struct {
 } longer[] = {
 	{ "info", info_command }, { "dump-guest-memory", dump_memory_command }, { "disassemble", disassemble },
 	{ "trace", trace_command }, { "screenshot", screenshot_command }, { "sendkey", sendkey_command },
-	{ "mouse", mouse_command },
-	{ "snapshot", snapshot_command },
+	{ "mouse", mouse_command }, { "console", console_command }, { "snapshot", snapshot_command },
 };
 
 char *ctl_vm(struct ctl *ctl, const char *word, bool *named)

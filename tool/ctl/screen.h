@@ -63,6 +63,8 @@ bool mouse_send(struct ctl *ctl, const char *vm, unsigned buttons, int x, int y,
 /* trace.c */
 int trace_command(struct ctl *ctl, const char *vm, int argc, char **argv);
 int screenshot_command(struct ctl *ctl, const char *vm, int argc, char **argv);
+/* console.c: shows a console and types at it until the virtual machine or the input's escape key ends that. */
+int console_command(struct ctl *ctl, const char *vm, int argc, char **argv);
 int sendkey_command(struct ctl *ctl, const char *vm, int argc, char **argv);
 int mouse_command(struct ctl *ctl, const char *vm, int argc, char **argv);
 

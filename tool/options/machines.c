@@ -303,6 +303,21 @@ static void read_description(struct machines *machines, const char *path)
 	bytes_free(&content);
 }
 
+/* Whose console is the run's own; name: of --console, or NULL. */
+static void choose_console(struct machines *machines, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < machines->count; i++)
+		if (name != NULL ? strcmp(machines->vms[i].name, name) == 0 : machines->vms[i].console == CONFIG_ON)
+			break;
+	if (i == machines->count && name != NULL)
+		die(STATUS_USAGE, "--console %s: there is no virtual machine of that name", name);
+	machines->console = i < machines->count ? i : 0;
+	for (i = 0; i < machines->count && name != NULL; i++)
+		machines->vms[i].console = i == machines->console ? CONFIG_ON : CONFIG_DEFAULT;
+}
+
 /* Where its exits are written to: one disk for those of all, before the first of theirs. */
 static void place_trace(struct machines *machines, struct vm_config *vm, const struct options *options)
 {
@@ -355,6 +370,7 @@ void machines_prepare(struct machines *machines, const struct options *options)
 		read_description(machines, options->vm_file);
 	else
 		one_machine(machines, options);
+	choose_console(machines, options->console);
 	for (size_t i = 0; i < machines->count; i++) {
 		struct vm_config *vm = &machines->vms[i];
 		struct config_files names;

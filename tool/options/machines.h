@@ -15,6 +15,7 @@ struct module {
 struct machines {
 	struct vm_config *vms;
 	size_t count;
+	size_t console;         /* the number of the one whose console is the run's own */
 	struct module *modules;
 	size_t module_count;
 	struct drives drives;   /* the files that they have as disks */

@@ -59,7 +59,7 @@ enum {
 	OPTION_NO_VM86,
 	OPTION_OPTION_ROM, OPTION_VGA, OPTION_DISPLAY,
 	OPTION_GDB, OPTION_GDB_ARCH, OPTION_PAUSED,
-	OPTION_DETAIL, OPTION_TRACE, OPTION_DIRTY,
+	OPTION_DETAIL, OPTION_TRACE, OPTION_DIRTY, OPTION_CONSOLE,
 };
 
 static const struct option names[] = {
@@ -120,6 +120,7 @@ static const struct option names[] = {
 	{ "paused", no_argument, NULL, OPTION_PAUSED },
 	{ "vpids", required_argument, NULL, OPTION_VPIDS },
 	{ "interactive", no_argument, NULL, 'i' },
+	{ "console", required_argument, NULL, OPTION_CONSOLE },
 	{ "name", required_argument, NULL, OPTION_NAME },
 	{ "detail", no_argument, NULL, OPTION_DETAIL },
 	{ "trace", required_argument, NULL, OPTION_TRACE },
@@ -204,6 +205,7 @@ static bool take_machine(struct options *options, int option, const char *value)
 	case OPTION_GDB_ARCH: options->gdb_arch = value; break;
 	case OPTION_JSON: options->json = value; break;
 	case OPTION_TRACE: options->trace = value; break;
+	case OPTION_CONSOLE: options->console = value; break;
 	default: return false;
 	}
 	return true;

@@ -1,11 +1,11 @@
-/* What the guests and the hypervisor say, on one terminal. The first guest's console is passed on as it comes; what
- * others say waits while one of its lines has no end yet. */
+/* What the guests and the hypervisor say, on one terminal. One guest's console is passed on as it comes; what others
+ * say waits while one of its lines has no end yet. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "tool/run/console.h"
+#include "tool/base/tty.h"
 #include "tool/run/session.h"
 
 static void show(struct session *session, const char *data, size_t length)
@@ -19,10 +19,11 @@ static void show(struct session *session, const char *data, size_t length)
 static void on_console_line(void *context, char *line)
 {
 	struct session *session = context;
+	unsigned vm = (unsigned)session->machines->console;
 
 	tail_add(&session->console_tail, line);
-	result_console_line(&session->result, 0, line);
-	look_for_panic(session, 0);
+	result_console_line(&session->result, vm, line);
+	look_for_panic(session, vm);
 	if (session->options->quiet && strstr(line, "VELLUM-RESULT") != NULL) {
 		show(session, line, strlen(line));
 		show(session, "\n", 1);
@@ -73,7 +74,7 @@ void display_console(struct session *session, const char *data, size_t length)
 	lines_feed(&session->console_lines, data, length, on_console_line, session);
 }
 
-/* Another guest's line does not come into the middle of one of the first guest's. */
+/* Another guest's line does not come into the middle of a line of the console's. */
 void display_other_console(struct session *session, const struct record *record)
 {
 	const char *name = result_vm(&session->result, record->vm)->name;

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tool/run/console.h"
+#include "tool/base/tty.h"
 #include "tool/run/session.h"
 
 /* For atexit(): what must not outlive us. */

@@ -10,7 +10,7 @@
 #include "tool/base/output.h"
 #include "tool/base/runtime.h"
 #include "tool/base/temporary.h"
-#include "tool/run/console.h"
+#include "tool/base/tty.h"
 #include "tool/emulator/bochs_cpus.h"
 #include "tool/gdb/gdb.h"
 #include "tool/view/view.h"

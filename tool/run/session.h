@@ -95,8 +95,8 @@ bool machine_silent(const struct session *session);
 void look_for_panic(struct session *session, unsigned vm);
 void panics_alone(struct session *session);
 
-/* display.c: what was read from the first guest's console; a line of another guest's; the hypervisor's own words.
- * Then, from time to time, what waits for the end of a line that does not come; and all that is left, at the end. */
+/* display.c: what was read from the console that is ours; a line of another guest's; the hypervisor's own words. Then,
+ * from time to time, what waits for the end of a line that does not come; and all that is left, at the end. */
 void display_console(struct session *session, const char *data, size_t length);
 void display_other_console(struct session *session, const struct record *record);
 void display_log(struct session *session, const char *line);

@@ -159,20 +159,12 @@ static bool read_switch(bool *on, const char *key, const char *value, char *erro
 
 static bool set_choice(enum config_switch *choice, const char *key, const char *value, char *error, size_t error_size)
 {
-	bool on = false, ok = read_switch(&on, key, value, error, error_size);
+	bool on;
 
-	if (ok)
-		*choice = on ? CONFIG_ON : CONFIG_OFF;
-	return ok;
-}
-
-static bool set_clock(struct vm_config *vm, const char *value, char *error, size_t error_size)
-{
-	vm->guest_clock = strcmp(value, "guest") == 0;
-	if (vm->guest_clock || strcmp(value, "host") == 0)
-		return true;
-	fmt(error, error_size, "clock must be guest or host, not \"%.40s\"", value);
-	return false;
+	if (!read_switch(&on, key, value, error, error_size))
+		return false;
+	*choice = on ? CONFIG_ON : CONFIG_OFF;
+	return true;
 }
 
 static bool set_testdev(struct vm_config *vm, const char *value, char *error, size_t error_size)
@@ -215,7 +207,6 @@ static const struct {
 	[CONFIG_VM86] = { "vm86", .choice = offsetof(struct vm_config, vm86) },
 	[CONFIG_PREALLOC] = { "prealloc", .choice = offsetof(struct vm_config, prealloc) },
 	[CONFIG_RDRAND] = { "rdrand", .choice = offsetof(struct vm_config, rdrand) },
-	[CONFIG_CLOCK] = { "clock", .word = set_clock },
 	[CONFIG_TESTDEV] = { "testdev", .word = set_testdev },
 	[CONFIG_SWITCH] = { "switch", .choice = offsetof(struct vm_config, may_switch) },
 	[CONFIG_SWITCH_EVERY] = { "switch-every", .word = set_switch_every },
@@ -225,20 +216,21 @@ static const struct {
 	[CONFIG_WEIGHT] = { "weight", .word = config_set_weight },
 	[CONFIG_MIGRATE_EVERY] = { "migrate-every", .word = config_set_migrate_every },
 	[CONFIG_ON_PANIC] = { "on-panic", .word = config_set_on_panic },
+	[CONFIG_CLOCK] = { "clock", .word = config_set_clock },
 	[CONFIG_ON_RESET] = { "on-reset", .word = config_set_on_reset },
 	[CONFIG_BIOS] = { "bios", .file = offsetof(struct vm_config, bios) },
 	[CONFIG_OPTION_ROM] = { "option-rom", .file = offsetof(struct vm_config, option_rom) },
 	[CONFIG_VGA] = { "vga", .file = offsetof(struct vm_config, vga) },
 	[CONFIG_RESTORE] = { "restore", .file = offsetof(struct vm_config, restore) },
 	[CONFIG_DISK] = { "disk", .text = set_disk, .many = true },
-	[CONFIG_MODULE] = { "module", .text = set_module, .many = true },
 	[CONFIG_CDROM] = { "cdrom", .text = set_cdrom, .many = true },
-	[CONFIG_BOOT] = { "boot", .word = config_set_boot },
+	[CONFIG_MODULE] = { "module", .text = set_module, .many = true },
+	[CONFIG_BOOT] = { "boot", .word = config_set_boot }, [CONFIG_TRACE] = { "trace", .word = config_set_trace },
 	[CONFIG_NET] = { "net", .text = set_net, .many = true },
 	[CONFIG_RNG] = { "rng", .choice = offsetof(struct vm_config, rng) },
 	[CONFIG_DETAIL] = { "detail", .choice = offsetof(struct vm_config, detail) },
-	[CONFIG_TRACE] = { "trace", .word = config_set_trace },
 	[CONFIG_HVC] = { "hvc", .choice = offsetof(struct vm_config, hvc) },
+	[CONFIG_CONSOLE] = { "console", .choice = offsetof(struct vm_config, console) },
 	[CONFIG_PAUSED] = { "paused", .choice = offsetof(struct vm_config, paused) },
 	[CONFIG_START] = { "start", .choice = offsetof(struct vm_config, start) },
 };
@@ -423,7 +415,8 @@ static bool parse_line(struct parser *p, struct text line)
 		    key.p);
 		return false;
 	}
-	return set_key(&p->out[p->count - 1], key, value, p->error, p->error_size);
+	return set_key(&p->out[p->count - 1], key, value, p->error, p->error_size) &&
+	       config_one_console(p->out, p->count, p->error, p->error_size);
 }
 
 static struct text next_line(struct text rest)

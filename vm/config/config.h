@@ -111,6 +111,7 @@ enum config_key {
 	CONFIG_TRACE,
 	CONFIG_MODULE,
 	CONFIG_VGA,
+	CONFIG_CONSOLE,
 	CONFIG_RESTORE,
 	CONFIG_KEYS,
 };
@@ -183,6 +184,8 @@ struct vm_config {
 	enum config_switch detail;            /* on: its exits are looked at one by one */
 	char trace[CONFIG_NAME_MAX + 1];      /* the place of a disk that they are written to; "": none */
 	enum config_switch hvc;               /* on: it has a virtio console beside its serial port */
+	/* on: its console is the machine's own, one at most has it so; if none has: the first one's */
+	enum config_switch console;
 	struct config_module module[CONFIG_MODULES_MAX];
 	unsigned modules;                     /* of them: what a Multiboot kernel gets beside the initrd */
 	char boot[4];                         /* what a firmware boots from, in order; "": disks, then CD drives */
@@ -197,6 +200,8 @@ static inline bool config_is_blank(char c) { return c == ' ' || c == '\t' || c =
 /* A machine of this name (which must be valid) with every default. false: error says what is wrong with the name. */
 bool config_init(struct vm_config *vm, const char *name, char *error, size_t error_size);
 
+/* Has none before the last of these machines the console, if that has it? (vm/config/console.c) */
+bool config_one_console(const struct vm_config *vms, unsigned count, char *error, size_t error_size);
 /* The values of on-panic, by enum config_on_panic (vm/config/panic.c). */
 extern const char *const config_panics[CONFIG_PANICS];
 bool config_set_on_panic(struct vm_config *vm, const char *value, char *error, size_t error_size);
@@ -217,6 +222,7 @@ bool config_set_dirty(struct vm_config *vm, const char *value, char *error, size
 
 /* The values of weight and migrate-every (vm/config/turns.c). */
 bool config_read_weight(unsigned *weight, const char *value, char *error, size_t error_size);
+bool config_set_clock(struct vm_config *vm, const char *value, char *error, size_t error_size);
 bool config_set_weight(struct vm_config *vm, const char *value, char *error, size_t error_size);
 bool config_set_migrate_every(struct vm_config *vm, const char *value, char *error, size_t error_size);
 

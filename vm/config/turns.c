@@ -51,3 +51,12 @@ bool config_set_migrate_every(struct vm_config *vm, const char *value, char *err
 	vm->migrate_every = n;
 	return true;
 }
+
+bool config_set_clock(struct vm_config *vm, const char *value, char *error, size_t error_size)
+{
+	vm->guest_clock = strcmp(value, "guest") == 0;
+	if (vm->guest_clock || strcmp(value, "host") == 0)
+		return true;
+	fmt(error, error_size, "clock must be guest or host, not \"%.40s\"", value);
+	return false;
+}

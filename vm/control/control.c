@@ -195,7 +195,7 @@ static bool carry_out(struct vcpu *v)
 	struct json *j = &channel.answer;
 
 	switch (r->command) {
-	case CONTROL_LIST: case CONTROL_STATS: case CONTROL_PHASES:
+	case CONTROL_LIST: case CONTROL_STATS: case CONTROL_PHASES: case CONTROL_CONSOLE:
 	case CONTROL_PIN: case CONTROL_MIGRATE:
 	case CONTROL_START: case CONTROL_STOP: case CONTROL_RESET: case CONTROL_DESTROY:
 		break; /* not here */
@@ -219,6 +219,8 @@ static bool carry_out(struct vcpu *v)
 		return control_debug(v, r, j, channel.error, sizeof(channel.error));
 	case CONTROL_SCREEN: case CONTROL_VIDEO: case CONTROL_KEYS: case CONTROL_MOUSE:
 		return control_of_screen(v->vm, r, j, channel.error, sizeof(channel.error));
+	case CONTROL_INPUT:
+		return control_input(v->vm, r, j);
 	case CONTROL_DETAIL: case CONTROL_TRACE: case CONTROL_TRACED:
 		return control_of_exits(v, !next_of(v), r, j, channel.error, sizeof(channel.error));
 	case CONTROL_SAVE:
@@ -303,15 +305,18 @@ static void answered(bool ok)
 	__atomic_store_n(&channel.state, ANSWERED, __ATOMIC_RELEASE);
 }
 
-/* Of what the virtual machine has counted, for which it needs not be on its CPU. */
+/* Of what the virtual machine has counted or said, for which it needs not be on its CPU. */
 static bool is_account(enum control_command command)
 {
-	return command == CONTROL_STATS || command == CONTROL_PHASES;
+	return command == CONTROL_STATS || command == CONTROL_PHASES || command == CONTROL_CONSOLE;
 }
 
 static void answer_account(struct vm *vm)
 {
-	answered((channel.request.command == CONTROL_STATS ? control_stats : control_phases)(
+	if (channel.request.command == CONTROL_CONSOLE)
+		answered(control_console(vm, &channel.request, &channel.answer));
+	else
+		answered((channel.request.command == CONTROL_STATS ? control_stats : control_phases)(
 		vm, &channel.answer, channel.error, sizeof(channel.error)));
 }
 

@@ -65,6 +65,10 @@ bool control_weight(struct vm *vm, const struct control_request *r, struct json 
 /* Parts of a snapshot (vm/control/save.c). */
 bool control_save(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);
 bool control_of_screen(struct vm *vm, const struct control_request *r, struct json *j, char *error, size_t size);
+/* What its console has said since a number of bytes, at most CONTROL_SAID_MAX of them; what is typed there, of which
+ * the answer says how much has found room (vm/control/console.c). */
+bool control_console(struct vm *vm, const struct control_request *r, struct json *j);
+bool control_input(struct vm *vm, const struct control_request *r, struct json *j);
 /* start, stop, reset and destroy, on the first CPU (vm/control/life.c). false: refused, error is one sentence. */
 bool control_life_begin(unsigned id, enum control_command command, char *error, size_t size);
 /* Has what was begun come to its end? Then *ok says how; false: error is one sentence. */

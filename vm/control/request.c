@@ -119,6 +119,8 @@ static const struct {
 	[CONTROL_TRACE] = { "trace", 2, 2, "trace VM COUNT" },
 	[CONTROL_TRACED] = { "traced", 2, 2, "traced VM.VCPU FROM" },
 	[CONTROL_MEMORY] = { "memory", 3, 3, "memory VM ADDRESS LENGTH" },
+	[CONTROL_CONSOLE] = { "console", 1, 2, "console VM [SINCE]" },
+	[CONTROL_INPUT] = { "input", 2, 2, "input VM BYTES" },
 	[CONTROL_SAVE] = { "save", 2, 3, "save VM[.VCPU] WORD [OFFSET]" },
 	[CONTROL_AUDIT] = { "audit", 1, 1, "audit VM" },
 	[CONTROL_START] = { "start", 1, 1, "start VM" },
@@ -286,10 +288,10 @@ static bool parse_cpu_or_weight(struct control_request *r, const char *word, cha
 	return true;
 }
 
-/* screen SINCE; video OFFSET LENGTH, memory likewise; keys BYTES, mouse likewise. */
+/* screen SINCE, console likewise; video OFFSET LENGTH, memory likewise; keys BYTES, mouse and input likewise. */
 static bool parse_screen(struct control_request *r, char *const *word, unsigned count, char *error, size_t size)
 {
-	bool typed = r->command == CONTROL_KEYS || r->command == CONTROL_MOUSE,
+	bool typed = r->command == CONTROL_KEYS || r->command == CONTROL_MOUSE || r->command == CONTROL_INPUT,
 	     of_bytes = r->command == CONTROL_VIDEO || r->command == CONTROL_MEMORY;
 
 	if (typed && !read_bytes(r, word[0])) {

@@ -17,6 +17,7 @@
 #define CONTROL_BYTES_MAX 64
 #define CONTROL_VIDEO_MAX 16384
 #define CONTROL_MEMORY_MAX CONTROL_VIDEO_MAX
+#define CONTROL_SAID_MAX 2048u /* bytes of a console in one answer */
 #define CONTROL_TRACE_MAX 16384u /* records of exits */
 #define CONTROL_MOUSE_BYTES 6u /* buttons, x and y of two, the wheel */
 #define CONTROL_ANY UINT64_MAX
@@ -50,6 +51,8 @@ enum control_command {
 	CONTROL_TRACE,
 	CONTROL_TRACED,
 	CONTROL_MEMORY,
+	CONTROL_CONSOLE,
+	CONTROL_INPUT,
 	CONTROL_SAVE,
 	CONTROL_LAST = CONTROL_SAVE
 };
@@ -65,15 +68,15 @@ struct control_request {
 	 * or show; CONTROL_SAVE: what */
 	char word[CONTROL_WORD_MAX + 1];
 	enum control_space space;        /* CONTROL_DUMP: what */
-	/* or a CPU, or CONTROL_ANY; or a weight; CONTROL_SCREEN: since when; CONTROL_SAVE, CONTROL_VIDEO: from which
-	 * byte on; CONTROL_TRACE: how many; CONTROL_TRACED: from which on */
+	/* or a CPU, or CONTROL_ANY; or a weight; CONTROL_SCREEN, CONTROL_CONSOLE: since when; CONTROL_SAVE,
+	 * CONTROL_VIDEO: from which byte on; CONTROL_TRACE: how many; CONTROL_TRACED: from which on */
 	uint64_t address;
 	/* CONTROL_DUMP of memory: 1 .. CONTROL_DUMP_MAX; CONTROL_DIRTY: seconds, 1 .. CONTROL_SECONDS_MAX, 0: none;
 	 * CONTROL_VIDEO: bytes */
 	uint64_t length;
 	/* CONTROL_DIRTY, on: the method, or ""; CONTROL_DEBUG: a register's name or a breakpoint's kind, and bytes
 	 * for a register or for memory; CONTROL_KEYS: for each key two, as i8042_key() has them; CONTROL_MOUSE:
-	 * CONTROL_MOUSE_BYTES */
+	 * CONTROL_MOUSE_BYTES; CONTROL_INPUT: what is typed */
 	char name[CONTROL_WORD_MAX + 1];
 	uint8_t bytes[CONTROL_BYTES_MAX];
 	unsigned count;

@@ -7,10 +7,16 @@
 #include "vm/device/virtio.h"
 #include "vm/vm.h"
 
+static void keep(struct vm *vm, uint8_t byte)
+{
+	vm->console_kept.bytes[vm->console_kept.count++ % CONSOLE_KEPT] = byte;
+}
+
 static void first_console_tx(void *ctx, uint8_t byte)
 {
 	struct vm *vm = ctx;
 
+	keep(vm, byte);
 	if (unlikely(!console_put(CONSOLE_GUEST, byte)))
 		vm->console_dropped++;
 }
@@ -58,6 +64,7 @@ static void other_console_tx(void *ctx, uint8_t byte)
 		vm->console_dropped++;
 		return;
 	}
+	keep(vm, byte);
 	if (VM_KEPT(CONSOLE_CR, byte == '\r'))
 		return;
 	if (byte == '\n') {
@@ -79,11 +86,26 @@ static void other_console_tx(void *ctx, uint8_t byte)
 	}
 }
 
+bool console_is_first(const struct vm *vm) { return vm->id == machine.console; }
+
 struct vm_console_ends console_ends(const struct vm *vm)
 {
-	if (vm->id == 0)
+	if (console_is_first(vm))
 		return (struct vm_console_ends){ first_console_tx, first_console_room };
 	return (struct vm_console_ends){ other_console_tx, other_console_room };
+}
+
+unsigned console_said(const struct vm *vm, uint64_t *from, uint8_t *bytes, unsigned size)
+{
+	const struct console_kept *kept = &vm->console_kept;
+	uint64_t oldest = kept->count > CONSOLE_KEPT ? kept->count - CONSOLE_KEPT : 0;
+	unsigned n = 0;
+
+	if (VM_KEPT(SAID_OLDEST, *from < oldest) || VM_KEPT(SAID_FUTURE, *from > kept->count))
+		*from = oldest;
+	for (; n < size && *from + n < kept->count; n++)
+		bytes[n] = kept->bytes[(*from + n) % CONSOLE_KEPT];
+	return n;
 }
 
 bool platform_console_rest(struct vm *vm) { return !vm->console_used || flush_console_line(vm); }
@@ -102,6 +124,19 @@ static void input(struct vm *vm, struct virtio_console *console, uint8_t byte)
 		virtio_console_input(console, &byte, 1);
 	else
 		uart_receive(&vm->uart, byte);
+}
+
+unsigned console_type(struct vm *vm, const uint8_t *bytes, unsigned count)
+{
+	struct virtio_console *console;
+	unsigned n = 0;
+
+	spin_lock(&vm->device_lock);
+	console = virtio_console_listening(vm);
+	while (n < count && input_room(vm, console))
+		input(vm, console, bytes[n++]);
+	spin_unlock(&vm->device_lock);
+	return n;
 }
 
 void platform_feed_uart(struct vm *vm)
@@ -167,7 +202,7 @@ static void other_consoles_go_on(void)
 
 void platform_console_event(unsigned port)
 {
-	struct vm *first = vm_at(0);
+	struct vm *first = vm_at(machine.console);
 
 	if (port == CONSOLE_STATS) {
 		control_port_event();

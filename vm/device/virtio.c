@@ -26,7 +26,7 @@ uint64_t virtio_serve(struct vm *vm)
 	if (console && pci_is_master(&vm->virtio->console_pci.pci))
 		virtio_console_serve(console);
 	spin_unlock(&vm->device_lock);
-	if (console && vm->id == 0)
+	if (console && console_is_first(vm))
 		VM_MUTANT(CONSOLE_HUNGRY, platform_feed_uart(vm));
 	more = __atomic_load_n(&vm_boot_vcpu(vm)->requests, __ATOMIC_RELAXED) & REQUEST_DEVICES;
 	return VM_KEPT(DEVICES_TURN, more) ? REQUEST_SWITCH : 0;

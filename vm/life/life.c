@@ -83,7 +83,7 @@ const char *life_start(unsigned id)
 	}
 	vm_start(vm);
 	wake_cpus(vm);
-	if (id == 0)
+	if (id == machine.console)
 		VM_MUTANT(START_INPUT, platform_console_event(CONSOLE_GUEST));
 	place->not_before = rdtsc() + PAUSES_PER_START * (rdtsc() - begin);
 	return NULL;

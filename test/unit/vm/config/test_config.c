@@ -169,6 +169,8 @@ static void test_bad_structure(void **state)
 	bad("vm a\n\n", "line 2: machine a has no kernel");
 	bad("vm a\nvm b\nkernel k", "line 2: machine a has no kernel");
 	bad("vm a\nkernel k\nvm a", "line 3: there are two machines named a");
+	bad("vm a\nkernel k\nconsole on\nvm b\nkernel k\nconsole on",
+	    "line 6: a and b both have console on: the machine has one");
 	bad("vm a\nkernel k\ncolour red", "line 3: unknown key \"colour\"");
 	bad("vm a\nkernel k\nkernel k", "line 3: kernel is given twice for machine a");
 	bad("vm", "line 1: a machine's name has 1 to 31 characters, not 0");
@@ -341,7 +343,7 @@ static void set_all(struct vm_config *vm)
 		{ "ept-levels", "4" },
 		{ "mitigations", "ibpb,registers" },
 		{ "on-panic", "pause" }, { "on-reset", "boot" }, { "start", "off" },
-		{ "tpr", "trap" }, { "dirty", "ad" },
+		{ "tpr", "trap" }, { "dirty", "ad" }, { "console", "on" },
 	};
 	char error[200];
 
@@ -369,6 +371,7 @@ static void check_all_but_kernel(const struct vm_config *vm)
 	assert_int_equal(vm->on_panic, CONFIG_PANIC_PAUSE);
 	assert_int_equal(vm->tpr, CONFIG_TPR_TRAP);
 	assert_int_equal(vm->dirty, CONFIG_DIRTY_AD);
+	assert_int_equal(vm->console, CONFIG_ON);
 }
 
 /* Options of the command: the same checks, and the text that config_print() writes says the same. */

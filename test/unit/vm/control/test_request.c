@@ -170,6 +170,17 @@ static void test_screen(void **state)
 	assert_int_equal(feed("a mouse g 010500feff00\n"), 1);
 	assert_int_equal(request.command, CONTROL_MOUSE);
 	assert_int_equal(request.count, CONTROL_MOUSE_BYTES);
+	assert_int_equal(feed("a console g 4097\n"), 1);
+	assert_int_equal(request.command, CONTROL_CONSOLE);
+	assert_int_equal(request.address, 4097);
+	assert_int_equal(feed("a console g\n"), 1);
+	assert_int_equal(request.address, 0);
+	assert_int_equal(feed("a input g 610d\n"), 1);
+	assert_int_equal(request.command, CONTROL_INPUT);
+	assert_int_equal(request.count, 2);
+	assert_int_equal(request.bytes[1], 0x0d);
+	bad("a input g\n", "a", "it is: input VM BYTES");
+	bad("a console g now\n", "a", "now is not a number");
 	bad("a screen g now\n", "a", "now is not a number");
 	bad("a video g 0\n", "a", "it is: video VM OFFSET LENGTH");
 	bad("a video g x 4\n", "a", "x is not a number");
@@ -200,11 +211,11 @@ static void test_refusals(void **state)
 	bad("list\n", "list",
 	    "no command; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, audit, start, "
 	    "stop, reset, destroy, tpr, dirty, pin, migrate, weight, debug, screen, "
-	    "video, keys, mouse, detail, trace, traced, memory and save");
+	    "video, keys, mouse, detail, trace, traced, memory, console, input and save");
 	bad("a lust\n", "a",
 	    "there is no command lust; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, "
 	    "audit, start, stop, reset, destroy, tpr, dirty, pin, migrate, weight, debug, screen, "
-	    "video, keys, mouse, detail, trace, traced, memory and save");
+	    "video, keys, mouse, detail, trace, traced, memory, console, input and save");
 	bad("a list b\n", "a", "it is: list");
 	bad("a stats\n", "a", "it is: stats VM");
 	bad("a phases\n", "a", "it is: phases VM");

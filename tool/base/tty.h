@@ -1,6 +1,6 @@
 /* The terminal in front of us: raw while the keyboard goes to the guest, restored however the program ends. */
-#ifndef VELLUM_TOOL_CONSOLE_H
-#define VELLUM_TOOL_CONSOLE_H
+#ifndef VELLUM_TOOL_TTY_H
+#define VELLUM_TOOL_TTY_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "tool/run/console.h"
+#include "tool/base/tty.h"
 
 #include <errno.h>
 #include <fcntl.h>

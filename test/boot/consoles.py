@@ -1,0 +1,94 @@
+"""Consoles of several virtual machines: the run's own, and those that others attach to."""
+
+import os
+import pty
+import re
+import subprocess
+
+from control import Running, ctl
+from runner import Test, require
+from sessions import read_to_end, read_until
+
+
+def description(c):
+    return c.file('consoles.txt', ''.join(
+        'vm %s\nkernel %s\nappend as=%d\nmem 16M\n%s\n' % (name, c.guest('typed'), number, more)
+        for name, number, more in (('one', 1, ''), ('two', 2, ''), ('three', 3, 'hvc on\n'))))
+
+
+def attach(c, vm, until):
+    p = c.start(['ctl', 'console', vm], stdin=subprocess.PIPE)
+    return p, read_until(p.stdout.fileno(), until, 60)
+
+
+def type_at(p, text, until):
+    p.stdin.write(text)
+    p.stdin.flush()
+    return read_until(p.stdout.fileno(), until, 60)
+
+
+def at_once(c):
+    """Three consoles are attached at once: each says what its own machine does, from what it said before on, and its
+    own machine alone hears what is typed at it. The run shows the lines of all, whole."""
+    with Running(c, ['--vm', description(c)], until=rb'(?s)(is ready.*){3}') as run:
+        ends = {vm: attach(c, vm, rb'typed: %d is ready' % number)[0]
+                for number, vm in ((1, 'one'), (2, 'two'), (3, 'three'))}
+        for number, (vm, p) in enumerate(ends.items(), 1):
+            word = b'word of %s' % vm.encode()
+            seen = type_at(p, word + b'\n', rb'typed: %d heard %s\r?\n' % (number, word))
+            require(len(re.findall(rb'heard', seen)) == 1, '%s heard %r' % (vm, seen))
+        # More than a serial port takes at once.
+        long = b'x' * 90
+        seen = type_at(ends['two'], long + b'\n', rb'typed: 2 heard x+\r?\n')
+        require(b'heard ' + long in seen, 'of a long line %r' % seen)
+        # Who comes second sees what there was before.
+        second, seen = attach(c, 'two', rb'heard x+\r?\n')
+        require(b'word of two' in seen and b'is ready' in seen, 'who comes later saw %r' % seen)
+        second.kill()
+        # Its end is told, and ends who is attached.
+        seen = type_at(ends['two'], b'end\n', rb'two is over: powered off')
+        require(b'typed: ok' in seen and ends['two'].wait(30) == 0, 'at its end: %r' % seen)
+        for vm in ('one', 'three'):
+            require(ends[vm].poll() is None, 'the console of %s has ended' % vm)
+            ends[vm].kill()
+        seen = run.seen + read_until(run.p.stdout.fileno(), rb'\[two\] typed: ok', 60)
+        require(re.search(rb'^typed: 1 heard word of one\r?$', seen, re.M) and
+                re.search(rb'^\[three\] typed: 3 heard word of three\r?$', seen, re.M), 'the run showed %r' % seen)
+        text = ctl(c, 'console', 'nobody', status=2)
+        require('say which virtual machine: there are 3' in text, 'console of nobody: %r' % text)
+
+
+def chosen(c):
+    """The run's own terminal is for the machine that --console names; the first one's lines bear its name."""
+    master, slave = pty.openpty()
+    p = c.start(['run', '-i', '--timeout', '100', '--vm', description(c), '--console', 'two'],
+                stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    seen = b''
+    try:
+        seen = read_until(master, rb'(?s)(is ready.*){3}', 90)
+        os.write(master, b'hello\r')
+        seen = read_until(master, rb'typed: 2 heard hello', 60, seen)
+        other, _ = attach(c, 'one', rb'typed: 1 is ready')
+        type_at(other, b'end\n', rb'one is over')
+        other, _ = attach(c, 'three', rb'typed: 3 is ready')
+        type_at(other, b'end\n', rb'three is over')
+        os.write(master, b'end\r')
+        seen += read_to_end(p, master, 60)
+        require(p.poll() == 0, 'status %s' % p.poll())
+        for line in (rb'^\[one\] typed: 1 is ready', rb'^typed: 2 is ready', rb'^\[three\] typed: ok'):
+            require(re.search(line, seen, re.M), 'it did not show %r: %r' % (line, seen))
+        require(b'typed: 1 heard hello' not in seen, 'another heard what was typed')
+    finally:
+        c.log.write(seen.decode(errors='replace'))
+        os.close(master)
+
+
+def refused(c):
+    o = c.finish(c.start(['run', '--vm', description(c), '--console', 'four', '--check']), 10)
+    require(o[0] == 2 and '--console four: there is no virtual machine of that name' in o[1], 'said: %s' % (o,))
+
+
+def tests():
+    return [Test('consoles: three at once', at_once), Test('consoles: the one that is chosen', chosen),
+            Test('consoles: refused', refused)]
