@@ -203,10 +203,8 @@ static bool carry_out(struct vcpu *v)
 		return control_weight(v->vm, r, j, channel.error, sizeof(channel.error));
 	case CONTROL_MMU:
 		return do_mmu(v->vm);
-	case CONTROL_PAUSE:
-		return do_pause(v->vm, true);
-	case CONTROL_RESUME:
-		return do_pause(v->vm, false);
+	case CONTROL_PAUSE: case CONTROL_RESUME:
+		return do_pause(v->vm, r->command == CONTROL_PAUSE);
 	case CONTROL_TPR:
 		return do_tpr(v->vm);
 	case CONTROL_SHUTDOWN:
