@@ -257,11 +257,7 @@ struct vm {
 	/* NULL: the guest has marked none; and the same by mechanism, NULL: it has kept the one that it began with */
 	struct phases *phases, *under;
 	bool input_waiting;      /* bytes for the UART are in the host's ring */
-	unsigned console_used;   /* of console_text: a line that has not been written yet */
-	bool console_complete;   /* it is whole, but the port had no room */
-	char console_text[120];
-	uint64_t console_dropped; /* bytes that the guest wrote although its transmitter was busy */
-	struct console_kept console_kept;
+	struct vm_console console;
 	struct mmio_space mmio;
 	struct pio_space pio;
 };

@@ -375,7 +375,7 @@ static void stats_run(struct scope *s)
 {
 	stats_exits(s, NULL);
 	stats_mmu_of(s, s->vm);
-	stat(s, "console.dropped", s->vm->console_dropped);
+	stat(s, "console.dropped", s->vm->console.dropped);
 	stat(s, "locks.waits", stats_locks(s->vm).waits);
 	stat(s, "locks.ticks", stats_locks(s->vm).ticks);
 	stat(s, "lapic.tpr_reads", stats_tpr(s->vm).reads);

@@ -266,7 +266,7 @@ bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 		json_close(j, '{');
 		show_nets(j, vm);
 		json_open(j, "console", '{');
-		json_number(j, "dropped", vm->console_dropped);
+		json_number(j, "dropped", vm->console.dropped);
 		json_close(j, '{');
 	}
 	json_close(j, '{');

@@ -9,7 +9,7 @@
 
 static void keep(struct vm *vm, uint8_t byte)
 {
-	vm->console_kept.bytes[vm->console_kept.count++ % CONSOLE_KEPT] = byte;
+	vm->console.bytes[vm->console.count++ % CONSOLE_KEPT] = byte;
 }
 
 static void first_console_tx(void *ctx, uint8_t byte)
@@ -18,7 +18,7 @@ static void first_console_tx(void *ctx, uint8_t byte)
 
 	keep(vm, byte);
 	if (unlikely(!console_put(CONSOLE_GUEST, byte)))
-		vm->console_dropped++;
+		vm->console.dropped++;
 }
 
 static bool first_console_room(void *ctx)
@@ -31,20 +31,20 @@ static bool first_console_room(void *ctx)
  * transmitter of its VM is busy meanwhile: that guest waits, and nobody else. */
 static bool try_console_line(const struct vm *vm)
 {
-	return VM_LEFT_OUT_OR(CONSOLE_KEEP, console_guest_line("con %u %s", vm->id, vm->console_text));
+	return VM_LEFT_OUT_OR(CONSOLE_KEEP, console_guest_line("con %u %s", vm->id, vm->console.text));
 }
 
 /* Once more behind saying that it waits: the port may have got room meanwhile, and not say so again. */
 static bool flush_console_line(struct vm *vm)
 {
-	vm->console_text[vm->console_used] = '\0';
+	vm->console.text[vm->console.used] = '\0';
 	if (!try_console_line(vm)) {
 		__atomic_fetch_or(&machine.console_waits[vm->id / 64], BIT(vm->id % 64), __ATOMIC_SEQ_CST);
 		if (!try_console_line(vm))
 			return false;
 	}
-	vm->console_used = 0;
-	vm->console_complete = false;
+	vm->console.used = 0;
+	vm->console.complete = false;
 	return true;
 }
 
@@ -52,7 +52,7 @@ static bool other_console_room(void *ctx)
 {
 	struct vm *vm = ctx;
 
-	return VM_LEFT_OUT_OR(OTHER_BUSY, !vm->console_complete) || (console_guest_room() && flush_console_line(vm));
+	return VM_LEFT_OUT_OR(OTHER_BUSY, !vm->console.complete) || (console_guest_room() && flush_console_line(vm));
 }
 
 static void other_console_tx(void *ctx, uint8_t byte)
@@ -61,27 +61,27 @@ static void other_console_tx(void *ctx, uint8_t byte)
 	struct vm *vm = ctx;
 
 	if (!other_console_room(vm)) {
-		vm->console_dropped++;
+		vm->console.dropped++;
 		return;
 	}
 	keep(vm, byte);
 	if (VM_KEPT(CONSOLE_CR, byte == '\r'))
 		return;
 	if (byte == '\n') {
-		vm->console_complete = true;
+		vm->console.complete = true;
 		flush_console_line(vm);
 		return;
 	}
 	if (VM_KEPT(ESCAPE_CONTROL, byte < 0x20) || VM_KEPT(ESCAPE_HIGH, byte > 0x7e) ||
 	    VM_KEPT(ESCAPE_ITSELF, byte == '%')) {
-		vm->console_text[vm->console_used++] = '%';
-		vm->console_text[vm->console_used++] = digit[byte >> 4];
-		vm->console_text[vm->console_used++] = digit[byte & 15];
+		vm->console.text[vm->console.used++] = '%';
+		vm->console.text[vm->console.used++] = digit[byte >> 4];
+		vm->console.text[vm->console.used++] = digit[byte & 15];
 	} else {
-		vm->console_text[vm->console_used++] = (char)byte;
+		vm->console.text[vm->console.used++] = (char)byte;
 	}
-	if (VM_KEPT(CONSOLE_FULL, vm->console_used + 4 > sizeof(vm->console_text))) {
-		vm->console_complete = true;
+	if (VM_KEPT(CONSOLE_FULL, vm->console.used + 4 > sizeof(vm->console.text))) {
+		vm->console.complete = true;
 		flush_console_line(vm);
 	}
 }
@@ -97,7 +97,7 @@ struct vm_console_ends console_ends(const struct vm *vm)
 
 unsigned console_said(const struct vm *vm, uint64_t *from, uint8_t *bytes, unsigned size)
 {
-	const struct console_kept *kept = &vm->console_kept;
+	const struct vm_console *kept = &vm->console;
 	uint64_t oldest = kept->count > CONSOLE_KEPT ? kept->count - CONSOLE_KEPT : 0;
 	unsigned n = 0;
 
@@ -108,7 +108,7 @@ unsigned console_said(const struct vm *vm, uint64_t *from, uint8_t *bytes, unsig
 	return n;
 }
 
-bool platform_console_rest(struct vm *vm) { return !vm->console_used || flush_console_line(vm); }
+bool platform_console_rest(struct vm *vm) { return !vm->console.used || flush_console_line(vm); }
 
 /* Where input goes: to who listens at the virtio console, else to the serial port. */
 static bool input_room(struct vm *vm, struct virtio_console *console)

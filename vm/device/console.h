@@ -6,10 +6,16 @@
 
 struct vm;
 
-/* What a guest's console has said last, for who comes to it later (vm/control/console.c). Under vm.device_lock. */
 #define CONSOLE_KEPT 4096
-struct console_kept {
-	uint64_t count; /* bytes that it has said in all; byte n is bytes[n % CONSOLE_KEPT] */
+/* Under vm.device_lock. */
+struct vm_console {
+	unsigned used;    /* of text: a line that has not been written yet */
+	bool complete;    /* it is whole, but the port had no room */
+	char text[120];
+	uint64_t dropped; /* bytes that the guest wrote although its transmitter was busy */
+	/* What it has said last, for who comes to it later (vm/control/console.c): count bytes in all, of which byte n
+	 * is bytes[n % CONSOLE_KEPT]. */
+	uint64_t count;
 	uint8_t bytes[CONSOLE_KEPT];
 };
 

@@ -268,7 +268,7 @@ static void write_line(struct vm *vm)
 
 	f->line[f->line_used] = '\0';
 	if (f->line_used && !console_guest_line("log %s: firmware: %s", vm->config->name, f->line))
-		vm->console_dropped += f->line_used;
+		vm->console.dropped += f->line_used;
 	f->line_used = 0;
 }
 

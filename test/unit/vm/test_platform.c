@@ -244,9 +244,9 @@ static void a_console_without_room(void **state)
 		written++;
 	}
 	assert_in_range(written, 1, 999);
-	assert_int_equal(bench.vm[0]->console_dropped, 0);
+	assert_int_equal(bench.vm[0]->console.dropped, 0);
 	out(COM1_PORT, 'b');
-	assert_int_equal(bench.vm[0]->console_dropped, 1);
+	assert_int_equal(bench.vm[0]->console.dropped, 1);
 	assert_int_equal(in(COM1_PORT + 5), 0);
 	open_interrupts();
 	transmitter_interrupt();
@@ -301,7 +301,7 @@ static void a_long_line(void **state)
 	for (p = bench_log(); (p = strstr(p, "con 1 ")); p++) {
 		unsigned n = (unsigned)strcspn(p + 6, "\n");
 
-		assert_true(n < sizeof(bench.v->vm->console_text));
+		assert_true(n < sizeof(bench.v->vm->console.text));
 		total += n;
 	}
 	assert_int_equal(total, 70 + 3 * 70);
@@ -316,7 +316,7 @@ static void another_console_without_room(void **state)
 	say("whole\n");
 	assert_int_equal(in(COM1_PORT + 5), 0);
 	out(COM1_PORT, 'z');
-	assert_int_equal(bench.vm[1]->console_dropped, 1);
+	assert_int_equal(bench.vm[1]->console.dropped, 1);
 	open_interrupts();
 	transmitter_interrupt();
 	EXPECT_NOTHING();
