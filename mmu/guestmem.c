@@ -302,7 +302,7 @@ static bool table_update(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint
 	/* A walk over tables that are not in memory means nothing. */
 	if (vcpu->populate.wanted)
 		return false;
-	/* Nobody is told beside others. */
+	/* Nobody is told beside others (BE6), and nobody need be where none of them is concerned. */
 	if (mmu_is_beside(vcpu) && vcpu->vm->ops->flags_concern &&
 	    vcpu->vm->ops->flags_concern(vcpu->vm, gpa, size)) {
 		mmu_not_beside(vcpu);
@@ -319,7 +319,7 @@ static bool table_update(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint
 		p += gpa.v & (PAGE_SIZE - 1);
 	}
 	*lost = !compare_exchange(p, &old, new, size);
-	if (!*lost && vcpu->vm->ops->flags_written)
+	if (!*lost && vcpu->vm->ops->flags_written && MUTANT_OR(FLAGS_BESIDE, !mmu_is_beside(vcpu)))
 		MUTANT(FLAGS_TOLD, vcpu->vm->ops->flags_written(vcpu->vm, gpa, size));
 	return !*lost;
 }

@@ -45,7 +45,8 @@ static ALWAYS_INLINE bool hw_cached_mmio(struct mmu_vcpu *vcpu, const struct mmu
 	if (!pt_special(&hw_format_4level, leaf) || !hw_mmio_allows(&vcpu->regs, leaf, hw_access(vcpu, fault->error)))
 		return false;
 	if (!MUTANT_OR(MMIO_GENERATION, hw_mmio_current(vcpu->vm, leaf))) {
-		vcpu->vm->counters.mmio_stale += !mmu_is_beside(vcpu); /* it is looked at again */
+		if (!mmu_is_beside(vcpu)) /* else it is looked at again */
+			vcpu->vm->counters.mmio_stale++;
 		return false;
 	}
 	last->gva = HW_NOT_SPURIOUS;

@@ -16,7 +16,9 @@
  *      need not wait.
  * BE5  What two faults that are served beside each other would both change in more than one word, one changes at a time
  *      (mmu_hold). Who holds one such part of a table may take one of a list besides, in this order, and waits for
- *      nothing else; so nobody waits in a circle. Who is alone need not hold anything. */
+ *      nothing else; so nobody waits in a circle. Who is alone need not hold anything.
+ * BE6  A word that is changed beside others is read there by one atomic load, or by who holds what it is a part of; and
+ *      what is remembered of look-ups (rmap.recent) is changed alone only, for it is more than one word. */
 #ifndef VELLUM_MMU_LOCK_H
 #define VELLUM_MMU_LOCK_H
 

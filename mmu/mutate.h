@@ -154,6 +154,7 @@
 	M(MEMO_ENTRIES, "looking whether they are the same") \
 	M(WRITE_TOLD, "telling the mechanism what the hypervisor wrote") \
 	M(FLAGS_TOLD, "telling it which flags the walker set") \
+	M(FLAGS_BESIDE, "telling it of them with the lock alone") \
 	M(INTERCEPTS_FIRST, "that intercepts are taken note of before they are read (it is done after)") \
 	M(TAG_CLEAR_FIRST, "that requests are answered after the note of them is cleared (it is done before)") \
 	M(TAG_LOCKED, "consuming requests under the VM's lock") \

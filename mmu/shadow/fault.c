@@ -215,7 +215,8 @@ static void watch(struct fixing *f, const struct spage *sp)
 {
 	struct shadow *s = f->s;
 
-	if (!sp->unsync || s->unsync_present || !s->vm->several || f->m->beside)
+	/* Beside others it is told_of() of mmu/shadow/beside.c that looks, for there the count is changed meanwhile. */
+	if (f->m->beside || !sp->unsync || s->unsync_present || !s->vm->several)
 		return;
 	s->watching = true;
 	shadow_update_invlpg(s, f->vcpu);

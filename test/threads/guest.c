@@ -6,7 +6,6 @@
 
 #include "test/on_model.h"
 
-#define ACCESSES 40000u
 #define ATTEMPTS_MAX 20000u
 
 /* ---- in and out ---- */
@@ -193,7 +192,7 @@ static void edit(struct vcpu *v, unsigned page, uint64_t to)
 	uint64_t hpa;
 
 	__atomic_store_n(&m->shows[page], now << 16 | (uint32_t)to, __ATOMIC_RELEASE);
-	guest_access(v, direct(L1_GFN * 4096 + page * 8), true, to * 4096 | X_P | X_W | X_U | X_A | X_D, &hpa);
+	guest_access(v, direct_l1() + page * 8, true, to * 4096 | X_P | X_W | X_U | (to & 1 ? X_A | X_D : 0), &hpa);
 	invlpg(v, page * 4096ull);
 	__atomic_store_n(&m->shot, page * 4096ull, __ATOMIC_RELAXED);
 	__atomic_store_n(&m->answered, 0, __ATOMIC_RELEASE);
@@ -215,7 +214,7 @@ static void step(struct vcpu *v)
 	unsigned page = r % PAGES;
 
 	answer(v);
-	if (r >> 8 & 63) {
+	if (r >> 8 & m->edit_mask) {
 		if (r >> 14 & 1)
 			look(v, page);
 		else
@@ -241,7 +240,7 @@ void *guest_run(void *vcpu)
 
 	machine_own_cpu(&v->cpu);
 	while (!__atomic_load_n(&m->failed, __ATOMIC_RELAXED) && __atomic_load_n(&m->running, __ATOMIC_ACQUIRE)) {
-		if (!done && v->accesses < ACCESSES) {
+		if (!done && v->accesses < m->accesses) {
 			step(v);
 			continue;
 		}

@@ -111,20 +111,17 @@ static void below_unlock(void *ctx, struct mmu_vm *vm)
 
 static bool backing_page(struct backing *b, uint64_t index, struct backing_page *out)
 {
-	struct machine *m = container_of(b, struct machine, backing);
-	bool in;
+	const struct part *part = container_of(b, struct part, backing);
+	uint64_t backs = __atomic_load_n(&part->machine->backs[part->first + index], __ATOMIC_ACQUIRE);
 
-	pthread_mutex_lock(&m->pages);
-	in = m->in[index];
-	*out = (struct backing_page){ .hfn = HFN(m->hfn[index]), .writable = true };
-	pthread_mutex_unlock(&m->pages);
-	return in;
+	*out = (struct backing_page){ .hfn = HFN(backs >> 1), .writable = true };
+	return backs & 1;
 }
 
 /* The host has brought it back when it is not busy. */
 static bool backing_populate(struct backing *b, uint64_t index, bool write)
 {
-	struct machine *m = container_of(b, struct machine, backing);
+	struct machine *m = container_of(b, struct part, backing)->machine;
 
 	(void)index;
 	(void)write;
@@ -135,7 +132,7 @@ static bool backing_populate(struct backing *b, uint64_t index, bool write)
 
 static uint64_t *words(struct machine *m, uint64_t gfn)
 {
-	return (uint64_t *)(void *)phys_ptr(&m->phys, m->hfn[gfn]);
+	return (uint64_t *)(void *)phys_ptr(&m->phys, m->backs[backed(gfn)] >> 1);
 }
 
 #define FLAGS (X_P | X_W | X_U | X_A | X_D)
@@ -151,8 +148,9 @@ static void lay_out(struct machine *m)
 	words(m, 6)[0] = L1_GFN * 4096 | FLAGS;
 	words(m, 10)[0] = 11 * 4096 | FLAGS;
 	words(m, 11)[0] = 12 * 4096 | FLAGS;
-	for (unsigned i = 0; i < 512; i++)
+	for (unsigned i = 0; i < DIRECT_PAGES; i++)
 		words(m, 12)[i] = i * 4096ull | FLAGS;
+	words(m, 12)[DIRECT_PAGES - 1] = L1_GFN * 4096ull | FLAGS;
 	for (unsigned i = 0; i < DATA_PAGES; i++)
 		words(m, DATA_FIRST + i)[0] = stamp_of(DATA_FIRST + i);
 	for (unsigned i = 0; i < PAGES; i++) {
@@ -164,16 +162,20 @@ static void lay_out(struct machine *m)
 static bool make_memory(struct machine *m)
 {
 	struct slot slot = { .base = GFN(0), .pages = RAM_PAGES, .kind = SLOT_RAM, .type = MEMTYPE_WB,
-			     .backing = &m->backing };
+			     .backing = &m->part[0].backing };
+	struct slot far = { .base = GFN(FAR_GFN), .pages = FAR_PAGES, .kind = SLOT_RAM, .type = MEMTYPE_WB,
+			    .backing = &m->part[1].backing };
 
-	m->backing = (struct backing){ .page = backing_page, .populate = backing_populate };
-	for (unsigned i = 0; i < RAM_PAGES; i++) {
-		m->hfn[i] = frame_take(m);
-		memset(phys_ptr(&m->phys, m->hfn[i]), 0, PAGE_SIZE);
-		m->in[i] = true;
+	for (unsigned i = 0; i < ARRAY_SIZE(m->part); i++)
+		m->part[i] = (struct part){ { .page = backing_page, .populate = backing_populate }, m, i * RAM_PAGES };
+	for (unsigned i = 0; i < FRAMES_BACKED; i++) {
+		uint64_t hfn = frame_take(m);
+
+		memset(phys_ptr(&m->phys, hfn), 0, PAGE_SIZE);
+		m->backs[i] = hfn << 1 | 1;
 	}
 	lay_out(m);
-	return mmu_slot_add(&m->vm, &slot);
+	return mmu_slot_add(&m->vm, &slot) && mmu_slot_add(&m->vm, &far);
 }
 
 static bool make_vcpu(struct machine *m, unsigned i)
@@ -205,7 +207,6 @@ bool machine_make(struct machine *m, const struct mmu_ops *ops, bool vpid)
 				       .lock = below_lock, .unlock = below_unlock, .wait = below_wait, .ctx = m };
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_mutex_init(&m->frames, NULL);
-	pthread_mutex_init(&m->pages, NULL);
 	pthread_mutex_init(&m->busy, NULL);
 	pthread_mutex_init(&m->editing, NULL);
 	m->spare = calloc(FRAMES, sizeof(*m->spare));

@@ -5,22 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ACCESSES 40000u
+
 /* A page goes: first its backing says so, then mmu/ is told, then its frame is somebody else's. */
 static void take_away(struct machine *m, uint64_t gfn)
 {
 	uint64_t old, new = frame_take(m);
 
 	pthread_mutex_lock(&m->busy);
-	pthread_mutex_lock(&m->pages);
-	m->in[gfn] = false;
-	old = m->hfn[gfn];
-	pthread_mutex_unlock(&m->pages);
+	old = __atomic_and_fetch(&m->backs[backed(gfn)], ~1ull, __ATOMIC_RELAXED) >> 1;
 	mmu_unmap(&m->vm, GFN(gfn), 1);
 	memcpy(phys_ptr(&m->phys, new), phys_ptr(&m->phys, old), PAGE_SIZE);
-	pthread_mutex_lock(&m->pages);
-	m->hfn[gfn] = new;
-	m->in[gfn] = true;
-	pthread_mutex_unlock(&m->pages);
+	__atomic_store_n(&m->backs[backed(gfn)], new << 1 | 1, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&m->busy);
 	frame_give(m, old);
 }
@@ -63,7 +59,8 @@ static uint64_t host_run(struct machine *m)
 	return steps;
 }
 
-static bool run(const struct mmu_ops *ops, bool vpid)
+/* often: one step in four is an edit, else one in 64. */
+static bool run(const struct mmu_ops *ops, bool vpid, bool often)
 {
 	static struct machine m;
 	pthread_t thread[VCPUS];
@@ -72,6 +69,8 @@ static bool run(const struct mmu_ops *ops, bool vpid)
 
 	BUG_ON(!machine_make(&m, ops, vpid));
 	m.running = VCPUS;
+	m.edit_mask = often ? 3 : 63;
+	m.accesses = often ? ACCESSES / 4 : ACCESSES;
 	for (unsigned i = 0; i < VCPUS; i++)
 		BUG_ON(pthread_create(&thread[i], NULL, guest_run, &m.vcpu[i]));
 	steps = host_run(&m);
@@ -83,9 +82,9 @@ static bool run(const struct mmu_ops *ops, bool vpid)
 		printf("FAILED: %s: %s\n", ops->name, why);
 		m.failed = true;
 	}
-	printf("%-7s %8llu accesses by %d threads, %u shootdowns, %llu steps of the host, %llu kicks%s\n", ops->name,
+	printf("%-7s %8llu accesses by %d threads, %u shootdowns, %llu steps of the host, %llu kicks%s%s\n", ops->name,
 	       (unsigned long long)accesses, VCPUS, m.shootdown, (unsigned long long)steps,
-	       (unsigned long long)m.vm.counters.kicks, vpid ? "" : ", without VPID");
+	       (unsigned long long)m.vm.counters.kicks, vpid ? "" : ", without VPID", often ? ", many edits" : "");
 	if (!m.failed)
 		machine_free(&m);
 	return !m.failed;
@@ -97,8 +96,8 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (unsigned i = 0; mmu_mechanisms[i] && ok; i++)
-		for (unsigned vpid = 0; vpid < 2 && ok; vpid++)
+		for (unsigned way = 0; way < 4 && ok; way++)
 			if (argc < 2 || strcmp(argv[1], mmu_mechanisms[i]->name) == 0)
-				ok = run(mmu_mechanisms[i], vpid);
+				ok = run(mmu_mechanisms[i], way & 1, way & 2);
 	return ok ? 0 : 1;
 }

@@ -14,6 +14,11 @@
 
 #define VCPUS 4
 #define RAM_PAGES 1024u
+/* More RAM, so far away that what is known of its frames takes the place of what is known of the first ones wherever
+ * look-ups are remembered by a part of their numbers; its first page is the guest's last-level table. */
+#define FAR_GFN 0x2000u
+#define FAR_PAGES 8u
+#define FRAMES_BACKED (RAM_PAGES + FAR_PAGES)
 #define DATA_FIRST 100u
 #define DATA_PAGES 32u
 #define PAGES 16u          /* that the guest maps there */
@@ -40,11 +45,15 @@ struct machine {
 	/* frames that are free */
 	pthread_mutex_t frames;
 	uint64_t *spare, spares;
-	/* what backs the guest's pages; busy is held while the host takes one away */
-	pthread_mutex_t pages, busy;
-	uint64_t hfn[RAM_PAGES];
-	bool in[RAM_PAGES];
-	struct backing backing;
+	/* What backs the guest's pages: twice the frame's number, and 1 where the page is there. It is looked at without
+	 * a lock, which would put vCPUs in an order that mmu/ must keep itself. busy: the host takes one away. */
+	pthread_mutex_t busy;
+	uint64_t backs[FRAMES_BACKED];
+	struct part {
+		struct backing backing;
+		struct machine *machine;
+		unsigned first;    /* in backs */
+	} part[2];
 	uint64_t log[RAM_PAGES / 64], log_out[RAM_PAGES / 64];
 	/* the guest's: who edits; what page i may show, the frame before and that of now; the shootdown under way */
 	pthread_mutex_t editing;
@@ -52,6 +61,8 @@ struct machine {
 	uint32_t shootdown, answered;
 	uint64_t shot;             /* its address */
 	unsigned running;          /* vCPUs */
+	unsigned edit_mask;        /* of 64 steps so many do not edit, less one; all ones in binary */
+	uint64_t accesses;         /* of each vCPU */
 	bool failed;
 };
 
@@ -74,8 +85,16 @@ void guest_reload(struct vcpu *v);
 
 #define ROOT_GFN 1u
 #define ROOTS 2u
-#define L1_GFN 7u
+#define L1_GFN FAR_GFN
 static inline uint64_t direct(uint64_t gpa) { return (3ull << 39) + gpa; }
+/* Where the kernel reaches the last-level table: behind the rest. */
+#define DIRECT_PAGES 512u
+static inline uint64_t direct_l1(void) { return direct((DIRECT_PAGES - 1) * 4096ull); }
+/* In backs. */
+static inline unsigned backed(uint64_t gfn)
+{
+	return (unsigned)(gfn < RAM_PAGES ? gfn : gfn - FAR_GFN + RAM_PAGES);
+}
 static inline uint64_t next_random(uint64_t *s)
 {
 	*s = *s * 6364136223846793005ull + 1442695040888963407ull;
