@@ -1,4 +1,5 @@
 /* mmu/shadow/rmap.c - lists of references, and the tree of what is known of guest frames. */
+#include "mmu/mutate.h"
 #include "mmu/shadow/rmap.h"
 #include "mmu/table/seam.h"
 
@@ -132,6 +133,7 @@ struct gframe *rmap_look_up(struct rmap *map, gfn_t gfn, bool make)
 	}
 	frames = mmu_table_ptr(map->vm, frame);
 	map->recent[number % RMAP_RECENT].number = number;
+	MUTANT_INSTEAD(FLAGS_BESIDE, seam_beside());
 	map->recent[number % RMAP_RECENT].frames = frames;
 	return &frames[gfn.v & (BIT(GFRAME_BITS) - 1)];
 }

@@ -12,6 +12,7 @@
 #ifndef VELLUM_MMU_RMAP_H
 #define VELLUM_MMU_RMAP_H
 
+#include "mmu/table/seam.h"
 #include "mmu/table/slab.h"
 
 struct rmap_link {
@@ -36,14 +37,15 @@ _Static_assert(sizeof(struct gframe) == 16, "gframes fill frames");
 
 #define GFRAME_BITS 8 /* per frame of gframes */
 
-#define RMAP_RECENT 32
+/* Few where steps are interleaved, so that what a test's guests have is enough to share a place. */
+#define RMAP_RECENT (SEAM_WOVEN ? 2 : 32)
 
 struct rmap {
 	struct mmu_vm *vm;
 	hfn_t root;            /* a radix tree over gfn; HFN_NONE: empty. Entries are frame numbers plus one */
 	unsigned levels;       /* of 512 entries, above the gframes; grows with the highest gfn */
 	/* What was looked up last, by the low bits of the number of its frame of gframes. They stay where they are, so
-	 * that nothing of it is ever wrong. */
+	 * that nothing of it is ever wrong. It changes alone only (BE6). */
 	struct {
 		uint64_t number;       /* gfn >> GFRAME_BITS */
 		struct gframe *frames; /* NULL: nothing here yet */

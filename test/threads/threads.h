@@ -45,8 +45,9 @@ struct machine {
 	/* frames that are free */
 	pthread_mutex_t frames;
 	uint64_t *spare, spares;
-	/* What backs the guest's pages: twice the frame's number, and 1 where the page is there. It is looked at without
-	 * a lock, which would put vCPUs in an order that mmu/ must keep itself. busy: the host takes one away. */
+	/* What backs the guest's pages: twice the frame's number, and 1 where the page is there. It is looked
+	 * at without a lock, which would put vCPUs in an order that mmu/ must keep itself. busy: the host takes one
+	 * away. */
 	pthread_mutex_t busy;
 	uint64_t backs[FRAMES_BACKED];
 	struct part {
