@@ -149,7 +149,7 @@ static inline int16_t lapic_highest(const uint32_t *reg, unsigned step, unsigned
 int16_t lapic_page_highest(const struct lapic *l, unsigned at); /* -1: none */
 static inline int16_t lapic_highest_waiting(const struct lapic *l)
 {
-	int16_t known = likely(!l->page) ? -1 : lapic_page_highest(l, APIC_IRR);
+	int16_t known = likely(!l->page) || page_is_empty(l, APIC_IRR) ? -1 : lapic_page_highest(l, APIC_IRR);
 
 	return known > l->irr_max ? known : l->irr_max;
 }

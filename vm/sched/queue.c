@@ -56,10 +56,11 @@ static bool busy_beside(const struct percpu *cpu, const struct vcpu *v)
 
 static void bring_near(struct percpu *cpu, struct vcpu *v)
 {
-	uint64_t apart = schedule_weighed(v, SLICES_APART * schedule_slice());
+	uint64_t apart;
 
 	if (!v->moves || !busy_beside(cpu, v))
 		return;
+	apart = schedule_weighed(v, SLICES_APART * schedule_slice());
 	VM_MUTANT(COMES_BEHIND, v->fair = max_u64(v->fair, cpu->fair_floor - min_u64(cpu->fair_floor, apart)));
 	VM_MUTANT(COMES_BEFORE, v->fair = min_u64(v->fair, cpu->fair_floor + apart));
 }
@@ -127,7 +128,8 @@ void queue_rest(struct percpu *cpu, struct vcpu *v)
 static void arrive(struct percpu *cpu, struct vcpu *v)
 {
 	sleep_arrived(cpu, v);
-	if (v->halted && !v->move_to && VM_KEPT(ARRIVES_ASLEEP, sleep_begin(cpu, v)))
+	/* Who was woken has a request, mostly, and would not fall asleep. */
+	if (v->halted && !v->move_to && !vcpu_requested(v) && VM_KEPT(ARRIVES_ASLEEP, sleep_begin(cpu, v)))
 		return;
 	link_last(cpu, v);
 	bring_near(cpu, v);

@@ -14,3 +14,4 @@
 #define SHARE_ROUNDS 24 /* rounds of ROUND instructions */
 #define ROUND 5
 #define HANDLER 17      /* instructions of its handler */
+#define HANDLED 12      /* of those, up to the one that says that it came */
