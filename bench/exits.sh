@@ -77,7 +77,8 @@ done
 "$vellum" run --kernel "$build/guest/test/ipicost.elf" --append gap=1000 --mem 64M --clock host --timeout 100 --cpu \
 	$BARE_CPU --host-cpus 1 --migrate-every 1 >"$work/move" 2>&1 || fail "ipicost, moved at home, did not end well"
 
-# The first once more, on a machine where time goes on by 1 for a CPU that sleeps, not by 16, in each turn of the others.
+# The first once more, on a machine where time goes on by 1, not by 16, for a CPU that sleeps, in each turn of the
+# others.
 mkdir "$work/by-one"
 ln -s "$(realpath "$build")"/* "$work/by-one"
 rm "$work/by-one/vellum" "$work/by-one/bochs"
@@ -89,8 +90,8 @@ sed -i 's/^cpu: .*/&, quantum=1/' "\$configuration"
 exec "$(realpath "$build/bochs")" "\$@"
 EOF
 chmod +x "$work/by-one/bochs"
-"$work/by-one/vellum" run --kernel "$build/guest/test/ipicost.elf" --mem 64M --clock host --timeout 100 --cpu $BARE_CPU \
-	--vcpus 2 --host-cpus 2 >"$work/ipi-by-one" 2>&1 || fail "ipicost, by one, did not end well"
+"$work/by-one/vellum" run --kernel "$build/guest/test/ipicost.elf" --mem 64M --clock host --timeout 100 \
+	--cpu $BARE_CPU --vcpus 2 --host-cpus 2 >"$work/ipi-by-one" 2>&1 || fail "ipicost, by one, did not end well"
 
 # Fresh memory, touched by 4 virtual CPUs side by side on 4 CPUs, as MECHANISM.json.
 mkdir "$work/fresh"
