@@ -17,10 +17,11 @@ FUZZ_load_SRC := test/fuzz/load.c test/unit/vm/load/ram.c $(LOAD_C)
 FUZZ_devices_SRC := test/fuzz/devices.c test/unit/dev/pc.c $(DEV_C)
 FUZZ_ide_SRC := test/fuzz/ide.c $(IDE_RIG_C)
 FUZZ_virtio_SRC := test/fuzz/virtio.c $(VIRTIO_RIG_C)
+FUZZ_net_SRC := test/fuzz/net.c dev/state.c $(call sources,dev/net dev/virtio dev/bus dev/block)
 FUZZ_video_SRC := test/fuzz/video.c test/unit/dev/pc.c $(DEV_C)
 FUZZ_gdb_SRC := test/fuzz/gdb.c $(GDB_STUB_C)
 FUZZ_gdb_LIBS := -lcjson
-FUZZ_TARGETS += exits control config load devices ide video virtio gdb
+FUZZ_TARGETS += exits control config load devices ide video virtio net gdb
 
 # $(call fuzz_rules,NAME)
 define fuzz_rules
