@@ -468,16 +468,6 @@ void vmx_set_debug(struct vmx_vcpu *v, const struct hvm_debug *d)
 	vmwrite(VMCS_EXCEPTION_BITMAP, vmread(VMCS_EXCEPTION_BITMAP) ^ BIT(VECTOR_BP));
 }
 
-struct segment_state vmx_get_segment(enum segment n)
-{
-	return (struct segment_state){
-		.selector = (uint16_t)vmread(VMCS_GUEST_ES_SELECTOR + 2 * n),
-		.limit = (uint32_t)vmread(VMCS_GUEST_ES_LIMIT + 2 * n),
-		.access = (uint32_t)vmread(VMCS_GUEST_ES_ACCESS + 2 * n),
-		.base = vmread(VMCS_GUEST_ES_BASE + 2 * n),
-	};
-}
-
 void vmx_set_segment(enum segment n, const struct segment_state *s)
 {
 	vmwrite(VMCS_GUEST_ES_SELECTOR + 2 * n, s->selector);

@@ -148,7 +148,15 @@ static inline void vmx_set_alarm(struct vmx_vcpu *v, uint32_t ticks)
 }
 
 /* SDM, "Guest Register State". What is set must pass "Checks on Guest Segment Registers". */
-struct segment_state vmx_get_segment(enum segment n);
+static inline struct segment_state vmx_get_segment(enum segment n)
+{
+	return (struct segment_state){
+		.selector = (uint16_t)vmread(VMCS_GUEST_ES_SELECTOR + 2 * n),
+		.limit = (uint32_t)vmread(VMCS_GUEST_ES_LIMIT + 2 * n),
+		.access = (uint32_t)vmread(VMCS_GUEST_ES_ACCESS + 2 * n),
+		.base = vmread(VMCS_GUEST_ES_BASE + 2 * n),
+	};
+}
 void vmx_set_segment(enum segment n, const struct segment_state *s);
 
 /* From the next entry on. The threshold is 0 until the next vmx_set_tpr_threshold(). */
