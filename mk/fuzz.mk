@@ -12,6 +12,10 @@ FUZZ_exits_VARIANT := vmbench
 FUZZ_control_SRC := test/fuzz/control.c $(VMBENCH_C)
 FUZZ_control_FLAGS := $(VMBENCH_FLAGS) -no-pie
 FUZZ_control_VARIANT := vmbench
+FUZZ_snapshot_SRC := test/fuzz/snapshot.c test/fuzz/exits_guest.c test/fuzz/exits_reasons.c \
+	test/unit/vm/snapshot/taken.c $(VMBENCH_C)
+FUZZ_snapshot_FLAGS := $(VMBENCH_FLAGS) -no-pie
+FUZZ_snapshot_VARIANT := vmbench
 FUZZ_config_SRC := test/fuzz/config.c $(CONFIG_C) lib/fmt.c
 FUZZ_load_SRC := test/fuzz/load.c test/unit/vm/load/ram.c $(LOAD_C)
 FUZZ_devices_SRC := test/fuzz/devices.c test/unit/dev/pc.c $(DEV_C)
@@ -21,7 +25,7 @@ FUZZ_net_SRC := test/fuzz/net.c dev/state.c $(call sources,dev/net dev/virtio de
 FUZZ_video_SRC := test/fuzz/video.c test/unit/dev/pc.c $(DEV_C)
 FUZZ_gdb_SRC := test/fuzz/gdb.c $(GDB_STUB_C)
 FUZZ_gdb_LIBS := -lcjson
-FUZZ_TARGETS += exits control config load devices ide video virtio net gdb
+FUZZ_TARGETS += exits control snapshot config load devices ide video virtio net gdb
 
 # $(call fuzz_rules,NAME)
 define fuzz_rules

@@ -13,13 +13,14 @@ VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
 VMBENCH_TESTS := ram modes dispatch exception event cr msr io mmu emulation handover task_switch task_segment run \
 	trace platform panic lapic_order tpr tpr_memory apicv alarm patch patch_undo apic apic_trapped decoded push \
 	synced vcpus smp freeze enterable emulated mechanism_switch mitigations stats release disk ide net virtio life \
-	state schedule sleep move cpus clock caps mechanism cpuid create control snapshot save exchange dirty firmware \
-	v86 debug video planes planes_access console
+	state schedule sleep move cpus clock caps mechanism cpuid create control snapshot possible save exchange dirty \
+	firmware v86 debug video planes planes_access console
 $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c \
 	test/unit/vm/*/test_$(t).c test/unit/dev/irq/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := \
 	vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie))
 UNIT_vm_snapshot_SRC += test/unit/vm/snapshot/taken.c
 UNIT_vm_save_SRC += test/unit/vm/snapshot/taken.c
+UNIT_vm_possible_SRC += test/unit/vm/snapshot/taken.c
 UNIT_TESTS += $(VMBENCH_TESTS:%=vm_%)
 
 # What replaces patched instructions does the same as they, by the emulator.

@@ -78,6 +78,12 @@
 	M(EXCHANGE_GIVEN_BACK, "giving it back") \
 	M(RESTORE_TSC, "that its TSC goes on from where it was") \
 	M(RESTORE_PAGING, "refusing control registers that no CPU has") \
+	M(RESTORE_PDPTES, "or page-directory-pointer-table entries") \
+	M(RESTORE_SEGMENTS, "or segments") \
+	M(RESTORE_FLAGS, "or flags, or a place of the next instruction") \
+	M(RESTORE_TABLES, "or descriptor tables") \
+	M(RESTORE_EVENT, "or events") \
+	M(RESTORE_BLOCKING, "or what blocks them") \
 	M(RESTORE_FPU, "or vector registers") \
 	M(RESTORE_REGISTERS, "or others") \
 	M(RESTORE_SIGNALS, "or signals that no CPU waits for") \

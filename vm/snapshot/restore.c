@@ -14,8 +14,10 @@ static bool refuse(struct vm *vm, const char *why)
 
 static bool refuse_fields(struct vm *vm, const struct fields *s)
 {
-	vm_end(vm, VM_STATUS_BAD_IMAGE, "cannot be restored: in its snapshot's section %s, %s",
-	       s->where ? s->where : "", s->why ? s->why : "something is wrong");
+	bool within = s->where && s->where[0];
+
+	vm_end(vm, VM_STATUS_BAD_IMAGE, "cannot be restored: in its snapshot%s%s, %s", within ? "'s section " : "",
+	       within ? s->where : "", s->why ? s->why : "something is wrong");
 	return false;
 }
 

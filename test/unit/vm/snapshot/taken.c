@@ -87,3 +87,32 @@ void make_file(void)
 	bench_snapshot.data = file;
 	bench_snapshot.size = size;
 }
+
+const char *refusal(struct bench_config config)
+{
+	static char text[240];
+	struct bench_config other = { .mmu = "ept" };
+
+	/* Beside one that is none. */
+	bench_new(&other);
+	make_file();
+	config.restore = true;
+	snprintf(text, sizeof(text), "%s", bench_create(&config)->ended ? bench.vm[1]->end_text : "");
+	finish();
+	return text;
+}
+
+void expect(const char *what, struct bench_config config)
+{
+	const char *text = refusal(config);
+
+	if (!strstr(text, what))
+		fail_msg("\"%s\" is not in: %s", what, text);
+}
+
+void take_one(void)
+{
+	bench_new(&plainly);
+	assert_true(bench_mode(BENCH_LONG64, 0));
+	take();
+}

@@ -37,4 +37,23 @@ static inline void restore_as(struct bench_config config)
 	bench_new(&config);
 }
 
+/* Why a machine that goes on with what was taken is refused, beside one that is not; "": it is not. */
+const char *refusal(struct bench_config config);
+/* Fails where that does not say so. */
+void expect(const char *what, struct bench_config config);
+static const struct bench_config plainly = { .mmu = "ept" };
+/* One is taken, in 64-bit mode, and is there. */
+void take_one(void);
+
+#define BAD_CPU(statement, what) \
+	do { \
+		take_one(); \
+		statement; \
+		take_state(); \
+		finish(); \
+		expect(what, plainly); \
+	} while (0)
+#define V (bench.vm[0]->vcpu[0])
+#define REGS (V->mmu.regs)
+
 #endif

@@ -4,8 +4,6 @@
 
 #include "host/memory/frames.h"
 
-static const struct bench_config plainly = { .mmu = "ept" };
-
 static void write_page(unsigned page)
 {
 	uint64_t at = BENCH_DATA + page * PAGE_SIZE;

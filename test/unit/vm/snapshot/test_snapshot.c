@@ -84,6 +84,23 @@ static void under_every_mechanism(void **state)
 	}
 }
 
+/* Whatever mode it was in. */
+static void in_every_mode(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n < 2 * BENCH_MODES; n++) {
+		bench_new(&(struct bench_config){ .mmu = "ept", .guest_clock = true });
+		assert_true(bench_mode((enum bench_mode)(n / 2), n / 2 == BENCH_V86 || (n / 2 != BENCH_REAL && n & 1) ?
+									 3 : 0));
+		remember();
+		take();
+		finish();
+		restore_as((struct bench_config){ .mmu = "ept", .guest_clock = true });
+		is_the_same();
+		finish();
+	}
+}
+
 /* An interrupt that waits in the local APIC; one that was about to be injected; a sleeping CPU with its timer. */
 static void what_waits_comes(void **state)
 {
@@ -146,141 +163,6 @@ static void several_cpus(void **state)
 }
 
 /* ---- by what is not believed ---- */
-
-static const char *refusal(struct bench_config config)
-{
-	static char text[240];
-	struct bench_config other = { .mmu = "ept" };
-
-	/* Beside one that is none. */
-	bench_new(&other);
-	make_file();
-	config.restore = true;
-	snprintf(text, sizeof(text), "%s", bench_create(&config)->ended ? bench.vm[1]->end_text : "");
-	finish();
-	return text;
-}
-
-static void expect(const char *what, struct bench_config config)
-{
-	const char *text = refusal(config);
-
-	if (!strstr(text, what))
-		fail_msg("\"%s\" is not in: %s", what, text);
-}
-
-static const struct bench_config plainly = { .mmu = "ept" };
-
-static void take_one(void)
-{
-	bench_new(&plainly);
-	assert_true(bench_mode(BENCH_LONG64, 0));
-	take();
-}
-
-#define BAD_CPU(statement, what) \
-	do { \
-		take_one(); \
-		statement; \
-		take_state(); \
-		finish(); \
-		expect(what, plainly); \
-	} while (0)
-#define V (bench.vm[0]->vcpu[0])
-#define REGS (V->mmu.regs)
-
-/* The heart is asked for its registers before they are written: they are changed in what was written. */
-static void patch_cpu(uint64_t old, uint64_t new)
-{
-	for (size_t at = 0; at + 8 <= taken.cpu_bytes[0]; at++)
-		if (snapshot_u64(taken.cpu[0] + at) == old) {
-			snapshot_put64(taken.cpu[0] + at, new);
-			return;
-		}
-	fail_msg("0x%lx is not in it", old);
-}
-
-static void bad_paging(uint64_t old, uint64_t new)
-{
-	take_one();
-	patch_cpu(old, new);
-	finish();
-	expect("its control registers are as no CPU has them", plainly);
-}
-
-static void registers_that_cannot_be(void **state)
-{
-	uint64_t cr0, cr4, efer;
-	uint8_t *fpu;
-
-	(void)state;
-	take_one();
-	cr0 = REGS.cr0, cr4 = REGS.cr4, efer = REGS.efer;
-	finish();
-	bad_paging(cr0, cr0 & ~CR0_PE);
-	bad_paging(cr0, cr0 | BIT(40));
-	bad_paging(cr0, cr0 & ~CR0_PG);
-	bad_paging(cr4, cr4 | BIT(30));
-	bad_paging(cr4, cr4 & ~CR4_PAE);
-	bad_paging(efer, efer & ~EFER_LME);
-	bad_paging(efer, efer | BIT(20));
-	bad_paging(BENCH_TABLES, BIT(52));
-	BAD_CPU(V->saved_msr[1] = BIT(60), "its registers are as no CPU has them");
-	BAD_CPU(V->saved_msr[2] = BIT(60), "its registers are as no CPU has them");
-	BAD_CPU(V->saved_msr[3] = BIT(40), "its registers are as no CPU has them");
-	BAD_CPU(V->saved_msr[4] = BIT(60), "its registers are as no CPU has them");
-	BAD_CPU(V->saved_msr[5] = BIT(40), "its registers are as no CPU has them");
-	BAD_CPU(V->saved_dr[4] = BIT(40), "its registers are as no CPU has them");
-	BAD_CPU(V->signals = SIGNAL_WAITS, "its registers are as no CPU has them");
-	BAD_CPU(V->signals = 0x10, "its registers are as no CPU has them");
-	BAD_CPU(V->signals = 0x9a << SIGNAL_VECTOR_SHIFT, "its registers are as no CPU has them");
-	BAD_CPU(V->xcr0 = BIT(40), "its vector registers are as no CPU has them");
-	BAD_CPU(V->xcr0 = 4, "its vector registers are as no CPU has them");
-	BAD_CPU(fpu = V->fpu; memset(fpu + 26, 0xff, 2), "its vector registers are as no CPU has them");
-	memset(fpu + 26, 0, 2); /* the bench's, for all machines */
-	BAD_CPU(memset(fpu + 520, 1, 1), "its vector registers are as no CPU has them");
-	memset(fpu + 520, 0, 1);
-	BAD_CPU(V->hvm.spec_guest = 1, "its CPU has other controls of speculation");
-	/* More behind them. */
-	take_one();
-	taken.cpu_bytes[0] += 8;
-	finish();
-	expect("more stands behind its last section", plainly);
-}
-
-/* Of the second CPU: what vcpu_signal_init() and its like let come to be, and what not. */
-static bool signals_restore(uint32_t signals)
-{
-	static const struct bench_config two = { .mmu = "ept", .description = "vcpus 2\n" };
-	const char *text;
-
-	bench_new(&two);
-	assert_true(bench_mode(BENCH_LONG64, 0));
-	bench.vm[0]->vcpu[1]->signals = signals;
-	take();
-	finish();
-	text = refusal(two);
-	if (*text)
-		assert_non_null(strstr(text, "its registers are as no CPU has them"));
-	return !*text;
-}
-
-static void signals(void **state)
-{
-	const uint32_t sipi = SIGNAL_SIPI | 0x9a << SIGNAL_VECTOR_SHIFT;
-
-	(void)state;
-	assert_true(signals_restore(SIGNAL_NMI));
-	assert_true(signals_restore(SIGNAL_WAITS));
-	assert_true(signals_restore(SIGNAL_WAITS | SIGNAL_INIT));
-	assert_true(signals_restore(SIGNAL_WAITS | sipi));
-	assert_true(signals_restore(SIGNAL_INIT | sipi | SIGNAL_NMI));
-	assert_true(signals_restore(SIGNAL_WAITS | sipi | SIGNAL_NMI));
-	assert_false(signals_restore(SIGNAL_WAITS | SIGNAL_NMI));
-	assert_false(signals_restore(SIGNAL_INIT | SIGNAL_NMI));
-	assert_false(signals_restore(sipi));
-	assert_false(signals_restore(SIGNAL_WAITS | 0x9a << SIGNAL_VECTOR_SHIFT));
-}
 
 /* Of a CPU with more than this one has: the sentence names something of that. */
 static void features_that_lack(void **state)
@@ -394,9 +276,9 @@ static void of_another_machine(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(under_every_mechanism), cmocka_unit_test(what_waits_comes),
-		cmocka_unit_test(several_cpus), cmocka_unit_test(registers_that_cannot_be),
-		cmocka_unit_test(signals),
+		cmocka_unit_test(under_every_mechanism),
+		cmocka_unit_test(in_every_mode), cmocka_unit_test(what_waits_comes),
+		cmocka_unit_test(several_cpus),
 		cmocka_unit_test(features_that_lack), cmocka_unit_test(shown_and_had),
 		cmocka_unit_test(memory_that_cannot_be), cmocka_unit_test(of_another_machine),
 	};
