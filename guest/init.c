@@ -129,6 +129,19 @@ static void workload(const struct workload *w, uint32_t size)
 	say(line);
 }
 
+/* The workload's name, which is typed when the machine has been gone on with from a snapshot that was taken here. */
+static void wait_for_name(char *name, size_t size)
+{
+	size_t used = 0;
+	char byte;
+
+	say("VELLUM-READY\n");
+	while (read(0, &byte, 1) == 1 && byte != '\n')
+		if (byte != '\r' && used + 1 < size)
+			name[used++] = byte;
+	name[used] = 0;
+}
+
 /* Not in the first process: of that, the kernel reports each SIGSEGV on the console, even the ones that are handled. */
 static void run_workload(void)
 {
@@ -140,6 +153,8 @@ static void run_workload(void)
 	/* Two looks at the command line: the second overwrites what the first returned. */
 	snprintf(name, sizeof name, "%s",
 		 parameter("vellum.workload") != NULL ? parameter("vellum.workload") : workloads->name);
+	if (parameter("vellum.wait") != NULL)
+		wait_for_name(name, sizeof name);
 	w = workload_find(name, parameter("vellum.size"), &size);
 	worker = fork();
 	if (worker < 0)

@@ -7,6 +7,7 @@ from boots import LIMIT
 from control import MECHANISMS, Running, ask, ctl, until
 from runner import Test, require
 from sessions import read_until
+from workloads import WORKLOADS
 
 # Debian's kernel with a workload that goes on for longer than a snapshot takes; its checksum depends on nothing else.
 WORKLOAD = 'mmap:1500'
@@ -38,6 +39,21 @@ def of_linux(c):
               expect=[RESULT.replace(r'(\S+)', said.group(1))])
     c.run(['run', '--restore', path, '--cpu', 'penryn', '--timeout', '50'], status=67,
           expect=[r'its guest was shown a CPU with \S+, which this one has not'])
+
+
+def of_one_that_waits(c):
+    """One boot, then workloads without any: each comes to its result, and in a fraction of the time."""
+    path = c.path('boot.snap')
+    with Running(c, ['--exchange', '--append', 'vellum.wait'], until=rb'VELLUM-READY'):
+        ctl(c, 'snapshot', path)
+    for mmu, workload in zip(MECHANISMS, ('fork:12', 'mmap:150', 'boot', 'fault:2')):
+        o = c.run(['run', '--from', path, '--workload', workload, '--mmu', mmu, '--timeout', str(LIMIT)], limit=LIMIT,
+                  expect=[r'^VELLUM-RESULT ok checksum=%s ' % WORKLOADS[workload][1]])
+        require('Linux version' not in o.text, 'it was booted after all')
+    said = c.run(['run', '--from', path], status=2).text
+    require('--workload' in said, 'without a workload: %r' % said)
+    c.run(['run', '--from', path, '--workload', 'none'], status=2, expect=['there is no workload none'])
+    c.run(['run', '--restore', path, '--workload', 'fork'], status=2, expect=['begin something else'])
 
 
 def stays(c, args):
@@ -102,6 +118,7 @@ def refused_requests(c):
 def tests():
     return [
         Test('snapshot: of Linux', of_linux),
+        Test('snapshot: workloads without a boot', of_one_that_waits),
         Test('snapshot: by the channel, files that are none', refused_files),
         Test('snapshot: requests that cannot be met', refused_requests),
     ]

@@ -76,6 +76,7 @@ const char help_text[] =
 	"  --on-panic WHAT    when it panics: stop (default, status 68), pause, or none\n"
 	"  --on-reset WHAT    when it resets its machine: end (default), or boot again\n"
 	"  --restore FILE     goes on with a snapshot that vellum ctl snapshot has written (docs/snapshot.md)\n"
+	"  --from FILE        the same of a guest that waits (--append vellum.wait), which then runs --workload NAME\n"
 	"  --console NAME     the run's terminal, and -i, are for this one of a --vm file   (default: the first)\n"
 	"  --vm FILE          takes one or more virtual machines from a description instead (docs/protocol.md)\n"
 	"\n"

@@ -347,6 +347,8 @@ static void one_machine(struct machines *machines, const struct options *options
 	machines->count = 1;
 	if (options->restore != NULL) {
 		restore_prepare(vm, options);
+		machines->expects_result = options->from;
+		machines->workload = options->from ? workload_whole(options->workload) : NULL;
 		return;
 	}
 	*vm = options->vm;

@@ -55,7 +55,7 @@ enum {
 	OPTION_WEIGHT,
 	OPTION_MIGRATE_EVERY,
 	OPTION_VPIDS,
-	OPTION_BIOS, OPTION_RESTORE, OPTION_EXCHANGE,
+	OPTION_BIOS, OPTION_RESTORE, OPTION_FROM, OPTION_EXCHANGE,
 	OPTION_NO_VM86,
 	OPTION_OPTION_ROM, OPTION_VGA, OPTION_DISPLAY,
 	OPTION_GDB, OPTION_GDB_ARCH, OPTION_PAUSED,
@@ -86,6 +86,7 @@ static const struct option names[] = {
 	{ "migrate-every", required_argument, NULL, OPTION_MIGRATE_EVERY },
 	{ "kernel", required_argument, NULL, OPTION_KERNEL },
 	{ "restore", required_argument, NULL, OPTION_RESTORE },
+	{ "from", required_argument, NULL, OPTION_FROM },
 	{ "exchange", no_argument, NULL, OPTION_EXCHANGE },
 	{ "bios", required_argument, NULL, OPTION_BIOS },
 	{ "option-rom", required_argument, NULL, OPTION_OPTION_ROM },
@@ -249,6 +250,10 @@ static void take(struct options *options, int option, const char *value)
 	case OPTION_NATIVE: options->native = true; break;
 	case OPTION_VM: options->vm_file = value; break;
 	case OPTION_RESTORE: options->restore = value; break;
+	case OPTION_FROM:
+		options->restore = value;
+		options->from = true;
+		break;
 	case OPTION_EXCHANGE: options->exchange = true; break;
 	case OPTION_PROVOKE:
 		if (strspn(value, "abcdefghijklmnopqrstuvwxyz-") != strlen(value))
@@ -266,6 +271,17 @@ static void take(struct options *options, int option, const char *value)
 	case OPTION_HELP: options->command = COMMAND_HELP; break;
 	case OPTION_VERSION: options->command = COMMAND_VERSION; break;
 	}
+}
+
+static void check_restore(const struct options *options)
+{
+	if (options->restore != NULL && (options->vm_file != NULL || options->native || options->no_initrd ||
+					 options->guest != NULL || (options->workload != NULL && !options->from)))
+		die(STATUS_USAGE, "--restore goes on with what a snapshot has: --vm, --native, --guest, --initrd and "
+		    "--workload begin something else");
+	if (options->from && options->workload == NULL)
+		die(STATUS_USAGE, "--from runs a workload in a guest that waits for one: say which by --workload NAME, "
+		    "or go on with the snapshot by --restore");
 }
 
 static void check(const struct options *options)
@@ -300,10 +316,7 @@ static void check(const struct options *options)
 		    "trace ide0.1 in a --vm file");
 	if (options->snapshot && options->native)
 		die(STATUS_USAGE, "--native runs the guest without the hypervisor, which would keep snapshots");
-	if (options->restore != NULL && (options->vm_file != NULL || options->native || options->no_initrd ||
-					 options->guest != NULL || options->workload != NULL))
-		die(STATUS_USAGE, "--restore goes on with what a snapshot has: --vm, --native, --guest, --initrd and "
-		    "--workload begin something else");
+	check_restore(options);
 	if (options->quiet && options->interactive)
 		die(STATUS_USAGE, "-i and --quiet exclude each other");
 	if (strcmp(options->machine, "qemu") == 0 && (options->cpu != NULL || strcmp(options->bochs, "auto") != 0))

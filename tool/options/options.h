@@ -23,6 +23,7 @@ struct options {
 	const char *hypervisor;         /* null: the one beside this program */
 	const char *vm_file;            /* null: `vm` below describes the one virtual machine */
 	const char *restore;            /* the snapshot that it goes on with, or null */
+	bool from;                      /* ... of a guest that waits, and is told what its workload is */
 	struct vm_config vm;
 	bool no_initrd;                 /* --initrd none */
 	bool native;                    /* the guest without the hypervisor */

@@ -74,6 +74,8 @@ static void on_statistics_line(void *context, char *line)
 		return;
 	}
 	result_apply(&session->result, &record);
+	if (record.kind == RECORD_VM_START && session->options->from)
+		bytes_print(&session->keys, "%s\n", session->options->workload); /* the guest waits for it */
 	if (record.kind == RECORD_LOG)
 		display_log(session, record.text);
 	if (record.kind == RECORD_CON) {
@@ -198,12 +200,18 @@ static FILE *make_copy(const struct session *session, const char *name)
 	return file;
 }
 
+/* Does somebody write to the guest's console? */
+static bool is_typed_to(const struct session *session)
+{
+	return session->options->interactive || session->options->from;
+}
+
 void connect_wires(struct session *session, struct wires *wires)
 {
 	unsigned port;
 
 	session->statistics_listener = make_listener(&port);
-	if (session->options->interactive) {
+	if (is_typed_to(session)) {
 		session->console = pseudo_terminal(&session->console_path, &session->console_other);
 	} else {
 		session->console_path = text("%s/console.pipe", session->work);
@@ -214,14 +222,14 @@ void connect_wires(struct session *session, struct wires *wires)
 	session->console_copy = make_copy(session, "console.txt");
 	session->statistics_copy = make_copy(session, "statistics.txt");
 	*wires = (struct wires){ .console = session->console_path, .statistics = port,
-		.console_is_terminal = session->options->interactive, .screen = session->screen_other };
+		.console_is_terminal = is_typed_to(session), .screen = session->screen_other };
 }
 
 void disconnect_wires(struct session *session)
 {
 	fclose(session->console_copy);
 	fclose(session->statistics_copy);
-	if (!session->options->interactive)
+	if (!is_typed_to(session))
 		unlink(session->console_path);
 }
 

@@ -21,7 +21,7 @@ static void take(struct vcpu *v, struct cpu_registers *r)
 				     .misc_enable = v->misc_enable, .blocking = hvm_blocking(h),
 				     .pending_debug = hvm_pending_debug(h), .event = v->event,
 				     .signals = vcpu_signals(v), .halted = v->halted, .deaf = v->deaf,
-				     .fpu_short = v->fpu_short};
+				     .fpu_short = v->fpu_short };
 	memcpy(r->gpr, h->gpr, sizeof(r->gpr));
 	memcpy(r->dr, v->saved_dr, sizeof(r->dr));
 	memcpy(r->resident, v->saved_msr, sizeof(r->resident));
