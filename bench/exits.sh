@@ -57,11 +57,11 @@ tprcost() {
 		"tprcost$bits with --tpr $method --mmu $mmu --cpu $cpu --vcpus $vcpus did not end well"
 }
 mkdir "$work/forms" "$work/others" "$work/places"
-for run in trap.{32,64}.{ept,shadow,vtlb,brute}.$BARE_CPU.1 trap.{32,64}.shadow.$SCA_CPU.1 \
+for run in trap.{32,32pae,64}.{ept,shadow,vtlb,brute}.$BARE_CPU.1 trap.{32,64}.shadow.$SCA_CPU.1 \
 	patch.{32,64}.{ept,shadow}.$BARE_CPU.1 patch.32.{ept,shadow}.$BARE_CPU.2; do
 	tprcost "$work/forms" "$run"
 done
-for run in {flexpriority,apicv}.{32,64}.{ept,shadow}.$BARE_CPU.1; do
+for run in {flexpriority,apicv}.{32,32pae,64}.{ept,shadow}.$BARE_CPU.1; do
 	tprcost "$work/others" "$run" --append all
 done
 for run in {trap,flexpriority,apicv}.64.{ept,shadow}.$BARE_CPU.1; do

@@ -1,7 +1,7 @@
 # The test kernels: build/guest/test/NAME.elf, Multiboot 1, freestanding. A name of GUEST_TEST64 is built for long mode
 # and then given the ELF32 wrapping that Multiboot demands.
 GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32 legacy32 realmode hostile32 flood32 irql32 \
-	irql32pae lives patch32 tprcost32 planes small32
+	irql32pae lives patch32 tprcost32 tprcost32pae planes small32
 GUEST_TEST64 := paging64 msr-cpuid timer exitcost memory chaos tables emulated stay dirty hostile neighbour flood lost \
 	sysret nullss irql64 ipicost tprcost64 fresh typed
 GUEST_TEST_LIB := rt pages
@@ -36,6 +36,7 @@ GUEST_TEST_MORE_ipicost := ipicost-entry bench
 GUEST_TEST_MORE_fresh := fresh-entry
 GUEST_TEST_MORE_exitcost := bench
 GUEST_TEST_MORE_tprcost32 := tprcost-forms bench
+GUEST_TEST_MORE_tprcost32pae := tprcost-forms bench
 GUEST_TEST_MORE_tprcost64 := tprcost-forms tprcost-places bench
 GUEST_TEST_MORE_flood := flood-kinds flood-tables
 HOSTILE := hostile-code hostile-operands hostile-memory hostile-system

@@ -8,30 +8,53 @@
 static volatile uint32_t *place;
 static uint32_t operand;
 
+/* An address in a register as wide as one. */
+#ifdef __i386__
+#define WIDE "l"
+#define VALUE "%%edx"
+#else
+#define WIDE "q"
+#define VALUE "%%rdx"
+#endif
+
+/* ECX: a bit's number. */
 #define FORM(name, insn) \
 	static inline __attribute__((always_inline)) void do_##name(void) \
 	{ \
-		uint32_t value = operand; \
-		__asm__ volatile(insn : "+d"(value) : "a"(place) : "cc", "memory"); \
+		word value = operand; \
+		__asm__ volatile(insn : "+d"(value) : "a"(place), "c"(5) : "cc", "memory"); \
 	}
-#define FORMS(X) \
-	X(mov_load, "movl (%1), %0") X(mov_store, "movl %0, (%1)") X(mov_immediate, "movl $0x20, (%1)") \
-	X(mov_byte, "movb (%1), %%dl") X(movzx, "movzbl (%1), %0") X(mov_store_byte, "movb $0x20, (%1)") \
-	X(cmp, "cmpl %0, (%1)") X(cmp_immediate, "cmpl $0x20, (%1)") X(test, "testl %0, (%1)") \
-	X(add_to_register, "addl (%1), %0") X(xchg, "xchgl %0, (%1)") X(and, "andl $0xf0, (%1)") \
-	X(or, "orl %0, (%1)") X(add, "addl $0, (%1)") X(sub, "subl $0, (%1)") X(xor, "xorl $0, (%1)") \
-	X(locked_or, "lock orl $0x20, (%1)") X(xadd, "xaddl %0, (%1)") X(cmpxchg, "cmpxchgl %0, (%1)") \
-	X(inc, "incl (%1)") X(dec, "decl (%1)") X(not, "notl (%1)") X(neg, "negl (%1)")
-FORMS(FORM)
-
+#define MOVES(X) \
+	X(mov_load, "movl (%1), %k0") X(mov_store, "movl %k0, (%1)") X(mov_immediate, "movl $0x20, (%1)") \
+	X(mov_byte, "movb (%1), %b0") X(movzx, "movzbl (%1), %k0") X(mov_store_byte, "movb $0x20, (%1)") \
+	X(mov_word, "movw (%1), %w0") X(mov_store_word, "movw %w0, (%1)") X(movsx, "movswl (%1), %k0") \
+	X(cmp, "cmpl %k0, (%1)") X(cmp_immediate, "cmpl $0x20, (%1)") X(test, "testl %k0, (%1)") \
+	X(cmp_byte, "cmpb $0x20, (%1)") X(test_word, "testw %w0, (%1)") X(test_immediate, "testl $0x20, (%1)") \
+	X(add_to_register, "addl (%1), %k0") X(bt, "btl $5, (%1)") X(bt_register, "btl %%ecx, (%1)")
+#define CHANGES(X) \
+	X(xchg, "xchgl %k0, (%1)") X(and, "andl $0xf0, (%1)") X(or, "orl %k0, (%1)") X(add, "addl $0, (%1)") \
+	X(sub, "subl $0, (%1)") X(xor, "xorl $0, (%1)") X(adc, "stc\n\tadcl $0, (%1)") \
+	X(sbb, "stc\n\tsbbl $0, (%1)") X(locked_or, "lock orl $0x20, (%1)") X(or_byte, "orb $0x20, (%1)") \
+	X(sub_word, "subw $0, (%1)") X(adc_byte, "stc\n\tadcb $0, (%1)") X(xadd, "xaddl %k0, (%1)") \
+	X(xadd_byte, "xaddb %b0, (%1)") X(cmpxchg, "cmpxchgl %k0, (%1)") X(cmpxchg_word, "cmpxchgw %w0, (%1)") \
+	X(inc, "incl (%1)") X(dec, "decl (%1)") X(dec_byte, "decb (%1)") X(not, "notl (%1)") X(neg, "negl (%1)") \
+	X(neg_word, "negw (%1)") X(bts, "btsl $5, (%1)") X(btr, "btrl $5, (%1)") X(btc, "btcl $5, (%1)") \
+	X(bts_register, "btsl %%ecx, (%1)") X(locked_btr, "lock btrl %%ecx, (%1)") X(btc_word, "btcw $5, (%1)")
+/* As wide as the stack; and the PUSH or POP beside it. */
+#define STACK(X) \
+	X(push, "push" WIDE " (%1)\n\tpop" WIDE " " VALUE) X(pop, "push" WIDE " " VALUE "\n\tpop" WIDE " (%1)")
+#define WIDE_FORMS(X) \
+	X(mov_load_wide, "movq (%1), %q0") X(mov_store_wide, "movq %q0, (%1)") \
+	X(mov_immediate_wide, "movq $0x20, (%1)") X(cmp_wide, "cmpq $0x20, (%1)") X(or_wide, "orq %q0, (%1)") \
+	X(sbb_wide, "stc\n\tsbbq $0, (%1)") X(xchg_wide, "xchgq %q0, (%1)") X(xadd_wide, "xaddq %q0, (%1)") \
+	X(cmpxchg_wide, "cmpxchgq %q0, (%1)") X(neg_wide, "negq (%1)") X(inc_wide, "incq (%1)") \
+	X(bts_wide, "btsq $5, (%1)") X(bt_wide, "btq %%rcx, (%1)") X(movslq, "movslq (%1), %q0")
 #ifdef __i386__
-static inline __attribute__((always_inline)) void do_push(void)
-{
-	uint32_t value;
-
-	__asm__ volatile("pushl (%1)\n\tpopl %0" : "=d"(value) : "a"(place) : "memory");
-}
+#define FORMS(X) MOVES(X) CHANGES(X) STACK(X)
+#else
+#define FORMS(X) MOVES(X) CHANGES(X) STACK(X) WIDE_FORMS(X)
 #endif
+FORMS(FORM)
 
 static uint32_t sample[TIMES];
 static uint32_t empty;
@@ -46,6 +69,8 @@ static void line(const char *form)
 /* The register is as before in front of each. */
 static inline __attribute__((always_inline)) void measure(const char *form, void (*fn)(void))
 {
+	/* Where code goes from page to page, an RDTSC tells more than there is. */
+	__asm__ volatile(".p2align 8");
 	for (unsigned i = 0; i < TIMES; i++) {
 		uint64_t start;
 
@@ -82,9 +107,6 @@ static void measure_forms(const struct tprcost *r)
 	operand = r->value;
 #define MEASURE(name, insn) measure(#name, do_##name);
 	FORMS(MEASURE)
-#ifdef __i386__
-	measure("push", do_push);
-#endif
 	*place = operand;
 }
 
