@@ -171,33 +171,56 @@ static void lock_to_tell(struct mmu_vm *vm)
 		mmu_alone(vm);
 }
 
-size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n)
+/* Where gpa's byte is, for a write; with the lock. */
+static __attribute__((noinline)) char *ready_byte(struct mmu_vm *vm, gpa_t gpa)
+{
+	char *p = overlay_beside(vm, gpa);
+
+	if (p)
+		return p;
+	p = ready_ptr(vm, gpa_gfn(gpa), true);
+	return p ? p + (gpa.v & (PAGE_SIZE - 1)) : NULL;
+}
+
+/* All of it in one page. */
+static ALWAYS_INLINE bool write_page(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n)
+{
+	char *p;
+
+	lock_to_tell(vm);
+	p = slots_linear(&vm->slots, gpa, true);
+	if (unlikely(!p))
+		p = ready_byte(vm, gpa);
+	if (likely(p)) {
+		store(p, buf, n);
+		seam_written();
+		if (vm->ops->guest_written)
+			MUTANT(WRITE_TOLD, vm->ops->guest_written(vm, gpa, (unsigned)n));
+	}
+	mmu_unlock(vm);
+	return p;
+}
+
+static __attribute__((noinline)) size_t write_pages(struct mmu_vm *vm, gpa_t gpa, const char *buf, size_t n)
 {
 	size_t done = 0;
 
 	while (done < n) {
 		gpa_t at = gpa_add(gpa, done);
-		size_t offset = at.v & (PAGE_SIZE - 1), chunk = min_u64(n - done, PAGE_SIZE - offset);
-		char *p;
+		size_t chunk = min_u64(n - done, PAGE_SIZE - (at.v & (PAGE_SIZE - 1)));
 
-		lock_to_tell(vm);
-		p = slots_linear(&vm->slots, at, true);
-		if (unlikely(!p)) {
-			p = ready_ptr(vm, gpa_gfn(at), true);
-			p = p ? p + offset : NULL;
-		}
-		if (p) {
-			store(p, (const char *)buf + done, chunk);
-			seam_written();
-			if (vm->ops->guest_written)
-				MUTANT(WRITE_TOLD, vm->ops->guest_written(vm, at, chunk));
-		}
-		mmu_unlock(vm);
-		if (!p)
+		if (!write_page(vm, at, buf + done, chunk))
 			break;
 		done += chunk;
 	}
 	return done;
+}
+
+size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n)
+{
+	if (unlikely((gpa.v & (PAGE_SIZE - 1)) + n > PAGE_SIZE))
+		return write_pages(vm, gpa, buf, n);
+	return write_page(vm, gpa, buf, n) ? n : 0;
 }
 
 bool mmu_guest_absent(struct mmu_vm *vm, gfn_t gfn)

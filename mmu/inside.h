@@ -90,6 +90,9 @@ struct mmu_page {
 
 /* What gfn, which has been looked up, is where its slot has overlays (OV1). */
 void overlay_show(struct mmu_vm *vm, gfn_t gfn, struct mmu_page *page);
+/* Where gpa's byte is, for a write of the hypervisor's own, in the slot that was found last: that has overlays, none of
+ * them of its page. Else NULL; look it up. */
+char *overlay_beside(struct mmu_vm *vm, gpa_t gpa);
 /* A read of data from gfn, whose overlay is not to be read. false: it must be dropped (OV4). */
 bool overlay_read(struct mmu_vm *vm, gfn_t gfn, unsigned access);
 /* OV6. */

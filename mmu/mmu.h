@@ -475,7 +475,8 @@ void *mmu_guest_ptr(struct mmu_vm *vm, gpa_t gpa, size_t n, bool write);
 void mmu_guest_written(struct mmu_vm *vm, gpa_t gpa, size_t n);
 
 /* No memory is at gpa: an access there is a device's, as mmu_fault() would say, which need not be asked then, but told
- * (mmu_count_known_mmio). A leaf of this generation was there, and no older one can have taken its place (E4, S14). */
+ * (mmu_count_known_mmio). A leaf of this generation was there, and no older one can have taken its place (E4, S14); or
+ * an EPT violation was found to be one. */
 static inline bool mmu_is_known_mmio(const struct mmu_vcpu *vcpu, gpa_t gpa)
 {
 	const struct known_mmio *k = &vcpu->mmio[mmu_slot_of(gpa_gfn(gpa).v, KNOWN_MMIO_BITS)];
@@ -483,13 +484,14 @@ static inline bool mmu_is_known_mmio(const struct mmu_vcpu *vcpu, gpa_t gpa)
 	return k->gfn.v == gpa_gfn(gpa).v && k->generation == vcpu->vm->slots.generation;
 }
 
-/* Without the VM's lock, which others may hold. misconfig: it was an EPT misconfiguration, no page fault. */
-static inline void mmu_count_known_mmio(struct mmu_vcpu *vcpu, bool misconfig)
+/* Without the VM's lock, which others may hold. */
+static inline void mmu_count_known_mmio(struct mmu_vcpu *vcpu, enum mmu_fault_kind kind)
 {
 	struct mmu_counters *c = &vcpu->counters;
 
 	c->faults++;
-	c->ept_misconfigs += misconfig;
+	c->ept_misconfigs += kind == MMU_FAULT_EPT_MISCONFIG;
+	c->ept_violations += kind == MMU_FAULT_EPT_VIOLATION;
 	c->outcome_emulate++;
 }
 

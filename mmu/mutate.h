@@ -193,6 +193,8 @@
 	M(COVER_KICK, "kicking after that") \
 	M(OVERLAY_HIDE, "keeping an overlay's frame from being read") \
 	M(OVERLAY_READS, "dropping an overlay that is read too often") \
+	M(OVERLAY_BESIDE, "a look whether a page beside overlays has one") \
+	M(OVERLAY_BESIDE_LOG, "a look whether a page beside overlays is logged") \
 	M(OVERLAY_UNMAPPED, "dropping the overlay of a page that the host takes away") \
 	M(OVERLAY_REGS, "dropping all when the guest turns paging or PAE on or off") \
 	M(OVERLAY_WATCH, "the supervisor's page faults while overlays are watched") \

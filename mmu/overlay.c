@@ -35,6 +35,19 @@ static struct mmu_overlay *find(struct mmu_vm *vm, gfn_t gfn)
 	return NULL;
 }
 
+char *overlay_beside(struct mmu_vm *vm, gpa_t gpa)
+{
+	const struct slot *slot = &vm->slots.slot[__atomic_load_n(&vm->slots.last, __ATOMIC_RELAXED)];
+	uint64_t offset = gpa.v - (slot->base.v << PAGE_SHIFT);
+
+	if (offset >> PAGE_SHIFT >= slot->pages || slot->kind != SLOT_RAM || !slot->overlays ||
+	    !MUTANT_OR(OVERLAY_BESIDE_LOG, !slot->dirty) || !MUTANT_OR(OVERLAY_BESIDE, !find(vm, gpa_gfn(gpa))))
+		return NULL;
+	if (slot->linear)
+		return slot->linear + offset;
+	return slot->block ? slot_block_at(slot, gpa) : NULL;
+}
+
 /* OV1: no large leaf has an overlaid page in it, whose number differs from this one's in the bits apart. */
 static uint8_t order_beside(uint8_t order, uint64_t apart)
 {

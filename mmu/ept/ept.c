@@ -264,16 +264,19 @@ static bool loads_pdptes(const struct mmu_fault *fault)
 	return fault->pdptes && MUTANT_OR(EPT_PDPTES, !(fault->access & MMU_LINEAR));
 }
 
-static struct mmu_result mmio(struct mmu_vm *vm, const struct mmu_fault *fault)
+static struct mmu_result mmio(struct mmu_vcpu *vcpu, const struct mmu_fault *fault)
 {
+	struct mmu_vm *vm = vcpu->vm;
 	struct ept_vm *e = vm->priv;
 	gpa_t gpa = fault->gpa;
 	struct pt_position at = pt_lookup(&e->pt, gpa.v, 1);
 	uint64_t leaf = e->form->mmio(vm);
 
-	/* Outside IA-32e mode it is not cached, so that each access tells what it is. */
-	if (fault->pdptes)
+	/* Outside IA-32e mode it is not cached, so that each access tells what it is. It is no load: that is #GP. */
+	if (fault->pdptes) {
+		mmu_know_mmio(vcpu, gpa_gfn(gpa));
 		return mmu_emulate(gpa);
+	}
 	/* A page that cannot be cached for want of memory still works by violation. */
 	if (leaf && !pt_present(e->pt.format, at.value) && pt_reach(&e->pt, gpa.v, 1, &at)) {
 		pt_set(at.entry, leaf);
@@ -339,7 +342,7 @@ static struct mmu_result violation(struct mmu_vcpu *vcpu, const struct mmu_fault
 	if (page.kind == MMU_DEVICE && loads_pdptes(fault))
 		return mmu_inject_gp();
 	if (page.slot && page.slot->kind == SLOT_MMIO)
-		return mmio(vm, fault);
+		return mmio(vcpu, fault);
 	if (page.kind == MMU_DEVICE)
 		return mmu_emulate(fault->gpa);
 	at = pt_lookup(&e->pt, fault->gpa.v, 1);

@@ -181,15 +181,12 @@ void shadow_flags_written(struct mmu_vm *vm, gpa_t gpa, unsigned size)
 			page_written(s, sp, gpa, size, NULL);
 }
 
-void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n)
+static __attribute__((noinline)) void tracked_written(struct mmu_vm *vm, const struct gframe *g, gpa_t gpa, unsigned n)
 {
 	struct shadow *s = shadow_of(vm);
-	struct gframe *g = rmap_gframe(&s->rmap, gpa_gfn(gpa), false);
 	struct spage *next;
 	struct orphans o = { .count = 0 };
 
-	if (!g || !g->tracked)
-		return;
 	vm->counters.tracked_writes++;
 	for (struct spage *sp = spage_at(s, g->pages); sp; sp = next) {
 		next = spage_at(s, sp->next_of_gfn);
@@ -210,4 +207,12 @@ void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n)
 	shadow_commit(s, NULL);
 	shadow_update_invlpg(s, NULL);
 	MUTANT(WRITE_KICK, tag_synchronize(vm, NULL));
+}
+
+void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n)
+{
+	const struct gframe *g = rmap_gframe(&shadow_of(vm)->rmap, gpa_gfn(gpa), false);
+
+	if (unlikely(g && g->tracked))
+		tracked_written(vm, g, gpa, n);
 }

@@ -115,6 +115,20 @@ static void give_to_heart(struct vcpu *v, struct mmu_fault *fault, bool nmi_unbl
 	act_on_outcome(v, &r);
 }
 
+/* Where a load of PDPTEs could lead to the local APIC's page, there is no MMIO leaf, and each access is a violation.
+ * What is served here is no such load: the operand of the instruction leads there. */
+static inline bool known_violation(struct vcpu *v, gpa_t gpa)
+{
+	if (likely(!mmu_is_known_mmio(&v->mmu, gpa)))
+		return false;
+	if (unlikely(hvm_exit_delivery(&v->hvm) & EVENT_VALID))
+		VM_MUTANT(KNOWN_VIOLATION_QUEUED, exit_requeue_event(v));
+	if (!apic_served(v, gpa))
+		return false;
+	mmu_count_known_mmio(&v->mmu, MMU_FAULT_EPT_VIOLATION);
+	return true;
+}
+
 void exit_nested_fault(struct vcpu *v)
 {
 	struct hvm_nested_fault f = hvm_exit_nested_fault(&v->hvm);
@@ -125,6 +139,8 @@ void exit_nested_fault(struct vcpu *v)
 		.gpa = f.gpa,
 	};
 
+	if (known_violation(v, f.gpa))
+		return;
 	v->fault_known = f.translated;
 	v->fault_write = f.access & MMU_WRITE;
 	v->fault_page = f.gva;
@@ -158,7 +174,7 @@ static inline bool known_mmio(struct vcpu *v, gpa_t gpa)
 __attribute__((noinline)) void exit_other_misconfig(struct vcpu *v, gpa_t gpa)
 {
 	if (likely(mmu_is_known_mmio(&v->mmu, gpa)) && known_mmio(v, gpa))
-		mmu_count_known_mmio(&v->mmu, true);
+		mmu_count_known_mmio(&v->mmu, MMU_FAULT_EPT_MISCONFIG);
 	else
 		give_to_heart(v, &(struct mmu_fault){ .kind = MMU_FAULT_EPT_MISCONFIG, .gpa = gpa }, false);
 }
@@ -190,7 +206,7 @@ static inline bool known_apic(struct vcpu *v, const struct mmu_fault *fault)
 		VM_MUTANT(KNOWN_APIC_QUEUED, exit_requeue_event(v));
 	if (!apic_served(v, gpa))
 		return false;
-	mmu_count_known_mmio(&v->mmu, false);
+	mmu_count_known_mmio(&v->mmu, MMU_FAULT_PAGE);
 	return true;
 }
 

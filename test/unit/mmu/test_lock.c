@@ -169,7 +169,7 @@ static void test_counters(void **state)
 	(void)state;
 	violate(5, MMU_READ);
 	violate(6, MMU_READ);
-	mmu_count_known_mmio(&rig.vcpu, true);
+	mmu_count_known_mmio(&rig.vcpu, MMU_FAULT_EPT_MISCONFIG);
 	before = mmu_counters(&rig.vm);
 	assert_int_equal(before.faults, 3);
 	mmu_vcpu_destroy(&rig.vcpu);
