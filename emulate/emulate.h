@@ -267,20 +267,22 @@ struct insn {
  * SDM: "Instruction Format". Errors: see enum insn_status; *out is complete only for INSN_OK. */
 enum insn_status emulate_decode(const uint8_t *bytes, unsigned n, enum emulate_mode mode, struct insn *out);
 
-/* What is done to the memory operand of an instruction that has one, of at most 4 bytes, and no other but a register
+/* What is done to the memory operand of an instruction that has one, of at most 8 bytes, and no other but a register
  * that is not rSP, or an immediate. LOAD, STORE and STORE_IMM are MOV of 4 bytes: who knows what the access would be
  * needs nothing for them. For the others there is emulate_on_value(): MOV, MOVZX, MOVSX, CMP, TEST, XCHG, XADD,
- * CMPXCHG, NOT, NEG, INC, DEC and the other arithmetic of two operands; and for PUSH emulate_push_value(). From STORE
- * on it is written. */
+ * CMPXCHG, NOT, NEG, INC, DEC, the bit tests and the other arithmetic of two operands; and for PUSH
+ * emulate_push_value(). POP, whose operand is not addressed by rSP, writes what it has read from the stack. From STORE
+ * on it is written; from LOAD down, and by CHANGE, read. */
 enum insn_plain {
 	INSN_NOT_PLAIN,
-	INSN_PLAIN_READ,
 	INSN_PLAIN_PUSH,
+	INSN_PLAIN_READ,
 	INSN_PLAIN_LOAD,
 	INSN_PLAIN_STORE,
 	INSN_PLAIN_STORE_IMM,
 	INSN_PLAIN_WRITE,
 	INSN_PLAIN_CHANGE, /* read, then written */
+	INSN_PLAIN_POP,
 };
 enum insn_plain insn_plain(const struct insn *i);
 /* Of a plain one: bytes of the memory operand. */
@@ -300,6 +302,15 @@ static inline uint64_t insn_offset(const struct emulate *e, const struct insn *i
 	if (i->index < EMULATE_GPRS)
 		a += e->gpr[i->index] << i->scale;
 	return likely(i->adsize == 8) ? a : i->adsize == 4 ? (uint32_t)a : (uint16_t)a;
+}
+/* BT and its like, by the number of a bit in a register: the operand is behind insn_offset(), modulo the size of an
+ * address, by so many bytes. The number is signed. SDM: "BT - Bit Test". */
+bool insn_is_displaced(const struct insn *i);
+static inline int64_t insn_displaced_by(uint64_t bit, unsigned opsize)
+{
+	int64_t number = likely(opsize == 4) ? (int32_t)bit : opsize == 8 ? (int64_t)bit : (int16_t)bit;
+
+	return number >> 3 & -(int64_t)opsize;
 }
 /* All that a plain instruction does but the access: value is what the operand holds; returns what it is to hold. Above
  * its size both may be anything. Of e, gpr, rip, rflags and mode are used. LOCK changes nothing. */

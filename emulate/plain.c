@@ -32,6 +32,9 @@ static enum insn_plain plain_of(const struct insn *i)
 	case OP_xadd:
 	case OP_cmpxchg:
 		return INSN_PLAIN_CHANGE;
+	case OP_bt_r:
+	case OP_bt_imm:
+		return i->sub == BT_TEST ? INSN_PLAIN_READ : INSN_PLAIN_CHANGE;
 	case OP_alu_r_rm:
 	case OP_test_rm_r:
 	case OP_test_rm_imm:
@@ -40,6 +43,8 @@ static enum insn_plain plain_of(const struct insn *i)
 		return INSN_PLAIN_READ;
 	case OP_push_rm:
 		return INSN_PLAIN_PUSH;
+	case OP_pop_rm: /* by rSP it would be by what that is behind the POP */
+		return i->base == EMULATE_RSP ? INSN_NOT_PLAIN : INSN_PLAIN_POP;
 	default:
 		return INSN_NOT_PLAIN;
 	}
@@ -55,7 +60,9 @@ static bool has_register(const struct insn *i)
 	case OP_not:
 	case OP_neg:
 	case OP_incdec:
+	case OP_bt_imm:
 	case OP_push_rm:
+	case OP_pop_rm:
 		return false;
 	default:
 		return true;
@@ -76,10 +83,12 @@ unsigned insn_byte_register(const struct insn *i)
 
 enum insn_plain insn_plain(const struct insn *i)
 {
-	if (!is_memory(i) || insn_operand_size(i) > 4 || (has_register(i) && (i->opsize > 4 || i->reg == EMULATE_RSP)))
+	if (!is_memory(i) || i->opsize > 8 || (has_register(i) && i->reg == EMULATE_RSP))
 		return INSN_NOT_PLAIN;
 	return plain_of(i);
 }
+
+bool insn_is_displaced(const struct insn *i) { return i->op == OP_bt_r; }
 
 /* ---- registers and flags ---- */
 
@@ -90,10 +99,12 @@ enum insn_plain insn_plain(const struct insn *i)
 	do { \
 		if (likely((size) == 4)) \
 			ON_HOST(insn, "l %k[from], %k[to]", a, b, f); \
-		else if ((size) == 2) \
-			ON_HOST(insn, "w %w[from], %w[to]", a, b, f); \
-		else \
+		else if ((size) == 8) \
+			ON_HOST(insn, "q %q[from], %q[to]", a, b, f); \
+		else if ((size) == 1) \
 			ON_HOST(insn, "b %b[from], %b[to]", a, b, f); \
+		else \
+			ON_HOST(insn, "w %w[from], %w[to]", a, b, f); \
 	} while (0)
 
 /* The status flags of ON_HOST, but for AF where the SDM leaves that undefined. */
@@ -168,15 +179,51 @@ static uint64_t step_by_one(struct emulate *e, bool down, uint64_t a, unsigned s
 	return a;
 }
 
+/* Of the instruction's register; most have 4 bytes. */
+static inline uint64_t register_of(const struct emulate *e, const struct insn *i)
+{
+	if (likely(i->opsize == 4))
+		return (uint32_t)e->gpr[i->reg];
+	return i->opsize == 8 ? e->gpr[i->reg] : read_reg(e, i, i->reg, i->opsize);
+}
+
+static inline void set_register(struct emulate *e, const struct insn *i, uint64_t value)
+{
+	if (likely(i->opsize == 4))
+		e->gpr[i->reg] = (uint32_t)value;
+	else if (i->opsize == 8)
+		e->gpr[i->reg] = value;
+	else
+		write_reg(e, i, i->reg, i->opsize, value);
+}
+
 static inline uint64_t compare_and_exchange(struct emulate *e, const struct insn *i, uint64_t value)
 {
-	uint64_t old = value & size_mask(i->opsize), accumulator = read_reg(e, i, EMULATE_RAX, i->opsize);
+	uint64_t old = value & size_mask(i->opsize), accumulator = e->gpr[EMULATE_RAX] & size_mask(i->opsize);
 
 	sum(e, true, accumulator, old, i->opsize);
 	if (old == accumulator)
-		return read_reg(e, i, i->reg, i->opsize);
+		return register_of(e, i);
 	write_gpr(e, EMULATE_RAX, i->opsize, old);
 	return value;
+}
+
+/* Only CF changes. */
+static uint64_t test_bit(struct emulate *e, const struct insn *i, uint64_t value)
+{
+	uint64_t number = i->op == OP_bt_r ? e->gpr[i->reg] : i->imm, mask = 1ull << (number & (8u * i->opsize - 1));
+
+	set_flags(e, RFLAGS_CF, value & mask ? RFLAGS_CF : 0);
+	switch ((enum bt_op)i->sub) {
+	case BT_SET:
+		return value | mask;
+	case BT_RESET:
+		return value & ~mask;
+	case BT_COMPLEMENT:
+		return value ^ mask;
+	default:
+		return value;
+	}
 }
 
 /* Those that are rare. */
@@ -204,20 +251,6 @@ static inline uint64_t on_value_rest(struct emulate *e, const struct insn *i, ui
 	default:
 		return value;
 	}
-}
-
-/* Of the instruction's register; most have 4 bytes. */
-static inline uint64_t register_of(const struct emulate *e, const struct insn *i)
-{
-	return likely(i->opsize == 4) ? (uint32_t)e->gpr[i->reg] : read_reg(e, i, i->reg, i->opsize);
-}
-
-static inline void set_register(struct emulate *e, const struct insn *i, uint64_t value)
-{
-	if (likely(i->opsize == 4))
-		e->gpr[i->reg] = (uint32_t)value;
-	else
-		write_reg(e, i, i->reg, i->opsize, value);
 }
 
 static inline uint64_t exchange(struct emulate *e, const struct insn *i, uint64_t value, uint64_t with)
@@ -253,6 +286,9 @@ static inline uint64_t on_value(struct emulate *e, const struct insn *i, uint64_
 	case OP_movzx:
 		write_gpr(e, i->reg, i->opsize, value & size_mask(insn_operand_size(i)));
 		return value;
+	case OP_bt_r:
+	case OP_bt_imm:
+		return test_bit(e, i, value);
 	default:
 		return on_value_rest(e, i, value);
 	}

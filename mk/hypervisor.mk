@@ -19,8 +19,8 @@ HYP_CFLAGS := -std=gnu11 -O3 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone -
 # variable; and local variables begin as 0. In the files that the shortest exits go through, and in the heart, whose
 # variables by address are structures of a fixed form, only where a function has an array of bytes: there each check
 # would be 5 of some 100 instructions.
-HYP_LEAN := $(MMU_C) vm/exit/dispatch.c vm/exit/msr.c vm/exit/cr.c vm/exit/mmu.c vm/exit/event.c vmx/vcpu.c \
-	svm/vcpu.c
+HYP_LEAN := $(MMU_C) vm/exit/dispatch.c vm/exit/msr.c vm/exit/cr.c vm/exit/mmu.c vm/exit/event.c vm/exit/apic.c \
+	vm/exit/push.c vmx/vcpu.c svm/vcpu.c
 hyp_protector = $(if $(filter $(HYP_LEAN),$(1)),-fstack-protector,-fstack-protector-strong -ftrivial-auto-var-init=zero)
 ifdef DEBUG
 HYP_CFLAGS += -DVELLUM_DEBUG

@@ -8,6 +8,9 @@
 #define INSN_CACHE_SETS (1u << INSN_CACHE_BITS)
 #define INSN_CACHE_WAYS 4
 
+#define ASIDE_RSP 1u
+#define ASIDE_BIT 2u /* a bit's number (insn_is_displaced) */
+
 /* Decoded instructions that touched MMIO, so that the next time they only need to be compared. */
 struct insn_cache {
 	uint64_t rip;
@@ -25,6 +28,8 @@ struct insn_cache {
 	uint8_t mode;
 	uint8_t plain; /* enum insn_plain */
 	uint8_t size;  /* of a plain one's operand in memory, bytes */
+	uint8_t odd;   /* of its offset, the bits that would make it an access to each of two registers */
+	uint8_t aside; /* ASIDE_*: what where that is takes beside registers in gpr[] */
 	uint8_t byte;  /* of a plain one: insn_byte_register() */
 	uint8_t left;  /* 1 + enum patch_left: why its access to the TPR is not patched (PX8); 0: not known */
 	uint8_t since; /* accesses, until that is looked at all the same */

@@ -372,15 +372,6 @@ void vmx_sync_unowned(struct mmu_vcpu *mmu)
 	mmu->regs.cr4 = (mmu->regs.cr4 & cr4_mask) | (vmread(VMCS_GUEST_CR4) & ~cr4_mask);
 }
 
-/* Exits save them under EPT and PAE paging; else the fields are undefined (SDM, "Saving Non-Register State"). */
-void vmx_sync_pdptes(struct mmu_vcpu *mmu)
-{
-	mmu->regs.pdpte[0] = vmread(VMCS_GUEST_PDPTE0);
-	mmu->regs.pdpte[1] = vmread(VMCS_GUEST_PDPTE0 + 2);
-	mmu->regs.pdpte[2] = vmread(VMCS_GUEST_PDPTE0 + 4);
-	mmu->regs.pdpte[3] = vmread(VMCS_GUEST_PDPTE0 + 6);
-}
-
 static void note_synced(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 {
 	struct vmx_synced *s = &v->synced;

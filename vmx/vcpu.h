@@ -86,7 +86,14 @@ static inline void vmx_restart_log(uint16_t index) { vmwrite(VMCS_PML_INDEX, ind
  * hypervisor, that is seen by a few fields: the masks and shadows of CR0 and CR4, and EFER's LME, change with
  * vmx_apply_paging() only, which forgets .synced. */
 void vmx_sync_anew(struct vmx_vcpu *v, struct mmu_vcpu *mmu);
-void vmx_sync_pdptes(struct mmu_vcpu *mmu);
+/* Exits save them under EPT and PAE paging; else the fields are undefined (SDM, "Saving Non-Register State"). */
+static ALWAYS_INLINE void vmx_sync_pdptes(struct mmu_vcpu *mmu)
+{
+	mmu->regs.pdpte[0] = vmread(VMCS_GUEST_PDPTE0);
+	mmu->regs.pdpte[1] = vmread(VMCS_GUEST_PDPTE0 + 2);
+	mmu->regs.pdpte[2] = vmread(VMCS_GUEST_PDPTE0 + 4);
+	mmu->regs.pdpte[3] = vmread(VMCS_GUEST_PDPTE0 + 6);
+}
 /* Are they the CPU's, which the guest may have loaded without an exit? */
 static inline bool vmx_has_pdptes(const struct mmu_vcpu *mmu)
 {

@@ -159,7 +159,7 @@ void lapic_accept_own(struct lapic *l, uint8_t vector)
 
 	if (VM_KEPT(LAPIC_OWN_TRIGGER, unlikely(lapic_tmr_test(l, vector))))
 		set_mode(l, vector, false);
-	if (*word & bit)
+	if ((*word & bit) || (unlikely(l->page) && (page_get(l, APIC_IRR, vector >> 5) & bit)))
 		return; /* it waits already, and somebody has been told, or looks when the TPR or ISR change */
 	*word |= bit;
 	l->irr_words |= (uint8_t)(1u << (vector >> 5));
@@ -227,11 +227,13 @@ void lapic_timer_event(struct lapic *l)
 
 void lapic_error(struct lapic *l, uint32_t esr_bits)
 {
-	bool news = esr_bits & ~__atomic_fetch_or(&l->esr_pending, esr_bits, __ATOMIC_SEQ_CST);
 	uint32_t lvt = __atomic_load_n(&l->lvt[LVT_ERROR], __ATOMIC_RELAXED);
 
+	if (!(esr_bits & ~__atomic_load_n(&l->esr_pending, __ATOMIC_SEQ_CST)) ||
+	    !(esr_bits & ~__atomic_fetch_or(&l->esr_pending, esr_bits, __ATOMIC_SEQ_CST)))
+		return;
 	/* A bad vector in the error entry itself must not recurse. */
-	if (news && !(lvt & LVT_MASKED) && __atomic_load_n(&l->sw_enabled, __ATOMIC_RELAXED) &&
+	if (!(lvt & LVT_MASKED) && __atomic_load_n(&l->sw_enabled, __ATOMIC_RELAXED) &&
 	    (lvt & LVT_VECTOR) >= 16)
 		accept_vector(l, lvt & LVT_VECTOR, false);
 }

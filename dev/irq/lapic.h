@@ -140,12 +140,12 @@ bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value);
 bool lapic_msr_write_unlocked(struct lapic *l, uint32_t msr, uint64_t value);
 bool lapic_mmio_write_unlocked(struct lapic *l, uint64_t offset, unsigned size, uint64_t value);
 /* Is that to be tried, of this offset? Of the others the lock is needed in any case. */
-static inline bool lapic_may_be_unlocked(unsigned offset)
+static ALWAYS_INLINE bool lapic_may_be_unlocked(unsigned offset)
 {
 	const uint64_t locked = BIT(APIC_SVR / 16) | BIT(APIC_ESR / 16) | BIT(APIC_LVT_CMCI / 16) |
 				MASK(APIC_LVT_ERROR / 16, APIC_LVT_TIMER / 16 + 1);
 
-	return !(locked >> (offset / 16 & 63) & 1);
+	return offset >= 64 * 16 || !(locked >> (offset / 16) & 1);
 }
 /* The fast path of WRMSR to IA32_TSC_DEADLINE; same as lapic_msr_write(). */
 bool lapic_write_tsc_deadline(struct lapic *l, uint64_t guest_tsc);
@@ -153,9 +153,8 @@ bool lapic_write_tsc_deadline(struct lapic *l, uint64_t guest_tsc);
 /* The guest's accesses to its TPR, which are counted; value: all of it (CR8 << 4). */
 void lapic_write_tpr(struct lapic *l, uint8_t tpr);
 uint8_t lapic_read_tpr(struct lapic *l);
-/* A read of 1, 2 or 4 bytes, as lapic_mmio_write_unlocked(). LAPIC_LOCKED: it needs the lock. */
-#define LAPIC_LOCKED (~0ull)
-uint64_t lapic_mmio_read_unlocked(struct lapic *l, uint64_t offset, unsigned size);
+/* A read of 1, 2, 4 or 8 bytes at a multiple of 4 without the device lock, on the vCPU's own CPU. */
+uint64_t lapic_mmio_read_aligned(struct lapic *l, uint64_t offset, unsigned size);
 /* Uncounted. */
 void lapic_set_tpr(struct lapic *l, uint8_t tpr);
 static inline uint8_t lapic_tpr(const struct lapic *l) { return (uint8_t)__atomic_load_n(l->tpr, __ATOMIC_RELAXED); }

@@ -96,18 +96,19 @@ static inline int lapic_lvt_of(const struct lapic *l, unsigned r)
 /* The bits of an entry that software can change. */
 static inline uint32_t lapic_lvt_writable(const struct lapic *l, unsigned lvt)
 {
-	switch (lvt) {
-	case LVT_TIMER:
-		return LVT_VECTOR | LVT_MASKED |
-		       (l->features & LAPIC_TSC_DEADLINE ? LVT_TIMER_MODE : LVT_TIMER_PERIODIC);
-	case LVT_LINT0:
-	case LVT_LINT1:
-		return LVT_VECTOR | LVT_DELIVERY | LVT_POLARITY | LVT_LEVEL | LVT_MASKED;
-	case LVT_ERROR:
-		return LVT_VECTOR | LVT_MASKED;
-	default:
-		return LVT_VECTOR | LVT_DELIVERY | LVT_MASKED;
-	}
+	static const uint32_t writable[LVT_COUNT] = {
+		[LVT_CMCI] = LVT_VECTOR | LVT_DELIVERY | LVT_MASKED,
+		[LVT_TIMER] = LVT_VECTOR | LVT_MASKED,
+		[LVT_THERMAL] = LVT_VECTOR | LVT_DELIVERY | LVT_MASKED,
+		[LVT_PERF] = LVT_VECTOR | LVT_DELIVERY | LVT_MASKED,
+		[LVT_LINT0] = LVT_VECTOR | LVT_DELIVERY | LVT_POLARITY | LVT_LEVEL | LVT_MASKED,
+		[LVT_LINT1] = LVT_VECTOR | LVT_DELIVERY | LVT_POLARITY | LVT_LEVEL | LVT_MASKED,
+		[LVT_ERROR] = LVT_VECTOR | LVT_MASKED,
+	};
+
+	if (lvt == LVT_TIMER)
+		return writable[lvt] | (l->features & LAPIC_TSC_DEADLINE ? LVT_TIMER_MODE : LVT_TIMER_PERIODIC);
+	return writable[lvt];
 }
 
 static inline uint32_t lapic_svr_writable(const struct lapic *l)
@@ -118,8 +119,22 @@ static inline uint32_t lapic_svr_writable(const struct lapic *l)
 /* lapic_regs.c, in the present mode. false: there is no such register. */
 bool lapic_reg_read(struct lapic *l, unsigned r, uint32_t *value);
 bool lapic_reg_write(struct lapic *l, unsigned r, uint32_t value);
+uint32_t lapic_lvt_read(const struct lapic *l, unsigned lvt);
 uint32_t lapic_get(struct lapic *l, unsigned offset); /* what the guest reads there, in the present mode */
 void lapic_self_ipi(struct lapic *l, uint8_t vector);
+
+/* lapic_icr.c */
+void lapic_icr_send(struct lapic *l);
+/* Without the lock, as lapic_mmio_write_unlocked(): of an NMI, INIT or start-up IPI, or what is an error, or nothing;
+ * of a fixed interrupt or one of lowest priority, whomever it is for; and of a fixed one to all others. */
+bool lapic_icr_signal(struct lapic *l, uint64_t icr);
+void lapic_icr_to_some(struct lapic *l, uint64_t icr);
+void lapic_icr_to_others(struct lapic *l, uint64_t icr);
+static ALWAYS_INLINE void lapic_icr_to(struct lapic *to, uint64_t icr)
+{
+	if (__atomic_load_n(&to->sw_enabled, __ATOMIC_RELAXED) && __atomic_load_n(&to->enabled, __ATOMIC_RELAXED))
+		lapic_accept(to, (uint8_t)icr, false);
+}
 
 /* lapic_virtual.c */
 void lapic_show(struct lapic *l, unsigned offset);    /* the register, and what hangs on it, into the page */

@@ -7,7 +7,8 @@
 #include "lib/mutants/mutate.h"
 
 #define VERSION 0x14u /* 0x10 to 0x15: an integrated local APIC */
-static uint32_t lvt_read(const struct lapic *l, unsigned lvt)
+
+uint32_t lapic_lvt_read(const struct lapic *l, unsigned lvt)
 {
 	uint8_t waiting = __atomic_load_n(&l->remote_irr, __ATOMIC_RELAXED);
 	bool is_pin = lvt == LVT_LINT0 || lvt == LVT_LINT1;
@@ -23,28 +24,33 @@ static uint32_t version(const struct lapic *l)
 
 /* ---- reading ---- */
 
-/* Those of which there are several in a row. false: it is none of them. */
-static bool row_read(const struct lapic *l, unsigned r, uint32_t *value)
+/* One of ISR, TMR, IRR. */
+static uint32_t row_read(const struct lapic *l, unsigned r)
+{
+	if (r < REG(TMR))
+		return lapic_isr_word(l, r - REG(ISR));
+	if (r < REG(IRR))
+		return l->tmr[r - REG(TMR)];
+	return lapic_irr_word(l, r - REG(IRR));
+}
+
+static bool lvt_read(const struct lapic *l, unsigned r, uint32_t *value)
 {
 	int lvt = lapic_lvt_of(l, r);
 
 	if (lvt >= 0)
-		*value = lvt_read(l, (unsigned)lvt);
-	else if (r >= REG(ISR) && r < REG(TMR))
-		*value = lapic_isr_word(l, r - REG(ISR));
-	else if (r >= REG(TMR) && r < REG(IRR))
-		*value = l->tmr[r - REG(TMR)];
-	else if (r >= REG(IRR) && r < REG(ESR))
-		*value = lapic_irr_word(l, r - REG(IRR));
-	else
-		return false;
-	return true;
+		*value = lapic_lvt_read(l, (unsigned)lvt);
+	return lvt >= 0;
 }
 
 /* false: there is no such register, or it cannot be read. */
 static bool reg_read(struct lapic *l, unsigned r, uint32_t *value)
 {
 	*value = 0;
+	if (r - REG(ISR) < REG(ESR) - REG(ISR)) {
+		*value = row_read(l, r);
+		return true;
+	}
 	switch (r) {
 	case REG(ID): *value = l->x2apic ? l->id : (uint32_t)l->xapic_id << 24; break;
 	case REG(VERSION): *value = version(l); break;
@@ -69,7 +75,7 @@ static bool reg_read(struct lapic *l, unsigned r, uint32_t *value)
 	case REG(APR):
 	case REG(RRD):
 	case REG(EOI): return !l->x2apic; /* read as 0 */
-	default: return row_read(l, r, value);
+	default: return lvt_read(l, r, value);
 	}
 	return true;
 }
@@ -105,49 +111,9 @@ static void lvt_write(struct lapic *l, unsigned lvt, uint32_t value)
 		lapic_lint_changed(l);
 }
 
-static struct apic_message icr_message(const struct lapic *l, uint64_t icr)
-{
-	return (struct apic_message){
-		.dest = l->x2apic ? (uint32_t)(icr >> 32) : (uint32_t)(icr >> 56),
-		.vector = (uint8_t)icr,
-		.delivery = apic_delivery_of(icr),
-		.shorthand = icr >> 18 & 3,
-		.logical = icr & ICR_LOGICAL,
-		.level = icr & ICR_LEVEL,
-		.assert = icr & ICR_ASSERT,
-		.wide = l->x2apic,
-	};
-}
-
-/* Sends what l->icr says; a vector below 16 is an error instead (SDM, "Error Handling": Send Illegal Vector). */
-static void icr_send(struct lapic *l)
-{
-	struct apic_message m = icr_message(l, l->icr);
-	bool vectored = m.delivery == APIC_FIXED || m.delivery == APIC_LOWEST;
-	if (vectored && m.vector < 16) {
-		lapic_error(l, ESR_SEND_ILLEGAL_VECTOR);
-		return;
-	}
-	if (m.delivery == APIC_EXTINT || m.delivery == 3)
-		return; /* not defined for ICR: sent, and nobody listens */
-	if (m.delivery != APIC_INIT)
-		m.level = false; /* IPIs are edge-triggered */
-	l->host->ipi(l->ctx, l, &m);
-}
-
 static void esr_write(struct lapic *l)
 {
 	l->esr = __atomic_exchange_n(&l->esr_pending, 0, __ATOMIC_RELAXED);
-}
-
-/* As for the ICR. */
-void lapic_self_ipi(struct lapic *l, uint8_t vector)
-{
-	struct apic_message m = { .vector = vector, .delivery = APIC_FIXED, .shorthand = APIC_SELF, .assert = true };
-	if (vector < 16)
-		lapic_error(l, ESR_SEND_ILLEGAL_VECTOR);
-	else
-		lapic_deliver(l, &m);
 }
 
 /* Registers that only xAPIC mode can write. false: there is no such register. */
@@ -200,7 +166,7 @@ static ALWAYS_INLINE bool perform(struct lapic *l, unsigned r, uint32_t value)
 		return true;
 	case REG(ICR):
 		l->icr = (l->icr & 0xffffffff00000000) | (value & (uint32_t)ICR_LEGAL_X2APIC & ~ICR_DELIVERY_STATUS);
-		icr_send(l);
+		lapic_icr_send(l);
 		return true;
 	case REG(TIMER_INITIAL):
 		lapic_timer_write_initial(l, value);
@@ -215,8 +181,10 @@ static ALWAYS_INLINE bool perform(struct lapic *l, unsigned r, uint32_t value)
 
 static __attribute__((noinline)) bool perform_and_show(struct lapic *l, unsigned r, uint32_t value)
 {
-	bool ok = perform(l, r, value);
+	bool ok;
 
+	lapic_take_icr(l);
+	ok = perform(l, r, value);
 	lapic_show(l, r * 16);
 	return ok;
 }
@@ -233,21 +201,6 @@ static ALWAYS_INLINE bool reg_write(struct lapic *l, unsigned r, uint32_t value)
 /* Fixed, or of lowest priority. */
 #define ICR_PLAIN (ICR_LEGAL_X2APIC & ~(uint64_t)(ICR_DELIVERY(7 & ~APIC_LOWEST) | ICR_LEVEL))
 
-/* An NMI, INIT or start-up IPI. */
-static __attribute__((noinline)) bool signal_unlocked(struct lapic *l, uint64_t icr)
-{
-	unsigned delivery = apic_delivery_of(icr);
-
-	if ((icr & ~(uint64_t)ICR_LEGAL_X2APIC) ||
-	    (delivery != APIC_NMI && delivery != APIC_INIT && delivery != APIC_SIPI))
-		return false;
-	l->icr = icr;
-	icr_send(l);
-	if (l->page)
-		lapic_show_icr(l);
-	return true;
-}
-
 /* The one in x2APIC mode that a physical destination names, as most do. NULL: it takes a look at all. */
 static inline struct lapic *addressed(const struct lapic *l, uint64_t icr)
 {
@@ -260,38 +213,45 @@ static inline struct lapic *addressed(const struct lapic *l, uint64_t icr)
 	return other->id == to && __atomic_load_n(&other->x2apic, __ATOMIC_RELAXED) ? other : NULL;
 }
 
-static __attribute__((noinline)) void send_to_some(struct lapic *l, uint64_t icr)
+static inline void send_to_self(struct lapic *l, uint64_t icr)
 {
-	struct apic_message m = icr_message(l, icr);
-
-	l->host->ipi(l->ctx, l, &m);
+	if (l->sw_enabled && l->enabled)
+		lapic_accept_own(l, (uint8_t)icr);
 }
 
-static ALWAYS_INLINE void send_to(struct lapic *to, uint64_t icr)
+/* To all, or to all others; fixed. */
+static inline void send_to_all(struct lapic *l, uint64_t icr)
 {
-	if (__atomic_load_n(&to->sw_enabled, __ATOMIC_RELAXED) && __atomic_load_n(&to->enabled, __ATOMIC_RELAXED))
-		lapic_accept(to, (uint8_t)icr, false);
+	if (!VM_KEPT(LAPIC_SENT_OTHERS, ((uint32_t)icr & ICR_SHORTHAND(3)) == ICR_SHORTHAND(APIC_OTHERS)))
+		send_to_self(l, icr);
+	if (l->bus->count > 1)
+		lapic_icr_to_others(l, icr);
 }
 
-/* In xAPIC mode: to oneself, or fixed to those that a physical destination names. false: it takes a look at all. */
+/* In xAPIC mode: fixed, by a shorthand or to those that a physical destination names. false: it takes a look at all. */
 static inline bool sent_plainly(struct lapic *l, uint64_t icr)
 {
 	uint8_t dest = (uint8_t)(icr >> 56);
 
 	if (((uint32_t)icr & (ICR_SHORTHAND(3) | LVT_DELIVERY)) == ICR_SHORTHAND(APIC_SELF)) {
-		if (l->sw_enabled && l->enabled)
-			lapic_accept_own(l, (uint8_t)icr);
+		send_to_self(l, icr);
 		return true;
 	}
-	if (((uint32_t)icr & ~(ICR_ASSERT | 0xffu)) || dest == 0xff || !l->bus)
+	if (unlikely(!l->bus))
 		return false;
+	if (unlikely(((uint32_t)icr & ~(ICR_ASSERT | 0xffu)) || dest == 0xff)) {
+		if (!((uint32_t)icr & ICR_SHORTHAND(2)) || ((uint32_t)icr & LVT_DELIVERY))
+			return false;
+		send_to_all(l, icr);
+		return true;
+	}
 	for (unsigned n = 0; n < l->bus->count; n++) {
 		struct lapic *to = l->bus->cpu[n];
 		bool wide = __atomic_load_n(&to->x2apic, __ATOMIC_RELAXED);
 
 		if (VM_LEFT_OUT_OR(LAPIC_SENT_ID,
 				   (wide ? to->id : __atomic_load_n(&to->xapic_id, __ATOMIC_RELAXED)) == dest))
-			send_to(to, icr);
+			lapic_icr_to(to, icr);
 	}
 	return true;
 }
@@ -302,12 +262,12 @@ static ALWAYS_INLINE bool icr_unlocked(struct lapic *l, uint64_t icr)
 	struct lapic *to = l->x2apic ? addressed(l, icr) : NULL;
 
 	if (unlikely((icr & ~ICR_PLAIN) || (uint8_t)icr < 16))
-		return signal_unlocked(l, icr);
+		return lapic_icr_signal(l, icr);
 	l->icr = icr;
 	if (to)
-		send_to(to, icr);
+		lapic_icr_to(to, icr);
 	else if (l->x2apic || !sent_plainly(l, icr))
-		send_to_some(l, icr);
+		lapic_icr_to_some(l, icr);
 	if (l->page)
 		lapic_show_icr(l);
 	return true;
@@ -317,12 +277,15 @@ static ALWAYS_INLINE bool icr_unlocked(struct lapic *l, uint64_t icr)
  * an I/O APIC does, or, with the lock, a pin of the local APIC's own. */
 static bool eoi_unlocked(struct lapic *l)
 {
-	int16_t vector = l->isr_max;
+	int16_t vector = lapic_highest_in_service(l);
 	bool level = vector >= 0 && lapic_tmr_test(l, (unsigned)vector);
 
-	if (unlikely(l->page) ||
-	    (level && VM_KEPT(LAPIC_EOI_LOCKED, __atomic_load_n(&l->remote_irr, __ATOMIC_SEQ_CST))))
+	if (level && VM_KEPT(LAPIC_EOI_LOCKED, __atomic_load_n(&l->remote_irr, __ATOMIC_SEQ_CST)))
 		return false;
+	if (unlikely(l->page)) {
+		lapic_page_eoi(l);
+		return true;
+	}
 	lapic_leave_service(l);
 	if (unlikely(level))
 		lapic_eoi_done(l, (uint8_t)vector);
@@ -348,21 +311,31 @@ bool lapic_msr_write_unlocked(struct lapic *l, uint32_t msr, uint64_t value)
 	return msr == MSR_X2APIC_EOI && !value && eoi_unlocked(l);
 }
 
-static inline bool other_unlocked(struct lapic *l, unsigned r, uint32_t value)
+static inline bool plain_unlocked(struct lapic *l, unsigned offset, uint32_t value)
 {
-	if (unlikely(l->page) && !lapic_is_read_only(r * 16)) {
+	if (unlikely(l->page)) {
 		lapic_take_icr(l);
-		if (!xapic_write(l, r, value))
-			return false;
-		lapic_show(l, r * 16);
+		xapic_write(l, offset >> 4, value);
+		lapic_show(l, offset);
 		return true;
 	}
-	return xapic_write(l, r, value);
+	return xapic_write(l, offset >> 4, value);
+}
+
+/* What nothing is written to: if it needs no lock there is no such register, or it can only be read. */
+static inline bool nothing_unlocked(struct lapic *l, unsigned offset)
+{
+	if (lapic_is_read_only(offset))
+		return true;
+	if (!lapic_may_be_unlocked(offset))
+		return false;
+	VM_MUTANT(LAPIC_ABSENT_WRITTEN, lapic_error(l, ESR_ILLEGAL_REGISTER));
+	return true;
 }
 
 bool lapic_mmio_write_unlocked(struct lapic *l, uint64_t offset, unsigned size, uint64_t value)
 {
-	if (size != 4)
+	if (size < 4)
 		return false;
 	switch (offset) {
 	case APIC_TPR:
@@ -372,25 +345,39 @@ bool lapic_mmio_write_unlocked(struct lapic *l, uint64_t offset, unsigned size, 
 		return eoi_unlocked(l);
 	case APIC_ICR:
 		lapic_take_icr(l);
-		value &= 0xffffffff & ~(uint64_t)ICR_DELIVERY_STATUS;
+		value &= (uint32_t)ICR_LEGAL_X2APIC & ~(uint64_t)ICR_DELIVERY_STATUS;
 		return icr_unlocked(l, (l->icr & 0xffffffff00000000) | value);
 	case APIC_TIMER_INITIAL:
+		if (likely(!l->page)) {
+			lapic_timer_write_initial(l, (uint32_t)value);
+			return true;
+		}
+		return perform_and_show(l, REG(TIMER_INITIAL), (uint32_t)value);
 	case APIC_TIMER_DIVIDE:
 	case APIC_LVT_TIMER:
 		return reg_write(l, (unsigned)offset >> 4, (uint32_t)value);
-	default: /* L7 */
-		return !(offset & 15) && other_unlocked(l, (unsigned)offset >> 4, (uint32_t)value);
+	case APIC_ID:
+	case APIC_LDR:
+	case APIC_DFR:
+	case APIC_ICR_HIGH: /* L7 */
+		return plain_unlocked(l, (unsigned)offset, (uint32_t)value);
+	default:
+		return !(offset & 15) && nothing_unlocked(l, (unsigned)offset);
 	}
 }
 
 /* L7. What others write, of the pins, is one byte. */
-uint64_t lapic_mmio_read_unlocked(struct lapic *l, uint64_t offset, unsigned size)
+uint64_t lapic_mmio_read_aligned(struct lapic *l, uint64_t offset, unsigned size)
 {
 	uint32_t value;
 
-	if ((offset & 15) || !reg_read(l, (unsigned)offset >> 4, &value))
-		return LAPIC_LOCKED; /* an error, which must be noted */
-	return likely(size == 4) ? value : value & MASK(8 * size - 1, 0);
+	if (unlikely(offset & 15))
+		return 0; /* undefined by the SDM */
+	if (unlikely(!reg_read(l, (unsigned)offset >> 4, &value))) {
+		VM_MUTANT(LAPIC_ABSENT_READ, lapic_error(l, ESR_ILLEGAL_REGISTER));
+		return 0;
+	}
+	return likely(size >= 4) ? value : value & MASK(8 * size - 1, 0);
 }
 
 uint32_t lapic_get(struct lapic *l, unsigned offset)
@@ -432,7 +419,6 @@ void lapic_mmio_write(struct lapic *l, uint64_t offset, unsigned size, uint64_t 
 		odd_write(l, offset, size, value);
 		return;
 	}
-	lapic_take_icr(l);
 	if (!reg_write(l, (unsigned)(offset >> 4 & 0xff), (uint32_t)value))
 		lapic_error(l, ESR_ILLEGAL_REGISTER);
 }

@@ -81,7 +81,7 @@ void lapic_show_icr(struct lapic *l)
 static void show_all(struct lapic *l)
 {
 	static const uint16_t copied[] = { APIC_ID, APIC_VERSION, APIC_LDR, APIC_DFR, APIC_SVR, APIC_ESR,
-					   APIC_TIMER_INITIAL, APIC_TIMER_DIVIDE };
+					   APIC_LVT_CMCI, APIC_TIMER_INITIAL, APIC_TIMER_DIVIDE };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(copied); i++)
 		page_put(l, copied[i], 0, lapic_get(l, copied[i]));
@@ -93,6 +93,10 @@ static void show_all(struct lapic *l)
 
 void lapic_show(struct lapic *l, unsigned offset)
 {
+	if (offset > APIC_LVT_TIMER && offset <= APIC_LVT_ERROR) {
+		page_put(l, offset, 0, lapic_lvt_read(l, LVT_TIMER + (offset - APIC_LVT_TIMER) / 16));
+		return;
+	}
 	switch (offset) {
 	case APIC_ICR:
 	case APIC_ICR_HIGH:
@@ -102,9 +106,13 @@ void lapic_show(struct lapic *l, unsigned offset)
 	case APIC_LDR:
 	case APIC_DFR:
 	case APIC_ESR:
-	case APIC_TIMER_INITIAL:
-	case APIC_TIMER_DIVIDE:
 		page_put(l, offset, 0, lapic_get(l, offset));
+		break;
+	case APIC_TIMER_INITIAL:
+		page_put(l, offset, 0, l->timer_initial);
+		break;
+	case APIC_TIMER_DIVIDE:
+		page_put(l, offset, 0, l->divide);
 		break;
 	case APIC_EOI:
 	case APIC_TPR:
@@ -115,14 +123,12 @@ void lapic_show(struct lapic *l, unsigned offset)
 			page_put(l, at, 0, lapic_get(l, at));
 		break;
 	case APIC_LVT_TIMER: /* the initial count hangs on it */
-		page_put(l, APIC_TIMER_INITIAL, 0, lapic_get(l, APIC_TIMER_INITIAL));
+		page_put(l, APIC_TIMER_INITIAL, 0, l->timer_initial);
+		page_put(l, offset, 0, lapic_lvt_read(l, LVT_TIMER));
+		break;
+	case APIC_LVT_CMCI:
 		page_put(l, offset, 0, lapic_get(l, offset));
 		break;
-	default:
-		if (offset > APIC_LVT_TIMER && offset <= APIC_LVT_ERROR)
-			page_put(l, offset, 0, lapic_get(l, offset));
-		else if (!lapic_is_read_only(offset))
-			show_all(l);
 	}
 }
 

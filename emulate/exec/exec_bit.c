@@ -16,14 +16,14 @@ static uint64_t change_bit(unsigned op, uint64_t v, uint64_t mask)
 	return v;
 }
 
-/* The operand is r/m, displaced by `ahead` operand sizes if it is memory. Only CF is defined, and only CF changes. */
-static enum emulate_result bit_operation(struct emulate *e, const struct insn *i, int64_t ahead, unsigned bit)
+/* The operand is r/m, displaced by that many bytes if it is memory. Only CF is defined, and only CF changes. */
+static enum emulate_result bit_operation(struct emulate *e, const struct insn *i, int64_t displaced, unsigned bit)
 {
 	unsigned how = i->sub == BT_TEST ? 0 : EMULATE_HOW_WRITE;
 	uint64_t linear = 0, v, mask = 1ull << bit;
 
 	if (is_memory(i)) {
-		uint64_t offset = (insn_offset(e, i) + ahead * i->opsize) & size_mask(i->adsize);
+		uint64_t offset = (insn_offset(e, i) + (uint64_t)displaced) & size_mask(i->adsize);
 
 		if (i->flags & INSN_F_LOCK)
 			how |= EMULATE_HOW_LOCKED;
@@ -42,10 +42,9 @@ static enum emulate_result bit_operation(struct emulate *e, const struct insn *i
  * is within to the mask (CVE-2016-9383). SDM: "BT - Bit Test". */
 enum emulate_result exec_bt_r(struct emulate *e, const struct insn *i)
 {
-	int64_t offset = (int64_t)sign_extend(e->gpr[i->reg], i->opsize);
-	unsigned bits = 8 * i->opsize, shift = i->opsize == 2 ? 4 : i->opsize == 4 ? 5 : 6;
+	uint64_t number = e->gpr[i->reg];
 
-	return bit_operation(e, i, offset >> shift, (unsigned)offset & (bits - 1));
+	return bit_operation(e, i, insn_displaced_by(number, i->opsize), (unsigned)number & (8u * i->opsize - 1));
 }
 
 enum emulate_result exec_bt_imm(struct emulate *e, const struct insn *i)

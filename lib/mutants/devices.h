@@ -85,6 +85,9 @@
 	M(LAPIC_TRIGGER, "keeping of an interrupt how it was triggered") \
 	M(LAPIC_LOOKED, "that who looks has been told") \
 	M(LAPIC_SENT_ID, "looking whom a fixed interrupt without the lock is for") \
+	M(LAPIC_SENT_OTHERS, "and that it may be for all others") \
+	M(LAPIC_ABSENT_READ, "the error that a read is where no register is, without the lock") \
+	M(LAPIC_ABSENT_WRITTEN, "the error that a write is where no register is, without the lock") \
 	M(LAPIC_OWN_TRIGGER, "that an interrupt to oneself is edge-triggered") \
 	M(LAPIC_OWN_HIGHEST, "which one waits, after one to oneself") \
 	M(LAPIC_OWN_NOTICE, "the look at what waits, after one to oneself") \

@@ -24,6 +24,8 @@
 	M(DECODED_WALK, "and whether the walk to its bytes is the same") \
 	M(PUSH_FLAT, "looking whether a stack is flat, before a store to it is quick") \
 	M(PUSH_ALIGNED, "and whether that lies in one page") \
+	M(PUSH_CANONICAL, "and, of 64-bit code, whether it is canonical") \
+	M(SERVED_WIDE, "leaving to the emulator what is an access to each of two registers") \
 	M(QUICK_BREAKPOINT, "leaving accesses to the local APIC to the emulator where there are breakpoints") \
 	M(QUICK_STRADDLE, "or where the operand may begin in another page") \
 	M(QUICK_EVENT, "or where it is the delivery of an event that made it") \
@@ -90,6 +92,7 @@
 	M(IRET_NMI_DELIVERY, "not looking at that bit where an event was being delivered") \
 	M(FAULT_QUEUED, "queueing what was being delivered when a fault exited") \
 	M(KNOWN_QUEUED, "the same at an access to a device's page that is known") \
+	M(KNOWN_VIOLATION_QUEUED, "and where that has no MMIO leaf") \
 	M(KNOWN_APIC, "serving a page fault at a register of the local APIC quickly only where its page is known") \
 	M(KNOWN_APIC_QUEUED, "queueing what was being delivered there") \
 	M(KNOWN_PLANES_QUEUED, "and of an access to planes") \

@@ -2,7 +2,7 @@
  * registers that it does not serve, writes that it has put into the page, EOIs that somebody waits for, and a TPR that
  * has become low enough for an interrupt that waits. SDM, "Virtualizing Memory-Mapped APIC Accesses", "APIC-Write
  * Emulation", "EOI Virtualization" and "TPR Virtualization". */
-#include "vm/exit/decoded.h"
+#include "vm/exit/stack.h"
 
 #include "lib/mutants/mutate.h"
 
@@ -49,23 +49,6 @@ void exit_eoi(struct vcpu *v)
 	spin_unlock(&v->vm->device_lock);
 }
 
-static __attribute__((noinline)) uint64_t read_locked(struct vcpu *v, unsigned offset, unsigned size)
-{
-	uint64_t value;
-
-	spin_lock(&v->vm->device_lock);
-	value = lapic_mmio_read(&v->lapic, offset, size);
-	spin_unlock(&v->vm->device_lock);
-	return value;
-}
-
-static ALWAYS_INLINE uint64_t read_register(struct vcpu *v, unsigned offset, unsigned size)
-{
-	uint64_t value = lapic_mmio_read_unlocked(&v->lapic, offset, size);
-
-	return likely(value != LAPIC_LOCKED) ? value : read_locked(v, offset, size);
-}
-
 static __attribute__((noinline)) void write_locked(struct vcpu *v, unsigned offset, unsigned size, uint64_t value)
 {
 	spin_lock(&v->vm->device_lock);
@@ -80,20 +63,39 @@ static ALWAYS_INLINE void write_register(struct vcpu *v, unsigned offset, unsign
 		write_locked(v, offset, size, value);
 }
 
-/* What is no MOV of 4 bytes. */
-static ALWAYS_INLINE void serve_other(struct vcpu *v, const struct insn_cache *c, unsigned offset)
+static __attribute__((noinline)) bool serve_stack(struct vcpu *v, const struct insn_cache *c, unsigned offset)
+{
+	uint64_t value = 0, sp;
+
+	if (c->plain == INSN_PLAIN_PUSH) {
+		value = lapic_mmio_read_aligned(&v->lapic, offset, c->size);
+		if (!push_quickly(v, c, value))
+			emulation_push_anywhere(v, c, value);
+		return true;
+	}
+	sp = stack_pointer(v, 0);
+	if (!popped(v, c, sp, &value))
+		return false;
+	write_register(v, offset, c->size, value);
+	pop_done(v, c, sp);
+	return true;
+}
+
+/* What is no MOV of 4 bytes. false: it takes the emulator. */
+static ALWAYS_INLINE bool serve_other(struct vcpu *v, const struct insn_cache *c, unsigned offset)
 {
 	uint64_t value = 0;
 
+	if (VM_KEPT(SERVED_WIDE, unlikely(offset & c->odd))) /* it would be an access to each of two */
+		return false;
+	if (unlikely(decoded_on_stack(c)))
+		return serve_stack(v, c, offset);
 	if (c->plain != INSN_PLAIN_WRITE)
-		value = read_register(v, offset, c->size);
-	if (unlikely(c->plain == INSN_PLAIN_PUSH)) {
-		emulation_push(v, c, value);
-		return;
-	}
+		value = lapic_mmio_read_aligned(&v->lapic, offset, c->size);
 	value = decoded_on_value(v, c, value);
 	if (decoded_writes(c))
 		write_register(v, offset, c->size, value); /* of which it takes the size */
+	return true;
 }
 
 static inline bool is_mov(const struct insn_cache *c)
@@ -101,20 +103,20 @@ static inline bool is_mov(const struct insn_cache *c)
 	return c->plain >= INSN_PLAIN_LOAD && c->plain <= INSN_PLAIN_STORE_IMM;
 }
 
-/* The access, to an aligned register of the local APIC, has passed all of the guest's own checks. */
-static ALWAYS_INLINE void serve(struct vcpu *v, const struct insn_cache *c, unsigned offset)
+/* The access, to an aligned register of the local APIC, has passed all of the guest's own checks. false: it takes the
+ * emulator. */
+static ALWAYS_INLINE bool serve(struct vcpu *v, const struct insn_cache *c, unsigned offset)
 {
 	uint64_t *gpr = &v->hvm.gpr[c->insn.reg];
 
-	if (unlikely(!is_mov(c))) {
-		serve_other(v, c, offset);
-		return;
-	}
+	if (unlikely(!is_mov(c)))
+		return serve_other(v, c, offset);
 	if (c->plain == INSN_PLAIN_LOAD)
-		*gpr = read_register(v, offset, 4);
+		*gpr = lapic_mmio_read_aligned(&v->lapic, offset, 4);
 	else
 		write_register(v, offset, 4, c->plain == INSN_PLAIN_STORE ? *gpr : c->insn.imm);
 	exit_skip_access_to(v, v->emulate.rip + c->insn.length, v->emulate.rflags);
+	return true;
 }
 
 /* An access of data that the instruction makes to its operand, as far as the exit tells: who pushes what it reads has
@@ -137,10 +139,7 @@ static inline bool access_served(struct vcpu *v, struct hvm_apic_access a)
 	if (!a.instruction || (a.offset & 3) || VM_KEPT(QUICK_STRADDLE, !a.offset))
 		return false;
 	c = decoded_quick(v);
-	if (!c || !is_of_operand(v, c, a))
-		return false;
-	serve(v, c, a.offset);
-	return true;
+	return c && is_of_operand(v, c, a) && serve(v, c, a.offset);
 }
 
 /* Is gpa a register's of v's own local APIC? */
@@ -157,23 +156,22 @@ bool apic_served(struct vcpu *v, gpa_t gpa)
 	/* What may be patched is looked at first. */
 	if (!c || (unlikely(gpa.v == v->patch_watched) && !patch_left(v, c)))
 		return false;
-	serve(v, c, gpa.v & (PAGE_SIZE - 1));
-	return true;
+	return serve(v, c, gpa.v & (PAGE_SIZE - 1));
 }
 
 bool apic_served_anyhow(struct vcpu *v, gpa_t gpa)
 {
 	const struct insn_cache *c = is_register(v, gpa) ? decoded_access(v, gpa) : NULL;
 
-	if (c)
-		serve(v, c, gpa.v & (PAGE_SIZE - 1));
-	return c;
+	return c && serve(v, c, gpa.v & (PAGE_SIZE - 1));
 }
 
 static bool other_served(struct vcpu *v, const struct insn_cache *c, gpa_t gpa)
 {
 	uint64_t value = 0;
 
+	if ((gpa.v & c->odd) || c->plain == INSN_PLAIN_POP)
+		return false;
 	if (c->plain != INSN_PLAIN_WRITE)
 		value = platform_mmio_read(v, gpa.v, c->size);
 	if (c->plain == INSN_PLAIN_PUSH) {

@@ -150,6 +150,26 @@ static ALWAYS_INLINE uint64_t decoded_translated(struct vcpu *v, uint64_t linear
 
 static inline bool decoded_writes(const struct insn_cache *c) { return c->plain >= INSN_PLAIN_STORE; }
 
+/* PUSH or POP? */
+static inline bool decoded_on_stack(const struct insn_cache *c)
+{
+	return c->plain == INSN_PLAIN_PUSH || c->plain == INSN_PLAIN_POP;
+}
+
+/* The offset of an operand that is on the stack, or where a bit's number says. */
+static ALWAYS_INLINE uint64_t decoded_aside(struct vcpu *v, const struct insn_cache *c)
+{
+	const struct insn *i = &c->insn;
+	uint64_t offset;
+
+	if (c->aside & ASIDE_RSP)
+		v->hvm.gpr[GPR_RSP] = hvm_rsp(&v->hvm);
+	offset = insn_offset(&v->emulate, i);
+	if (c->aside & ASIDE_BIT)
+		offset += (uint64_t)insn_displaced_by(v->hvm.gpr[i->reg], i->opsize);
+	return i->adsize == 8 ? offset : i->adsize == 4 ? (uint32_t)offset : (uint16_t)offset;
+}
+
 /* The linear address of its operand. */
 static ALWAYS_INLINE uint64_t decoded_linear(struct vcpu *v, const struct insn_cache *c)
 {
@@ -158,9 +178,7 @@ static ALWAYS_INLINE uint64_t decoded_linear(struct vcpu *v, const struct insn_c
 	uint64_t linear;
 
 	e->gpr = v->hvm.gpr;
-	if (unlikely(i->base == GPR_RSP))
-		v->hvm.gpr[GPR_RSP] = hvm_rsp(&v->hvm);
-	linear = insn_offset(e, i);
+	linear = likely(!c->aside) ? insn_offset(e, i) : decoded_aside(v, c);
 	if (v->mode != EMULATE_LONG64)
 		return (uint32_t)(linear + hvm_segment_base(&v->hvm, (enum segment)i->seg));
 	return i->seg >= EMULATE_FS ? linear + hvm_segment_base(&v->hvm, (enum segment)i->seg) : linear;
@@ -212,7 +230,7 @@ static ALWAYS_INLINE uint64_t decoded_operand_again(struct vcpu *v, struct insn_
 	return emulation_operand(v, c, linear);
 }
 
-/* All that it does but its access: value is what was read; returns what is to be written. PUSH is for emulation_push().
+/* All that it does but its access: value is what was read; returns what is to be written. Not of PUSH and POP.
  * Nothing is being delivered, and there are no breakpoints. */
 static ALWAYS_INLINE uint64_t decoded_on_value(struct vcpu *v, const struct insn_cache *c, uint64_t value)
 {

@@ -44,6 +44,8 @@ void emulation_act_on(struct vcpu *v, enum emulate_result result);
 /* ---- vm/exit/push.c ---- */
 /* All that a PUSH does (decoded_plain) when value was read for it. */
 void emulation_push(struct vcpu *v, const struct insn_cache *c, uint64_t value);
+/* The same without a look at what is quicker (vm/exit/stack.h). */
+void emulation_push_anywhere(struct vcpu *v, const struct insn_cache *c, uint64_t value);
 
 /* struct emulate_ops (emulate/emulate.h): vm/exit/emulation_registers.c. */
 enum emulate_access emulation_read_cr(struct emulate *e, unsigned n, uint64_t *value);

@@ -31,7 +31,7 @@ static __attribute__((noinline)) bool serve(struct vcpu *v, const struct insn_ca
 	unsigned size = c->size;
 	uint64_t value = 0;
 
-	if (!is_planes(v, gpa, size) || VM_KEPT(PLANES_PUSH, c->plain == INSN_PLAIN_PUSH))
+	if (!is_planes(v, gpa, size) || VM_KEPT(PLANES_PUSH, decoded_on_stack(c)))
 		return false;
 	spin_lock(&v->vm->device_lock);
 	if (c->plain < INSN_PLAIN_STORE || c->plain == INSN_PLAIN_CHANGE)
@@ -77,7 +77,7 @@ static ALWAYS_INLINE bool access_served(struct vcpu *v, gpa_t gpa)
 void exit_planes(struct vcpu *v, gpa_t gpa)
 {
 	if (likely(access_served(v, gpa)))
-		mmu_count_known_mmio(&v->mmu, true);
+		mmu_count_known_mmio(&v->mmu, MMU_FAULT_EPT_MISCONFIG);
 	else
 		exit_other_misconfig(v, gpa);
 }
@@ -93,7 +93,7 @@ bool planes_fault_served(struct vcpu *v, gva_t gva)
 	gpa = VM_KEPT(PLANES_FAULT, linear != gva.v) ? MEMO_NONE : decoded_operand_again(v, c, linear);
 	if (gpa == MEMO_NONE || !is_planes(v, GPA(gpa), 1) || !served(v, c, GPA(gpa)))
 		return false;
-	mmu_count_known_mmio(&v->mmu, false);
+	mmu_count_known_mmio(&v->mmu, MMU_FAULT_PAGE);
 	return true;
 }
 

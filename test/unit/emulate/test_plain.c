@@ -35,8 +35,9 @@ static void random_state(enum emulate_mode mode)
 static void random_code(uint8_t *code, enum emulate_mode mode)
 {
 	static const uint8_t opcodes[] = { 0x63, 0x80, 0x81, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b,
-					   0xa0, 0xa1, 0xa2, 0xa3, 0xc6, 0xc7, 0xf6, 0xf7, 0xfe, 0xff };
-	static const uint8_t escaped[] = { 0xb0, 0xb1, 0xb6, 0xb7, 0xbe, 0xbf, 0xc0, 0xc1 };
+					   0x8f, 0xa0, 0xa1, 0xa2, 0xa3, 0xc6, 0xc7, 0xf6, 0xf7, 0xfe, 0xff };
+	static const uint8_t escaped[] = { 0xb0, 0xb1, 0xb6, 0xb7, 0xbe, 0xbf, 0xc0, 0xc1, 0xa3, 0xab, 0xb3, 0xbb,
+					   0xba };
 	static const uint8_t prefixes[] = { 0x66, 0x67, 0xf0, 0x3e, 0x36, 0xf3 };
 	unsigned n = 0;
 
@@ -72,6 +73,8 @@ static void check_accesses(const struct insn *i, enum insn_plain plain, uint64_t
 			continue;
 		if (plain == INSN_PLAIN_PUSH && event->kind == 'w')
 			continue;
+		if (plain == INSN_PLAIN_POP && event->kind == 'r')
+			continue;
 		assert_int_equal(event->address, at);
 		assert_int_equal(event->size, insn_operand_size(i));
 		read |= event->kind == 'r';
@@ -101,6 +104,7 @@ static void push_again(struct emulate *other, const struct insn *i, uint64_t val
 
 static void one(const uint8_t *code, const struct insn *i, enum insn_plain plain, uint64_t at)
 {
+	uint64_t popped = world_load(w, (unsigned)(w->gpr[EMULATE_RSP] & 0xffff), insn_operand_size(i));
 	uint64_t value = world_load(w, at, insn_operand_size(i)), gpr[EMULATE_GPRS];
 	struct emulate other = w->e;
 
@@ -114,6 +118,9 @@ static void one(const uint8_t *code, const struct insn *i, enum insn_plain plain
 		assert_int_equal(((const uint8_t *)w->gpr)[insn_byte_register(i)], world_load(w, at, 1));
 	if (plain == INSN_PLAIN_PUSH) {
 		push_again(&other, i, value);
+	} else if (plain == INSN_PLAIN_POP) {
+		assert_int_equal(world_load(w, at, i->opsize), popped);
+		return;
 	} else {
 		value = emulate_on_value(&other, i, value);
 		if (plain >= INSN_PLAIN_WRITE)
@@ -139,11 +146,13 @@ static void random_case(enum emulate_mode mode)
 		return;
 	random_state(mode);
 	at = insn_offset(&w->e, &i);
+	if (insn_is_displaced(&i))
+		at = (at + (uint64_t)insn_displaced_by(w->gpr[i.reg], i.opsize)) & size_mask(i.adsize);
 	if (i.base == EMULATE_RSP || at < FIRST || at > LAST - 8 || crosses_page(at, 8))
 		return;
 	world_store(w, at, 8, rand() % 2 ? w->gpr[EMULATE_RAX] : random64());
-	if (plain == INSN_PLAIN_PUSH && w->gpr[EMULATE_RSP] >= FIRST && w->gpr[EMULATE_RSP] + 16 > at &&
-	    w->gpr[EMULATE_RSP] < at + 16)
+	if ((plain == INSN_PLAIN_PUSH || plain == INSN_PLAIN_POP) && w->gpr[EMULATE_RSP] >= FIRST &&
+	    w->gpr[EMULATE_RSP] + 16 > at && w->gpr[EMULATE_RSP] < at + 16)
 		return;
 	one(code, &i, plain, at);
 }
@@ -152,7 +161,8 @@ static void beside_the_executors(void **state)
 {
 	static const enum insn_op ops[] = { OP_mov_load, OP_mov_store, OP_mov_rm_imm, OP_movzx, OP_movsx, OP_xchg,
 					    OP_alu_rm_r, OP_alu_r_rm, OP_alu_rm_imm, OP_test_rm_r, OP_test_rm_imm,
-					    OP_not, OP_neg, OP_incdec, OP_xadd, OP_cmpxchg, OP_push_rm };
+					    OP_not, OP_neg, OP_incdec, OP_xadd, OP_cmpxchg, OP_push_rm,
+					    OP_pop_rm, OP_bt_r, OP_bt_imm };
 
 	(void)state;
 	srand(1);
@@ -162,7 +172,6 @@ static void beside_the_executors(void **state)
 		for (unsigned n = 0; n < CASES / 6; n++)
 			random_case(mode);
 		world_free(w);
-		/* PUSH of 64 bits is none of these; of 16 bits it needs a prefix. */
 		for (unsigned n = 0; n < ARRAY_SIZE(ops); n++)
 			if (!met[ops[n]])
 				fail_msg("mode %u: operation %u was not met", mode, n);
@@ -188,11 +197,15 @@ static void not_plain(void **state)
 	assert_int_equal(plain_of("\x01\x21" ROOM, EMULATE_PROT32), INSN_NOT_PLAIN);  /* add [ecx], esp */
 	assert_int_equal(plain_of("\x83\x21" ROOM, EMULATE_PROT32), INSN_PLAIN_CHANGE); /* and [ecx], 0 */
 	assert_int_equal(plain_of("\x8b\xc1" ROOM, EMULATE_PROT32), INSN_NOT_PLAIN);  /* mov eax, ecx */
-	assert_int_equal(plain_of("\x8f\x01" ROOM, EMULATE_PROT32), INSN_NOT_PLAIN);  /* pop [ecx] */
+	assert_int_equal(plain_of("\x8f\x01" ROOM, EMULATE_PROT32), INSN_PLAIN_POP);  /* pop [ecx] */
+	assert_int_equal(plain_of("\x8f\x04\x24" ROOM, EMULATE_PROT32), INSN_NOT_PLAIN); /* pop [esp] */
+	assert_int_equal(plain_of("\x0f\xa3\x21" ROOM, EMULATE_PROT32), INSN_NOT_PLAIN); /* bt [ecx], esp */
+	assert_int_equal(plain_of("\x0f\xba\x21\x05" ROOM, EMULATE_PROT32), INSN_PLAIN_READ); /* bt [ecx], 5 */
 	assert_int_equal(plain_of("\xd1\x21" ROOM, EMULATE_PROT32), INSN_NOT_PLAIN);  /* shl dword [ecx], 1 */
 	assert_int_equal(plain_of("\xff\x11" ROOM, EMULATE_PROT32), INSN_NOT_PLAIN);  /* call [ecx] */
-	assert_int_equal(plain_of("\x48\x8b\x01" ROOM, EMULATE_LONG64), INSN_NOT_PLAIN);
-	assert_int_equal(plain_of("\xff\x31" ROOM, EMULATE_LONG64), INSN_NOT_PLAIN);  /* push of 8 bytes */
+	assert_int_equal(plain_of("\x48\x8b\x01" ROOM, EMULATE_LONG64), INSN_PLAIN_READ);
+	assert_int_equal(plain_of("\xff\x31" ROOM, EMULATE_LONG64), INSN_PLAIN_PUSH);  /* push of 8 bytes */
+	assert_int_equal(plain_of("\x48\x0f\xc7\x09" ROOM, EMULATE_LONG64), INSN_NOT_PLAIN); /* cmpxchg16b */
 }
 
 int main(void)

@@ -53,7 +53,7 @@ static unsigned ipi_unlocked(uint32_t high, uint32_t low)
 {
 	assert_true(lapic_mmio_write_unlocked(&pc->lapic[0], APIC_ICR_HIGH, 4, high));
 	assert_true(lapic_mmio_write_unlocked(&pc->lapic[0], APIC_ICR, 4, low));
-	assert_int_equal(lapic_mmio_read_unlocked(&pc->lapic[0], APIC_ICR_HIGH, 4), high & 0xff000000);
+	assert_int_equal(lapic_mmio_read_aligned(&pc->lapic[0], APIC_ICR_HIGH, 4), high & 0xff000000);
 	return arrived((uint8_t)low);
 }
 
@@ -71,6 +71,7 @@ static void test_unlocked_destinations(void **state)
 	assert_int_equal(ipi_unlocked(9u << 24, 0x40), 0);
 	assert_int_equal(ipi_unlocked(0xffu << 24, 0x40), 0xf);
 	assert_int_equal(ipi_unlocked(2u << 24, 0x40040), 0x1);
+	assert_int_equal(ipi_unlocked(0, 0x80040), 0xf);
 	assert_int_equal(ipi_unlocked(0, 0xc0040), 0xe);
 	lapic_mmio_write(&pc->lapic[3], APIC_ID, 4, 9u << 24);
 	assert_int_equal(ipi_unlocked(9u << 24, 0x40), 0x8);

@@ -203,20 +203,46 @@ static void test_eoi_without_the_lock(void **state)
 	assert_true(lapic_msr_write_unlocked(l, MSR_X2APIC_EOI, 0));
 }
 
-/* What is sent by ICR, but for an SMI, and what the SDM reserves. */
+/* What is sent by ICR, but for what the SDM reserves; also what is an error, or heard by nobody. */
 static void test_icr_without_the_lock(void **state)
 {
-	static const uint8_t modes[] = { APIC_FIXED, APIC_LOWEST, APIC_SMI, APIC_NMI, APIC_INIT, APIC_SIPI };
+	static const uint8_t modes[] = { APIC_FIXED, APIC_LOWEST, APIC_SMI, 3, APIC_NMI, APIC_INIT, APIC_SIPI,
+					 APIC_EXTINT };
 
 	(void)state;
 	x2apic_all();
 	for (unsigned n = 0; n < ARRAY_SIZE(modes); n++) {
 		uint64_t icr = ICR_ASSERT | ICR_DELIVERY(modes[n]) | 0x52;
 
-		assert_int_equal(lapic_msr_write_unlocked(l, MSR_X2APIC_ICR, icr), modes[n] != APIC_SMI);
+		assert_true(lapic_msr_write_unlocked(l, MSR_X2APIC_ICR, icr));
 		assert_false(lapic_msr_write_unlocked(l, MSR_X2APIC_ICR, icr | BIT(30)));
 	}
-	assert_false(lapic_msr_write_unlocked(l, MSR_X2APIC_ICR, ICR_ASSERT | 8));
+	assert_int_equal(l->esr_pending, 0);
+	assert_true(lapic_msr_write_unlocked(l, MSR_X2APIC_ICR, ICR_ASSERT | 8));
+	assert_int_equal(l->esr_pending, ESR_SEND_ILLEGAL_VECTOR);
+}
+
+/* Places where no register is, and those that can only be read. */
+static void test_absent_without_the_lock(void **state)
+{
+	static const uint16_t absent[] = { 0, 0x40, 0x3f0, 0x400, 0x4f0, 0xff0 };
+
+	(void)state;
+	enable_lapics();
+	for (unsigned n = 0; n < ARRAY_SIZE(absent); n++) {
+		l->esr_pending = 0;
+		assert_true(lapic_mmio_write_unlocked(l, absent[n], 4, 1));
+		assert_int_equal(l->esr_pending, ESR_ILLEGAL_REGISTER);
+		l->esr_pending = 0;
+		assert_int_equal(lapic_mmio_read_aligned(l, absent[n], 4), 0);
+		assert_int_equal(l->esr_pending, ESR_ILLEGAL_REGISTER);
+	}
+	l->esr_pending = 0;
+	assert_true(lapic_mmio_write_unlocked(l, APIC_VERSION, 4, 1));
+	assert_true(lapic_mmio_write_unlocked(l, APIC_PPR, 8, 1));
+	assert_int_equal(lapic_mmio_read_aligned(l, APIC_SVR + 4, 4), 0);
+	assert_false(lapic_mmio_write_unlocked(l, APIC_SVR, 4, 0x1ff)); /* needs the lock */
+	assert_int_equal(l->esr_pending, 0);
 }
 
 #define T(f) PC_TEST(f, setup_lapic)
@@ -226,7 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_base_transitions), T(test_disable_and_enable), T(test_x2apic_msrs),
 		T(test_level_of_illegal_vector), T(test_priority_moves), T(test_eoi_without_the_lock),
-		T(test_icr_without_the_lock),
+		T(test_icr_without_the_lock), T(test_absent_without_the_lock),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

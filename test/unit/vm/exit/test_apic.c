@@ -56,6 +56,33 @@ static void other_instructions(void **state)
 	finish();
 }
 
+/* All 8 bytes at a register's place are that register; 4 bytes further they are none and the next one's first. The
+ * third time each is quick. */
+static void wide_instructions(void **state)
+{
+	(void)state;
+	at("ept", "flexpriority", BENCH_LONG64);
+	for (unsigned n = 0; n < 9; n++) {
+		lapic_mmio_write(&bench.v->lapic, SVR, 4, 0x1ab);
+		*bench_gpr(GPR_RCX) = 0xffffffff00000013;
+		if (n < 3) {
+			CODE("\x48\x8b\x8b\xf0\0\0\0"); /* mov rcx, [rbx + 0xf0] */
+			STEP(apic_access(0, SVR));
+			assert_int_equal(*bench_gpr(GPR_RCX), 0x1ab);
+		} else if (n < 6) {
+			CODE("\x48\x31\x8b\xf0\0\0\0"); /* xor [rbx + 0xf0], rcx */
+			STEP(apic_access(n & 1, SVR));
+			assert_int_equal(bench.v->lapic.svr, 0x1b8);
+			assert_true(bench.entry.rflags & RFLAGS_SF);
+		} else {
+			CODE("\x48\x8b\x8b\xec\0\0\0"); /* mov rcx, [rbx + 0xec] */
+			STEP(apic_access(0, SVR - 4));
+			assert_int_equal(*bench_gpr(GPR_RCX), 0x1abull << 32);
+		}
+	}
+	finish();
+}
+
 /* The store of a PUSH, to a stack in the page; its operand is in memory. */
 static void a_stack_in_the_page(void **state)
 {
@@ -168,6 +195,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(loads_and_stores),
 		cmocka_unit_test(other_instructions),
+		cmocka_unit_test(wide_instructions),
 		cmocka_unit_test(a_stack_in_the_page),
 		cmocka_unit_test(a_change_of_a_read_only_page),
 		cmocka_unit_test(other_bytes),

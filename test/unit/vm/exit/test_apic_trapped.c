@@ -96,6 +96,38 @@ static void delivery_that_meets_the_page(void **state)
 	finish();
 }
 
+static enum bench_at write_violation(uint64_t vectoring)
+{
+	return bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_VIOLATION, .qualification = WRITE_KNOWN,
+						.gpa = LAPIC + TPR, .gva = LAPIC + TPR, .vectoring = vectoring });
+}
+
+/* A register holds the operand's address, as that of a load of CR3 could: no MMIO leaf is made. */
+static void where_pdptes_could_be(void **state)
+{
+	(void)state;
+	at("ept", "trap", BENCH_PAE);
+	*bench_gpr(GPR_RBX) = LAPIC + TPR;
+	for (unsigned n = 0; n < 4; n++) {
+		*bench_gpr(GPR_RAX) = 0x20 + n;
+		CODE("\x89\x03"); /* mov [ebx], eax */
+		STEP(write_violation(0));
+		EXPECT_NOTHING();
+		assert_int_equal(bench.entry.rip, BENCH_CODE + 2);
+		assert_int_equal(lapic_tpr(&bench.v->lapic), 0x20 + n);
+	}
+	assert_int_equal(bench.v->lapic.tpr_count.writes, 4);
+	assert_int_equal(mmu_counters(&bench.vm[0]->mmu).ept_violations, 4);
+	assert_int_equal(mmu_counters(&bench.vm[0]->mmu).outcome_emulate, 4);
+	*bench_gpr(GPR_RAX) = 0x30;
+	CODE("\x89\x03");
+	write_violation(EXTERNAL(0x51));
+	assert_true(bench.entry.event & EVENT_VALID);
+	assert_int_equal(bench.entry.rip, BENCH_CODE);
+	assert_int_equal(lapic_tpr(&bench.v->lapic), 0x23);
+	finish();
+}
+
 /* The guest's tables themselves have reserved bits: a page fault of its own. */
 static void reserved_bits_of_the_guests(void **state)
 {
@@ -169,6 +201,9 @@ static const struct other others[] = {
 	{ "\xc6\x83\x80\0\0\0\x33", 7, 0x33, 0x45, RFLAGS_CF },              /* mov byte [ebx + 0x80], 0x33 */
 	{ "\x19\x8b\x80\0\0\0", 6, 0x0b, 0x45, RFLAGS_AF },                  /* sbb [ebx + 0x80], ecx */
 	{ "\x0f\xb7\x8b\x80\0\0\0", 7, 0x51, 0x51, RFLAGS_CF },              /* movzx ecx, word [ebx + 0x80] */
+	{ "\x0f\xba\xbb\x80\0\0\0\x01", 8, 0x53, 0x45, 0 },                  /* btc dword [ebx + 0x80], 1 */
+	{ "\x0f\xb3\x4b\x78", 4, 0x51, 0x45, 0 },                              /* btr [ebx + 0x78], ecx: 0x80, 5 */
+	{ "\x0f\xab\x4b\x78", 4, 0x71, 0x45, 0 },                              /* bts [ebx + 0x78], ecx */
 };
 
 static void carry_out(const struct other *o, enum bench_at (*exits)(void))
@@ -347,6 +382,7 @@ int main(void)
 		cmocka_unit_test(trapped_by_reserved_bits),
 		cmocka_unit_test(the_page_is_memory_now),
 		cmocka_unit_test(delivery_that_meets_the_page),
+		cmocka_unit_test(where_pdptes_could_be),
 		cmocka_unit_test(reserved_bits_of_the_guests),
 		cmocka_unit_test(trapped_by_other_operands),
 		cmocka_unit_test(trapped_by_other_instructions),
