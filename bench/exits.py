@@ -40,8 +40,6 @@ BESIDES = ('icr_news',)
 # byte undefined (SDM, "Local APIC Register Address Map"): the limit is that of what is trapped. So it is for PUSH and
 # POP of 64-bit code.
 SIZES = ('_byte', '_word', '_wide')
-# A PUSH is a store to memory as well: without EPT tables have to be told of it, and with PAE two walks have PDPTEs.
-PUSHED = 610
 # Between CPUs, in ticks: with several CPUs, Bochs' time goes on by the mean of what they carry out in turn, and for one
 # that is halted by 16: then about 1.5 ticks are an instruction. The sums count those of both CPUs.
 BETWEEN = (
@@ -210,8 +208,6 @@ def forms(directory):
 def other_limit(column, form):
     if form.startswith(BESIDES):
         return None
-    if column.startswith('32pae shadow') and form.endswith('_push'):
-        return PUSHED
     odd = form.endswith(SIZES) or (column.startswith('64') and form.endswith(('_push', '_pop')))
     return TRAPPED if odd else OTHER
 
@@ -239,8 +235,8 @@ def others(directory):
         first = {f: c[f] for c in by_form.values() for f in c}
         table('%s: dearest register' % method, sorted(first, key=lambda f: first[f][0]), list(columns.values()),
               by_form, other_limit)
-    print('  each at most %d, instructions, of another size than 4 bytes %d, a PUSH with PAE and without EPT %d; but '
-          'for what\n  is sent to oneself anew' % (OTHER, TRAPPED, PUSHED))
+    print('  each at most %d, instructions, of another size than 4 bytes %d; but for what is sent to oneself anew' % (
+        OTHER, TRAPPED))
 
 
 def places(directory):
