@@ -1,5 +1,5 @@
 /* hvm/types.h - a virtual CPU in neutral terms: what Intel's VT-x and AMD's AMD-V have in common, and what vm/ works
- * with. vmx/ fills and reads these; hvm/hvm.h has the functions. */
+ * with. vmx/ and svm/ fill and read these; hvm/hvm.h has the functions. */
 #ifndef VELLUM_HVM_TYPES_H
 #define VELLUM_HVM_TYPES_H
 
@@ -119,7 +119,7 @@ struct hvm_debug {
 /* What is injected, was being delivered, or has exited. The format is this interface's own, EVENT_* below: that of VT-x
  * (SDM, "Format of the VM-Entry Interruption-Information Field"), which vmx/ so takes as it is. AMD-V's has the same
  * vector, error and valid bits, but neither the two software exceptions nor EVENT_NMI_UNBLOCKED (APM, "Event
- * Injection"): its side would translate. */
+ * Injection"): its side translates. */
 struct event {
 	uint32_t info; /* EVENT_VALID clear: none */
 	uint32_t error;

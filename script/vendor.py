@@ -1,31 +1,36 @@
-"""One vendor's names, which stand in its own room only; for rooms.py.
+"""A vendor's names, which stand in its own room only; for rooms.py.
 
-What is looked for is read from the room's headers, so that a new name is forbidden elsewhere as soon as it is there:
-macros and enumerators of all of vmx/*.h, and the instructions of vmx/ops.h, which hvm/ may use besides. So are its
-functions, its part of a virtual CPU (.vmx), VMCS fields by number, and what would read numbers of exits or bits of
-qualifications: an operator behind hvm_exit_code() or hvm_exit_detail(), which are for counting and for sentences."""
+What is looked for is read from the rooms' headers, so that a new name is forbidden elsewhere as soon as it is there:
+macros and enumerators of all of vmx/*.h and svm/*.h, and the instructions of their ops.h, which hvm/ may use besides.
+So are their functions, their parts of a virtual CPU (.vmx, .svm), the VMCB, VMCS fields by number, and what would read
+numbers of exits or bits of qualifications: an operator behind hvm_exit_code() or hvm_exit_detail(), which are for
+counting and for sentences."""
 
 import glob
 import re
 import sys
 
 OWN, INTERFACE = ('vmx',), ('vmx', 'hvm')
+INTERFACE_SVM = ('svm', 'hvm')
 # Rooms whose comments and strings speak of no vendor but where the document says so.
 NEUTRAL = ('mmu', 'emulate', 'dev', 'host', 'hvm', 'vm')
 SPOKEN = re.compile(r'\b(VMCS|VMX|VT-x|[Qq]ualifications?|hvm_exit_code|hvm_exit_detail|[Rr][Vv][Ii]|[Ss][Vv][Ii]|'
                     r'EOI-exit|APIC-access page|[Vv]irtual-APIC page|[Gg]uest interrupt status|[Vv]mcs|'
                     r'VM-(?:exit|entry|execution) controls|(?:[Pp]rocessor|[Pp]in)-based controls|IDT-vectoring|'
                     r'[Ee]xit reasons?|'
-                    r'VM(?:LAUNCH|RESUME|READ|WRITE|PTRLD|PTRST|CLEAR|XON|XOFF))\b')
+                    r'VM(?:LAUNCH|RESUME|READ|WRITE|PTRLD|PTRST|CLEAR|XON|XOFF)|'
+                    r'VMCBs?|[Vv]mcb|VM(?:RUN|LOAD|SAVE)|STGI|CLGI)\b')
 # Where the interface goes over to a vendor's room.
 VENDORS = ('hvm/vmx.h', 'hvm/svm.h')
 COMMENT, TITLE = re.compile(r'/\*.*?\*/', re.S), re.compile(r'"[^"]*"')
 INSTRUCTIONS = {'vmlaunch', 'vmresume', 'vmptrst', 'vmfunc'}  # those that have no function in vmx/ops.h
 PATTERNS = ((re.compile(r'\b(vmx_\w+|hvm_vmx\w*)\b'), INTERFACE), (re.compile(r'((?:\.|->)\s*vmx\b)'), INTERFACE),
-            (re.compile(r'\b(VMCS_\w+)\b'), OWN),
+            (re.compile(r'\b(svm_(?!offered\b)\w+|hvm_svm\w*|hvm_vmcb\w*)\b'), INTERFACE_SVM),
+            (re.compile(r'\b(svm_offered)\b'), INTERFACE_SVM + ('start',)),  # which vendor's hypervisor runs
+            (re.compile(r'((?:\.|->)\s*svm\b)'), INTERFACE_SVM), (re.compile(r'\b(VMCS_\w+)\b'), OWN),
             (re.compile(r'(0x0[fF],\s*0x01,\s*0x[cC][1-4])\b'), OWN),  # VMCALL to VMXOFF
             (re.compile(r'(hvm_exit_(?:code|detail)\([^()]*\)\)*\s*[^\s,;)])'), INTERFACE))
-TOO_FEW = 150  # the headers are not read any more
+TOO_FEW = 150  # the headers are not read any more; of svm/, which has fewer, half as many
 
 
 def names_of(path):
@@ -40,14 +45,19 @@ def names_of(path):
 
 def forbidden():
     """({name: rooms that may say it}, {number of a VMCS field}), as the headers have them."""
-    names = {name: OWN for path in glob.glob('vmx/*.h') for name in names_of(path)}
-    with open('vmx/ops.h', encoding='utf-8') as f:
-        ops = set(re.findall(r'^static inline \w+ (\w+)\(', f.read(), re.M))
-    names.update({name: INTERFACE if name.endswith('_insn') else OWN for name in ops | INSTRUCTIONS})
+    names = {}
+    for room, own, interface, few in (('svm', INTERFACE_SVM, INTERFACE_SVM, TOO_FEW // 2),
+                                      ('vmx', OWN, INTERFACE, TOO_FEW)):
+        here = {name: own for path in glob.glob(room + '/*.h') for name in names_of(path)}
+        with open(room + '/ops.h', encoding='utf-8') as f:
+            ops = set(re.findall(r'^static inline \w+ (\w+)\(', f.read(), re.M))
+        here.update({name: interface if name.endswith('_insn') else own for name in ops})
+        if len(here) < few:
+            sys.exit(room + '/*.h: hardly a name was found')
+        names.update(here)
+    names.update({name: OWN for name in INSTRUCTIONS})
     with open('vmx/vmcs.h', encoding='utf-8') as f:
         fields = {int(value, 16) for value in re.findall(r'^\tVMCS_\w+ = (0x\w+)', f.read(), re.M)}
-    if len(names) < TOO_FEW:
-        sys.exit('vmx/*.h: hardly a name was found')
     return names, {n for n in fields if n >= 0x2000 and n % 0x400}  # round numbers are everybody's
 
 

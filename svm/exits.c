@@ -61,7 +61,7 @@ unsigned svm_exit_number(const struct vmcb *vmcb)
 	/* By the bit for a reserved one alone: emulators say then that the entry is not present. */
 	if (code == EXITCODE_NPF)
 		return vmcb->exit_info[0] & PFERR_RSVD ? SVM_EXIT_NPF_RESERVED : SVM_EXIT_NPF;
-	if (code == EXITCODE_MSR && VM_KEPT(SVM_EXIT_WRITE, vmcb->exit_info[0] & 1))
+	if (code == EXITCODE_MSR && VM_KEPT(SVM_EXIT_WRITE, vmcb->exit_info[0] & MSR_EXIT_WRITES))
 		return SVM_EXIT_WRMSR;
 	if (code < EXITCODE_CR_WRITE)
 		return SVM_EXIT_CR_READ;

@@ -79,6 +79,9 @@
 #define NPF_FINAL BIT(32) /* of the access itself */
 #define NPF_WALK BIT(33)  /* of a table of the guest's on the way there */
 
+/* vmcb.exit_info[0] of EXITCODE_MSR (APM, "MSR Intercepts"): WRMSR, else RDMSR. */
+#define MSR_EXIT_WRITES BIT(0)
+
 /* vmcb.exit_info[0] of EXITCODE_IOIO (APM, "IOIO Intercept Exit Information"). */
 #define IOIO_IN BIT(0)
 #define IOIO_STRING BIT(2)

@@ -4,7 +4,6 @@
 #include "dev/bus/bytes.h"
 #include "lib/mutants/mutate.h"
 
-#define ALL_PLANES 0xfu
 /* Of the clock's time, a frame: 70 in a second of 449 lines, of which 400 are shown; of a line four fifths are. */
 #define FRAMES 70u
 #define LINES 449u

@@ -43,7 +43,7 @@ static enum emulate_result locate(struct emulate *e, const struct area *a, unsig
 	p->bytes = (uint32_t)id.rax;
 	p->at = p->standard = (uint32_t)id.rbx;
 	if (a->compacted) {
-		p->at = (id.rcx & 2) ? align_up(*next, 64) : *next;
+		p->at = (id.rcx & CPUID_D_N_ECX_ALIGNED) ? align_up(*next, 64) : *next;
 		*next = p->at + p->bytes;
 	}
 	if (!p->bytes || p->standard < EXTENDED_AT || (uint64_t)p->standard + p->bytes > EMULATE_SCRATCH)
@@ -164,8 +164,8 @@ static enum emulate_result has_compaction(struct emulate *e, bool *has)
 {
 	struct emulate_native id;
 
-	TRY(native_cpuid(e, CPUID_LEAF_VERSION, &id));
-	*has = id.rax & 2;
+	TRY(native_cpuid(e, 1, &id));
+	*has = id.rax & CPUID_D_1_EAX_XSAVEC;
 	return EMULATE_OK;
 }
 

@@ -115,7 +115,7 @@ boot64:
 	.section .rodata
 no_long_mode_text:
 	.ascii "vellum 1\n"
-	.ascii "log this CPU has no 64-bit mode; Vellum needs an Intel CPU of 2006 or later with VT-x\n"
+	.ascii "log this CPU has no 64-bit mode; Vellum needs a CPU of 2006 or later with VT-x or AMD-V\n"
 	.asciz "end 67\n"
 shutdown_text:
 	.asciz "Shutdown"

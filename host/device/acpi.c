@@ -76,9 +76,11 @@ static const struct sdt *table_at(uint64_t address)
 	return paging_window(address, head->length, PAGING_READ);
 }
 
+#define MADT_ENABLED BIT(0) /* of a local APIC's flags (ACPI, "Local APIC Flags") */
+
 static void madt_local_apic(uint32_t id, uint32_t flags)
 {
-	if ((flags & 1) && info.cpu_count < CPUS_MAX)
+	if ((flags & MADT_ENABLED) && info.cpu_count < CPUS_MAX)
 		info.cpu_apic_id[info.cpu_count++] = id;
 }
 

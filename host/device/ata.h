@@ -17,7 +17,6 @@
 #include "lib/base.h"
 
 #define ATA_BUFFER (4 * BM_PIECE) /* bytes that a command transfers at most */
-#define ATA_PRDS (ATA_BUFFER / BM_PIECE)
 
 struct ata_ports {
 	uint8_t (*in8)(uint16_t port);
@@ -56,7 +55,7 @@ struct ata_channel {
 	uint16_t bus_master; /* its first register of this channel; 0: none */
 	uint8_t *buffer;     /* ATA_BUFFER bytes, of which no piece of BM_PIECE crosses a multiple of that */
 	uint32_t buffer_address;
-	struct ata_prd *table; /* ATA_PRDS entries within one such piece */
+	struct ata_prd *table; /* an entry for each such piece, within one piece */
 	uint32_t table_address;
 	uint64_t patience; /* ticks that a command has (AT2) */
 	struct ata_disk disk[2];

@@ -53,7 +53,7 @@ const struct bochs_cpu *bochs_cpu_find(const char *model)
 static const char *lacks(const struct bochs_cpu *cpu, bool native)
 {
 	if (cpu->vtx == CPU_OLD || cpu->vtx == CPU_32_BITS)
-		return "this CPU has no 64-bit mode; Vellum needs an Intel CPU of 2006 or later with VT-x";
+		return "this CPU has no 64-bit mode; Vellum needs a CPU of 2006 or later with VT-x or AMD-V";
 	if (cpu->vtx == CPU_NO_VTX && !native)
 		return "this CPU has no VT-x, nor AMD-V as Vellum needs it; take one of Intel's from "
 		       "core2_penryn_t9600 on, or ryzen";

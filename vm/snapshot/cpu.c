@@ -130,12 +130,10 @@ static void event_fields(struct fields *s, struct cpu_registers *r)
 	state_bool(s, &r->deaf);
 }
 
-#define LEGACY_BYTES 512u /* the image of FXSAVE */
-
 /* As many bytes as what the guest's CPU offers needs. */
 static void fpu_fields(struct fields *s, struct vcpu *v, struct cpu_registers *r)
 {
-	uint32_t bytes = v->vm->cpuid.has_xsave ? v->vm->cpuid.xsave[0].ecx : LEGACY_BYTES;
+	uint32_t bytes = v->vm->cpuid.has_xsave ? v->vm->cpuid.xsave[0].ecx : FXSAVE_BYTES;
 
 	state_u64(s, &r->xcr0);
 	state_bool(s, &r->fpu_short);
