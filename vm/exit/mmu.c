@@ -121,6 +121,9 @@ static inline bool known_violation(struct vcpu *v, gpa_t gpa)
 {
 	if (likely(!mmu_is_known_mmio(&v->mmu, gpa)))
 		return false;
+	/* Elsewhere the heart makes the leaf, also where that of a known page has gone with a mechanism's tables. */
+	if (!may_load_pdptes(v, gpa))
+		return false;
 	if (unlikely(hvm_exit_delivery(&v->hvm) & EVENT_VALID))
 		VM_MUTANT(KNOWN_VIOLATION_QUEUED, exit_requeue_event(v));
 	if (!apic_served(v, gpa))
