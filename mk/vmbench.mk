@@ -10,7 +10,8 @@ VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate/cpu.c test/unit/dev/irq/v
 # Not position-independent: static tables have addresses that the CPU models can have as physical ones.
 VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
 
-VMBENCH_TESTS := ram modes dispatch exception event cr msr io mmu emulation handover task_switch task_segment run \
+VMBENCH_TESTS := ram ram_out reclaim \
+	modes dispatch exception event cr msr io mmu emulation handover task_switch task_segment run \
 	trace platform panic lapic_order tpr tpr_memory apicv alarm patch patch_undo apic apic_trapped decoded push \
 	synced vcpus smp freeze enterable emulated mechanism_switch mitigations stats release disk ide net virtio life \
 	state schedule sleep move cpus clock caps mechanism cpuid create control snapshot possible save exchange dirty \
@@ -48,7 +49,8 @@ endef
 $(foreach t,$(VMBENCH_TESTS),$(eval $(call vm_mutants_rule,$(t))))
 # Parts of vm/ and vmx/ whose unit tests need no bench.
 VM_PLAIN_TESTS := $(SVM_TESTS:%=svm_%) \
-	host_frames host_ata host_speculation vmx_guards config config_disk config_firmware config_module \
+	host_frames host_ata host_speculation vmx_guards config config_disk config_firmware config_memory \
+	config_module \
 	control_request load_elf load_firmware load_linux load_multiboot dev_block dev_virtio_queue \
 	dev_virtio_blk dev_virtio_pci dev_virtio_net dev_virtio_rng dev_virtio_console dev_switch config_net \
 	dev_pci dev_fw_cfg dev_uart dev_vga_text $(IDE_TESTS:%=dev_ide_%) dev_i8042 dev_mouse dev_vga dev_vga_memory \

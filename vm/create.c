@@ -8,6 +8,7 @@
 #include "host/boot/multiboot.h"
 #include "lib/fmt.h"
 #include "vm/load/image.h"
+#include "vm/memory/reclaim.h"
 #include "vm/memory/memory.h"
 #include "lib/mutants/mutate.h"
 
@@ -166,9 +167,20 @@ static bool create_mmu(struct vm *vm)
 
 /* ---- the image ---- */
 
+#define WRITE_PIECE (128u << 10)
+
+/* Much may be written: others give memory back in between. */
 static bool ram_write(void *ctx, gpa_t gpa, const void *data, size_t n)
 {
-	return mmu_guest_write(&((struct vm *)ctx)->mmu, gpa, data, n) == n;
+	struct vm *vm = ctx;
+
+	for (size_t piece; n; n -= piece, data = (const char *)data + piece, gpa = gpa_add(gpa, piece)) {
+		piece = min_u64(n, WRITE_PIECE);
+		reclaim_look();
+		if (mmu_guest_write(&vm->mmu, gpa, data, piece) != piece)
+			return false;
+	}
+	return true;
 }
 
 static bool ram_zero(void *ctx, gpa_t gpa, size_t n)

@@ -15,6 +15,7 @@
 #include "vm/control/control.h"
 #include "vm/life/life.h"
 #include "vm/device/virtio.h"
+#include "vm/memory/reclaim.h"
 #include "lib/mutants/mutate.h"
 
 struct machine machine;
@@ -87,6 +88,8 @@ static __attribute__((noinline)) uint64_t serve_rare(struct vcpu *v, uint64_t re
 		dirty_end(v->vm);
 	if (requests & REQUEST_MEMORY)
 		firmware_memory_changed(v->vm);
+	if (requests & REQUEST_RECLAIM)
+		reclaim_serve(v);
 	if (requests & REQUEST_MOVE)
 		vcpu_wander(v);
 	requests |= requests & REQUEST_DEVICES ? virtio_serve(v->vm) : 0;

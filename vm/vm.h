@@ -71,6 +71,7 @@ enum vm_status {
 #define REQUEST_MEMORY BIT(7) /* the memory map has changed (vm/firmware/firmware.c, vm/device/video.c) */
 #define REQUEST_DEBUG BIT(8)  /* what a debugger wants has changed, or a step is being made */
 #define REQUEST_DEVICES BIT(9) /* frames have come, or a device has more to do (vm/device/virtio.c) */
+/* BIT(10): REQUEST_RECLAIM (vm/memory/reclaim.h) */
 
 struct vcpu {
 	union {
@@ -100,7 +101,8 @@ struct vcpu {
 	bool undecided; /* .emulated is to be decided when it is next loaded */
 	bool started;  /* hvm_vcpu_start() was called */
 	bool emulated; /* the CPU cannot enter it: the emulator runs it (vm/cpu/emulated.c) */
-	bool interrupt_waits; /* event_deliver() has left an interrupt */
+	/* event_deliver() has left an interrupt; the heart is asked what becomes of its fault, which may come again */
+	bool interrupt_waits, faulting;
 	bool in_guest; /* read by other CPUs: entering, or in the guest (vm/run.c) */
 	struct hvm_start start;
 	uint64_t exit_tsc;   /* when the last exit happened */

@@ -188,6 +188,27 @@ bool disk_host_start(unsigned channel, unsigned n, enum ata_op op, uint64_t sect
 	return begun;
 }
 
+/* A channel that is being reset takes no command until that is over, or is given up. */
+static bool ready(struct channel *c)
+{
+	while (c->ata.state == ATA_RESETTING)
+		ata_advance(&c->ata, rdtsc());
+	return c->ata.state == ATA_IDLE;
+}
+
+bool disk_host_now(unsigned channel, unsigned n, enum ata_op op, uint64_t sector, unsigned sectors)
+{
+	struct channel *c = &channels[channel];
+	enum ata_result result = ATA_FAILED;
+
+	spin_lock(&c->lock);
+	if (ready(c) && ata_start(&c->ata, n, op, sector, sectors, rdtsc()))
+		while ((result = ata_advance(&c->ata, rdtsc())) == ATA_BUSY)
+			cpu_relax();
+	spin_unlock(&c->lock);
+	return result == ATA_DONE;
+}
+
 void disk_host_interrupt(unsigned channel)
 {
 	struct channel *c = &channels[channel];

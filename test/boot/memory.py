@@ -32,6 +32,37 @@ def short_of_it(mmu):
     return run
 
 
+MEMORY = r'memory: 65252 pages, sum 113cebec39b0b20a\n'
+
+
+def beyond_the_machine(mmu):
+    def run(c):
+        """Two of 256 MB that use all of it, twice, on a machine of 320: pages go to a disk and come back."""
+        kernel = c.guest('memory')
+        description = c.file('vms', vm('one', kernel, 'mem 256M', 'mmu ' + mmu) +
+                             vm('two', kernel, 'mem 256M', 'mmu ' + mmu))
+        o = c.run(['run', '--vm', description, '--host-mem', '320M', '--swap', '512M', '--timeout', '240'], limit=260,
+                  expect=[r'(?m)^' + MEMORY, r'\[two\] ' + MEMORY], forbid=['FAIL', 'free frames only'])
+        require(o.text.count('memory: ok') == 2, 'both end well')
+    return run
+
+
+def area_too_small(c):
+    """The area is full: one ends, with a sentence, the other one has what it needs."""
+    kernel = c.guest('memory')
+    description = c.file('vms', vm('one', kernel, 'mem 256M') + vm('two', kernel, 'mem 256M'))
+    o = c.run(['run', '--vm', description, '--host-mem', '320M', '--swap', '64M', '--timeout', '150'], limit=180,
+              status=66, expect=[r'left for it: \d+ MB of its 256 MB of RAM are in use', MEMORY],
+              forbid=['FAIL', 'free frames only'])
+    require(o.text.count('memory: ok') == 1, 'one ends well')
+
+
+def limited(c):
+    """One alone that may have a quarter of its RAM in memory at once."""
+    c.run(['run', '--kernel', c.guest('memory'), '--mem', '64M', '--limit', '16M', '--swap', '128M', '--timeout', '60'],
+          limit=80, expect=[r'(?m)^memory: ok', r'"?memory.swapped_pages|memory: \d+ pages'], forbid=['FAIL'])
+
+
 def at_once(c):
     """What is taken at once must be there; the same guest without that begins."""
     c.run(['run', '--kernel', c.guest('hello'), '--mem', '255M', '--host-mem', '256M', '--prealloc', '--timeout', '60'],
@@ -43,4 +74,7 @@ def at_once(c):
 def tests():
     return [Test('memory: more than there is, %s' % m, more_than_there_is(m)) for m in ('ept', 'shadow')] + \
            [Test('memory: short of it, %s' % m, short_of_it(m)) for m in ('ept', 'shadow', 'vtlb', 'brute')] + \
+           [Test('memory: two beyond the machine, %s' % m, beyond_the_machine(m))
+            for m in ('ept', 'shadow', 'vtlb', 'brute')] + \
+           [Test('memory: the swap area is full', area_too_small), Test('memory: a limit', limited)] + \
            [Test('memory: at once', at_once)]

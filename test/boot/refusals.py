@@ -176,6 +176,8 @@ def qemu(c):
 def guest_options():
     """What a command line says of the guest."""
     return [
+        usage('half a page to swap to', ['run', '--swap', '6K'], r'--swap 6K: an area has whole pages of 4K'),
+        usage('a swap area natively', ['run', '--native', '--swap', '64M'], r'--native runs the guest without the'),
         usage('no command', [], r'say what to do'),
         usage('an unknown command', ['fly'], r'no command fly'),
         usage('an unknown option', ['run', '--frobnicate'], r'no option --frobnicate'),

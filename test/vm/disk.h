@@ -9,12 +9,12 @@
 
 struct bench_disk {
 	bool there; /* else the machine has none */
-	bool small; /* it has one sector less */
+	unsigned small; /* sectors that it has less */
 	uint8_t data[BENCH_DISK_SECTORS][SECTOR_SIZE];
 	bool busy, later, fail;
 	enum ata_op op;
 	uint64_t sector;
-	unsigned sectors, flushed;
+	unsigned sectors, flushed, commands; /* the last: of those that are waited for */
 };
 extern struct bench_disk bench_disk;
 

@@ -49,12 +49,13 @@ static void show_list(FILE *out, const cJSON *answer)
 {
 	const cJSON *vm;
 
-	fprintf(out, "%3s  %-16s %-8s %-7s %-12s %8s %6s  %s\n", "id", "name", "state", "mmu", "tpr", "memory",
-		"weight", "on CPU (moves; ! pinned)");
+	fprintf(out, "%3s  %-16s %-8s %-7s %-12s %8s %8s %8s %6s  %s\n", "id", "name", "state", "mmu", "tpr",
+		"memory", "resident", "swapped", "weight", "on CPU (moves; ! pinned)");
 	cJSON_ArrayForEach(vm, ctl_get(answer, "vms")) {
-		fprintf(out, "%3.0f  %-16s %-8s %-7s %-12s %5.0f MB %6.0f ", ctl_number(vm, "id"),
+		fprintf(out, "%3.0f  %-16s %-8s %-7s %-12s %5.0f MB %5.0f MB %5.0f MB %6.0f ", ctl_number(vm, "id"),
 			ctl_text(vm, "name"), ctl_text(vm, "state"), ctl_text(vm, "mmu"), ctl_text(vm, "tpr"),
-			ctl_number(vm, "mem_bytes") / 1048576, ctl_number(vm, "weight"));
+			ctl_number(vm, "mem_bytes") / 1048576, ctl_number(vm, "resident_bytes") / 1048576,
+			ctl_number(vm, "swapped_bytes") / 1048576, ctl_number(vm, "weight"));
 		show_cpus(out, vm);
 		fprintf(out, "  %s%s\n", cJSON_IsFalse(ctl_get(vm, "switch")) ? "(stays with its mechanism) " : "",
 			ctl_text(vm, "end"));
@@ -86,6 +87,9 @@ static void show_stats(FILE *out, const cJSON *answer)
 	fprintf(out, "  instructions: guest %s, hypervisor %s; tables: %s page%s\n",
 		count_text(ctl_number(instructions, "guest")), count_text(ctl_number(instructions, "hypervisor")),
 		count_text(pages), plural((uint64_t)pages));
+	cJSON_ArrayForEach(counter, ctl_get(answer, "memory"))
+		if (counter->valuedouble > 0)
+			fprintf(out, "  memory: %-18s %14s\n", counter->string, count_text(counter->valuedouble));
 	cJSON_ArrayForEach(counter, ctl_get(answer, "mmu_counters"))
 		if (counter->valuedouble > 0)
 			fprintf(out, "  %-26s %14s\n", counter->string, count_text(counter->valuedouble));

@@ -79,6 +79,8 @@ static void take_stats(struct top_vm *vm, const cJSON *stats)
 	cJSON_ArrayForEach(item, ctl_get(ctl_get(stats, "exits"), "by_reason"))
 		take_reason(vm, item, ticks, vm->hz);
 	vm->table_pages = ctl_number(ctl_get(stats, "tables"), "pages");
+	vm->resident_mb = ctl_number(ctl_get(stats, "memory"), "resident_pages") / 256;
+	vm->swapped_mb = ctl_number(ctl_get(stats, "memory"), "swapped_pages") / 256;
 	vm->switches = ctl_number(ctl_get(stats, "mmu_counters"), "switches");
 	vm->ticks = now;
 	vm->guest = guest;
@@ -144,6 +146,8 @@ static void sum_up(struct top *top)
 		all->hypervisor_share += vm->hypervisor_share;
 		all->exits_per_second += vm->exits_per_second;
 		all->table_pages += vm->table_pages;
+		all->resident_mb += vm->resident_mb;
+		all->swapped_mb += vm->swapped_mb;
 		for (unsigned n = 0; n < vm->reasons; n++) {
 			struct top_reason *r = reason_of(all, vm->reason[n].name);
 
@@ -213,10 +217,11 @@ static void print_vm(const struct top_vm *vm, enum top_sort sort)
 	if (*vm->state != 0)
 		printf("%s, %s, CPU %u; ", vm->state, vm->mmu, vm->cpu);
 	printf("guest %.1f%%, hypervisor %.1f%%, neither %.1f%% of the time; %s exits/s; tables "
-	       "%s page%s\n",
+	       "%s page%s; %.0f MB in memory, %.0f MB swapped\n",
 	       100 * vm->guest_share, 100 * vm->hypervisor_share,
 	       100 * neither(vm), grouped((uint64_t)(vm->exits_per_second + 0.5), a),
-	       grouped((uint64_t)vm->table_pages, b), plural((uint64_t)vm->table_pages));
+	       grouped((uint64_t)vm->table_pages, b), plural((uint64_t)vm->table_pages),
+	       vm->resident_mb, vm->swapped_mb);
 	printf("  %-28s %12s %10s\n", "VM exits by reason", "per second", "time");
 	for (unsigned i = 0; i < n; i++)
 		printf("  %-28s %12.1f %9.2f%%\n", vm->reason[order[i]].name, vm->reason[order[i]].per_second,
@@ -255,6 +260,8 @@ static cJSON *json_vm(const struct top_vm *vm, enum top_sort sort)
 	cJSON_AddNumberToObject(object, "hypervisor_share", vm->hypervisor_share);
 	cJSON_AddNumberToObject(object, "exits_per_second", vm->exits_per_second);
 	cJSON_AddNumberToObject(object, "table_pages", vm->table_pages);
+	cJSON_AddNumberToObject(object, "resident_mb", vm->resident_mb);
+	cJSON_AddNumberToObject(object, "swapped_mb", vm->swapped_mb);
 	reasons = cJSON_AddObjectToObject(object, "by_reason");
 	for (unsigned i = 0; i < n; i++) {
 		one = cJSON_AddObjectToObject(reasons, vm->reason[order[i]].name);

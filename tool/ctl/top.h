@@ -24,7 +24,7 @@ struct top_vm {
 	unsigned cpu;
 	double ticks, hz, guest, hypervisor;    /* so far; hz: ticks in a second */
 	double guest_share, hypervisor_share, exits_per_second;
-	double table_pages, switches;
+	double table_pages, switches, resident_mb, swapped_mb;
 	bool known;                     /* the figures per second are */
 	struct top_reason reason[TOP_REASONS];
 	unsigned reasons;

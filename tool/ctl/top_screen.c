@@ -84,15 +84,18 @@ static double percent(double share)
 
 static void draw_vms(const struct top *top, unsigned chosen, int *y)
 {
-	line((*y)++, A_BOLD, "  %-14s %-8s %-7s %3s %6s %7s %7s %9s %6s", "machine", "state", "mmu", "cpu", "guest",
-	     "hyperv.", "neither", "exits/s", "tables");
+	line((*y)++, A_BOLD, "  %-14s %-8s %-7s %3s %6s %7s %7s %9s %6s %6s %6s", "machine", "state", "mmu", "cpu",
+	     "guest",
+	     "hyperv.", "neither", "exits/s", "tables", "res.MB", "swap");
 	for (unsigned i = 0; i < top->vms + (top->vms > 1); i++) {
 		const struct top_vm *vm = i < top->vms ? &top->vm[i] : &top->all;
 
 		line((*y)++, i == chosen ? A_REVERSE : 0,
-		     "%c %-14.14s %-8s %-7s %3u %5.1f%% %6.1f%% %6.1f%% %9.0f %6.0f", i == chosen ? '>' : ' ', vm->name,
-		     vm->state, vm->mmu, vm->cpu, percent(vm->guest_share), percent(vm->hypervisor_share),
-		     percent(1 - vm->guest_share - vm->hypervisor_share), vm->exits_per_second, vm->table_pages);
+		     "%c %-14.14s %-8s %-7s %3u %5.1f%% %6.1f%% %6.1f%% %9.0f %6.0f %6.0f %6.0f",
+		     i == chosen ? '>' : ' ', vm->name, vm->state, vm->mmu, vm->cpu,
+		     percent(vm->guest_share), percent(vm->hypervisor_share),
+		     percent(1 - vm->guest_share - vm->hypervisor_share), vm->exits_per_second, vm->table_pages,
+		     vm->resident_mb, vm->swapped_mb);
 	}
 }
 

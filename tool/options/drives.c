@@ -16,7 +16,22 @@ enum { CD_SECTOR = 2048 };
 /* The places of the machine's controller that are not the boot image's: Bochs has that at the first channel's first,
  * QEMU at the second's. */
 static const unsigned bochs_places[MOST_DRIVES][2] = { { 0, 1 }, { 1, 0 }, { 1, 1 } },
-		      qemu_places[MOST_DRIVES][2] = { { 0, 0 }, { 0, 1 }, { 1, 1 } };
+		      qemu_places[MOST_DRIVES][2] = { { 0, 0 }, { 0, 1 }, { 1, 1 } },
+/* The same beside a swap area, which has the other channel: its own place is the first. */
+		      bochs_with_swap[][2] = { { 1, 0 }, { 0, 1 } }, qemu_with_swap[][2] = { { 0, 0 }, { 1, 1 } };
+
+static unsigned most_drives(const struct drives *drives)
+{
+	return drives->swap != NULL ? ARRAY_SIZE(bochs_with_swap) : MOST_DRIVES;
+}
+
+/* The place of the next one; there is one left. */
+static const unsigned *next_place(const struct drives *drives, bool qemu)
+{
+	if (drives->swap != NULL)
+		return (qemu ? qemu_with_swap : bochs_with_swap)[drives->count];
+	return (qemu ? qemu_places : bochs_places)[drives->count];
+}
 
 static const char *option(const struct config_disk *disk) { return disk->cd ? "--cdrom" : "--disk"; }
 
@@ -61,6 +76,11 @@ static struct drive *find(struct drives *drives, const char *path)
 	return NULL;
 }
 
+static int room_beside(const struct drives *drives)
+{
+	return (int)most_drives(drives) - (drives->trace != NULL) - (drives->swap != NULL);
+}
+
 /* One that several have is one drive, if nobody writes it. */
 static struct drive *drive_for(struct drives *drives, const struct config_disk *disk, bool qemu)
 {
@@ -78,27 +98,37 @@ static struct drive *drive_for(struct drives *drives, const struct config_disk *
 		free(path);
 		return d;
 	}
-	if (drives->count == MOST_DRIVES)
-		die(STATUS_USAGE, "%s %s: the machine's controller has room for %d disks beside the boot image%s",
-		    option(disk), disk->name, MOST_DRIVES - (drives->trace != NULL),
-		    drives->trace != NULL ? " and the trace" : "");
+	if (drives->count == most_drives(drives))
+		die(STATUS_USAGE, "%s %s: the machine's controller has room for %d disk%s beside the boot image%s%s",
+		    option(disk), disk->name, room_beside(drives), room_beside(drives) == 1 ? "" : "s",
+		    drives->swap != NULL ? ", the swap area" : "", drives->trace != NULL ? " and the trace" : "");
 	if (strpbrk(path, "\",\n") != NULL)
 		die(STATUS_USAGE, "%s %s: the file's name may hold no quotation mark and no comma", option(disk), path);
 	lock_file(disk, write);
 	d = &drives->drive[drives->count];
 	*d = (struct drive){ .path = path, .written = write };
-	d->channel = (qemu ? qemu_places : bochs_places)[drives->count][0];
-	d->unit = (qemu ? qemu_places : bochs_places)[drives->count++][1];
+	d->channel = next_place(drives, qemu)[0];
+	d->unit = next_place(drives, qemu)[1];
+	drives->count++;
 	return d;
 }
 
 void drives_place_trace(struct drives *drives, const struct options *options)
 {
-	const unsigned *place = (strcmp(options->machine, "qemu") == 0 ? qemu_places : bochs_places)[drives->count];
+	const unsigned *place = next_place(drives, strcmp(options->machine, "qemu") == 0);
 	struct drive *d = &drives->drive[drives->count++];
 
 	*d = (struct drive){ .written = true, .channel = place[0], .unit = place[1] };
 	drives->trace = d;
+}
+
+void drives_place_swap(struct drives *drives, const struct options *options)
+{
+	const unsigned *place = (strcmp(options->machine, "qemu") == 0 ? qemu_with_swap : bochs_with_swap)[0];
+	struct drive *d = &drives->drive[drives->count++];
+
+	*d = (struct drive){ .written = true, .channel = place[0], .unit = place[1] };
+	drives->swap = d;
 }
 
 void drives_place(struct drives *drives, struct vm_config *vm, const struct options *options)
@@ -124,13 +154,17 @@ void drives_place(struct drives *drives, struct vm_config *vm, const struct opti
 const char *drives_own(struct drives *drives, const char *path, uint64_t bytes, bool qemu)
 {
 	int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	struct drive *d = &drives->drive[drives->count];
+	struct drive *d = &drives->drive[drives->count % MOST_DRIVES];
 
 	if (file < 0 || ftruncate(file, (off_t)bytes) != 0)
 		die(STATUS_FAILED, "cannot make %s, for --exchange: %s", path, strerror(errno));
 	close(file);
 	*d = (struct drive){ .path = text("%s", path), .written = true };
-	d->channel = (qemu ? qemu_places : bochs_places)[drives->count][0];
-	d->unit = (qemu ? qemu_places : bochs_places)[drives->count++][1];
+	if (drives->count == most_drives(drives))
+		die(STATUS_USAGE, "--exchange %s: the machine's controller has no room left for its disk%s", path,
+		    drives->swap != NULL ? " beside the swap area" : "");
+	d->channel = next_place(drives, qemu)[0];
+	d->unit = next_place(drives, qemu)[1];
+	drives->count++;
 	return text("ide%u.%u", d->channel, d->unit);
 }

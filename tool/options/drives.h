@@ -16,6 +16,7 @@ struct drives {
 	struct drive drive[MOST_DRIVES];
 	unsigned count;
 	struct drive *trace;    /* of these, what exits are written to; NULL: none */
+	struct drive *swap;     /* of these, what guests' pages go to; NULL: none. It is alone at its channel */
 };
 
 /* Gives the disks of a virtual machine their places, which become their names: files that are locked until this
@@ -28,5 +29,8 @@ const char *drives_own(struct drives *drives, const char *path, uint64_t bytes, 
 
 /* A place for a disk that exits are written to, which is none of theirs; its path is filled in later. */
 void drives_place_trace(struct drives *drives, const struct options *options);
+
+/* The same for the swap area; before any other. */
+void drives_place_swap(struct drives *drives, const struct options *options);
 
 #endif

@@ -331,8 +331,23 @@ static void place_trace(struct machines *machines, struct vm_config *vm, const s
 		 machines->drives.trace->unit);
 }
 
+/* Where its pages go when memory is short: one disk for those of all, before any other. */
+static void place_swap(struct machines *machines, struct vm_config *vm, const struct options *options)
+{
+	if (vm->swap[0] != 0 && options->command != COMMAND_ISO)
+		die(STATUS_USAGE, "%s: swap names a PC's disk, for vellum iso: here it is --swap SIZE", vm->name);
+	if (options->swap == 0)
+		return;
+	if (machines->drives.swap == NULL)
+		drives_place_swap(&machines->drives, options);
+	if (vm->prealloc == CONFIG_ON)
+		return;
+	snprintf(vm->swap, sizeof vm->swap, "ide%u.%u", machines->drives.swap->channel, machines->drives.swap->unit);
+}
+
 static void place_files(struct machines *machines, struct vm_config *vm, const struct options *options)
 {
+	place_swap(machines, vm, options);
 	place_trace(machines, vm, options);
 	place_modules(machines, vm);
 	drives_place(&machines->drives, vm, options);

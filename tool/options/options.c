@@ -60,6 +60,7 @@ enum {
 	OPTION_OPTION_ROM, OPTION_VGA, OPTION_DISPLAY,
 	OPTION_GDB, OPTION_GDB_ARCH, OPTION_PAUSED,
 	OPTION_DETAIL, OPTION_TRACE, OPTION_DIRTY, OPTION_CONSOLE,
+	OPTION_SWAP, OPTION_RESERVATION, OPTION_LIMIT,
 };
 
 static const struct option names[] = {
@@ -76,6 +77,9 @@ static const struct option names[] = {
 	{ "tpr", required_argument, NULL, OPTION_TPR },
 	{ "dirty", required_argument, NULL, OPTION_DIRTY },
 	{ "prealloc", no_argument, NULL, OPTION_PREALLOC },
+	{ "swap", required_argument, NULL, OPTION_SWAP },
+	{ "reservation", required_argument, NULL, OPTION_RESERVATION },
+	{ "limit", required_argument, NULL, OPTION_LIMIT },
 	{ "no-rdrand", no_argument, NULL, OPTION_NO_RDRAND },
 	{ "no-vm86", no_argument, NULL, OPTION_NO_VM86 },
 	{ "no-unrestricted", no_argument, NULL, OPTION_NO_UNRESTRICTED },
@@ -154,6 +158,8 @@ static bool take_vm(struct options *options, int option, const char *value)
 		{ OPTION_NO_VM86, "--no-vm86", "vm86", "off" },
 		{ OPTION_NO_VPID, "--no-vpid", "vpid", "off" }, { OPTION_NO_RDRAND, "--no-rdrand", "rdrand", "off" },
 		{ OPTION_PREALLOC, "--prealloc", "prealloc", "on" },
+		{ OPTION_RESERVATION, "--reservation", "reservation", NULL },
+		{ OPTION_LIMIT, "--limit", "limit", NULL },
 		{ OPTION_MEM, "--mem", "mem", NULL }, { OPTION_KERNEL, "--kernel", "kernel", NULL },
 		{ OPTION_APPEND, "--append", "append", NULL }, { OPTION_CLOCK, "--clock", "clock", NULL },
 		{ OPTION_TESTDEV, "--testdev", "testdev", "on" }, { OPTION_NO_SWITCH, "--no-switch", "switch", "off" },
@@ -185,6 +191,16 @@ static bool take_vm(struct options *options, int option, const char *value)
 	return false;
 }
 
+/* Whole pages, of what the machine's controller can address. */
+static uint64_t swap_given(const char *value)
+{
+	uint64_t bytes = bytes_given("--swap", value);
+
+	if (bytes % PAGE_SIZE != 0 || bytes > (uint64_t)2 << 40)
+		die(STATUS_USAGE, "--swap %s: an area has whole pages of 4K, and up to 2048G", value);
+	return bytes;
+}
+
 /* The same of the machine that it all runs on, and what is written of the run. */
 static bool take_machine(struct options *options, int option, const char *value)
 {
@@ -207,6 +223,7 @@ static bool take_machine(struct options *options, int option, const char *value)
 	case OPTION_JSON: options->json = value; break;
 	case OPTION_TRACE: options->trace = value; break;
 	case OPTION_CONSOLE: options->console = value; break;
+	case OPTION_SWAP: options->swap = swap_given(value); break;
 	default: return false;
 	}
 	return true;
@@ -284,6 +301,28 @@ static void check_restore(const struct options *options)
 		    "or go on with the snapshot by --restore");
 }
 
+static void check_native(const struct options *options)
+{
+	if (options->native &&
+	    (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) |
+				  BIT(CONFIG_RUN_UNRESTRICTED) | BIT(CONFIG_VM86) | BIT(CONFIG_RDRAND) |
+				  BIT(CONFIG_CLOCK) | BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR) | BIT(CONFIG_VCPUS) |
+				  BIT(CONFIG_DIRTY) | BIT(CONFIG_LIMIT) | BIT(CONFIG_RESERVATION) |
+				  BIT(CONFIG_ON_RESET) | BIT(CONFIG_BIOS) | BIT(CONFIG_VGA) | BIT(CONFIG_NET) |
+				  BIT(CONFIG_RNG) | BIT(CONFIG_HVC) | BIT(CONFIG_DETAIL))) != 0)
+		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, "
+				  "--no-unrestricted, --no-vm86, --tpr, --no-rdrand, --clock, --vcpus, --on-reset, "
+				  "--bios, --vga, --net, --rng, --hvc, --dirty, --limit, --reservation, --detail and "
+				  "--testdev mean nothing to it");
+	if (options->native &&
+	    (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))
+		die(STATUS_USAGE, "--native is for one guest of vellum run on Bochs");
+	if (options->snapshot && options->native)
+		die(STATUS_USAGE, "--native runs the guest without the hypervisor, which would keep snapshots");
+	if (options->swap != 0 && options->native)
+		die(STATUS_USAGE, "--native runs the guest without the hypervisor, which would swap");
+}
+
 static void check(const struct options *options)
 {
 	if (options->guest != NULL && (options->vm.given & BIT(CONFIG_KERNEL)) != 0)
@@ -297,25 +336,13 @@ static void check(const struct options *options)
 	if (options->workload != NULL && strstr(options->vm.append, "vellum.workload=") != NULL)
 		die(STATUS_USAGE, "--workload and vellum.workload= in --append name a workload each: one of them will "
 				  "do");
-	if (options->native &&
-	    (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) |
-				  BIT(CONFIG_RUN_UNRESTRICTED) | BIT(CONFIG_VM86) | BIT(CONFIG_RDRAND) |
-				  BIT(CONFIG_CLOCK) | BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR) | BIT(CONFIG_VCPUS) |
-				  BIT(CONFIG_DIRTY) |
-				  BIT(CONFIG_ON_RESET) | BIT(CONFIG_BIOS) | BIT(CONFIG_VGA) | BIT(CONFIG_NET) |
-				  BIT(CONFIG_RNG) | BIT(CONFIG_HVC) | BIT(CONFIG_DETAIL))) != 0)
-		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, "
-				  "--no-unrestricted, --no-vm86, --tpr, --no-rdrand, --clock, --vcpus, --on-reset, "
-				  "--bios, --vga, --net, --rng, --hvc, --dirty, --detail and --testdev mean nothing to "
-				  "it");
-	if (options->native &&
-	    (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))
-		die(STATUS_USAGE, "--native is for one guest of vellum run on Bochs");
+	check_native(options);
 	if (options->trace != NULL && options->command == COMMAND_ISO)
 		die(STATUS_USAGE, "--trace FILE is for vellum run; on a PC exits go to a disk: "
 		    "trace ide0.1 in a --vm file");
-	if (options->snapshot && options->native)
-		die(STATUS_USAGE, "--native runs the guest without the hypervisor, which would keep snapshots");
+	if (options->swap != 0 && options->command == COMMAND_ISO)
+		die(STATUS_USAGE, "--swap SIZE is for vellum run; on a PC pages go to a disk: swap ide0.1 in a --vm "
+		    "file");
 	check_restore(options);
 	if (options->quiet && options->interactive)
 		die(STATUS_USAGE, "-i and --quiet exclude each other");

@@ -36,6 +36,7 @@ struct options {
 	const char *workload;           /* for the default initramfs; null: its default */
 	const char *display;            /* null, "none", "vnc" or "vnc:PORT" */
 	const char *gdb, *gdb_arch;     /* where GDB comes to, or null; "auto", "i386" or "x86-64" */
+	uint64_t swap; /* bytes of the area for guests' pages; 0: none */
 	const char *json, *keep, *output, *name, *trace;
 	const char *console;            /* whose console the run's terminal is; null: as the description says */
 	unsigned timeout;               /* seconds; 0: none */

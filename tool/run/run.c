@@ -286,6 +286,7 @@ int run(const struct options *options)
 		return 0;
 	session.work = working_directory(options);
 	trace_make_disk(&machines.drives, session.work);
+	swap_make_disk(&machines.drives, session.work, options->swap);
 	open_control(&session);
 	make_exchange(&session, &machines);
 	start_machine(&session, &machines);

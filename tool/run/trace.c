@@ -30,18 +30,27 @@ void trace_check(const struct options *options)
 		die(STATUS_USAGE, "--trace %s: cannot be written: %s", options->trace, strerror(errno));
 }
 
-void trace_make_disk(struct drives *drives, const char *work)
+static void make_disk(struct drive *d, const char *work, const char *name, off_t bytes)
 {
-	struct drive *d = drives->trace;
 	int file;
 
 	if (d == NULL)
 		return;
-	d->path = text("%s/trace.raw", work);
+	d->path = text("%s/%s", work, name);
 	file = open(d->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (file < 0 || ftruncate(file, disk_bytes) != 0)
+	if (file < 0 || ftruncate(file, bytes) != 0)
 		die(STATUS_FAILED, "cannot make %s: %s", d->path, strerror(errno));
 	close(file);
+}
+
+void trace_make_disk(struct drives *drives, const char *work)
+{
+	make_disk(drives->trace, work, "trace.raw", disk_bytes);
+}
+
+void swap_make_disk(struct drives *drives, const char *work, uint64_t bytes)
+{
+	make_disk(drives->swap, work, "swap.raw", (off_t)bytes);
 }
 
 static uint64_t lost(const struct run_result *result)

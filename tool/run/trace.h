@@ -8,6 +8,8 @@
 
 /* Ends the program with one sentence if the file cannot be. */
 void trace_check(const struct options *options);
+/* Makes the file behind drives->swap, of so many bytes, if there is one: a hole. */
+void swap_make_disk(struct drives *drives, const char *work, uint64_t bytes);
 /* Makes the file behind drives->trace in the run's directory, if there is one. */
 void trace_make_disk(struct drives *drives, const char *work);
 /* Makes the file that was asked for of what is on the disk. */

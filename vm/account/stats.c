@@ -371,6 +371,20 @@ static void stats_trace(struct scope *s)
 }
 
 /* Of the whole run. */
+/* Of one whose pages may leave the memory. */
+static void stats_memory(struct scope *s)
+{
+	struct ram_count c = ram_counts(s->vm);
+
+	if (!s->vm->config->swap[0])
+		return;
+	stat(s, "memory.resident_pages", ram_resident(s->vm));
+	stat(s, "memory.swapped_pages", ram_swapped(s->vm));
+	stat(s, "memory.went", c.went);
+	stat(s, "memory.zeroes", c.zeroes);
+	stat(s, "memory.came", c.came);
+}
+
 static void stats_run(struct scope *s)
 {
 	stats_exits(s, NULL);
@@ -380,6 +394,7 @@ static void stats_run(struct scope *s)
 	stat(s, "locks.ticks", stats_locks(s->vm).ticks);
 	stat(s, "lapic.tpr_reads", stats_tpr(s->vm).reads);
 	stat(s, "lapic.tpr_writes", stats_tpr(s->vm).writes);
+	stats_memory(s);
 	stats_patches(s);
 	stats_tpr_methods(s);
 	stats_trace(s);

@@ -16,7 +16,6 @@ typedef bool set_text_fn(struct vm_config *vm, struct text value, char *error, s
 typedef bool set_word_fn(struct vm_config *vm, const char *value, char *error, size_t error_size);
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 static bool text_is(struct text t, const char *word) { return t.n == strlen(word) && memcmp(t.p, word, t.n) == 0; }
 static bool copy_text(char *dst, size_t max, const char *what, struct text value, char *error, size_t error_size)
 {
@@ -199,8 +198,7 @@ static const struct {
 	[CONFIG_INITRD] = { "initrd", .file = offsetof(struct vm_config, initrd) },
 	[CONFIG_APPEND] = { "append", .text = set_append },
 	[CONFIG_MEM] = { "mem", .word = set_mem }, [CONFIG_VCPUS] = { "vcpus", .word = set_vcpus },
-	[CONFIG_MMU] = { "mmu", .word = set_mmu },
-	[CONFIG_PAGES] = { "pages", .word = config_set_pages },
+	[CONFIG_MMU] = { "mmu", .word = set_mmu }, [CONFIG_PAGES] = { "pages", .word = config_set_pages },
 	[CONFIG_EPT_LEVELS] = { "ept-levels", .word = config_set_ept_levels },
 	[CONFIG_VPID] = { "vpid", .choice = offsetof(struct vm_config, vpid) },
 	[CONFIG_RUN_UNRESTRICTED] = { "unrestricted", .choice = offsetof(struct vm_config, unrestricted) },
@@ -213,6 +211,8 @@ static const struct {
 	[CONFIG_SWITCH_AMONG] = { "switch-among", .word = set_switch_among },
 	[CONFIG_MITIGATIONS] = { "mitigations", .word = config_set_mitigations },
 	[CONFIG_DIRTY] = { "dirty", .word = config_set_dirty }, [CONFIG_TPR] = { "tpr", .word = config_set_tpr },
+	[CONFIG_RESERVATION] = { "reservation", .word = config_set_reservation },
+	[CONFIG_LIMIT] = { "limit", .word = config_set_limit }, [CONFIG_SWAP] = { "swap", .word = config_set_swap },
 	[CONFIG_WEIGHT] = { "weight", .word = config_set_weight },
 	[CONFIG_MIGRATE_EVERY] = { "migrate-every", .word = config_set_migrate_every },
 	[CONFIG_ON_PANIC] = { "on-panic", .word = config_set_on_panic },
@@ -334,7 +334,8 @@ bool config_complete(const struct vm_config *vm, char *error, size_t error_size)
 		fmt(error, error_size, "machine %s has no kernel", vm->name);
 		return false;
 	}
-	if (!config_check_firmware(vm, error, error_size) || !config_check_restore(vm, error, error_size))
+	if (!config_check_firmware(vm, error, error_size) || !config_check_restore(vm, error, error_size) ||
+	    !config_check_memory(vm, error, error_size))
 		return false;
 	if (VM_KEPT(CONFIG_SWITCH_OFF, vm->may_switch == CONFIG_OFF && (vm->switch_every || vm->switch_exits))) {
 		fmt(error, error_size, "machine %s has switch-every, and switch off, which forbids it", vm->name);

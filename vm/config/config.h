@@ -113,6 +113,9 @@ enum config_key {
 	CONFIG_VGA,
 	CONFIG_CONSOLE,
 	CONFIG_RESTORE,
+	CONFIG_RESERVATION,
+	CONFIG_LIMIT,
+	CONFIG_SWAP,
 	CONFIG_KEYS,
 };
 
@@ -183,6 +186,10 @@ struct vm_config {
 	enum config_switch rng;               /* on: it has a source of random numbers */
 	enum config_switch detail;            /* on: its exits are looked at one by one */
 	char trace[CONFIG_NAME_MAX + 1];      /* the place of a disk that they are written to; "": none */
+	uint64_t reservation;                 /* bytes of its RAM that stay in memory, once they are; 0: none */
+	uint64_t limit;                       /* bytes of it that may be in memory; 0: all */
+	/* the place of a disk that its pages go to where memory is short; "": they stay */
+	char swap[CONFIG_NAME_MAX + 1];
 	enum config_switch hvc;               /* on: it has a virtio console beside its serial port */
 	/* on: its console is the machine's own, one at most has it so; if none has: the first one's */
 	enum config_switch console;
@@ -225,6 +232,12 @@ bool config_read_weight(unsigned *weight, const char *value, char *error, size_t
 bool config_set_clock(struct vm_config *vm, const char *value, char *error, size_t error_size);
 bool config_set_weight(struct vm_config *vm, const char *value, char *error, size_t error_size);
 bool config_set_migrate_every(struct vm_config *vm, const char *value, char *error, size_t error_size);
+
+/* The values of reservation, limit and swap (vm/config/memory.c); and whether they go together. */
+bool config_set_reservation(struct vm_config *vm, const char *value, char *error, size_t error_size);
+bool config_set_limit(struct vm_config *vm, const char *value, char *error, size_t error_size);
+bool config_set_swap(struct vm_config *vm, const char *value, char *error, size_t error_size);
+bool config_check_memory(const struct vm_config *vm, char *error, size_t error_size);
 
 /* The value of disk, of n characters, which adds one (vm/config/disk.c). */
 bool config_set_disk(struct vm_config *vm, const char *value, size_t n, char *error, size_t error_size);

@@ -91,6 +91,23 @@ static void print_virtio(struct writer *w, const struct vm_config *vm)
 		put(w, "trace", vm->trace);
 }
 
+static void print_memory(struct writer *w, const struct vm_config *vm)
+{
+	char text[24];
+
+	put_switch(w, "prealloc", vm->prealloc);
+	if (vm->reservation) {
+		fmt(text, sizeof(text), "%luK", vm->reservation >> 10);
+		put(w, "reservation", text);
+	}
+	if (vm->limit) {
+		fmt(text, sizeof(text), "%luK", vm->limit >> 10);
+		put(w, "limit", text);
+	}
+	if (vm->swap[0])
+		put(w, "swap", vm->swap);
+}
+
 static void print_modules(struct writer *w, const struct vm_config *vm)
 {
 	for (unsigned i = 0; i < vm->modules; i++)
@@ -143,7 +160,7 @@ size_t config_print(const struct vm_config *vm, const struct config_files *names
 	put_switch(&w, "vpid", vm->vpid);
 	put_switch(&w, "unrestricted", vm->unrestricted);
 	put_switch(&w, "vm86", vm->vm86);
-	put_switch(&w, "prealloc", vm->prealloc);
+	print_memory(&w, vm);
 	put_switch(&w, "rdrand", vm->rdrand);
 	if (vm->given & BIT(CONFIG_CLOCK))
 		put(&w, "clock", vm->guest_clock ? "guest" : "host");

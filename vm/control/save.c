@@ -5,6 +5,7 @@
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 #include "vm/control/lz4.h"
+#include "vm/memory/reclaim.h"
 #include "vm/snapshot/exchange.h"
 
 /* Of a request on the channel; its server is one at a time (CT1). */
@@ -35,7 +36,7 @@ static bool begin(struct vm *vm, struct json *j, char *error, size_t size)
 	c = *vm->config;
 	c.kernel[0] = c.initrd[0] = c.append[0] = '\0';
 	c.modules = 0;
-	c.trace[0] = '\0';
+	c.trace[0] = c.swap[0] = '\0';
 	c.paused = c.start = CONFIG_DEFAULT;
 	memcpy(c.restore, "snapshot", sizeof("snapshot")); /* the file itself */
 	c.mmu[0] = '\0';
@@ -193,6 +194,7 @@ bool control_save(struct vcpu *v, const struct control_request *r, struct json *
 {
 	struct vm *vm = v->vm;
 
+	reclaim_look(); /* what is written comes back for that */
 	if (strcmp(r->word, "begin") == 0)
 		return begin(vm, j, error, size);
 	if (strcmp(r->word, "scan") == 0)

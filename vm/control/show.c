@@ -5,6 +5,7 @@
 #include "lib/fmt.h"
 #include "vm/device/disk.h"
 #include "vm/device/net.h"
+#include "vm/memory/swap.h"
 
 const char *control_state(const struct vm *vm)
 {
@@ -59,6 +60,8 @@ static void show_vm(struct json *j, const struct vm *vm)
 	json_number(j, "cpu", vm_home(vm));
 	show_cpus(j, vm);
 	json_number(j, "mem_bytes", vm->config->mem);
+	json_number(j, "resident_bytes", ram_resident(vm) << PAGE_SHIFT);
+	json_number(j, "swapped_bytes", ram_swapped(vm) << PAGE_SHIFT);
 	json_bool(j, "switch", vm->config->may_switch != CONFIG_OFF);
 	json_number(j, "starts", machine.place[vm->id].starts);
 	json_number(j, "status", (uint64_t)vm->status);
@@ -74,6 +77,8 @@ bool control_list(struct json *j, char *error, size_t size)
 	json_number(j, "tsc_hz", machine.tsc_hz);
 	json_number(j, "ticks", rdtsc());
 	json_number(j, "free_bytes", frames_available() << PAGE_SHIFT);
+	json_number(j, "swap_bytes", swap_places() << PAGE_SHIFT);
+	json_number(j, "swap_free_bytes", swap_room() << PAGE_SHIFT);
 	json_open(j, "mechanisms", '[');
 	for (unsigned n = 0; mmu_mechanisms[n]; n++)
 		if (!mechanism_lacks(mmu_mechanisms[n]))
@@ -232,6 +237,19 @@ static void show_tpr_methods(struct json *j, const struct vm *vm)
 	json_close(j, '{');
 }
 
+static void show_memory(struct json *j, const struct vm *vm)
+{
+	struct ram_count c = ram_counts(vm);
+
+	json_open(j, "memory", '{');
+	json_number(j, "resident_pages", ram_resident(vm));
+	json_number(j, "swapped_pages", ram_swapped(vm));
+	json_number(j, "went", c.went);
+	json_number(j, "zeroes", c.zeroes);
+	json_number(j, "came", c.came);
+	json_close(j, '{');
+}
+
 bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 {
 	struct mmu_counters counters = mmu_counters(&vm->mmu);
@@ -264,6 +282,7 @@ bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 		json_number(j, "waits", stats_locks(vm).waits);
 		json_number(j, "ticks", stats_locks(vm).ticks);
 		json_close(j, '{');
+		show_memory(j, vm);
 		show_nets(j, vm);
 		json_open(j, "console", '{');
 		json_number(j, "dropped", vm->console.dropped);

@@ -12,6 +12,8 @@
 #include "host/device/lapic.h"
 #include "host/device/console.h"
 #include "lib/fmt.h"
+#include "vm/memory/reclaim.h"
+#include "vm/memory/swap.h"
 #include "vm/vm.h"
 #include "lib/mutants/mutate.h"
 
@@ -250,6 +252,15 @@ static bool is_disk_of_guest(const char *place)
 	return false;
 }
 
+/* A place's fourth character is the channel's (config_disk_place()). */
+static bool has_disk_at(const struct vm_config *c, char channel)
+{
+	for (unsigned n = 0; n < c->disks; n++)
+		if (c->disk[n].name[3] == channel)
+			return true;
+	return c->trace[3] == channel && c->trace[0];
+}
+
 /* All that are traced have the same. */
 static const char *begin_trace(void)
 {
@@ -275,6 +286,41 @@ static const char *begin_trace(void)
 	return place ? trace_disk_begin(place) : NULL;
 }
 
+/* All that swap do so to the same, whose channel no guest's disk has (WA1 in vm/memory/swap.h). */
+static const char *begin_swap(void)
+{
+	static char text[3 * CONFIG_NAME_MAX + 160];
+	const char *place = NULL;
+
+	for (unsigned id = 0; id < machine.vm_count; id++) {
+		const struct vm_config *c = machine.place[id].config;
+
+		if (!c->swap[0])
+			continue;
+		if (VM_KEPT(SWAP_ONE_DISK, place && strcmp(place, c->swap) != 0)) {
+			fmt(text, sizeof(text), "%s is to swap to %s, another to %s; one disk has the pages of all",
+			    c->name, c->swap, place);
+			return text;
+		}
+		place = c->swap;
+	}
+	for (unsigned id = 0; place && id < machine.vm_count; id++) {
+		const struct vm_config *c = machine.place[id].config;
+
+		if (VM_LEFT_OUT_OR(SWAP_ALONE, !has_disk_at(c, place[3])))
+			continue;
+		fmt(text, sizeof(text), "%s has a disk, or its trace, at the channel of the swap area (%s), which must "
+		    "be alone there", c->name, place);
+		return text;
+	}
+	if (!place)
+		return NULL;
+	place = swap_begin(place);
+	if (!place)
+		reclaim_init();
+	return place;
+}
+
 const char *disks_begin(bool wanted)
 {
 	static char text[CONFIG_NAME_MAX + 120];
@@ -290,7 +336,7 @@ const char *disks_begin(bool wanted)
 				    "have one that all of them have ro or snapshot", c->name, c->disk[n].name);
 				return text;
 			}
-		disks += c->disks + (c->trace[0] != 0);
+		disks += c->disks + (c->trace[0] != 0) + (c->swap[0] != 0);
 	}
 	if (!disks && !wanted)
 		return NULL;
@@ -298,5 +344,6 @@ const char *disks_begin(bool wanted)
 	if (why)
 		return why;
 	make_queues();
-	return begin_trace();
+	why = begin_swap();
+	return why ? why : begin_trace();
 }

@@ -110,7 +110,9 @@ static void give_to_heart(struct vcpu *v, struct mmu_fault *fault, bool nmi_unbl
 	VM_MUTANT(FAULT_QUEUED, exit_requeue_event(v));
 	fault->pdptes = fault->kind != MMU_FAULT_PAGE && may_load_pdptes(v, fault->gpa);
 	fault->delivery = v->event.info & EVENT_VALID;
+	v->faulting = true;
 	r = mmu_fault(&v->mmu, fault);
+	v->faulting = false;
 	restore_nmi_blocking(v, nmi_unblocked, r.outcome);
 	act_on_outcome(v, &r);
 }

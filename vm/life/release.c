@@ -8,6 +8,8 @@
 #include "vm/device/net.h"
 #include "vm/device/virtio.h"
 #include "vm/memory/memory.h"
+#include "vm/memory/reclaim.h"
+#include "vm/memory/swap.h"
 #include "lib/mutants/mutate.h"
 
 
@@ -25,6 +27,7 @@ void vm_release(struct vm *vm)
 {
 	struct vcpu *v;
 
+	VM_MUTANT(RELEASE_HELD, reclaim_hold()); /* RC3 */
 	for_each_vcpu(v, vm)
 		release_vcpu(v);
 	disks_release(vm);
@@ -35,6 +38,7 @@ void vm_release(struct vm *vm)
 	if (VM_KEPT(RELEASE_TABLES, vm->has_mmu))
 		mmu_vm_destroy(&vm->mmu);
 	memory_release(vm);
+	reclaim_let_go();
 	tpr_free(vm);
 	VM_MUTANT(RELEASE_PHASES, phases_free(vm));
 	trace_free(vm);
@@ -59,4 +63,5 @@ void vm_release_all(void)
 	machine.vm_count = 0;
 	if (VM_KEPT(RELEASE_SAID, frames_available() != machine.frames_before))
 		console_log("of %lu free frames only %lu came back", machine.frames_before, frames_available());
+	swap_end();
 }

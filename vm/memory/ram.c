@@ -4,17 +4,14 @@
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 #include "vm/memory/owner.h"
-#include "vm/memory/share.h"
+#include "vm/memory/ram_inside.h"
+#include "vm/memory/ram_out.h"
+#include "vm/memory/reclaim.h"
+#include "vm/memory/swap.h"
 #include "vm/vm.h"
 
-/* A page's word; 0: it is nothing. */
-#define HERE BIT(0)     /* in the frame whose address the word has */
-#define WRITABLE BIT(1)
-
 #define ORDER_BLOCK 9
-
-static uint64_t first_block(const struct ram *r) { return r->base.v / SLOT_BLOCK_PAGES; }
-static uint64_t block_of(const struct ram *r, gfn_t gfn) { return gfn.v / SLOT_BLOCK_PAGES - first_block(r); }
+#define POPULATE_TRIES 8 /* it may go again before it has been looked at */
 
 static uint64_t block_count(const struct ram *r)
 {
@@ -23,7 +20,9 @@ static uint64_t block_count(const struct ram *r)
 
 static uint64_t room_pages(const struct ram *r)
 {
-	return align_up(block_count(r) * (sizeof(*r->block) + sizeof(*r->part)), PAGE_SIZE) >> PAGE_SHIFT;
+	uint64_t each = sizeof(*r->block) + sizeof(*r->part) + sizeof(*r->aged);
+
+	return align_up(block_count(r) * each, PAGE_SIZE) >> PAGE_SHIFT;
 }
 
 /* Is all of it in the RAM? */
@@ -34,17 +33,6 @@ static bool is_whole(const struct ram *r, uint64_t block)
 	return first >= r->base.v && first + SLOT_BLOCK_PAGES <= r->base.v + r->pages;
 }
 
-static gfn_t block_gfn(const struct ram *r, uint64_t block) { return GFN((first_block(r) + block) * SLOT_BLOCK_PAGES); }
-
-static uint64_t *word_of(const struct ram *r, gfn_t gfn)
-{
-	uint64_t *part = __atomic_load_n(&r->part[block_of(r, gfn)], __ATOMIC_ACQUIRE);
-
-	return part ? &part[gfn.v % SLOT_BLOCK_PAGES] : NULL;
-}
-
-static hfn_t frame_in(uint64_t word) { return HFN(word >> PAGE_SHIFT); }
-
 /* ---- what the heart asks ---- */
 
 static bool page(struct backing *backing, uint64_t index, struct backing_page *out)
@@ -52,10 +40,11 @@ static bool page(struct backing *backing, uint64_t index, struct backing_page *o
 	struct ram *r = container_of(backing, struct ram, backing);
 	gfn_t gfn = GFN(r->base.v + index);
 	const struct slot_block *b = &r->block[block_of(r, gfn)];
-	const uint64_t *word;
-	uint64_t is;
+	uint64_t *word, is;
 
 	if (likely(__atomic_load_n(&b->at, __ATOMIC_ACQUIRE))) {
+		if (unlikely(r->aged[block_of(r, gfn)]))
+			r->aged[block_of(r, gfn)] = false;
 		*out = (struct backing_page){ HFN(b->frame.v + gfn.v % SLOT_BLOCK_PAGES), ORDER_BLOCK, true };
 		return true;
 	}
@@ -63,14 +52,10 @@ static bool page(struct backing *backing, uint64_t index, struct backing_page *o
 	is = word ? __atomic_load_n(word, __ATOMIC_ACQUIRE) : 0;
 	if (!(is & HERE))
 		return false;
+	if (unlikely(is & AGED))
+		VM_MUTANT(RAM_ASKED, __atomic_fetch_and(word, ~AGED, __ATOMIC_ACQ_REL));
 	*out = (struct backing_page){ frame_in(is), 0, is & WRITABLE };
 	return true;
-}
-
-static void note_resident(struct ram *r, int64_t pages)
-{
-	r->resident += (uint64_t)pages;
-	share_note(-pages);
 }
 
 /* The lock is held, in these. */
@@ -100,7 +85,7 @@ static bool add_page(struct ram *r, gfn_t gfn, hfn_t frame)
 {
 	uint64_t *word = word_of(r, gfn);
 
-	if (is_here(r, gfn) || !word || !owner_set(frame, r->vm->id, gfn))
+	if (!word || *word || !owner_set(frame, r->vm->id, gfn))
 		return false;
 	__atomic_store_n(word, frame.v << PAGE_SHIFT | WRITABLE | HERE, __ATOMIC_RELEASE);
 	note_resident(r, 1);
@@ -109,7 +94,8 @@ static bool add_page(struct ram *r, gfn_t gfn, hfn_t frame)
 
 static bool wants_block(const struct ram *r, uint64_t block)
 {
-	return is_whole(r, block) && !r->part[block] && !r->block[block].at && share_allows(r->vm, FRAMES_BLOCK);
+	return is_whole(r, block) && !r->part[block] && !r->block[block].at && reclaim_spares_block(r->vm) &&
+	       share_allows(r->vm, FRAMES_BLOCK);
 }
 
 static bool touch(struct backing *backing, uint64_t index)
@@ -217,22 +203,40 @@ static bool unshare(struct ram *r, gfn_t gfn)
 	return done;
 }
 
+/* false: there is no frame for it, or it cannot be read. */
+static bool bring(struct ram *r, gfn_t gfn)
+{
+	switch (ram_bring_back(r, gfn)) {
+	case RAM_BACK: return true;
+	case RAM_NOT_OUT: return bring_block(r, block_of(r, gfn)) || bring_page(r, gfn);
+	case RAM_LOST:
+		vm_end(r->vm, VM_STATUS_STOPPED,
+		       "stopped: page 0x%lx of its RAM cannot be read back from the swap area", gfn.v);
+		break;
+	case RAM_SHORT: break;
+	}
+	return false;
+}
+
 static bool populate(struct backing *backing, uint64_t index, bool write)
 {
 	struct ram *r = container_of(backing, struct ram, backing);
 	gfn_t gfn = GFN(r->base.v + index);
 	struct backing_page now;
 
-	for (unsigned tries = 0; tries < 2; tries++) {
+	for (unsigned tries = 0; tries < POPULATE_TRIES; tries++) {
+		reclaim_note(r->vm);
 		if (page(backing, index, &now)) {
 			if (!write || now.writable || unshare(r, gfn))
 				return true;
 			break;
 		}
-		if (!bring_block(r, block_of(r, gfn)) && !bring_page(r, gfn))
+		if (!bring(r, gfn))
 			break;
 	}
 	if (page(backing, index, &now) && (!write || now.writable))
+		return true;
+	if (reclaim_can_wait(r->vm))
 		return true;
 	vm_end(r->vm, VM_STATUS_STOPPED,
 	       "the machine has no memory left for it: %lu MB of its %lu MB of RAM are in use",
@@ -254,9 +258,10 @@ bool ram_init(struct ram *r, struct vm *vm, gfn_t base, uint64_t pages, struct s
 		return false;
 	memset(frames_ptr(r->room), 0, room_pages(r) << PAGE_SHIFT);
 	r->vm = vm;
-	share_join(r);
 	r->block = frames_ptr(r->room);
 	r->part = (uint64_t **)(void *)(r->block + blocks);
+	r->aged = (bool *)(r->part + blocks);
+	share_join(r);
 	*slot = (struct slot){ .base = base, .pages = pages, .kind = SLOT_RAM, .type = MEMTYPE_WB,
 			       .backing = &r->backing, .block = r->block };
 	return true;
@@ -276,7 +281,9 @@ static void release_part(struct ram *r, uint64_t block)
 	for (unsigned i = 0; i < SLOT_BLOCK_PAGES; i++) {
 		uint64_t word = r->part[block][i];
 
-		if ((word & HERE) && disown(r, GFN(block_gfn(r, block).v + i), frame_in(word)))
+		if (word & OUT)
+			VM_MUTANT(RELEASE_SWAPPED, swap_release(word >> PAGE_SHIFT));
+		else if (word && disown(r, GFN(block_gfn(r, block).v + i), frame_in(word)))
 			frames_free(frame_in(word), 1);
 	}
 	frames_free(frames_of_ptr(r->part[block]), 1);
@@ -318,6 +325,23 @@ uint64_t ram_resident(const struct vm *vm)
 		if (vm->ram[n].vm)
 			pages += vm->ram[n].resident;
 	return pages;
+}
+
+uint64_t ram_swapped(const struct vm *vm)
+{
+	uint64_t pages = 0;
+
+	for (unsigned n = 0; n < ARRAY_SIZE(vm->ram); n++)
+		if (vm->ram[n].vm)
+			pages += vm->ram[n].swapped;
+	return pages;
+}
+
+struct ram_count ram_counts(const struct vm *vm)
+{
+	const struct ram_count *a = &vm->ram[0].count, *b = &vm->ram[1].count;
+
+	return (struct ram_count){ a->went + b->went, a->zeroes + b->zeroes, a->came + b->came };
 }
 
 /* ---- what takes away (RA2) ---- */
@@ -375,22 +399,38 @@ hfn_t ram_replace(struct ram *r, gfn_t gfn, hfn_t frame)
 
 hfn_t ram_drop(struct ram *r, gfn_t gfn)
 {
-	uint64_t *word = word_of(r, gfn);
-	hfn_t old = frame_in(*word);
+	uint64_t *word = word_of(r, gfn), was;
 
-	if (!(*word & HERE))
+	ram_forget_out(r, gfn);
+	spin_lock(&r->lock);
+	was = *word;
+	if (was & (HERE | GOING)) {
+		__atomic_store_n(word, 0, __ATOMIC_RELEASE);
+		note_resident(r, -1);
+	}
+	spin_unlock(&r->lock);
+	if (!(was & (HERE | GOING)))
 		return HFN_NONE;
-	__atomic_store_n(word, 0, __ATOMIC_RELEASE);
-	note_resident(r, -1);
 	VM_MUTANT(RAM_DROP_UNMAPS, mmu_unmap(&r->vm->mmu, gfn, 1));
-	return disown(r, gfn, old) ? old : HFN_NONE;
+	return disown(r, gfn, frame_in(was)) ? frame_in(was) : HFN_NONE;
 }
 
 /* ---- the audit ---- */
 
+/* Also of a page that is going; nobody is said to have asked for it. */
+static hfn_t held(const struct ram *r, gfn_t gfn)
+{
+	const struct slot_block *b = &r->block[block_of(r, gfn)];
+	const uint64_t *word = word_of(r, gfn);
+
+	if (b->at)
+		return HFN(b->frame.v + gfn.v % SLOT_BLOCK_PAGES);
+	return word && (*word & (HERE | GOING)) ? frame_in(*word) : HFN_NONE;
+}
+
 static bool audit_page(struct ram *r, gfn_t gfn, uint64_t *own, uint64_t *here)
 {
-	hfn_t f = ram_frame(r, gfn);
+	hfn_t f = held(r, gfn);
 	struct frame_owner o;
 
 	if (hfn_is_none(f))

@@ -7,6 +7,7 @@
  *      is frozen (vm_freeze()), by the CPU of its boot processor, where control's requests are answered, too: so no
  *      handler has a pointer to it. Devices' accesses go on: those by a block's address are waited for
  *      (mmu_block_gone()), the others hold the heart's lock.
+ *      One that only goes (ram_out.h) may be taken by any CPU, which holds the reclaimer's lock.
  * RA4  Who takes memory leaves the others what they are entitled to and have not: of all that there is for guests a
  *      share by weight, but no more than their RAM. So who is short has had its share.
  * RA3  Who takes a page away makes the backing say so, then unmaps, and then frees its frame (S11, S12). */
@@ -29,7 +30,14 @@ struct ram {
 	struct spinlock lock;      /* for who changes what follows; a leaf but for owners' and frames' */
 	struct slot_block *block;  /* by gfn / SLOT_BLOCK_PAGES, from base's on: what is in one piece */
 	uint64_t **part;           /* the same: words for the pages of what is not; NULL: nothing of it is in memory */
+	bool *aged;                /* the same: of one in one piece, it is aged (ram_out.h) */
 	uint64_t resident;         /* pages in memory */
+	uint64_t swapped;          /* pages in the area (swap.h) */
+	struct ram_count {
+		uint64_t went, zeroes, came; /* pages: to the area; of zeroes, to nowhere; from the area */
+	} count;
+	uint64_t hand, lead;       /* of the clock (reclaim.h): the next page; how many from there on are aged */
+	uint64_t stuck;            /* the pass in which it had none to give */
 	hfn_t room;                /* where .block and .part are */
 	struct ram *next;          /* of another VM: a list of the first ones (RA4) */
 };
@@ -45,7 +53,11 @@ struct ram *ram_of(struct vm *vm, gfn_t gfn);
 /* Pages of the VM's RAM that are in memory, what was taken at once among them. */
 uint64_t ram_resident(const struct vm *vm);
 
-/* The frame of gfn, or HFN_NONE: it is not in memory. */
+/* Those that are in the area, and what came of it all. */
+uint64_t ram_swapped(const struct vm *vm);
+struct ram_count ram_counts(const struct vm *vm);
+
+/* The frame of gfn, or HFN_NONE: it is not in memory. It counts as asked for (RO4). */
 hfn_t ram_frame(struct ram *r, gfn_t gfn);
 
 /* What follows asks for RA2. gfn's block is told of page by page, and may be mapped so only: false, there is no memory

@@ -3,6 +3,7 @@
 
 #include "host/memory/frames.h"
 #include "lib/mutants/mutate.h"
+#include "vm/memory/swap.h"
 #include "vm/vm.h"
 
 static struct {
@@ -48,24 +49,113 @@ static uint64_t resident_of(const struct vm *vm)
 	return vm->ram[0].resident + (vm->ram[1].vm ? vm->ram[1].resident : 0);
 }
 
+uint64_t share_limit(const struct vm *vm)
+{
+	uint64_t limit = vm->config->limit >> PAGE_SHIFT;
+
+	return limit ? min_u64(limit, pages_of(vm)) : pages_of(vm);
+}
+
+static bool may_go(const struct vm *vm) { return vm->config->swap[0]; }
+
+/* What there is for all guests together; the lock is held. */
+struct whole {
+	uint64_t pages, weights;
+};
+
+static struct whole whole(uint64_t available)
+{
+	struct whole w = { .pages = available };
+
+	for (const struct ram *r = shares.first; r; r = r->next) {
+		w.pages += resident_of(r->vm);
+		w.weights += r->vm->weight;
+	}
+	return w;
+}
+
+/* What a VM is entitled to: by its weight, but no less than its reservation, and no more than its limit. */
+static uint64_t share_of(const struct vm *vm, const struct whole *w)
+{
+	uint64_t share = max_u64(w->pages * vm->weight / w->weights, vm->config->reservation >> PAGE_SHIFT);
+
+	return min_u64(share, share_limit(vm));
+}
+
 /* What the others are entitled to and have not; the lock is held. What is theirs is no longer counted when they are
  * over. */
 static uint64_t owed(const struct vm *vm, uint64_t available)
 {
-	uint64_t all = available, weights = 0, sum = 0;
+	struct whole w = whole(available);
+	uint64_t sum = 0;
 
 	for (const struct ram *r = shares.first; r; r = r->next) {
-		all += resident_of(r->vm);
-		weights += r->vm->weight;
-	}
-	for (const struct ram *r = shares.first; r; r = r->next) {
-		uint64_t share = min_u64(pages_of(r->vm), all * r->vm->weight / weights);
+		uint64_t share = share_of(r->vm, &w);
 
 		if (r->vm != vm && share > resident_of(r->vm) && !r->vm->ended)
 			sum += share - resident_of(r->vm);
 	}
 	return sum;
 }
+
+/* ---- who gives back ---- */
+
+/* Has it anything that it need not keep? */
+static bool can_give(const struct vm *vm, uint64_t pass)
+{
+	bool spare = VM_LEFT_OUT_OR(SHARE_RESERVED, resident_of(vm) > vm->config->reservation >> PAGE_SHIFT);
+
+	return may_go(vm) && !vm->ended && spare &&
+	       (vm->ram[0].stuck != pass || (vm->ram[1].vm && vm->ram[1].stuck != pass));
+}
+
+struct vm *share_victim(uint64_t pass, bool *over)
+{
+	int64_t most = INT64_MIN;
+	struct vm *victim = NULL;
+	struct whole w;
+
+	*over = false;
+	spin_lock(&shares.lock);
+	w = whole(frames_available());
+	for (const struct ram *r = shares.first; r && !*over; r = r->next) {
+		int64_t above = (int64_t)resident_of(r->vm) - (int64_t)share_of(r->vm, &w);
+
+		if (!can_give(r->vm, pass))
+			continue;
+		*over = VM_KEPT(SHARE_LIMIT, resident_of(r->vm) > share_limit(r->vm));
+		if (*over || VM_LEFT_OUT_OR(SHARE_MOST, above > most)) {
+			victim = r->vm;
+			most = above;
+		}
+	}
+	spin_unlock(&shares.lock);
+	return victim;
+}
+
+struct vm *share_greatest(bool *ending)
+{
+	int64_t most = INT64_MIN;
+	struct vm *greatest = NULL;
+	struct whole w;
+
+	*ending = false;
+	spin_lock(&shares.lock);
+	w = whole(frames_available());
+	for (const struct ram *r = shares.first; r; r = r->next) {
+		int64_t above = (int64_t)resident_of(r->vm) - (int64_t)share_of(r->vm, &w);
+
+		*ending |= r->vm->ended;
+		if (!r->vm->ended && above > most) {
+			greatest = r->vm;
+			most = above;
+		}
+	}
+	spin_unlock(&shares.lock);
+	return greatest;
+}
+
+/* ---- who takes ---- */
 
 bool share_allows(const struct vm *vm, uint64_t frames)
 {
@@ -76,6 +166,9 @@ bool share_allows(const struct vm *vm, uint64_t frames)
 		return VM_LEFT_OUT_OR(RAM_KEEPS, false);
 	if (likely(available >= least + __atomic_load_n(&shares.absent, __ATOMIC_RELAXED)))
 		return true;
+	/* What it may have to give back later has room elsewhere. */
+	if (VM_KEPT(SHARE_ROOM, may_go(vm)))
+		available += swap_room();
 	spin_lock(&shares.lock);
 	ok = VM_LEFT_OUT_OR(RAM_SHARES, available >= least + owed(vm, available - RAM_KEPT));
 	spin_unlock(&shares.lock);

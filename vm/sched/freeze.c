@@ -12,7 +12,7 @@
  * FZ3  A CPU that waits, to freeze a VM or for its vCPUs to stop, has parked its own vCPU, of whatever VM: that one
  *      counts as stopped, and does not go on while its VM is frozen by another. So of two that want the same at once
  *      one is first, and nobody waits in a circle.
- * FZ4  No lock is held by who freezes. */
+ * FZ4  No lock is held by who freezes, but for the reclaimer's (RC3), for which one waits parked. */
 #include "vm/vm.h"
 
 #include "host/device/lapic.h"
@@ -87,6 +87,20 @@ static void unpark(struct vcpu *v)
 	}
 	if (VM_KEPT(UNPARK_TPR, v->tpr_stale || v->undecided))
 		vcpu_catch_up(v);
+}
+
+void vcpu_wait_parked(bool (*over)(void *ctx), void *ctx)
+{
+	struct vcpu *self = own();
+
+	if (over(ctx))
+		return;
+	if (self)
+		park(self);
+	while (!over(ctx))
+		cpu_relax();
+	if (self)
+		unpark(self);
 }
 
 static bool stopped(const struct vcpu *v)

@@ -143,4 +143,9 @@ void wander_init(struct vm *vm);
 /* Serves REQUEST_MOVE. */
 void vcpu_wander(struct vcpu *v);
 
+/* ---- vm/sched/freeze.c ---- */
+/* Returns when over() says so, which is asked again and again; the vCPU that this CPU runs, if any, is parked
+ * meanwhile, so that others may freeze its VM (FZ3). With no lock held. */
+void vcpu_wait_parked(bool (*over)(void *ctx), void *ctx);
+
 #endif

@@ -1,4 +1,5 @@
 /* vm/snapshot/save.c - the memory of a virtual machine leaves while it runs, then its state when it stands. */
+#include "vm/memory/ram_out.h"
 #include "vm/snapshot/snapshot.h"
 
 #include "host/memory/frames.h"
@@ -129,7 +130,11 @@ static bool is_zero(const uint8_t *page)
 }
 
 /* It was never touched (RA1 in vm/memory/ram.h), and is not taken from the machine for that. */
-static bool is_absent(struct vm *vm, gfn_t gfn) { return VM_KEPT(SAVE_ABSENT, mmu_guest_absent(&vm->mmu, gfn)); }
+static bool is_absent(struct vm *vm, gfn_t gfn)
+{
+	return VM_KEPT(SAVE_ABSENT, mmu_guest_absent(&vm->mmu, gfn)) &&
+	       VM_LEFT_OUT_OR(SAVE_SWAPPED, !ram_is_kept(vm, gfn));
+}
 
 static void add_zero(struct vm_save *s, struct save_pages *p, uint64_t gfn)
 {

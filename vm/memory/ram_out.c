@@ -1,0 +1,296 @@
+#include "vm/memory/ram_out.h"
+
+#include "lib/mutants/mutate.h"
+#include "vm/memory/owner.h"
+#include "vm/memory/ram_inside.h"
+#include "vm/memory/reclaim.h"
+#include "vm/memory/swap.h"
+#include "vm/seam.h"
+#include "vm/vm.h"
+
+/* ---- ageing (RO4) ---- */
+
+static unsigned left_in(const struct ram *r, gfn_t gfn, unsigned unit)
+{
+	return (unsigned)min_u64(unit - gfn.v % unit, r->base.v + r->pages - gfn.v);
+}
+
+static void unmap(struct ram *r, gfn_t gfn, unsigned pages) { mmu_unmap(&r->vm->mmu, gfn, pages); }
+
+/* Of one that is a guest's own, and written to freely: others are shared, or about to be. */
+static bool is_plain(uint64_t word) { return (word & (HERE | WRITABLE)) == (HERE | WRITABLE); }
+
+unsigned ram_age(struct ram *r, gfn_t gfn)
+{
+	uint64_t block = block_of(r, gfn), *word = word_of(r, gfn);
+	unsigned pages = left_in(r, gfn, RAM_GROUP), marked = 0;
+
+	if (r->block[block].at) {
+		pages = left_in(r, gfn, SLOT_BLOCK_PAGES);
+		r->aged[block] = true;
+		VM_MUTANT(AGE_BLOCK_UNMAPS, unmap(r, gfn, pages));
+		return pages;
+	}
+	if (!word)
+		return left_in(r, gfn, SLOT_BLOCK_PAGES);
+	for (unsigned i = 0; i < pages; i++) {
+		uint64_t is = __atomic_load_n(&word[i], __ATOMIC_ACQUIRE);
+
+		if (!is_plain(is) || (is & AGED))
+			continue;
+		__atomic_fetch_or(&word[i], AGED, __ATOMIC_ACQ_REL);
+		marked++;
+	}
+	if (marked)
+		VM_MUTANT(AGE_UNMAPS, unmap(r, gfn, pages));
+	return pages;
+}
+
+/* ---- going (RO1) ---- */
+
+/* A block that has not been used since it was aged is told of page by page; none of them has been. */
+static bool open_block(struct ram *r, gfn_t gfn)
+{
+	uint64_t *word;
+
+	if (!VM_LEFT_OUT_OR(TAKE_COLD_BLOCK, r->aged[block_of(r, gfn)]) || !ram_split(r, gfn))
+		return false;
+	word = r->part[block_of(r, gfn)];
+	for (unsigned i = 0; i < SLOT_BLOCK_PAGES; i++)
+		__atomic_fetch_or(&word[i], AGED, __ATOMIC_ACQ_REL);
+	return true;
+}
+
+static bool begin_to_go(struct ram *r, uint64_t *word)
+{
+	uint64_t is = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+	bool went = is_plain(is) && VM_LEFT_OUT_OR(TAKE_COLD, is & AGED);
+
+	vm_seam();
+	spin_lock(&r->lock);
+	/* Somebody may have asked for it just now. */
+	went = went && __atomic_compare_exchange_n(word, &is, (is & ~(HERE | AGED)) | GOING, false, __ATOMIC_SEQ_CST,
+						   __ATOMIC_SEQ_CST);
+	spin_unlock(&r->lock);
+	return went;
+}
+
+unsigned ram_take(struct ram *r, gfn_t gfn, struct ram_going *list, unsigned *n, unsigned most)
+{
+	unsigned pages, before = *n, i = 0;
+	uint64_t *word;
+
+	if (r->block[block_of(r, gfn)].at && !open_block(r, gfn))
+		return left_in(r, gfn, SLOT_BLOCK_PAGES);
+	word = word_of(r, gfn);
+	if (!word)
+		return left_in(r, gfn, SLOT_BLOCK_PAGES);
+	for (pages = left_in(r, gfn, RAM_GROUP); i < pages && *n < most; i++)
+		if (begin_to_go(r, &word[i]))
+			list[(*n)++] = (struct ram_going){ GFN(gfn.v + i), frame_in(word[i]) };
+	/* Who asked just before may be using it still, with the heart's lock held. */
+	if (*n > before)
+		VM_MUTANT(TAKE_UNMAPS, unmap(r, gfn, i));
+	return i;
+}
+
+/* ---- gone ---- */
+
+static bool is_zero(hfn_t frame)
+{
+	const uint64_t *p = frames_ptr(frame);
+
+	for (unsigned i = 0; i < PAGE_SIZE / sizeof(*p); i += 8)
+		if (p[i] | p[i + 1] | p[i + 2] | p[i + 3] | p[i + 4] | p[i + 5] | p[i + 6] | p[i + 7])
+			return false;
+	return true;
+}
+
+/* RO2. Its word becomes this one, and its frame is free. false: it has been taken back. */
+static bool settle(struct ram *r, const struct ram_going *g, uint64_t becomes)
+{
+	uint64_t *word = word_of(r, g->gfn);
+	bool still;
+
+	vm_seam();
+	spin_lock(&r->lock);
+	still = VM_LEFT_OUT_OR(SETTLE_STILL, *word == (g->frame.v << PAGE_SHIFT | WRITABLE | GOING));
+	if (still) {
+		__atomic_store_n(word, becomes, __ATOMIC_RELEASE);
+		note_resident(r, -1);
+		r->swapped += becomes != 0;
+		*(becomes ? &r->count.went : &r->count.zeroes) += 1;
+	}
+	spin_unlock(&r->lock);
+	if (!still)
+		return false;
+	owner_clear(g->frame);
+	frames_free(g->frame, 1);
+	return true;
+}
+
+static void take_back(struct ram *r, gfn_t gfn)
+{
+	uint64_t *word = word_of(r, gfn);
+
+	spin_lock(&r->lock);
+	if (*word & GOING)
+		__atomic_store_n(word, (*word & ~GOING) | HERE, __ATOMIC_RELEASE);
+	spin_unlock(&r->lock);
+}
+
+/* As many as find places in a row; done: of them, how many have gone. 0: the area takes none. */
+static unsigned write_some(struct ram *r, const struct ram_going *list, unsigned n, unsigned *done)
+{
+	unsigned count;
+	uint64_t first;
+	bool ok = false;
+
+	swap_lock();
+	count = swap_take((unsigned)min_u64(n, SWAP_MOST), &first);
+	for (unsigned i = 0; i < count; i++)
+		memcpy((char *)swap_buffer() + i * PAGE_SIZE, frames_ptr(list[i].frame), PAGE_SIZE);
+	if (count)
+		ok = VM_LEFT_OUT_OR(PUT_OUT_WRITTEN, swap_write(first, count));
+	for (unsigned i = 0; i < count; i++) {
+		if (ok && settle(r, &list[i], (first + i) << PAGE_SHIFT | OUT))
+			++*done;
+		else
+			VM_MUTANT(PUT_OUT_RELEASES, swap_release(first + i));
+	}
+	swap_unlock();
+	return ok ? count : 0;
+}
+
+unsigned ram_put_out(struct ram *r, const struct ram_going *list, unsigned n)
+{
+	struct ram_going full[SWAP_MOST];
+	unsigned kept = 0, at = 0, count, done = 0;
+
+	BUG_ON(n > SWAP_MOST);
+	for (unsigned i = 0; i < n; i++) {
+		if (VM_KEPT(PUT_OUT_ZERO, is_zero(list[i].frame)))
+			done += settle(r, &list[i], 0);
+		else
+			full[kept++] = list[i];
+	}
+	while (at < kept && (count = write_some(r, full + at, kept - at, &done)))
+		at += count;
+	for (; at < kept; at++)
+		VM_MUTANT(PUT_OUT_BACK, take_back(r, full[at].gfn));
+	return done;
+}
+
+/* ---- back ---- */
+
+static bool is_out_at(const uint64_t *word, uint64_t place)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE) == (place << PAGE_SHIFT | OUT);
+}
+
+/* Pages from gfn on that went one behind the other come back so, where nobody has to wait for that. */
+static unsigned in_a_row(const struct ram *r, gfn_t gfn, uint64_t place)
+{
+	const uint64_t *word = word_of(r, gfn);
+	unsigned most = reclaim_affords(RAM_AHEAD) ? left_in(r, gfn, RAM_AHEAD) : 1, n = 1;
+
+	while (n < most && is_out_at(&word[n], place + n))
+		n++;
+	return n;
+}
+
+/* The page is out, at this place, which is so as long as the area's lock is held. Those behind the first have not been
+ * asked for. */
+static bool put_back(struct ram *r, gfn_t gfn, uint64_t place, unsigned behind)
+{
+	uint64_t *word = word_of(r, gfn);
+	hfn_t frame = frames_alloc();
+	bool put = false;
+
+	if (hfn_is_none(frame))
+		return false;
+	memcpy(frames_ptr(frame), (char *)swap_buffer() + behind * PAGE_SIZE, PAGE_SIZE);
+	spin_lock(&r->lock);
+	if (owner_set(frame, r->vm->id, gfn)) {
+		__atomic_store_n(word, frame.v << PAGE_SHIFT | WRITABLE | HERE | (behind ? AGED : 0), __ATOMIC_RELEASE);
+		note_resident(r, 1);
+		r->swapped--;
+		r->count.came++;
+		put = true;
+	}
+	spin_unlock(&r->lock);
+	if (put)
+		VM_MUTANT(BACK_RELEASES, swap_release(place));
+	else
+		frames_free(frame, 1);
+	return put;
+}
+
+/* The area's lock is held. */
+static enum ram_back read_back(struct ram *r, gfn_t gfn, uint64_t word)
+{
+	uint64_t place = word >> PAGE_SHIFT;
+	unsigned n = in_a_row(r, gfn, place);
+	enum ram_back how;
+
+	if (!share_allows(r->vm, 1))
+		return RAM_SHORT;
+	if (VM_KEPT(BACK_READ, !swap_read(place, n)))
+		return RAM_LOST;
+	how = put_back(r, gfn, place, 0) ? RAM_BACK : RAM_SHORT;
+	for (unsigned i = 1; i < n && how == RAM_BACK; i++)
+		if (!put_back(r, GFN(gfn.v + i), place + i, i))
+			break;
+	return how;
+}
+
+static uint64_t look(const struct ram *r, gfn_t gfn)
+{
+	const uint64_t *word = word_of(r, gfn);
+
+	return word ? __atomic_load_n(word, __ATOMIC_ACQUIRE) : 0;
+}
+
+enum ram_back ram_bring_back(struct ram *r, gfn_t gfn)
+{
+	enum ram_back how = RAM_BACK;
+	uint64_t word = look(r, gfn);
+
+	if (word & GOING) {
+		take_back(r, gfn);
+		return RAM_BACK;
+	}
+	if (!(word & OUT))
+		return RAM_NOT_OUT;
+	vm_seam();
+	swap_lock();
+	VM_MUTANT(BACK_LOOKS_AGAIN, word = look(r, gfn)); /* RO3 */
+	if (word & OUT)
+		how = read_back(r, gfn, word);
+	swap_unlock();
+	return how;
+}
+
+bool ram_is_kept(struct vm *vm, gfn_t gfn)
+{
+	const struct ram *r = ram_of(vm, gfn);
+
+	return r && (look(r, gfn) & (GOING | OUT));
+}
+
+void ram_forget_out(struct ram *r, gfn_t gfn)
+{
+	uint64_t *word = word_of(r, gfn), was;
+
+	swap_lock();
+	spin_lock(&r->lock);
+	was = word ? *word : 0;
+	if (was & OUT) {
+		__atomic_store_n(word, 0, __ATOMIC_RELEASE);
+		r->swapped--;
+	}
+	spin_unlock(&r->lock);
+	if (was & OUT)
+		swap_release(was >> PAGE_SHIFT);
+	swap_unlock();
+}

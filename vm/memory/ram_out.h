@@ -1,0 +1,50 @@
+/* vm/memory/ram_out.h - pages of a guest's RAM that leave the memory for a while: nothing is kept of those that are all
+ * zero, the others go to the area on a disk (swap.h). And how they come back.
+ *
+ * RO1  A page that is to go is first said to be going, then unmapped: nobody reaches its frame from then on. Only then
+ *      is it read.
+ * RO2  It keeps its frame until its content is in the area. Who asks for it meanwhile has it back at once, as it was,
+ *      and what was written to the area counts for nothing: whoever takes a page looks again, with the lock held,
+ *      whether it is still going.
+ * RO3  What is in the area is looked for, read and put in its place in one hold of swap_lock(): two that want the same
+ *      page bring it in once, and nobody reads a place that has become another's.
+ * RO4  A page is aged by unmapping it; whoever maps it again, or accesses it for the guest, takes the mark away. One
+ *      that still has it has not been used since. */
+#ifndef VELLUM_VM_MEMORY_RAM_OUT_H
+#define VELLUM_VM_MEMORY_RAM_OUT_H
+
+#include "vm/memory/ram.h"
+
+#define RAM_GROUP 32 /* pages that the clock looks at together, aligned */
+#define RAM_AHEAD 32 /* pages that come back with the one that is asked for, at most */
+
+struct ram_going {
+	gfn_t gfn;
+	hfn_t frame;
+};
+
+/* These ask for what RA2 says. */
+
+/* The pages from gfn on, up to the end of their group, or of their block where that is in one piece, are aged. How many
+ * that are, in memory or not. */
+unsigned ram_age(struct ram *r, gfn_t gfn);
+/* Of the same pages, those that are still aged are going from now on: up to most of them, *n in all, are in list. */
+unsigned ram_take(struct ram *r, gfn_t gfn, struct ram_going *list, unsigned *n, unsigned most);
+
+/* Writes pages that are going, and frees their frames; those that the area does not take stay. With no lock held; the
+ * VM is not given back meanwhile. Returns how many frames became free. */
+unsigned ram_put_out(struct ram *r, const struct ram_going *list, unsigned n);
+
+enum ram_back {
+	RAM_NOT_OUT, /* it is in memory, or nothing */
+	RAM_BACK,    /* it has come, or has gone on to be something else */
+	RAM_SHORT,   /* there is no frame for it */
+	RAM_LOST,    /* it cannot be read */
+};
+enum ram_back ram_bring_back(struct ram *r, gfn_t gfn);
+/* Is gfn not in memory, but not nothing either? */
+bool ram_is_kept(struct vm *vm, gfn_t gfn);
+/* gfn, if it is in the area, is nothing from now on. */
+void ram_forget_out(struct ram *r, gfn_t gfn);
+
+#endif

@@ -1,0 +1,43 @@
+/* vm/memory/reclaim.h - who gives memory back when little is left, and which pages: those that have not been used for
+ * longest.
+ *
+ * RC1  Below the low mark of free frames, guests' pages leave the memory (ram_out.h) until the high one; below the
+ *      least mark nobody who has just taken one enters its guest before that has been tried. So who takes memory finds
+ *      some, and the hypervisor's own reserve (RAM_KEPT) stays.
+ * RC2  Whose pages go is decided anew for each few (share_victim()); which of them by a clock with two hands for each
+ *      VM: the first one ages pages, the second one, a quarter of the RAM behind it, takes those that are aged still.
+ * RC3  One CPU at a time does so, with no lock held but the reclaimer's; who waits for that has parked its vCPU (FZ3).
+ *      A VM's RAM is given back with that lock, too.
+ * RC4  Where nothing can go one VM ends, with a sentence: the one that is most above its share. */
+#ifndef VELLUM_VM_MEMORY_RECLAIM_H
+#define VELLUM_VM_MEMORY_RECLAIM_H
+
+#include "vm/memory/ram.h"
+
+struct vcpu;
+
+#define REQUEST_RECLAIM BIT(10) /* little memory is left, or was a moment ago; beside those of vm/vm.h */
+
+/* Once, when there is an area to swap to (swap.h). */
+void reclaim_init(void);
+/* Are there so many frames to spare that nobody has to give back? true also where there is no area. */
+bool reclaim_spares(uint64_t frames);
+/* May so many be taken without anybody having to wait? */
+bool reclaim_affords(uint64_t frames);
+/* May the VM take 2 MBytes at once? */
+bool reclaim_spares_block(const struct vm *vm);
+/* A page of the VM's has been asked for: somebody looks after the marks before a guest is next entered. With any lock
+ * held. */
+void reclaim_note(struct vm *vm);
+/* The VM has got no frame for a page, in the middle of a fault of the vCPU that this CPU runs. true: that fault may
+ * come again, after somebody has given back. */
+bool reclaim_can_wait(struct vm *vm);
+/* Serves REQUEST_RECLAIM of a vCPU of this CPU. */
+void reclaim_serve(struct vcpu *v);
+/* The same where no vCPU need be: between two pieces of what is written to a VM's memory, with no lock held. */
+void reclaim_look(void);
+/* RAM is given back: between these two nobody takes pages of anybody's. With no lock held. */
+void reclaim_hold(void);
+void reclaim_let_go(void);
+
+#endif
