@@ -197,15 +197,23 @@ static inline void set_register(struct emulate *e, const struct insn *i, uint64_
 		write_reg(e, i, i->reg, i->opsize, value);
 }
 
+/* Most have 4 bytes, or 8. */
+static inline uint64_t of_size(uint64_t value, unsigned size)
+{
+	if (likely(size == 4))
+		return (uint32_t)value;
+	return size == 8 ? value : value & size_mask(size);
+}
+
 static inline uint64_t compare_and_exchange(struct emulate *e, const struct insn *i, uint64_t value)
 {
-	uint64_t old = value & size_mask(i->opsize), accumulator = e->gpr[EMULATE_RAX] & size_mask(i->opsize);
+	uint64_t old = of_size(value, i->opsize), accumulator = of_size(e->gpr[EMULATE_RAX], i->opsize);
 
 	sum(e, true, accumulator, old, i->opsize);
 	if (old == accumulator)
 		return register_of(e, i);
 	write_gpr(e, EMULATE_RAX, i->opsize, old);
-	return value;
+	return old;
 }
 
 /* Only CF changes. */

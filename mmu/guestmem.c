@@ -82,7 +82,7 @@ static void *ready_ptr(struct mmu_vm *vm, gfn_t gfn, bool write)
 
 /* Stores of 1, 2, 4 or 8 aligned bytes are single: the guest's other CPUs, and the page walkers, see all of it or
  * nothing. */
-static void store(char *p, const char *from, size_t n)
+static ALWAYS_INLINE void store(char *p, const char *from, size_t n)
 {
 	if (n == 8 && !((uintptr_t)p & 7)) {
 		uint64_t v;
@@ -105,7 +105,7 @@ static void store(char *p, const char *from, size_t n)
 }
 
 /* The same of loads. */
-static void fetch(char *to, const char *p, size_t n)
+static ALWAYS_INLINE void fetch(char *to, const char *p, size_t n)
 {
 	if (n == 8 && !((uintptr_t)p & 7)) {
 		uint64_t v = __atomic_load_n((const uint64_t *)(const void *)p, __ATOMIC_ACQUIRE);

@@ -30,12 +30,25 @@ void lapic_notice(struct lapic *l)
 		l->host->kick(l->ctx, l);
 }
 
+/* Was what waits held back by the TPR, which is now below it? */
+static bool let_in(const struct lapic *l, uint8_t was, uint8_t tpr)
+{
+	unsigned waiting = (unsigned)lapic_highest_waiting(l) & APIC_CLASS; /* of -1, and it is looked at below */
+
+	return waiting > (tpr & APIC_CLASS) && waiting <= (was & APIC_CLASS);
+}
+
+/* With a page the CPU looks at it before each entry anyway (SDM, "Updating Non-Register State"); who has no CPU that
+ * could enter it looks only when something may come. */
 void lapic_set_tpr(struct lapic *l, uint8_t tpr)
 {
-	if (lapic_tpr(l) == tpr)
+	uint8_t was = lapic_tpr(l);
+
+	if (was == tpr)
 		return;
 	__atomic_store_n(l->tpr, tpr, __ATOMIC_RELAXED);
-	lapic_tpr_lowered(l);
+	if (likely(!l->page) || VM_KEPT(LAPIC_TPR_LETS_IN, let_in(l, was, tpr)))
+		lapic_tpr_lowered(l);
 }
 
 void lapic_write_tpr(struct lapic *l, uint8_t tpr)
@@ -255,7 +268,7 @@ void lapic_eoi(struct lapic *l)
 	int16_t highest = l->isr_max;
 
 	if (unlikely(l->page)) {
-		lapic_page_eoi(l);
+		lapic_page_eoi(l, lapic_page_highest(l, APIC_ISR));
 		return;
 	}
 	lapic_leave_service(l);

@@ -21,8 +21,14 @@ static inline uint32_t page_get(const struct lapic *l, unsigned at, unsigned wor
 
 static inline bool page_is_empty(const struct lapic *l, unsigned at)
 {
-	return !(page_get(l, at, 0) | page_get(l, at, 1) | page_get(l, at, 2) | page_get(l, at, 3) |
-		 page_get(l, at, 4) | page_get(l, at, 5) | page_get(l, at, 6) | page_get(l, at, 7));
+	uint32_t any = 0;
+
+#pragma GCC unroll 8
+	for (unsigned n = 0; n < 8; n++) {
+		any |= page_get(l, at, n);
+		__asm__("" : "+r"(any)); /* the compiler would load all first, and save registers for that */
+	}
+	return !any;
 }
 
 /* While the guest is not running. */
@@ -116,10 +122,30 @@ static inline uint32_t lapic_svr_writable(const struct lapic *l)
 	return SVR_ENABLED | 0xff | (l->features & LAPIC_DIRECTED_EOI ? SVR_SUPPRESS_EOI_BROADCAST : 0);
 }
 
+/* What is read of some, in the present mode. */
+static inline uint32_t lapic_lvt_read(const struct lapic *l, unsigned lvt)
+{
+	uint8_t waiting = __atomic_load_n(&l->remote_irr, __ATOMIC_RELAXED);
+	bool is_pin = lvt == LVT_LINT0 || lvt == LVT_LINT1;
+
+	return l->lvt[lvt] | (is_pin && (waiting >> (lvt - LVT_LINT0) & 1) ? LVT_REMOTE_IRR : 0);
+}
+
+static inline uint32_t lapic_id_read(const struct lapic *l)
+{
+	return l->x2apic ? l->id : (uint32_t)l->xapic_id << 24;
+}
+
+static inline uint32_t lapic_ldr_read(const struct lapic *l)
+{
+	return l->x2apic ? lapic_x2apic_logical_id(l) : (uint32_t)l->logical_id << 24;
+}
+
+static inline uint32_t lapic_dfr_read(const struct lapic *l) { return (uint32_t)l->dfr << 28 | 0x0fffffff; }
+
 /* lapic_regs.c, in the present mode. false: there is no such register. */
 bool lapic_reg_read(struct lapic *l, unsigned r, uint32_t *value);
 bool lapic_reg_write(struct lapic *l, unsigned r, uint32_t value);
-uint32_t lapic_lvt_read(const struct lapic *l, unsigned lvt);
 uint32_t lapic_get(struct lapic *l, unsigned offset); /* what the guest reads there, in the present mode */
 void lapic_self_ipi(struct lapic *l, uint8_t vector);
 
@@ -138,18 +164,36 @@ static ALWAYS_INLINE void lapic_icr_to(struct lapic *to, uint64_t icr)
 
 /* lapic_virtual.c */
 void lapic_show(struct lapic *l, unsigned offset);    /* the register, and what hangs on it, into the page */
-void lapic_show_icr(struct lapic *l);
+void lapic_show_lvt(struct lapic *l); /* all entries but CMCI's */
 void lapic_shown_no_more(struct lapic *l);            /* registers have changed, to be shown by lapic_hand() */
-void lapic_take_icr_from(struct lapic *l);
-/* ICR out of the page. */
+/* ICR out of the page: in xAPIC mode the CPU serves writes of the high half, and IPIs to oneself. */
 static inline void lapic_take_icr(struct lapic *l)
 {
-	if (unlikely(l->page))
-		lapic_take_icr_from(l);
+	if (unlikely(l->page) && !l->x2apic)
+		l->icr = page_get(l, APIC_ICR, 0) |
+			 (uint64_t)(page_get(l, APIC_ICR_HIGH, 0) & ICR_HIGH_DESTINATION) << 32;
+}
+/* ICR's halves as they are read in xAPIC mode. */
+static inline uint32_t lapic_icr_low(const struct lapic *l)
+{
+	return unlikely(l->page) ? page_get(l, APIC_ICR, 0) : (uint32_t)l->icr;
+}
+static inline uint32_t lapic_icr_high(const struct lapic *l)
+{
+	return unlikely(l->page) ? page_get(l, APIC_ICR_HIGH, 0) & ICR_HIGH_DESTINATION : (uint32_t)(l->icr >> 32);
+}
+/* And into it. In x2APIC mode it is one register of 64 bits. */
+static inline void lapic_show_icr(struct lapic *l)
+{
+	uint32_t high = (uint32_t)(l->icr >> 32);
+
+	page_put(l, APIC_ICR, 0, (uint32_t)l->icr);
+	l->page[APIC_ICR / 4 + 1] = l->x2apic ? high : 0;
+	page_put(l, APIC_ICR_HIGH, 0, l->x2apic ? 0 : high);
 }
 void lapic_page_ack(struct lapic *l, uint8_t vector);
 void lapic_page_clear(struct lapic *l);
-void lapic_page_eoi(struct lapic *l);
+void lapic_page_eoi(struct lapic *l, int16_t highest); /* the highest in service, or -1 */
 /* The highest set bit of eight words, each step words behind the one before, that is not above v; or -1. */
 static inline int16_t lapic_highest(const uint32_t *reg, unsigned step, unsigned v)
 {

@@ -8,14 +8,6 @@
 
 #define VERSION 0x14u /* 0x10 to 0x15: an integrated local APIC */
 
-uint32_t lapic_lvt_read(const struct lapic *l, unsigned lvt)
-{
-	uint8_t waiting = __atomic_load_n(&l->remote_irr, __ATOMIC_RELAXED);
-	bool is_pin = lvt == LVT_LINT0 || lvt == LVT_LINT1;
-
-	return l->lvt[lvt] | (is_pin && (waiting >> (lvt - LVT_LINT0) & 1) ? LVT_REMOTE_IRR : 0);
-}
-
 static uint32_t version(const struct lapic *l)
 {
 	unsigned entries = l->features & LAPIC_CMCI ? 7 : 6;
@@ -44,7 +36,7 @@ static bool lvt_read(const struct lapic *l, unsigned r, uint32_t *value)
 }
 
 /* false: there is no such register, or it cannot be read. */
-static bool reg_read(struct lapic *l, unsigned r, uint32_t *value)
+static ALWAYS_INLINE bool reg_read(struct lapic *l, unsigned r, uint32_t *value)
 {
 	*value = 0;
 	if (r - REG(ISR) < REG(ESR) - REG(ISR)) {
@@ -52,26 +44,20 @@ static bool reg_read(struct lapic *l, unsigned r, uint32_t *value)
 		return true;
 	}
 	switch (r) {
-	case REG(ID): *value = l->x2apic ? l->id : (uint32_t)l->xapic_id << 24; break;
+	case REG(ID): *value = lapic_id_read(l); break;
 	case REG(VERSION): *value = version(l); break;
 	case REG(TPR): *value = lapic_read_tpr(l); break;
 	case REG(PPR): *value = lapic_ppr(l); break;
-	case REG(LDR): *value = l->x2apic ? lapic_x2apic_logical_id(l) : (uint32_t)l->logical_id << 24; break;
+	case REG(LDR): *value = lapic_ldr_read(l); break;
 	case REG(SVR): *value = l->svr; break;
 	case REG(ESR): *value = l->esr; break;
-	case REG(ICR):
-		lapic_take_icr(l);
-		*value = (uint32_t)l->icr;
-		break;
+	case REG(ICR): *value = l->x2apic ? (uint32_t)l->icr : lapic_icr_low(l); break;
 	case REG(TIMER_INITIAL): *value = l->timer_initial; break;
 	case REG(TIMER_CURRENT): *value = lapic_timer_current(l); break;
 	case REG(TIMER_DIVIDE): *value = l->divide; break;
 	/* xAPIC only */
-	case REG(DFR): *value = (uint32_t)l->dfr << 28 | 0x0fffffff; return !l->x2apic;
-	case REG(ICR_HIGH):
-		lapic_take_icr(l);
-		*value = (uint32_t)(l->icr >> 32);
-		return !l->x2apic;
+	case REG(DFR): *value = lapic_dfr_read(l); return !l->x2apic;
+	case REG(ICR_HIGH): *value = lapic_icr_high(l); return !l->x2apic;
 	case REG(APR):
 	case REG(RRD):
 	case REG(EOI): return !l->x2apic; /* read as 0 */
@@ -82,6 +68,25 @@ static bool reg_read(struct lapic *l, unsigned r, uint32_t *value)
 
 /* ---- writing ---- */
 
+static inline bool all_masked(const struct lapic *l)
+{
+	uint32_t all = LVT_MASKED;
+
+	for (unsigned i = 0; i < LVT_COUNT; i++)
+		all &= l->lvt[i];
+	return all;
+}
+
+static __attribute__((noinline)) void mask_all(struct lapic *l)
+{
+	if (!(l->lvt[LVT_TIMER] & LVT_MASKED))
+		lapic_timer_write_lvt(l, l->lvt[LVT_TIMER] | LVT_MASKED);
+	for (unsigned i = 0; i < LVT_COUNT; i++)
+		l->lvt[i] |= LVT_MASKED;
+	if (l->page)
+		VM_MUTANT(LAPIC_MASKED_SHOWN, lapic_show_lvt(l));
+}
+
 /* While it is disabled by software all entries of the local vector table are masked, and stay so (SDM, "Local APIC
  * State After It Has Been Software Disabled"). */
 static void svr_write(struct lapic *l, uint32_t value)
@@ -89,12 +94,8 @@ static void svr_write(struct lapic *l, uint32_t value)
 	l->svr = value & lapic_svr_writable(l);
 	lapic_take_posted(l); /* while it is enabled: what has been accepted stays */
 	__atomic_store_n(&l->sw_enabled, l->svr & SVR_ENABLED, __ATOMIC_SEQ_CST);
-	if (l->sw_enabled)
-		return;
-	if (!(l->lvt[LVT_TIMER] & LVT_MASKED))
-		lapic_timer_write_lvt(l, l->lvt[LVT_TIMER] | LVT_MASKED);
-	for (unsigned i = 0; i < LVT_COUNT; i++)
-		l->lvt[i] |= LVT_MASKED;
+	if (!l->sw_enabled && !all_masked(l))
+		mask_all(l);
 }
 
 static void lvt_write(struct lapic *l, unsigned lvt, uint32_t value)
@@ -130,6 +131,7 @@ static bool xapic_write(struct lapic *l, unsigned r, uint32_t value)
 		__atomic_store_n(&l->dfr, (uint8_t)(value >> 28), __ATOMIC_RELAXED);
 		return true;
 	case REG(ICR_HIGH):
+		lapic_take_icr(l);
 		l->icr = (l->icr & 0xffffffff) | (uint64_t)(value & ICR_HIGH_DESTINATION) << 32;
 		return true;
 	case REG(VERSION):
@@ -165,6 +167,7 @@ static ALWAYS_INLINE bool perform(struct lapic *l, unsigned r, uint32_t value)
 		esr_write(l);
 		return true;
 	case REG(ICR):
+		lapic_take_icr(l);
 		l->icr = (l->icr & 0xffffffff00000000) | (value & (uint32_t)ICR_LEGAL_X2APIC & ~ICR_DELIVERY_STATUS);
 		lapic_icr_send(l);
 		return true;
@@ -179,21 +182,14 @@ static ALWAYS_INLINE bool perform(struct lapic *l, unsigned r, uint32_t value)
 	}
 }
 
-static __attribute__((noinline)) bool perform_and_show(struct lapic *l, unsigned r, uint32_t value)
-{
-	bool ok;
-
-	lapic_take_icr(l);
-	ok = perform(l, r, value);
-	lapic_show(l, r * 16);
-	return ok;
-}
-
+/* Where the guest reads a copy it is made anew (L5). */
 static ALWAYS_INLINE bool reg_write(struct lapic *l, unsigned r, uint32_t value)
 {
-	if (likely(!l->page))
-		return perform(l, r, value);
-	return perform_and_show(l, r, value);
+	bool ok = perform(l, r, value);
+
+	if (unlikely(l->page))
+		lapic_show(l, r * 16);
+	return ok;
 }
 
 /* ---- without the lock ---- */
@@ -257,18 +253,20 @@ static inline bool sent_plainly(struct lapic *l, uint64_t icr)
 }
 
 /* A fixed interrupt, or one of lowest priority, edge-triggered. */
-static ALWAYS_INLINE bool icr_unlocked(struct lapic *l, uint64_t icr)
+static ALWAYS_INLINE bool icr_unlocked(struct lapic *l, uint64_t icr, const bool x2apic)
 {
-	struct lapic *to = l->x2apic ? addressed(l, icr) : NULL;
+	struct lapic *to = x2apic ? addressed(l, icr) : NULL;
 
 	if (unlikely((icr & ~ICR_PLAIN) || (uint8_t)icr < 16))
 		return lapic_icr_signal(l, icr);
 	l->icr = icr;
 	if (to)
 		lapic_icr_to(to, icr);
-	else if (l->x2apic || !sent_plainly(l, icr))
+	else if (x2apic || !sent_plainly(l, icr))
 		lapic_icr_to_some(l, icr);
-	if (l->page)
+	if (l->page && !x2apic)
+		page_put(l, APIC_ICR, 0, (uint32_t)icr); /* the high half is what is there */
+	else if (l->page)
 		lapic_show_icr(l);
 	return true;
 }
@@ -283,7 +281,7 @@ static bool eoi_unlocked(struct lapic *l)
 	if (level && VM_KEPT(LAPIC_EOI_LOCKED, __atomic_load_n(&l->remote_irr, __ATOMIC_SEQ_CST)))
 		return false;
 	if (unlikely(l->page)) {
-		lapic_page_eoi(l);
+		lapic_page_eoi(l, vector);
 		return true;
 	}
 	lapic_leave_service(l);
@@ -305,7 +303,7 @@ bool lapic_msr_write_unlocked(struct lapic *l, uint32_t msr, uint64_t value)
 	if (!l->x2apic)
 		return false;
 	if (msr == MSR_X2APIC_ICR)
-		return icr_unlocked(l, value);
+		return icr_unlocked(l, value, true);
 	if (msr == MSR_X2APIC(APIC_TIMER_INITIAL) && !(value >> 32))
 		return reg_write(l, REG(TIMER_INITIAL), (uint32_t)value);
 	return msr == MSR_X2APIC_EOI && !value && eoi_unlocked(l);
@@ -313,13 +311,10 @@ bool lapic_msr_write_unlocked(struct lapic *l, uint32_t msr, uint64_t value)
 
 static inline bool plain_unlocked(struct lapic *l, unsigned offset, uint32_t value)
 {
-	if (unlikely(l->page)) {
-		lapic_take_icr(l);
-		xapic_write(l, offset >> 4, value);
+	xapic_write(l, offset >> 4, value);
+	if (unlikely(l->page))
 		lapic_show(l, offset);
-		return true;
-	}
-	return xapic_write(l, offset >> 4, value);
+	return true;
 }
 
 /* What nothing is written to: if it needs no lock there is no such register, or it can only be read. */
@@ -344,15 +339,9 @@ bool lapic_mmio_write_unlocked(struct lapic *l, uint64_t offset, unsigned size, 
 	case APIC_EOI:
 		return eoi_unlocked(l);
 	case APIC_ICR:
-		lapic_take_icr(l);
 		value &= (uint32_t)ICR_LEGAL_X2APIC & ~(uint64_t)ICR_DELIVERY_STATUS;
-		return icr_unlocked(l, (l->icr & 0xffffffff00000000) | value);
+		return icr_unlocked(l, (uint64_t)lapic_icr_high(l) << 32 | value, false);
 	case APIC_TIMER_INITIAL:
-		if (likely(!l->page)) {
-			lapic_timer_write_initial(l, (uint32_t)value);
-			return true;
-		}
-		return perform_and_show(l, REG(TIMER_INITIAL), (uint32_t)value);
 	case APIC_TIMER_DIVIDE:
 	case APIC_LVT_TIMER:
 		return reg_write(l, (unsigned)offset >> 4, (uint32_t)value);

@@ -140,9 +140,10 @@ void lapic_timer_write_initial(struct lapic *l, uint32_t count)
 
 uint32_t lapic_timer_current(const struct lapic *l)
 {
-	uint64_t span = timer_span(l), elapsed = timers_now(l->timers) - l->timer_start;
+	uint64_t span = timer_span(l), elapsed;
 	if (!span || timer_mode(l) == LVT_TIMER_DEADLINE)
 		return 0;
+	elapsed = timers_now(l->timers) - l->timer_start;
 	if (elapsed >= span) {
 		if (timer_mode(l) != LVT_TIMER_PERIODIC)
 			return 0;

@@ -37,10 +37,8 @@ void lapic_page_ack(struct lapic *l, uint8_t vector)
 	lapic_notice(l); /* the CPU must be told */
 }
 
-void lapic_page_eoi(struct lapic *l)
+void lapic_page_eoi(struct lapic *l, int16_t highest)
 {
-	int16_t highest = lapic_page_highest(l, APIC_ISR);
-
 	if (highest < 0)
 		return;
 	put_bit(l, APIC_ISR, (uint8_t)highest, false);
@@ -62,73 +60,48 @@ void lapic_page_clear(struct lapic *l)
 
 /* ---- registers ---- */
 
-/* In xAPIC mode the CPU serves writes of the high half, and IPIs to oneself. */
-void lapic_take_icr_from(struct lapic *l)
+void lapic_show_lvt(struct lapic *l)
 {
-	if (!l->x2apic)
-		l->icr = page_get(l, APIC_ICR, 0) |
-			 (uint64_t)(page_get(l, APIC_ICR_HIGH, 0) & ICR_HIGH_DESTINATION) << 32;
+	for (unsigned lvt = LVT_TIMER; lvt <= LVT_ERROR; lvt++)
+		page_put(l, APIC_LVT_TIMER, lvt - LVT_TIMER, lapic_lvt_read(l, lvt));
 }
 
-/* In x2APIC mode it is one register of 64 bits. */
-void lapic_show_icr(struct lapic *l)
-{
-	page_put(l, APIC_ICR, 0, (uint32_t)l->icr);
-	l->page[APIC_ICR / 4 + 1] = l->x2apic ? (uint32_t)(l->icr >> 32) : 0;
-	page_put(l, APIC_ICR_HIGH, 0, l->x2apic ? 0 : (uint32_t)(l->icr >> 32));
-}
-
+/* What the guest has put into ICR without an exit stays. */
 static void show_all(struct lapic *l)
 {
 	static const uint16_t copied[] = { APIC_ID, APIC_VERSION, APIC_LDR, APIC_DFR, APIC_SVR, APIC_ESR,
 					   APIC_LVT_CMCI, APIC_TIMER_INITIAL, APIC_TIMER_DIVIDE };
 
+	VM_MUTANT(LAPIC_ICR_STAYS, lapic_take_icr(l));
 	for (unsigned i = 0; i < ARRAY_SIZE(copied); i++)
 		page_put(l, copied[i], 0, lapic_get(l, copied[i]));
-	for (unsigned at = APIC_LVT_TIMER; at <= APIC_LVT_ERROR; at += 16)
-		page_put(l, at, 0, lapic_get(l, at));
+	lapic_show_lvt(l);
 	page_put(l, APIC_EOI, 0, 0); /* it reads so */
 	lapic_show_icr(l);
 }
 
 void lapic_show(struct lapic *l, unsigned offset)
 {
-	if (offset > APIC_LVT_TIMER && offset <= APIC_LVT_ERROR) {
-		page_put(l, offset, 0, lapic_lvt_read(l, LVT_TIMER + (offset - APIC_LVT_TIMER) / 16));
-		return;
-	}
-	switch (offset) {
-	case APIC_ICR:
-	case APIC_ICR_HIGH:
-		lapic_show_icr(l);
-		break;
-	case APIC_ID:
-	case APIC_LDR:
-	case APIC_DFR:
-	case APIC_ESR:
-		page_put(l, offset, 0, lapic_get(l, offset));
-		break;
-	case APIC_TIMER_INITIAL:
-		page_put(l, offset, 0, l->timer_initial);
-		break;
-	case APIC_TIMER_DIVIDE:
-		page_put(l, offset, 0, l->divide);
-		break;
-	case APIC_EOI:
-	case APIC_TPR:
-		break;
-	case APIC_SVR: /* disabled by software, all entries are masked */
-		page_put(l, offset, 0, l->svr);
-		for (unsigned at = APIC_LVT_TIMER; !l->sw_enabled && at <= APIC_LVT_ERROR; at += 16)
-			page_put(l, at, 0, lapic_get(l, at));
-		break;
-	case APIC_LVT_TIMER: /* the initial count hangs on it */
+	unsigned r = offset / 16; /* close together, for a table */
+
+	switch (r) {
+	case REG(ICR):
+	case REG(ICR_HIGH): lapic_show_icr(l); break;
+	case REG(ID): page_put(l, APIC_ID, 0, lapic_id_read(l)); break;
+	case REG(LDR): page_put(l, APIC_LDR, 0, lapic_ldr_read(l)); break;
+	case REG(DFR): page_put(l, APIC_DFR, 0, lapic_dfr_read(l)); break;
+	case REG(SVR): page_put(l, APIC_SVR, 0, l->svr); break; /* and the table, where that has changed (mask_all) */
+	case REG(ESR): page_put(l, APIC_ESR, 0, l->esr); break;
+	case REG(TIMER_INITIAL): page_put(l, APIC_TIMER_INITIAL, 0, l->timer_initial); break;
+	case REG(TIMER_DIVIDE): page_put(l, APIC_TIMER_DIVIDE, 0, l->divide); break;
+	case REG(LVT_TIMER): /* the initial count hangs on it */
 		page_put(l, APIC_TIMER_INITIAL, 0, l->timer_initial);
-		page_put(l, offset, 0, lapic_lvt_read(l, LVT_TIMER));
+		page_put(l, APIC_LVT_TIMER, 0, l->lvt[LVT_TIMER]);
 		break;
-	case APIC_LVT_CMCI:
-		page_put(l, offset, 0, lapic_get(l, offset));
+	case REG(LVT_TIMER) + 1 ... REG(LVT_ERROR):
+		page_put(l, offset, 0, lapic_lvt_read(l, LVT_TIMER + r - REG(LVT_TIMER)));
 		break;
+	case REG(LVT_CMCI): page_put(l, offset, 0, l->features & LAPIC_CMCI ? l->lvt[LVT_CMCI] : 0); break;
 	}
 }
 

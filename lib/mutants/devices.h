@@ -78,6 +78,9 @@
 	M(TIMER_EARLIER, "telling of an alarm that comes before all others") \
 	M(LAPIC_HIGHEST, "that a lower interrupt is not the highest one") \
 	M(LAPIC_TPR_MOVES, "the task priority's value where it goes to another place") \
+	M(LAPIC_TPR_LETS_IN, "the look at what a lower task priority lets in, where the CPU delivers") \
+	M(LAPIC_ICR_STAYS, "that ICR stays what the guest has written without an exit") \
+	M(LAPIC_MASKED_SHOWN, "showing the guest that its local vector table was masked") \
 	M(LAPIC_EOI_NOTICE, "the look at what waits when one has been served") \
 	M(LAPIC_ILLEGAL, "refusing vectors below 16") \
 	M(LAPIC_PIN_ILLEGAL, "and those of a level-triggered pin before it waits for an EOI") \

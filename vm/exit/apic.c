@@ -121,7 +121,7 @@ static ALWAYS_INLINE bool serve(struct vcpu *v, const struct insn_cache *c, unsi
 
 /* An access of data that the instruction makes to its operand, as far as the exit tells: who pushes what it reads has
  * written to its stack; and if who reads and writes has read, whether it may write has not been looked at. */
-static inline bool is_of_operand(struct vcpu *v, const struct insn_cache *c, struct hvm_apic_access a)
+static inline bool is_of_operand(struct vcpu *v, struct insn_cache *c, struct hvm_apic_access a)
 {
 	if (likely(a.write == decoded_writes(c)))
 		return true;
@@ -134,7 +134,7 @@ static inline bool is_of_operand(struct vcpu *v, const struct insn_cache *c, str
  * operand that begins in the page before, it says 0, where no register is. */
 static inline bool access_served(struct vcpu *v, struct hvm_apic_access a)
 {
-	const struct insn_cache *c;
+	struct insn_cache *c;
 
 	if (!a.instruction || (a.offset & 3) || VM_KEPT(QUICK_STRADDLE, !a.offset))
 		return false;

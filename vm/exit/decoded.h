@@ -184,14 +184,6 @@ static ALWAYS_INLINE uint64_t decoded_linear(struct vcpu *v, const struct insn_c
 	return i->seg >= EMULATE_FS ? linear + hvm_segment_base(&v->hvm, (enum segment)i->seg) : linear;
 }
 
-/* The gpa of the same, which the CPU has let pass otherwise. MEMO_NONE: a page fault. */
-static ALWAYS_INLINE uint64_t decoded_operand(struct vcpu *v, const struct insn_cache *c)
-{
-	bool writes = VM_KEPT(SERVED_WRITE, decoded_writes(c));
-
-	return decoded_translated(v, decoded_linear(v, c), writes);
-}
-
 /* An instruction that was decoded before needs no more than its access, if neither the delivery of an event nor a
  * breakpoint comes into it. NULL: one does, or it is another instruction. */
 static ALWAYS_INLINE struct insn_cache *decoded_quick(struct vcpu *v)
@@ -200,22 +192,6 @@ static ALWAYS_INLINE struct insn_cache *decoded_quick(struct vcpu *v)
 	    VM_KEPT(QUICK_BREAKPOINT, hvm_dr7(&v->hvm) & DR7_ENABLED))
 		return NULL;
 	return decoded_plain(v);
-}
-
-/* Is it the operand that leads to gpa? It may have been the guest's tables, or a stack. */
-static ALWAYS_INLINE bool decoded_leads_to(struct vcpu *v, const struct insn_cache *c, gpa_t gpa)
-{
-	uint64_t operand = decoded_operand(v, c);
-
-	return operand != MEMO_NONE && !VM_KEPT(SERVED_OPERAND, operand != gpa.v);
-}
-
-/* The same where the exit does not say what it accessed but where. */
-static ALWAYS_INLINE const struct insn_cache *decoded_access(struct vcpu *v, gpa_t gpa)
-{
-	const struct insn_cache *c = decoded_quick(v);
-
-	return c && decoded_leads_to(v, c, gpa) ? c : NULL;
 }
 
 /* DC2: as emulation_operand(), of one whose operand is mostly in the page that it was in the last time. */
@@ -228,6 +204,22 @@ static ALWAYS_INLINE uint64_t decoded_operand_again(struct vcpu *v, struct insn_
 		   VM_LEFT_OUT_OR(OPERAND_WALK, memo_stands(&v->mmu, m))))
 		return m->gpa | (linear & (PAGE_SIZE - 1));
 	return emulation_operand(v, c, linear);
+}
+
+/* Is it the operand that leads to gpa? It may have been the guest's tables, or a stack. */
+static ALWAYS_INLINE bool decoded_leads_to(struct vcpu *v, struct insn_cache *c, gpa_t gpa)
+{
+	uint64_t operand = decoded_operand_again(v, c, decoded_linear(v, c));
+
+	return operand != MEMO_NONE && !VM_KEPT(SERVED_OPERAND, operand != gpa.v);
+}
+
+/* The same where the exit does not say what it accessed but where. */
+static ALWAYS_INLINE const struct insn_cache *decoded_access(struct vcpu *v, gpa_t gpa)
+{
+	struct insn_cache *c = decoded_quick(v);
+
+	return c && decoded_leads_to(v, c, gpa) ? c : NULL;
 }
 
 /* All that it does but its access: value is what was read; returns what is to be written. Not of PUSH and POP.

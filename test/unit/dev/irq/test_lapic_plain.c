@@ -113,18 +113,21 @@ static void compare_shown(unsigned offset, uint64_t expected)
 	}
 }
 
+/* What the guest sees comes first: a read by us could mend it. */
 static void compare_register(unsigned offset)
 {
 	uint64_t expected, got;
 
 	if (!plain_read(&p, offset, &expected))
 		return;
+	if (by_cpu() && p.mode != PLAIN_OFF)
+		compare_shown(offset, expected);
+	if (with_cpu && one_in(4))
+		return;
 	got = read_as_it_is(offset);
 	if (got != expected)
 		fail_msg("register 0x%x is 0x%llx, not 0x%llx", offset, (unsigned long long)got,
 			 (unsigned long long)expected);
-	if (by_cpu() && p.mode != PLAIN_OFF)
-		compare_shown(offset, expected);
 }
 
 /* With x2APIC, and while it is off, MMIO does not get through to it: what it keeps is compared all the same. */
@@ -305,12 +308,13 @@ static void step_command(void)
 
 static void step_registers(void)
 {
-	switch (random_below(6)) {
+	switch (random_below(7)) {
 	case 0: write_register(0x280, 0); break;
 	case 1: write_register(0x380, random_below(100000)); break;
 	case 2: write_register(0x3e0, random_below(16)); break;
 	case 3: write_register(0x0d0, (uint64_t)random_below(256) << 24); break;
 	case 4: write_register(0x0e0, (uint64_t)random_below(16) << 28); break;
+	case 5: write_register(0x310, (uint64_t)random_below(256) << 24); break;
 	default: write_register(0x3f0, one_in(2) ? random_below(20) : random_vector());
 	}
 }

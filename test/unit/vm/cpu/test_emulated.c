@@ -14,10 +14,10 @@
 
 static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
 
-static void at_door(const char *mmu, bool guest_clock)
+static void at_door_by(const char *mmu, const char *tpr, bool guest_clock)
 {
-	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = mmu, .description = "unrestricted off\n",
-					  .guest_clock = guest_clock });
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = mmu, .tpr = tpr,
+					  .description = "unrestricted off\n", .guest_clock = guest_clock });
 	check_entry(__LINE__);
 	assert_true(bench_mode(BENCH_PROT16, 0));
 	vmcs_put(VMCS_GUEST_RSP, STACK);
@@ -26,6 +26,8 @@ static void at_door(const char *mmu, bool guest_clock)
 	for (unsigned n = SEG_ES; n <= SEG_GS; n++)
 		vmcs_put(VMCS_GUEST_ES_SELECTOR + 2 * n, 0);
 }
+
+static void at_door(const char *mmu, bool guest_clock) { at_door_by(mmu, NULL, guest_clock); }
 
 static void vector_to(unsigned n, uint32_t to) { bench_poke(4 * n, &to, 4); }
 
@@ -268,6 +270,28 @@ static void interrupts_that_wait(void **state)
 	finish();
 }
 
+/* And behind the instruction that lowers the TPR, whoever keeps that. */
+static void held_back_by_the_tpr(void **state)
+{
+	static const char *const methods[] = { "trap", "flexpriority", "apicv" };
+
+	(void)state;
+	for (unsigned n = 0; n < 3; n++) {
+		at_door_by("shadow", methods[n], false);
+		CODE_AT(HANDLER, BACK);
+		vector_to(DEADLINE_VECTOR, HANDLER);
+		deadline_mode();
+		STEP(bench_wrmsr(MSR_X2APIC_TPR, 0xf0));
+		STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, DEADLINE_VECTOR));
+		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
+		/* sti; nop; mov $0x808, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr; nop */
+		STEP(REAL(0xfb, 0x90, 0x66, 0xb9, 0x08, 0x08, 0x00, 0x00, 0x66, 0x31, 0xc0, 0x66, 0x31, 0xd2, 0x0f,
+			  0x30, 0x90, SPIN));
+		EXPECT_FRAME(CODE + 16, RFLAGS_FIXED | RFLAGS_IF);
+		finish();
+	}
+}
+
 static void sleep_and_wake(void **state)
 {
 	(void)state;
@@ -437,6 +461,7 @@ int main(void)
 		cmocka_unit_test(interrupts),
 		cmocka_unit_test(an_alarm_behind_it),
 		cmocka_unit_test(interrupts_that_wait),
+		cmocka_unit_test(held_back_by_the_tpr),
 		cmocka_unit_test(sleep_and_wake),
 		cmocka_unit_test(nmi),
 		cmocka_unit_test(single_steps),
