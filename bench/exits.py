@@ -31,15 +31,9 @@ LAPIC = (
     ('mmio_eoi', 'EOI, none in service', 800, 600, 10),
 )
 TRAPPED = 900           # an access to the TPR or to EOI that is trapped
-OTHER = 600             # an exit for an access to another register, where the CPU serves the TPR
+OTHER = 600             # an exit for an access to another register, of whatever size, where the CPU serves the TPR
 REGISTERS = ('eoi', 'id', 'version', 'ppr', 'ldr', 'dfr', 'svr', 'isr', 'tmr', 'irr', 'esr', 'icr_high', 'icr_nobody',
              'icr_self', 'icr_news', 'lvt_timer', 'lvt_lint0', 'lvt_error', 'initial', 'current', 'divide', 'absent')
-# Not an exit for a register alone: what is sent to oneself anew is looked at for delivery.
-BESIDES = ('icr_news',)
-# Registers have 4 bytes. What an access of another size does is up to the CPU model, and what is behind the fourth
-# byte undefined (SDM, "Local APIC Register Address Map"): the limit is that of what is trapped. So it is for PUSH and
-# POP of 64-bit code.
-SIZES = ('_byte', '_word', '_wide')
 # Between CPUs, in ticks: with several CPUs, Bochs' time goes on by the mean of what they carry out in turn, and for one
 # that is halted by 16: then about 1.5 ticks are an instruction. The sums count those of both CPUs.
 BETWEEN = (
@@ -205,13 +199,6 @@ def forms(directory):
     print('  each at most %d, instructions' % TRAPPED)
 
 
-def other_limit(column, form):
-    if form.startswith(BESIDES):
-        return None
-    odd = form.endswith(SIZES) or (column.startswith('64') and form.endswith(('_push', '_pop')))
-    return TRAPPED if odd else OTHER
-
-
 def others(directory):
     """An exit for another register, each by the dearest form of instruction; and each form at its dearest register."""
     for method in ('flexpriority', 'apicv'):
@@ -225,18 +212,14 @@ def others(directory):
                 if not register:
                     continue
                 form = name[len(register) + 1:]
-                if not name.startswith(BESIDES):
-                    by_form[c][form] = max(by_form[c].get(form, (0, '')), (value, name))
-                odd = other_limit(c, name) == TRAPPED
-                key = register + (', another size' if odd else '')
-                by_register[c][key] = max(by_register[c].get(key, (0, '')), (value, name))
+                by_form[c][form] = max(by_form[c].get(form, (0, '')), (value, name))
+                by_register[c][register] = max(by_register[c].get(register, (0, '')), (value, name))
         names = sorted({r for c in by_register.values() for r in c})
-        table('%s: dearest form' % method, names, list(columns.values()), by_register, other_limit)
+        table('%s: dearest form' % method, names, list(columns.values()), by_register, lambda column, form: OTHER)
         first = {f: c[f] for c in by_form.values() for f in c}
         table('%s: dearest register' % method, sorted(first, key=lambda f: first[f][0]), list(columns.values()),
-              by_form, other_limit)
-    print('  each at most %d, instructions, of another size than 4 bytes %d; but for what is sent to oneself anew' % (
-        OTHER, TRAPPED))
+              by_form, lambda column, form: OTHER)
+    print('  each at most %d, instructions' % OTHER)
 
 
 def places(directory):
