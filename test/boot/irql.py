@@ -2,6 +2,7 @@
 each method of virtualizing the TPR, on CPUs of several generations, and on the bare machine, which must agree with
 them."""
 
+import itertools
 import re
 
 import conformance
@@ -12,13 +13,17 @@ METHODS = ('trap', 'patch', 'flexpriority', 'apicv')
 
 HASWELL = 'corei7_haswell_4770'
 
-# (model, mechanism). Penryn has a TPR shadow and no EPT; Lynnfield EPT, and no "unrestricted guest".
-PLACES = (
-    (HASWELL, 'ept'), (HASWELL, 'shadow'), (HASWELL, 'vtlb'), (HASWELL, 'brute'),
-    ('core2_penryn_t9600', 'shadow'), ('core2_penryn_t9600', 'vtlb'),
-    ('corei5_lynnfield_750', 'ept'),
-    ('corei7_skylake_x', 'ept'), ('tigerlake', 'ept'),
+# (model, mechanism). Penryn has a TPR shadow and no EPT; Lynnfield EPT, and no "unrestricted guest". Arrow Lake is the
+# newest.
+PENRYN, LYNNFIELD = 'core2_penryn_t9600', 'corei5_lynnfield_750'
+SKYLAKE, NEWEST = 'corei7_skylake_x', 'arrow_lake'
+MECHANISMS = ('ept', 'shadow', 'vtlb', 'brute')
+PLACES = tuple((HASWELL, mmu) for mmu in MECHANISMS) + (
+    (PENRYN, 'shadow'), (PENRYN, 'vtlb'), (LYNNFIELD, 'ept'), (SKYLAKE, 'ept'), ('tigerlake', 'ept'), (NEWEST, 'ept'),
 )
+
+# With --all: every method under every mechanism on each of these that has it.
+MODELS = (PENRYN, LYNNFIELD, 'corei7_ivy_bridge_3770k', HASWELL, SKYLAKE, 'sapphire_rapids', NEWEST)
 
 GUESTS = (
     ('irql32', 'paging=off'), ('irql32', ''), ('irql32pae', ''),
@@ -50,16 +55,16 @@ def plays(model, mmu, method, seed):
     return Test('task priority: %s, %s, %s' % (method, mmu, model), run)
 
 
-def pairs(mmu, method):
+def pairs(model, mmu, method):
     """With two virtual CPUs each, on two CPUs: they interrupt each other."""
     def run(c):
         machines = [(kernel, ('rounds=2 second ' + append).strip(),
                      'mmu %s\ntestdev on\nclock host\nvcpus 2\ntpr %s\n' % (mmu, method)) for kernel, append in GUESTS]
-        _, texts = conformance.conform(c, machines, ['--host-cpus', '2'])
+        _, texts = conformance.conform(c, machines, ['--host-cpus', '2', '--cpu', model])
         for said in texts:
             found = re.search(r'the second CPU: (\d+) raises, (\d+) interrupts to it, (\d+) from it', said)
             require(found and all(int(n) > 20 for n in found.groups()), 'the CPUs have not played: %s' % said)
-    return Test('task priority: two CPUs, %s, %s' % (method, mmu), run)
+    return Test('task priority: two CPUs, %s, %s%s' % (method, mmu, '' if model == HASWELL else ', ' + model), run)
 
 
 def native(c):
@@ -151,27 +156,51 @@ def unpatched(c):
         conformance.conforms(c, 'patch32', '', ['--tpr', method])
 
 
-def hidden(c):
-    """A CPU without a TPR shadow is played, and has it by trap, with the reason in the log."""
-    o = conformance.conforms(c, 'irql64', 'rounds=2', ['--testdev', '--hide', 'tpr-shadow'])
-    require(o.json['tpr'] == 'trap', 'tpr is %r' % o.json['tpr'])
-    require('tpr trap, because the CPU has no TPR shadow' in o.text, 'the log does not say why')
+def hidden(mmu, several):
+    """A CPU without a TPR shadow is played by all of them, and has it by trap, with the reason in the log."""
+    def run(c):
+        more = ' second' if several else ''
+        machines = [(kernel, ('rounds=2%s %s' % (more, append)).strip(),
+                     'mmu %s\ntestdev on\nvcpus %u\n' % (mmu, 1 + several)) for kernel, append in GUESTS]
+        o, _ = conformance.conform(c, machines, ['--hide', 'tpr-shadow', '--host-cpus', str(1 + several)])
+        for vm in o.json['vms']:
+            require(vm['tpr'] == 'trap', 'tpr is %r' % vm['tpr'])
+        require('tpr trap, because the CPU has no TPR shadow' in o.text, 'the log does not say why')
+    return Test('task priority: a CPU without a TPR shadow, %s%s' % (mmu, ', two CPUs' if several else ''), run)
+
+
+def has(model, method, mmu):
+    """The CPU can. apicv is from Haswell on."""
+    return (mmu != 'ept' or model != PENRYN) and (method != 'apicv' or MODELS.index(model) >= MODELS.index(HASWELL))
 
 
 def can(model, method):
     """What the trap has to do does not depend on the CPU; apicv there is from Haswell on."""
-    return method == 'flexpriority' or model == HASWELL or (method == 'apicv' and 'skylake' in model)
+    return method == 'flexpriority' or model == HASWELL or (method == 'apicv' and model in (SKYLAKE, NEWEST))
 
 
-def tests():
+def whole():
+    """Beside what is always run."""
+    t = []
+    for seed, (model, mmu, method) in enumerate(itertools.product(MODELS, MECHANISMS, METHODS), 100):
+        if not has(model, method, mmu):
+            continue
+        if (model, mmu) not in PLACES or not can(model, method):
+            t.append(plays(model, mmu, method, seed))
+        if model != HASWELL:
+            t.append(pairs(model, mmu, method))
+    return t + [hidden(mmu, several) for mmu in ('vtlb', 'brute') for several in (False, True)]
+
+
+def tests(everything):
     t = [plays(model, mmu, method, seed) for method in METHODS for seed, (model, mmu) in enumerate(PLACES, 1)
          if can(model, method)]
-    t += [pairs(mmu, method) for method in METHODS for model, mmu in PLACES if model == HASWELL]
+    t += [pairs(HASWELL, mmu, method) for method in METHODS for mmu in MECHANISMS]
     t += [accesses(method) for method in METHODS]
     t += [patched(model, mmu) for model, mmu in PLACES]
+    t += [hidden('ept', False), hidden('shadow', True)] + (whole() if everything else [])
     return t + [Test('task priority: the guest that is patched', unpatched),
                 Test('task priority: several CPUs are not patched', several),
                 Test('task priority: the method changes again and again', changing),
                 Test('task priority: on the bare machine', native),
-                Test('task priority: a CPU without a TPR shadow', hidden),
                 Test('task priority: a seed is a run', deterministic)]

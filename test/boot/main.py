@@ -43,7 +43,7 @@ import workloads    # noqa: E402
 from runner import Runner, pool  # noqa: E402
 
 PARTS = (boots, schedule, workloads, switching, sessions, control, dirty, top, fairness, hostile, compare, hostmemory,
-         speculation, conformance, irql, refusals, panics, firmware, screen,
+         speculation, conformance, refusals, panics, firmware, screen,
          network, tracing,
          inspecting, snapshot, ryzen, consoles)
 
@@ -53,6 +53,7 @@ def chosen(everything, only):
     tests = matrix.tests(everything) + (schedule.storms() if everything else []) + lives.tests(everything)
     tests += smp.tests(everything) + debugger.tests(everything) + disks.tests(everything)
     tests += foreign.tests(everything) + ide.tests(everything) + memory.tests(everything)
+    tests += irql.tests(everything)
     tests += [t for part in PARTS for t in part.tests()]
     names = [t.name for t in tests]
     if len(set(names)) != len(names):
