@@ -205,7 +205,7 @@ struct emulate {
 	bool unblocks_nmi; /* after EMULATE_OK: it was an IRET */
 	bool progress;     /* after EMULATE_RESTART: iterations have been done */
 	uint8_t length;    /* after emulate_fetch: bytes known of the instruction */
-	uint8_t bytes[15];
+	uint8_t bytes[INSTRUCTION_LENGTH_MAX];
 	struct emulate_exception exception;
 	struct emulate_segment seg[EMULATE_SEGS];
 };

@@ -17,7 +17,7 @@ struct encoding {
 static struct encoding rename_operands(const struct emulate *e, const struct insn *i, bool memory)
 {
 	unsigned bits = native_bits(i);
-	struct encoding c = { .reg = i->reg, .rm = memory ? RM_RDI : i->rm, .vvvv = i->vvvv, .w = i->rex & 8 };
+	struct encoding c = { .reg = i->reg, .rm = memory ? RM_RDI : i->rm, .vvvv = i->vvvv, .w = i->rex & REX_W };
 
 	if (bits & INSN_N_REG)
 		c.reg = EMULATE_RAX;
@@ -33,16 +33,16 @@ static void put_vex_prefix(const struct insn *i, const struct encoding *c, struc
 {
 	unsigned pp = (i->flags & INSN_F_REPNE) ? 3 : (i->flags & INSN_F_REP) ? 2 : (i->flags & INSN_F_OPSIZE) ? 1 : 0;
 
-	put(n, 0xc4);
-	put(n, (c->reg & 8 ? 0 : 0x80) | 0x40 | (c->rm & 8 ? 0 : 0x20) | native_map(i));
-	put(n, (c->w ? 0x80 : 0) | (~c->vvvv & 15) << 3 | ((i->flags & INSN_F_VEXL) ? 4 : 0) | pp);
+	put(n, VEX_3_BYTES);
+	put(n, (c->reg & 8 ? 0 : VEX_R) | VEX_X | (c->rm & 8 ? 0 : VEX_B) | native_map(i));
+	put(n, (c->w ? VEX_W : 0) | (~c->vvvv & 15) << VEX_VVVV_SHIFT | ((i->flags & INSN_F_VEXL) ? VEX_L : 0) | pp);
 }
 
 /* Mandatory prefixes are repeated. Of others only an operand size of 16 bits matters: to CRC32, the one that has a
  * choice. */
 static void put_legacy_prefixes(const struct insn *i, const struct encoding *c, struct emulate_native *n)
 {
-	uint8_t rex = 0x40 | (c->w ? 8 : 0) | (c->reg & 8 ? 4 : 0) | (c->rm & 8 ? 1 : 0);
+	uint8_t rex = REX | (c->w ? REX_W : 0) | (c->reg & 8 ? REX_R : 0) | (c->rm & 8 ? REX_B : 0);
 	bool mandatory66 = (i->flags & INSN_F_OPSIZE) && !(i->flags & (INSN_F_REP | INSN_F_REPNE));
 
 	if (native_map(i)) {
@@ -51,7 +51,7 @@ static void put_legacy_prefixes(const struct insn *i, const struct encoding *c, 
 		if (i->flags & (INSN_F_REP | INSN_F_REPNE))
 			put(n, (i->flags & INSN_F_REP) ? 0xf3 : 0xf2);
 	}
-	if (rex != 0x40)
+	if (rex != REX)
 		put(n, rex);
 	if (native_map(i))
 		put(n, 0x0f);

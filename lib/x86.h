@@ -74,14 +74,22 @@
 #define XCR0_HI16_ZMM BIT(7)
 #define XCR0_AVX512 (XCR0_OPMASK | XCR0_ZMM_HI256 | XCR0_HI16_ZMM)
 #define XCR0_PKRU BIT(9)
-/* "FXSAVE Area". */
+/* "FXSAVE Area": where parts of it lie. */
 #define FXSAVE_BYTES 512u
-/* Where the header of an XSAVE area ends, which is always there ("XSAVE-Managed Features", "XSAVE Header"). */
-#define XSAVE_HEADER_END 576u
+#define FXSAVE_MXCSR 24u     /* and its mask, 4 bytes each */
+#define FXSAVE_ST 32u        /* ST0 to ST7, 16 bytes each */
+#define FXSAVE_XMM 160u      /* XMM0 to XMM15, 16 bytes each */
+#define FXSAVE_REGISTERS 416u /* behind them: nothing is written there */
+/* "XSAVE Area": behind that of FXSAVE its header, which is always there ("XSAVE Header"). */
+#define XSAVE_XSTATE_BV FXSAVE_BYTES
+#define XSAVE_HEADER_BYTES 64u
+#define XSAVE_HEADER_END (XSAVE_XSTATE_BV + XSAVE_HEADER_BYTES)
+#define XCOMP_BV_COMPACTED BIT(63) /* of the header's second word */
 
 /* "x87 FPU Control Word", "MXCSR Control and Status Register": as FNINIT and a reset leave them. */
 #define FCW_INITIAL 0x37f
 #define MXCSR_INITIAL 0x1f80
+#define MXCSR_RESERVED 0xffff0000u
 
 /* "Extended Feature Enable Register". */
 #define EFER_SCE BIT(0)
@@ -97,10 +105,12 @@
 #define DR6_BS BIT(14)
 #define DR6_BT BIT(15)
 #define DR6_RESET 0xffff0ff0
+#define DR6_WRITABLE (DR6_BREAKPOINTS | DR6_BD | DR6_BS | DR6_BT)
 #define DR7_ENABLED MASK(7, 0) /* L0, G0, … L3, G3 */
 #define DR7_LOCAL 0x155        /* L0 to L3, LE */
 #define DR7_GD BIT(13)
 #define DR7_RESET 0x400
+#define DR7_WRITABLE (MASK(31, 16) | DR7_GD | MASK(9, 0))
 #define DR7_RW_SHIFT(n) (16 + 4 * (n))
 #define DR7_LEN_SHIFT(n) (18 + 4 * (n))
 #define DR7_RW_FETCH 0
@@ -131,10 +141,9 @@
 #define VECTOR_VC 29 /* AMD's */
 #define VECTOR_SX 30
 #define VECTOR_FIRST_INTERRUPT 32 /* those below are the CPU's own */
-/* Exceptions that push an error code. */
-#define VECTORS_WITH_ERROR \
-	(BIT(VECTOR_DF) | MASK(VECTOR_PF, VECTOR_TS) | BIT(VECTOR_AC) | BIT(VECTOR_CP) | BIT(VECTOR_VC) | \
-	 BIT(VECTOR_SX))
+/* Exceptions that push an error code: those that every CPU has, and all. */
+#define VECTORS_WITH_ERROR_ALWAYS (BIT(VECTOR_DF) | MASK(VECTOR_PF, VECTOR_TS) | BIT(VECTOR_AC))
+#define VECTORS_WITH_ERROR (VECTORS_WITH_ERROR_ALWAYS | BIT(VECTOR_CP) | BIT(VECTOR_VC) | BIT(VECTOR_SX))
 
 /* "Error Code": of exceptions that name a selector, or with IDT a vector; beside these its bits are the selector's. */
 #define ERROR_EXT BIT(0) /* it came with an event that the program had not asked for */
@@ -164,6 +173,7 @@
 #define PTE_G BIT(8)
 #define PTE_PAT_LARGE BIT(12)
 #define PTE_NX BIT(63) /* XD */
+#define PDPTE_RESERVED (MASK(2, 1) | MASK(8, 5)) /* of PAE paging, and what is above the physical address */
 #define CR3_NO_FLUSH BIT(63) /* in the operand of MOV to CR3 ("Operations that Invalidate TLBs") */
 
 /* "The Extended Page Table Mechanism (EPT)": entries; "Extended-Page-Table Pointer (EPTP)". */
@@ -184,6 +194,23 @@
 #define BLOCKING_MOV_SS BIT(1)
 #define BLOCKING_NMI BIT(3)
 
+/* "Instruction Format": bytes; the bits of a REX prefix ("REX Prefixes"), and of VEX's last two bytes, or one, of which
+ * R, X and B are inverted ("The VEX Prefix"). */
+#define INSTRUCTION_LENGTH_MAX 15
+#define REX 0x40
+#define REX_W 8
+#define REX_R 4
+#define REX_X 2
+#define REX_B 1
+#define VEX_3_BYTES 0xc4
+#define VEX_2_BYTES 0xc5
+#define VEX_R 0x80
+#define VEX_X 0x40
+#define VEX_B 0x20
+#define VEX_W 0x80
+#define VEX_L 4
+#define VEX_VVVV_SHIFT 3
+
 /* "Segment Selectors". */
 #define SELECTOR_RPL 3u
 #define SELECTOR_TI 4u
@@ -199,6 +226,7 @@
 #define SEGMENT_DB BIT(14)
 #define SEGMENT_G BIT(15)
 #define SEGMENT_UNUSABLE BIT(16)
+#define SEGMENT_RESERVED (MASK(11, 8) | MASK(31, 17))
 
 /* The type with S = 1: "Code- and Data-Segment Descriptor Types". */
 #define TYPE_ACCESSED 1u

@@ -123,7 +123,6 @@
 #define MTRR_PHYSMASK_V BIT(11)
 #define MTRR_PHYSMASK_RESERVED MASK(10, 0)
 #define MTRR_FIXED(type) (0x0101010101010101 * (type)) /* all eight ranges of one */
-#define PAT_UC_MINUS 7u /* beside the memory types that MTRRs have, too */
 #define PAT_AFTER_RESET 0x0007040600070406
 
 /* IA32_MISC_ENABLE. */

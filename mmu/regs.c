@@ -7,6 +7,7 @@
  * RG3  The PDPTEs are loaded by MOV to CR3 under PAE paging, and by those writes to CR0 and CR4 that SDM names, at no
  *      other time. */
 #include "lib/canonical.h"
+#include "lib/x86_rules.h"
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
 
@@ -24,14 +25,9 @@ static bool paging_pae(const struct walk_regs *r)
  * ones. */
 static bool load_pdptes(struct mmu_vm *vm, const struct walk_regs *r, uint64_t cr3, uint64_t pdpte[4])
 {
-	uint64_t reserved = MASK(63, r->maxphyaddr) | MASK(8, 5) | MASK(2, 1);
-
 	memset(pdpte, 0xff, 4 * sizeof(pdpte[0]));
 	mmu_guest_read(vm, GPA(cr3 & MASK(31, 5)), pdpte, 4 * sizeof(pdpte[0]));
-	for (unsigned i = 0; i < 4; i++)
-		if ((pdpte[i] & PTE_P) && (pdpte[i] & reserved))
-			return false;
-	return true;
+	return pdptes_fit(pdpte, r->maxphyaddr);
 }
 
 /* Only this vCPU's own CPU looks at its registers, so they need no lock. */
@@ -67,16 +63,12 @@ static struct mmu_result commit(struct mmu_vcpu *vcpu, const struct walk_regs *n
 	return tell(vcpu, &old, false, false);
 }
 
-/* Bits 63:32 are reserved; paging needs PE, NW needs CD, CET needs WP; IA-32e mode begins with PAE and outside of
- * 64-bit code, and ends without PCIDE and outside of it (SDM, MOV - Move to/from Control Registers; "Initializing
+/* Beside cr0_fits(): CET needs WP; IA-32e mode begins with PAE and outside of 64-bit code, and ends without PCIDE and
+ * outside of it (SDM, MOV - Move to/from Control Registers; "Initializing
  * IA-32e Mode", "Switching Out of IA-32e Mode Operation"). */
 static bool cr0_valid(const struct walk_regs *old, uint64_t value)
 {
-	if (value >> 32)
-		return false;
-	if ((value & CR0_PG) && !(value & CR0_PE))
-		return false;
-	if ((value & CR0_NW) && !(value & CR0_CD))
+	if (!cr0_fits(value))
 		return false;
 	if (!(value & CR0_WP) && (old->cr4 & CR4_CET))
 		return false;

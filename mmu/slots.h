@@ -5,6 +5,7 @@
 #ifndef VELLUM_MMU_SLOTS_H
 #define VELLUM_MMU_SLOTS_H
 
+#include "lib/memtype.h"
 #include "mmu/addr.h"
 
 #define SLOTS_MAX 32
@@ -25,15 +26,6 @@ static inline const char *slot_kind_name(enum slot_kind kind)
 
 	return names[kind];
 }
-
-/* Memory types as the PAT, MTRRs and EPT encode them (SDM, "Memory Cache Control"). */
-enum memtype {
-	MEMTYPE_UC = 0,
-	MEMTYPE_WC = 1,
-	MEMTYPE_WT = 4,
-	MEMTYPE_WP = 5,
-	MEMTYPE_WB = 6,
-};
 
 /* What backs one guest page. order: the largest n for which the block of 2^n guest frames around this one, aligned in
  * *guest-physical* space, lies in the slot and is backed by a contiguous, equally aligned run of host frames with the

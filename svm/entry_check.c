@@ -1,15 +1,7 @@
 #include "svm/entry_check.h"
 
+#include "lib/memtype.h"
 #include "lib/mutants/mutate.h"
-
-/* Of PAT: 0, 1, 4 to 7 (APM, "Page-Attribute Table"). */
-static bool pat_valid(uint64_t pat)
-{
-	for (unsigned i = 0; i < 8; i++, pat >>= 8)
-		if ((pat & 0xff) > 7 || (pat & 0xff) == 2 || (pat & 0xff) == 3)
-			return false;
-	return true;
-}
 
 static const char *check_registers(const struct svm_caps *caps, const struct vmcb *c)
 {
@@ -59,7 +51,7 @@ static const char *check_controls(const struct svm_caps *caps, const struct vmcb
 		return "the MSR or IOIO intercept table extends beyond the physical addresses";
 	if (VM_KEPT(SVM_CHECK_NESTED, (c->nested_control & NESTED_PAGING) && (c->nested_cr3 & above)))
 		return "an MBZ bit of N_CR3 is set";
-	if (VM_KEPT(SVM_CHECK_PAT, (c->nested_control & NESTED_PAGING) && !pat_valid(c->pat)))
+	if (VM_KEPT(SVM_CHECK_PAT, (c->nested_control & NESTED_PAGING) && !memtypes_valid(c->pat, true)))
 		return "G_PAT has an illegal type";
 	return NULL;
 }
@@ -77,7 +69,7 @@ static const char *check_event(const struct vmcb *c)
 	case EVENT_TYPE_SOFTWARE_INTERRUPT:
 		return NULL;
 	case EVENT_TYPE_HARDWARE_EXCEPTION:
-		if (VM_KEPT(SVM_CHECK_VECTOR, vector > 31 || vector == VECTOR_NMI))
+		if (VM_KEPT(SVM_CHECK_VECTOR, vector >= VECTOR_FIRST_INTERRUPT || vector == VECTOR_NMI))
 			return "the event to be injected is no exception";
 		return NULL;
 	default:

@@ -73,6 +73,11 @@ enum vm_status {
 #define REQUEST_DEVICES BIT(9) /* frames have come, or a device has more to do (vm/device/virtio.c) */
 /* BIT(10): REQUEST_RECLAIM (vm/memory/reclaim.h) */
 
+/* Where .saved_msr and .saved_dr have which (vm/cpu/resident.c). No entry or exit switches them; those before
+ * SAVED_TSC_AUX only where hvm_switches_syscall() says so. */
+enum { SAVED_STAR, SAVED_LSTAR, SAVED_CSTAR, SAVED_FMASK, SAVED_KERNEL_GS_BASE, SAVED_TSC_AUX, SAVED_MSRS };
+enum { SAVED_DR0, SAVED_DR6 = 4, SAVED_DRS };
+
 struct vcpu {
 	union {
 		struct hvm_vcpu hvm;
@@ -125,8 +130,8 @@ struct vcpu {
 	uint64_t tsc_offset_written;
 	uint64_t tsc_adjust; /* IA32_TSC_ADJUST */
 	uint64_t misc_enable; /* IA32_MISC_ENABLE */
-	uint64_t saved_msr[6]; /* those that no entry or exit switches (vm/cpu/resident.c) */
-	uint64_t saved_dr[5]; /* DR0-DR3, DR6 */
+	uint64_t saved_msr[SAVED_MSRS];
+	uint64_t saved_dr[SAVED_DRS];
 	uint64_t saved_cr2;
 	void *fpu;             /* XSAVE area, one page or more */
 	/* ... in the form with the selectors of the last x87 instruction, and addresses of 32 bits */
@@ -577,6 +582,8 @@ void msr_reset_vcpu(struct vcpu *v);
 /* MOV to CRn; the paging registers have been synchronised (hvm_sync_paging). false: an exception has been queued, or
  * the VM has ended. */
 bool cr_write(struct vcpu *v, unsigned n, uint64_t value);
+/* Would XSETBV take it? */
+bool cr_xcr0_valid(const struct vcpu *v, uint64_t x);
 
 /* ---- vm/exit/apic.c ---- */
 exit_handler exit_tpr_below, exit_apic_access, exit_apic_write, exit_eoi;

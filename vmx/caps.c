@@ -2,12 +2,12 @@
 
 #include "host/cpu/x86.h"
 #include "host/trap/interrupt.h"
+#include "lib/memtype.h"
 #include "lib/mutants/mutate.h"
 #include "vmx/vmcs.h"
 
 /* IA32_VMX_BASIC (SDM, "Basic VMX Information"). */
 #define BASIC_MEMTYPE_SHIFT 50
-#define BASIC_MEMTYPE_WB 6
 
 static struct vmx_control_caps control_caps(uint32_t msr)
 {
@@ -149,7 +149,7 @@ const char *vmx_caps_read(struct vmx_caps *c)
 		return "the firmware has disabled VT-x and locked it; enable Intel Virtualization Technology in the "
 		       "firmware's setup";
 	basic = rdmsr(MSR_VMX_BASIC);
-	if (VM_KEPT(LACKS_CACHE, (basic >> BASIC_MEMTYPE_SHIFT & 15) != BASIC_MEMTYPE_WB))
+	if (VM_KEPT(LACKS_CACHE, (basic >> BASIC_MEMTYPE_SHIFT & 15) != MEMTYPE_WB))
 		return "this CPU wants its VMCS in uncached memory; Vellum needs one that keeps it write-back (any "
 		       "since 2006)";
 	c->revision = (uint32_t)basic & 0x7fffffff;

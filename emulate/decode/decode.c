@@ -4,11 +4,10 @@
  * into INSN_SHORT or INSN_TOO_LONG, whatever the zeros decoded to. */
 #include "emulate/decode/ops.h"
 
-#define INSN_MAX 15
 
 struct decoder {
 	const uint8_t *bytes;
-	unsigned n;  /* bytes that are there, at most INSN_MAX */
+	unsigned n;  /* bytes that are there, at most INSTRUCTION_LENGTH_MAX */
 	unsigned at; /* bytes consumed; beyond n after an overrun */
 	enum emulate_mode mode;
 	bool override_address;
@@ -95,7 +94,7 @@ static uint8_t prefixes(struct decoder *d, struct insn *i)
 
 	for (;;) {
 		byte = take8(d);
-		if (is_long(d) && (byte & 0xf0) == 0x40)
+		if (is_long(d) && (byte & 0xf0) == REX)
 			i->rex = byte;
 		else if (legacy_prefix(d, i, byte))
 			i->rex = 0;
@@ -147,21 +146,21 @@ static enum insn_status vex(struct decoder *d, struct insn *i, uint8_t first)
 
 	d->map = 1;
 	/* R, X, B, vvvv are inverted. */
-	i->rex = 0x40 | ((b & 0x80) ? 0 : 4);
-	if (first == 0xc4) {
+	i->rex = REX | ((b & VEX_R) ? 0 : REX_R);
+	if (first == VEX_3_BYTES) {
 		d->map = b & 31;
-		i->rex |= ((b & 0x40) ? 0 : 2) | ((b & 0x20) ? 0 : 1);
+		i->rex |= ((b & VEX_X) ? 0 : REX_X) | ((b & VEX_B) ? 0 : REX_B);
 		last = take8(d);
-		if (last & 0x80)
-			i->rex |= 8;
+		if (last & VEX_W)
+			i->rex |= REX_W;
 	}
-	i->vvvv = (~last >> 3) & 15;
+	i->vvvv = (~last >> VEX_VVVV_SHIFT) & 15;
 	if (!is_long(d)) {
-		i->rex &= 0x48;
+		i->rex &= REX | REX_W;
 		i->vvvv &= 7;
 	}
 	d->prefix = last & 3;
-	i->flags |= INSN_F_VEX | ((last & 4) ? INSN_F_VEXL : 0) | prefix_flags[d->prefix];
+	i->flags |= INSN_F_VEX | ((last & VEX_L) ? INSN_F_VEXL : 0) | prefix_flags[d->prefix];
 	d->opcode = take8(d);
 	if (illegal)
 		return INSN_UD;
@@ -208,13 +207,13 @@ static void memory32(struct decoder *d, struct insn *i, unsigned mod, unsigned r
 {
 	unsigned low = rm;
 
-	i->base = rm | ((i->rex & 1) << 3);
+	i->base = rm | ((i->rex & REX_B) << 3);
 	if (rm == 4) {
 		uint8_t sib = take8(d);
 
 		low = sib & 7;
-		i->base = low | ((i->rex & 1) << 3);
-		i->index = ((sib >> 3) & 7) | ((i->rex & 2) << 2);
+		i->base = low | ((i->rex & REX_B) << 3);
+		i->index = ((sib >> 3) & 7) | ((i->rex & REX_X) << 2);
 		i->scale = sib >> 6;
 		if (i->index == EMULATE_RSP && !(d->row.how & H_VSIB))
 			i->index = INSN_NONE;
@@ -231,9 +230,9 @@ static void modrm_operands(struct decoder *d, struct insn *i)
 {
 	unsigned mod = i->modrm >> 6, rm = i->modrm & 7;
 
-	i->reg = ((i->modrm >> 3) & 7) | ((i->rex & 4) << 1);
+	i->reg = ((i->modrm >> 3) & 7) | ((i->rex & REX_R) << 1);
 	if (mod == 3 || (d->row.how & H_REGS)) {
-		i->rm = rm | ((i->rex & 1) << 3);
+		i->rm = rm | ((i->rex & REX_B) << 3);
 		return;
 	}
 	i->flags |= INSN_F_MEM;
@@ -254,7 +253,7 @@ static void sizes(struct decoder *d, struct insn *i)
 		i->opsize = 1;
 	else if (!is_long(d))
 		i->opsize = (default16(d) != small) ? 2 : 4;
-	else if ((i->rex & 8) || (how & H_F64))
+	else if ((i->rex & REX_W) || (how & H_F64))
 		i->opsize = 8;
 	else if (how & H_D64)
 		i->opsize = small ? 2 : 8;
@@ -262,7 +261,7 @@ static void sizes(struct decoder *d, struct insn *i)
 		i->opsize = small ? 2 : 4;
 	/* Here 66 is a part of the opcode. */
 	if ((how & H_NATIVE) && !(how & H_SIZE66))
-		i->opsize = (is_long(d) && (i->rex & 8)) ? 8 : 4;
+		i->opsize = (is_long(d) && (i->rex & REX_W)) ? 8 : 4;
 }
 
 static void immediate(struct decoder *d, struct insn *i)
@@ -309,7 +308,7 @@ static void immediate(struct decoder *d, struct insn *i)
 static void implied_operands(const struct decoder *d, struct insn *i)
 {
 	if (d->row.how & H_OPREG) {
-		i->reg = (d->opcode & 7) | ((i->rex & 1) << 3);
+		i->reg = (d->opcode & 7) | ((i->rex & REX_B) << 3);
 		i->rm = i->reg;
 	}
 	if (d->row.how & H_ACC)
@@ -345,7 +344,7 @@ static enum insn_status legal(const struct decoder *d, const struct insn *i)
 static void initialise(struct decoder *d, struct insn *i, const uint8_t *bytes, unsigned n, enum emulate_mode mode)
 {
 	*i = (struct insn){ .base = INSN_NONE, .index = INSN_NONE, .seg = EMULATE_DS };
-	*d = (struct decoder){ .bytes = bytes, .n = n < INSN_MAX ? n : INSN_MAX, .mode = mode, .seg = INSN_NONE };
+	*d = (struct decoder){ .bytes = bytes, .n = n < INSTRUCTION_LENGTH_MAX ? n : INSTRUCTION_LENGTH_MAX, .mode = mode, .seg = INSN_NONE };
 }
 
 /* Rows that depend on ModRM. */
@@ -403,6 +402,6 @@ enum insn_status emulate_decode(const uint8_t *bytes, unsigned n, enum emulate_m
 		i->seg = d.seg;
 	i->length = d.at;
 	if (d.at > d.n)
-		return d.n < INSN_MAX ? INSN_SHORT : INSN_TOO_LONG;
+		return d.n < INSTRUCTION_LENGTH_MAX ? INSN_SHORT : INSN_TOO_LONG;
 	return status != INSN_OK ? status : legal(&d, i);
 }

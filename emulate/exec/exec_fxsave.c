@@ -3,9 +3,8 @@
  * The CPU, in 64-bit mode, saves 16 XMM registers; outside that the guest has 8, and the other 8 stay as they are. */
 #include "emulate/native.h"
 
-#define XMM_AT 160
-#define USED_64 (XMM_AT + 16 * 16) /* beyond are 48 reserved bytes, and 48 for programs: neither is written */
-#define USED_32 (XMM_AT + 8 * 16)
+#define USED_64 FXSAVE_REGISTERS /* beyond are 48 reserved bytes, and 48 for programs: neither is written */
+#define USED_32 (FXSAVE_XMM + 8 * 16)
 
 /* The area must be aligned to 16 bytes, else #GP(0) (SDM, FXSAVE, FXRSTOR: "Protected Mode Exceptions"). */
 static enum emulate_result find_area(struct emulate *e, const struct insn *i, unsigned how, uint64_t *linear)
@@ -19,7 +18,7 @@ static enum emulate_result find_area(struct emulate *e, const struct insn *i, un
 static enum emulate_result save(struct emulate *e, const struct insn *i, uint8_t *image)
 {
 	if (i->opsize == 8)
-		return NATIVE_BYTES(e, image, 0x48, 0x0f, 0xae, 0x07);
+		return NATIVE_BYTES(e, image, REX | REX_W, 0x0f, 0xae, 0x07);
 	return NATIVE_BYTES(e, image, 0x0f, 0xae, 0x07);
 }
 
@@ -47,7 +46,7 @@ enum emulate_result exec_fxrstor(struct emulate *e, const struct insn *i)
 	TRY(save(e, i, image));
 	TRY(mem_read_long(e, linear, image, used));
 	if (i->opsize == 8)
-		TRY(NATIVE_BYTES(e, image, 0x48, 0x0f, 0xae, 0x0f));
+		TRY(NATIVE_BYTES(e, image, REX | REX_W, 0x0f, 0xae, 0x0f));
 	else
 		TRY(NATIVE_BYTES(e, image, 0x0f, 0xae, 0x0f));
 	return finish(e, i);

@@ -47,11 +47,11 @@ static enum emulate_result elements(struct emulate *e, const struct insn *i, con
 enum emulate_result exec_vmaskmov(struct emulate *e, const struct insn *i)
 {
 	bool wide = i->flags & INSN_F_VEXL, store = native_bits(i) & INSN_N_STORE;
-	unsigned size = i->sub == NATIVE_W ? ((i->rex & 8) ? 8 : 4) : i->sub;
+	unsigned size = i->sub == NATIVE_W ? ((i->rex & REX_W) ? 8 : 4) : i->sub;
 	uint8_t mask[32], data[32] = { 0 };
 
 	TRY(check_vector_unit(e, i));
-	if (i->sub != NATIVE_W && (i->rex & 8)) /* VEX.W of VMASKMOV is 0 (SDM, "VMASKMOV") */
+	if (i->sub != NATIVE_W && (i->rex & REX_W)) /* VEX.W of VMASKMOV is 0 (SDM, "VMASKMOV") */
 		return raise(e, VECTOR_UD);
 	TRY(native_get_vector(e, i->vvvv, wide, mask));
 	if (store) {
@@ -108,7 +108,7 @@ static enum emulate_result gather_registers(struct emulate *e, const struct insn
 {
 	unsigned widest;
 
-	g->size = (i->rex & 8) ? 8 : 4;
+	g->size = (i->rex & REX_W) ? 8 : 4;
 	widest = max_u64(g->size, i->sub);
 	g->count = vector_bytes(i) / widest;
 	TRY(native_get_vector(e, i->vvvv, true, g->mask));

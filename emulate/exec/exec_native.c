@@ -47,7 +47,7 @@ static unsigned operand_size(const struct insn *i)
 	case NATIVE_OP:
 		return i->opsize;
 	case NATIVE_W:
-		return (i->rex & 8) ? 8 : 4;
+		return (i->rex & REX_W) ? 8 : 4;
 	case NATIVE_DUP:
 		return vl == 32 ? 32 : 8;
 	default:
@@ -93,7 +93,7 @@ static enum emulate_result before(struct emulate *e, const struct insn *i, unsig
 /* VPEXTRQ and VPINSRQ exist in 64-bit mode only; of others VEX.W does not count elsewhere. */
 static bool is_64bit_only(const struct insn *i)
 {
-	return native_map(i) == 3 && (native_opcode(i) == 0x16 || native_opcode(i) == 0x22) && (i->rex & 8);
+	return native_map(i) == 3 && (native_opcode(i) == 0x16 || native_opcode(i) == 0x22) && (i->rex & REX_W);
 }
 
 static void load_registers(const struct emulate *e, const struct insn *i, struct emulate_native *n)

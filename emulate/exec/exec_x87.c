@@ -71,9 +71,9 @@ static enum emulate_result hide_addresses(struct emulate *e, const struct insn *
 	uint8_t image[FXSAVE_BYTES] __attribute__((aligned(64))) = { 0 };
 
 	if (is_long64(e)) {
-		TRY(NATIVE_BYTES(e, image, 0x48, 0x0f, 0xae, 0x07));
+		TRY(NATIVE_BYTES(e, image, REX | REX_W, 0x0f, 0xae, 0x07));
 		replace_addresses(e, i, n, image);
-		return NATIVE_BYTES(e, image, 0x48, 0x0f, 0xae, 0x0f);
+		return NATIVE_BYTES(e, image, REX | REX_W, 0x0f, 0xae, 0x0f);
 	}
 	TRY(NATIVE_BYTES(e, image, 0x0f, 0xae, 0x07));
 	replace_addresses(e, i, n, image);

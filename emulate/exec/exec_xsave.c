@@ -8,12 +8,6 @@
 #include "lib/x86_cpuid.h"
 
 #define KNOWN MASK(9, 0) /* up to PKRU: these fit e->scratch */
-#define HEADER_AT 512
-#define HEADER_BYTES 64
-#define EXTENDED_AT (HEADER_AT + HEADER_BYTES)
-#define MXCSR_AT 24
-#define XMM_AT 160
-#define COMPACTED BIT(63)
 #define COMPONENTS 63
 
 /* Where a component lies, in the guest's area and in the standard format, which e->scratch has. */
@@ -29,7 +23,7 @@ struct area {
 
 static enum emulate_result native_cpuid(struct emulate *e, uint32_t subleaf, struct emulate_native *n)
 {
-	*n = (struct emulate_native){ .code = { 0x0f, 0xa2 }, .length = 2, .rax = 0xd, .rcx = subleaf,
+	*n = (struct emulate_native){ .code = { 0x0f, 0xa2 }, .length = 2, .rax = CPUID_LEAF_XSTATE, .rcx = subleaf,
 				      .rflags = e->rflags };
 	return native_run(e, n);
 }
@@ -46,7 +40,7 @@ static enum emulate_result locate(struct emulate *e, const struct area *a, unsig
 		p->at = (id.rcx & CPUID_D_N_ECX_ALIGNED) ? align_up(*next, 64) : *next;
 		*next = p->at + p->bytes;
 	}
-	if (!p->bytes || p->standard < EXTENDED_AT || (uint64_t)p->standard + p->bytes > EMULATE_SCRATCH)
+	if (!p->bytes || p->standard < XSAVE_HEADER_END || (uint64_t)p->standard + p->bytes > EMULATE_SCRATCH)
 		return EMULATE_UNKNOWN;
 	return EMULATE_OK;
 }
@@ -90,16 +84,16 @@ static enum emulate_result transfer_fixed(struct emulate *e, const struct area *
 static enum emulate_result transfer_legacy(struct emulate *e, const struct area *a, enum direction d, uint64_t which)
 {
 	if (which & XCR0_X87) {
-		TRY(transfer_fixed(e, a, d, 0, MXCSR_AT));
-		TRY(transfer_fixed(e, a, d, MXCSR_AT + 8, XMM_AT - MXCSR_AT - 8));
+		TRY(transfer_fixed(e, a, d, 0, FXSAVE_MXCSR));
+		TRY(transfer_fixed(e, a, d, FXSAVE_MXCSR + 8, FXSAVE_XMM - FXSAVE_MXCSR - 8));
 	}
-	return (which & XCR0_SSE) ? transfer_fixed(e, a, d, XMM_AT, is_long64(e) ? 256 : 128) : EMULATE_OK;
+	return (which & XCR0_SSE) ? transfer_fixed(e, a, d, FXSAVE_XMM, is_long64(e) ? 256 : 128) : EMULATE_OK;
 }
 
 /* All components of `which`. */
 static enum emulate_result transfer_all(struct emulate *e, const struct area *a, enum direction d, uint64_t which)
 {
-	unsigned next = EXTENDED_AT;
+	unsigned next = XSAVE_HEADER_END;
 	struct part p;
 
 	TRY(transfer_legacy(e, a, d, which));
@@ -127,7 +121,7 @@ static enum emulate_result find_area(struct emulate *e, const struct insn *i, un
 	if (e->cr0 & CR0_TS)
 		return raise(e, VECTOR_NM);
 	*a = (struct area){ .wanted = mask & e->xcr0 };
-	TRY(rm_linear(e, i, EXTENDED_AT, how, &a->linear));
+	TRY(rm_linear(e, i, XSAVE_HEADER_END, how, &a->linear));
 	memset(e->scratch, 0, EMULATE_SCRATCH);
 	return (a->linear & 63) ? raise_error(e, VECTOR_GP, 0) : EMULATE_OK;
 }
@@ -136,7 +130,7 @@ static enum emulate_result find_area(struct emulate *e, const struct insn *i, un
 static enum emulate_result run(struct emulate *e, const struct insn *i, uint8_t opcode, uint8_t digit, uint64_t which)
 {
 	struct emulate_native n = {
-		.code = { i->opsize == 8 ? 0x48 : 0x40, 0x0f, opcode, digit << 3 | 7 },
+		.code = { i->opsize == 8 ? REX | REX_W : REX, 0x0f, opcode, digit << 3 | 7 },
 		.length = 4,
 		.operand = e->scratch,
 		.rax = (uint32_t)which,
@@ -151,13 +145,13 @@ static uint64_t header_word(const struct emulate *e, unsigned n)
 {
 	uint64_t v;
 
-	memcpy(&v, e->scratch + HEADER_AT + 8 * n, 8);
+	memcpy(&v, e->scratch + XSAVE_XSTATE_BV + 8 * n, 8);
 	return v;
 }
 
 static void set_header_word(struct emulate *e, unsigned n, uint64_t v)
 {
-	memcpy(e->scratch + HEADER_AT + 8 * n, &v, 8);
+	memcpy(e->scratch + XSAVE_XSTATE_BV + 8 * n, &v, 8);
 }
 
 static enum emulate_result has_compaction(struct emulate *e, bool *has)
@@ -184,20 +178,20 @@ enum emulate_result exec_xsave(struct emulate *e, const struct insn *i)
 	if (!has)
 		return raise(e, VECTOR_UD);
 	TRY(find_area(e, i, EMULATE_HOW_WRITE, &a));
-	a.compacted = compact ? a.wanted | COMPACTED : 0;
+	a.compacted = compact ? a.wanted | XCOMP_BV_COMPACTED : 0;
 	TRY(transfer_all(e, &a, PROBE_WRITE, a.wanted));
 	if (a.wanted & with_mxcsr)
-		TRY(transfer_fixed(e, &a, PROBE_WRITE, MXCSR_AT, 8));
-	TRY(transfer_fixed(e, &a, PROBE_WRITE, HEADER_AT, 16));
+		TRY(transfer_fixed(e, &a, PROBE_WRITE, FXSAVE_MXCSR, 8));
+	TRY(transfer_fixed(e, &a, PROBE_WRITE, XSAVE_XSTATE_BV, 16));
 	if (!compact)
-		TRY(transfer_fixed(e, &a, LOAD, HEADER_AT, 8));
+		TRY(transfer_fixed(e, &a, LOAD, XSAVE_XSTATE_BV, 8));
 	TRY(run(e, i, 0xae, 4, a.wanted));
 	in_use = header_word(e, 0);
 	TRY(transfer_all(e, &a, STORE, compact ? a.wanted & in_use : a.wanted));
 	if (a.wanted & with_mxcsr & (compact ? in_use : with_mxcsr))
-		TRY(transfer_fixed(e, &a, STORE, MXCSR_AT, 8));
+		TRY(transfer_fixed(e, &a, STORE, FXSAVE_MXCSR, 8));
 	set_header_word(e, 1, a.compacted);
-	TRY(transfer_fixed(e, &a, STORE, HEADER_AT, compact ? 16 : 8));
+	TRY(transfer_fixed(e, &a, STORE, XSAVE_XSTATE_BV, compact ? 16 : 8));
 	return finish(e, i);
 }
 
@@ -208,14 +202,14 @@ static enum emulate_result check_header(struct emulate *e, struct area *a)
 	bool has;
 
 	TRY(has_compaction(e, &has));
-	for (unsigned n = 2; n < ((layout & COMPACTED) ? 8u : 3u); n++)
+	for (unsigned n = 2; n < ((layout & XCOMP_BV_COMPACTED) ? 8u : 3u); n++)
 		rest |= header_word(e, n);
 	if (rest || (state & ~e->xcr0))
 		return raise_error(e, VECTOR_GP, 0);
 	if (!layout)
 		return EMULATE_OK;
 	a->compacted = layout;
-	if (!has || !(layout & COMPACTED) || (layout & ~COMPACTED & ~e->xcr0) || (state & ~layout))
+	if (!has || !(layout & XCOMP_BV_COMPACTED) || (layout & ~XCOMP_BV_COMPACTED & ~e->xcr0) || (state & ~layout))
 		return raise_error(e, VECTOR_GP, 0);
 	return EMULATE_OK;
 }
@@ -226,12 +220,12 @@ static enum emulate_result load_mxcsr(struct emulate *e, const struct area *a, u
 	static const uint32_t initial = MXCSR_INITIAL;
 
 	if (!a->compacted)
-		return (a->wanted & (XCR0_SSE | XCR0_AVX)) ? transfer_fixed(e, a, LOAD, MXCSR_AT, 8) : EMULATE_OK;
+		return (a->wanted & (XCR0_SSE | XCR0_AVX)) ? transfer_fixed(e, a, LOAD, FXSAVE_MXCSR, 8) : EMULATE_OK;
 	if (!(a->wanted & XCR0_SSE))
 		return EMULATE_OK;
 	if (in_use & XCR0_SSE)
-		return transfer_fixed(e, a, LOAD, MXCSR_AT, 8);
-	memcpy(e->scratch + MXCSR_AT, &initial, 4);
+		return transfer_fixed(e, a, LOAD, FXSAVE_MXCSR, 8);
+	memcpy(e->scratch + FXSAVE_MXCSR, &initial, 4);
 	return EMULATE_OK;
 }
 
@@ -243,17 +237,17 @@ enum emulate_result exec_xrstor(struct emulate *e, const struct insn *i)
 	uint64_t in_use, cleared;
 
 	TRY(find_area(e, i, 0, &a));
-	TRY(transfer_fixed(e, &a, LOAD, HEADER_AT, HEADER_BYTES));
+	TRY(transfer_fixed(e, &a, LOAD, XSAVE_XSTATE_BV, XSAVE_HEADER_BYTES));
 	TRY(check_header(e, &a));
 	in_use = header_word(e, 0) & a.wanted;
 	TRY(transfer_all(e, &a, PROBE_READ, in_use));
-	memset(e->scratch + HEADER_AT, 0, HEADER_BYTES);
+	memset(e->scratch + XSAVE_XSTATE_BV, 0, XSAVE_HEADER_BYTES);
 	TRY(run(e, i, 0xae, 4, e->xcr0));
 	TRY(transfer_all(e, &a, LOAD, in_use));
 	TRY(load_mxcsr(e, &a, in_use));
 	cleared = is_long64(e) ? 0 : a.wanted & ~in_use & (XCR0_SSE | XCR0_AVX | XCR0_ZMM_HI256 | XCR0_HI16_ZMM);
 	TRY(transfer_all(e, &a, CLEAR, cleared));
-	memset(e->scratch + HEADER_AT, 0, HEADER_BYTES);
+	memset(e->scratch + XSAVE_XSTATE_BV, 0, XSAVE_HEADER_BYTES);
 	set_header_word(e, 0, in_use | cleared);
 	TRY(run(e, i, 0xae, 5, a.wanted));
 	return finish(e, i);

@@ -62,7 +62,7 @@ static unsigned collect(struct vcpu *v, uint64_t *out)
 	out[n++] = hvm_segment(&v->hvm, SEG_FS).base;
 	out[n++] = hvm_segment(&v->hvm, SEG_GS).base;
 	if (!hvm_own_msr(&v->hvm, MSR_KERNEL_GS_BASE, &out[n]))
-		out[n] = v->saved_msr[4]; /* vm/cpu/resident.c */
+		out[n] = v->saved_msr[SAVED_KERNEL_GS_BASE];
 	n++;
 	out[n++] = r->cr0;
 	out[n++] = v->saved_cr2;
@@ -82,7 +82,7 @@ static bool say_registers(const struct asked *a)
 	json_text(a->j, "vm", a->v->vm->config->name);
 	json_bool(a->j, "long", a->v->mmu.regs.efer & EFER_LMA);
 	json_bytes(a->j, "registers", (const uint8_t *)values, n * sizeof(values[0]));
-	json_bytes(a->j, "fpu", a->v->fpu, 416);
+	json_bytes(a->j, "fpu", a->v->fpu, FXSAVE_REGISTERS);
 	json_hex(a->j, "code_base", hvm_in_64bit_code(&a->v->hvm) ? 0 : hvm_segment(&a->v->hvm, SEG_CS).base);
 	json_close(a->j, '{');
 	return true;

@@ -8,71 +8,42 @@
  *     and does there what it would do in real mode, or faults. */
 #include "vm/vm.h"
 
-#include "lib/canonical.h"
 #include "lib/mutants/mutate.h"
+#include "vm/cpu/segments.h"
 
-#define ACCESS_RESERVED (MASK(11, 8) | MASK(31, 17))
-
-static unsigned type_of(const struct segment_state *s) { return s->access & SEGMENT_TYPE; }
 static unsigned rpl_of(const struct segment_state *s) { return s->selector & SELECTOR_RPL; }
-static bool usable(const struct segment_state *s) { return !(s->access & SEGMENT_UNUSABLE); }
-
-/* G may be 0 where bits 31:20 of the limit are 0, and 1 where bits 11:0 are ones. */
-static bool granularity_fits(const struct segment_state *s)
-{
-	return s->access & SEGMENT_G ? (s->limit & 0xfff) == 0xfff : !(s->limit >> 20);
-}
-
-static bool canonical(const struct vcpu *v, uint64_t base)
-{
-	return is_canonical_in(base, linear_bits(v->mmu.regs.cr4));
-}
+static unsigned linear_of(const struct vcpu *v) { return linear_bits(v->mmu.regs.cr4); }
 
 /* Of the segments that code and data are accessed by. CS counts as usable. */
 static bool common_fits(const struct vcpu *v, enum segment n, const struct segment_state *s)
 {
-	bool long_base = n == SEG_FS || n == SEG_GS;
-
-	if (VM_KEPT(ENTER_CANONICAL, long_base && !canonical(v, s->base)))
+	if (!segment_long_base_fits(n, s, linear_of(v)))
 		return false;
-	if (n != SEG_CS && !usable(s))
-		return true;
-	return VM_LEFT_OUT_OR(ENTER_BASE, long_base || !(s->base >> 32)) &&
-	       VM_LEFT_OUT_OR(ENTER_PRESENT, (s->access & (SEGMENT_S | SEGMENT_P)) == (SEGMENT_S | SEGMENT_P)) &&
-	       VM_LEFT_OUT_OR(ENTER_RESERVED, !(s->access & ACCESS_RESERVED)) &&
-	       VM_LEFT_OUT_OR(ENTER_GRANULARITY, granularity_fits(s));
+	return (n != SEG_CS && !segment_usable(s)) || segment_common_fits(n, s);
 }
 
 static bool code_fits(const struct vcpu *v, const struct segment_state *cs, const struct segment_state *ss)
 {
-	unsigned dpl = access_dpl(cs->access), cpl = access_dpl(ss->access), want = TYPE_CODE | TYPE_ACCESSED;
+	unsigned want = TYPE_CODE | TYPE_ACCESSED;
 
 	if (VM_KEPT(SEGMENTS_CODE, (cs->access & want) != want))
 		return false;
-	if (VM_KEPT(ENTER_CODE_LEVEL, cs->access & TYPE_CONFORMING ? dpl > cpl : dpl != cpl))
-		return false;
-	return VM_LEFT_OUT_OR(ENTER_L_AND_D, !(v->mmu.regs.efer & EFER_LMA) || !(cs->access & SEGMENT_L) ||
-						     !(cs->access & SEGMENT_DB));
+	return segment_code_level_fits(cs, access_dpl(ss->access)) && segment_l_and_d_fit(cs, v->mmu.regs.efer);
 }
 
 static bool stack_fits(const struct segment_state *cs, const struct segment_state *ss)
 {
-	unsigned want = TYPE_READ_WRITE | TYPE_ACCESSED;
-
 	if (VM_KEPT(SEGMENTS_RPL, rpl_of(cs) != rpl_of(ss)) ||
 	    VM_KEPT(SEGMENTS_SS, access_dpl(ss->access) != rpl_of(ss)))
 		return false;
-	return !usable(ss) || VM_LEFT_OUT_OR(ENTER_STACK_TYPE, (type_of(ss) & (want | TYPE_CODE)) == want);
+	return !segment_usable(ss) || segment_stack_type_fits(ss);
 }
 
 static bool data_fits(const struct segment_state *s)
 {
-	unsigned type = type_of(s);
-
-	if (VM_LEFT_OUT_OR(SEGMENTS_UNUSABLE, !usable(s)))
+	if (VM_LEFT_OUT_OR(SEGMENTS_UNUSABLE, !segment_usable(s)))
 		return true;
-	if (VM_KEPT(ENTER_ACCESSED, !(type & TYPE_ACCESSED)) ||
-	    VM_KEPT(ENTER_READABLE, (type & TYPE_CODE) && !(type & TYPE_READ_WRITE)))
+	if (!segment_data_type_fits(s))
 		return false;
 	/* Conforming code may be of any level. */
 	if (VM_LEFT_OUT_OR(SEGMENTS_CONFORMING, access_conforming_code(s->access)))
@@ -100,29 +71,18 @@ static bool v86_fits(const struct vcpu *v)
 	for (enum segment n = SEG_ES; n <= SEG_GS; n++) {
 		struct segment_state s = hvm_segment(&v->hvm, n);
 
-		if (VM_KEPT(ENTER_V86_BASE, s.base != (uint64_t)s.selector << 4) ||
-		    VM_KEPT(ENTER_V86_LIMIT, s.limit != 0xffff) || VM_KEPT(ENTER_V86_ACCESS, s.access != SEGMENT_V86))
+		if (!segment_v86_fits(&s))
 			return false;
 	}
 	return true;
 }
 
-/* TR and LDTR: of the GDT, present, of their type. */
-static bool system_fits(const struct vcpu *v, const struct segment_state *s, bool type_fits)
-{
-	return type_fits && !(s->selector & SELECTOR_TI) && canonical(v, s->base) &&
-	       (s->access & (SEGMENT_S | SEGMENT_P)) == SEGMENT_P && !(s->access & ACCESS_RESERVED) &&
-	       granularity_fits(s);
-}
-
 static bool tables_fit(const struct vcpu *v)
 {
 	struct segment_state tr = hvm_segment(&v->hvm, SEG_TR), ldtr = hvm_segment(&v->hvm, SEG_LDTR);
-	bool busy = type_of(&tr) == TYPE_TSS32_BUSY ||
-		    (type_of(&tr) == TYPE_TSS16_BUSY && !(v->mmu.regs.efer & EFER_LMA));
 
-	return VM_LEFT_OUT_OR(ENTER_TR, usable(&tr) && system_fits(v, &tr, busy)) &&
-	       VM_LEFT_OUT_OR(ENTER_LDTR, !usable(&ldtr) || system_fits(v, &ldtr, type_of(&ldtr) == TYPE_LDT));
+	return VM_LEFT_OUT_OR(ENTER_TR, segment_tr_fits(&tr, v->mmu.regs.efer, linear_of(v))) &&
+	       VM_LEFT_OUT_OR(ENTER_LDTR, segment_ldtr_fits(&ldtr, linear_of(v)));
 }
 
 /* Segments as real mode loads them, with the attributes that a reset gives them. */
@@ -158,8 +118,7 @@ bool vcpu_v86_fits(const struct vcpu *v)
 	if (v->vm->config->vm86 == CONFIG_OFF || (v->mmu.regs.cr0 & CR0_PE) || v->mmu.stuck)
 		return false;
 	ldtr = hvm_segment(&v->hvm, SEG_LDTR);
-	return v86_is_the_same(v) && real_segments_fit(v) &&
-	       (!usable(&ldtr) || system_fits(v, &ldtr, type_of(&ldtr) == TYPE_LDT));
+	return v86_is_the_same(v) && real_segments_fit(v) && segment_ldtr_fits(&ldtr, linear_of(v));
 }
 
 bool vcpu_enterable(const struct vcpu *v)

@@ -5,20 +5,22 @@
 
 #include "host/memory/frames.h"
 
-static const uint32_t msrs[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE, MSR_TSC_AUX };
-_Static_assert(ARRAY_SIZE(msrs) == ARRAY_SIZE(((struct vcpu *)0)->saved_msr), "one place each");
+static const uint32_t msrs[SAVED_MSRS] = {
+	[SAVED_STAR] = MSR_STAR, [SAVED_LSTAR] = MSR_LSTAR, [SAVED_CSTAR] = MSR_CSTAR, [SAVED_FMASK] = MSR_FMASK,
+	[SAVED_KERNEL_GS_BASE] = MSR_KERNEL_GS_BASE, [SAVED_TSC_AUX] = MSR_TSC_AUX,
+};
 
 /* XSAVE area: legacy region 512 bytes, header 64, then what XCR0 enables, which is less than three frames; the last
  * frame is the emulator's. */
 #define FPU_FRAMES 4
 
 /* The first that neither entries nor exits switch. */
-static unsigned msr_first(void) { return hvm_switches_syscall() ? ARRAY_SIZE(msrs) - 1 : 0; }
+static unsigned msr_first(void) { return hvm_switches_syscall() ? SAVED_TSC_AUX : 0; }
 
 /* IA32_TSC_AUX, the last, exists only with RDTSCP. */
 static unsigned msr_count(const struct vcpu *v)
 {
-	return v->vm->cpuid.has_rdtscp ? ARRAY_SIZE(msrs) : ARRAY_SIZE(msrs) - 1;
+	return v->vm->cpuid.has_rdtscp ? SAVED_MSRS : SAVED_TSC_AUX;
 }
 
 bool resident_init(struct vcpu *v)
@@ -32,11 +34,11 @@ bool resident_init(struct vcpu *v)
 	v->fpu = frames_ptr(f);
 	memset(v->fpu, 0, FPU_FRAMES * PAGE_SIZE);
 	memcpy(v->fpu, &fcw, sizeof(fcw));
-	memcpy((char *)v->fpu + 24, &mxcsr, sizeof(mxcsr));
+	memcpy((char *)v->fpu + FXSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
 	if (v->vm->cpuid.has_xsave)
 		v->xsave_scratch = (uint8_t *)v->fpu + (FPU_FRAMES - 1) * PAGE_SIZE;
 	v->xcr0 = XCR0_X87;
-	v->saved_dr[4] = DR6_RESET;
+	v->saved_dr[SAVED_DR6] = DR6_RESET;
 	return true;
 }
 
@@ -51,7 +53,7 @@ void resident_init_reset(struct vcpu *v)
 {
 	resident_release(v);
 	memset(v->saved_dr, 0, sizeof(v->saved_dr));
-	v->saved_dr[4] = DR6_RESET;
+	v->saved_dr[SAVED_DR6] = DR6_RESET;
 	v->saved_cr2 = 0;
 	resident_switch(v);
 }
@@ -111,7 +113,7 @@ static void save(struct vcpu *v)
 	DR_READ(1, v->saved_dr[1]);
 	DR_READ(2, v->saved_dr[2]);
 	DR_READ(3, v->saved_dr[3]);
-	DR_READ(6, v->saved_dr[4]);
+	DR_READ(6, v->saved_dr[SAVED_DR6]);
 	v->saved_cr2 = read_cr2();
 	save_fpu(v);
 }
@@ -124,7 +126,7 @@ static void load(struct vcpu *v)
 	DR_WRITE(1, v->saved_dr[1]);
 	DR_WRITE(2, v->saved_dr[2]);
 	DR_WRITE(3, v->saved_dr[3]);
-	DR_WRITE(6, v->saved_dr[4]);
+	DR_WRITE(6, v->saved_dr[SAVED_DR6]);
 	write_cr2(v->saved_cr2);
 	load_fpu(v);
 }

@@ -7,12 +7,7 @@
 #include "lib/mutants/mutate.h"
 #include "vm/vm.h"
 
-#define RFLAGS_WRITABLE 0x257fd5ull /* all flags but VM, VIF and VIP */
-#define FX_MXCSR 24
-#define FX_ST 32
-#define FX_END 416
-#define XSTATE_BV 512
-#define MXCSR_WRITABLE 0xffff
+#define RFLAGS_WRITABLE ((uint64_t)RFLAGS_KNOWN & ~(RFLAGS_FIXED | RFLAGS_VM | RFLAGS_VIF | RFLAGS_VIP))
 
 static const char *const general[GPR_COUNT] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
 						"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15" };
@@ -141,17 +136,17 @@ static const char *set_image(struct vcpu *v, const char *digits, const uint8_t *
 	unsigned at = 0;
 	uint32_t mxcsr;
 
-	for (; *digits >= '0' && *digits <= '9' && at < FX_END; digits++)
+	for (; *digits >= '0' && *digits <= '9' && at < FXSAVE_REGISTERS; digits++)
 		at = at * 10 + (unsigned)(*digits - '0');
-	if (*digits || VM_KEPT(DEBUG_FX_CHECK, at + n > FX_END || (at + n > 8 && at < FX_MXCSR) ||
-						       (at < FX_ST && at >= FX_MXCSR && at + n > FX_MXCSR + 4)))
+	if (*digits || VM_KEPT(DEBUG_FX_CHECK, at + n > FXSAVE_REGISTERS || (at + n > 8 && at < FXSAVE_MXCSR) ||
+						       (at < FXSAVE_ST && at >= FXSAVE_MXCSR && at + n > FXSAVE_MXCSR + 4)))
 		return "that is no part of the registers of x87 and SSE";
 	memcpy(image + at, bytes, n);
-	memcpy(&mxcsr, image + FX_MXCSR, sizeof(mxcsr));
-	VM_MUTANT(DEBUG_MXCSR, mxcsr &= MXCSR_WRITABLE);
-	memcpy(image + FX_MXCSR, &mxcsr, sizeof(mxcsr));
+	memcpy(&mxcsr, image + FXSAVE_MXCSR, sizeof(mxcsr));
+	VM_MUTANT(DEBUG_MXCSR, mxcsr &= ~MXCSR_RESERVED);
+	memcpy(image + FXSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
 	if (v->vm->cpuid.has_xsave)
-		image[XSTATE_BV] |= XCR0_X87 | XCR0_SSE;
+		image[XSAVE_XSTATE_BV] |= XCR0_X87 | XCR0_SSE;
 	return NULL;
 }
 

@@ -123,7 +123,7 @@ void exit_cr_access(struct vcpu *v)
 }
 
 /* SDM, "Extended Control Registers (Including XCR0)": x87 always; AVX with SSE; AVX-512 whole and with AVX. */
-static bool xcr0_valid(const struct vcpu *v, uint64_t x)
+bool cr_xcr0_valid(const struct vcpu *v, uint64_t x)
 {
 	if (VM_KEPT(XCR0_X87, !(x & XCR0_X87)) || VM_KEPT(XCR0_OFFERED, (x & ~v->vm->cpuid.xcr0_offered)))
 		return false;
@@ -137,7 +137,7 @@ void exit_xsetbv(struct vcpu *v)
 {
 	uint64_t value = (uint32_t)v->hvm.gpr[GPR_RAX] | v->hvm.gpr[GPR_RDX] << 32;
 
-	if (VM_KEPT(XCR_INDEX, (uint32_t)v->hvm.gpr[GPR_RCX] != 0) || VM_KEPT(XCR0_VALID, !xcr0_valid(v, value))) {
+	if (VM_KEPT(XCR_INDEX, (uint32_t)v->hvm.gpr[GPR_RCX] != 0) || VM_KEPT(XCR0_VALID, !cr_xcr0_valid(v, value))) {
 		event_gp(v);
 		return;
 	}

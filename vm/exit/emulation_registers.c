@@ -120,7 +120,6 @@ enum emulate_access emulation_read_dr(struct emulate *e, unsigned n, uint64_t *v
 /* Bits of DR6 and DR7 that no MOV changes are as after a reset; those above 31 must be 0. */
 enum emulate_access emulation_write_dr(struct emulate *e, unsigned n, uint64_t value)
 {
-	const uint64_t dr6 = DR6_BREAKPOINTS | DR6_BD | DR6_BS | DR6_BT, dr7 = MASK(31, 16) | DR7_GD | MASK(9, 0);
 	enum emulate_access a = may_access_dr(e, &n);
 
 	if (a != EMULATE_ACCESS_OK)
@@ -130,9 +129,9 @@ enum emulate_access emulation_write_dr(struct emulate *e, unsigned n, uint64_t v
 	if (n < 4)
 		debug_set_dr(vcpu_of(e), n, value);
 	else if (n == 6)
-		write_dr6((value & dr6) | (DR6_RESET & ~dr6));
+		write_dr6((value & DR6_WRITABLE) | (DR6_RESET & ~DR6_WRITABLE));
 	else
-		debug_set_dr7(vcpu_of(e), (value & dr7) | DR7_RESET);
+		debug_set_dr7(vcpu_of(e), (value & DR7_WRITABLE) | DR7_RESET);
 	return EMULATE_ACCESS_OK;
 }
 

@@ -93,9 +93,9 @@ static bool run_unprotected(struct vcpu *v)
 static void give_up(struct vcpu *v, const char *what)
 {
 	const struct emulate *e = &v->emulate;
-	char bytes[3 * 15 + 1] = "";
+	char bytes[3 * INSTRUCTION_LENGTH_MAX + 1] = "";
 
-	for (unsigned i = 0; i < e->length && i < 15; i++) {
+	for (unsigned i = 0; i < e->length && i < INSTRUCTION_LENGTH_MAX; i++) {
 		static const char digit[] = "0123456789abcdef";
 
 		bytes[3 * i] = ' ';

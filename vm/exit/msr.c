@@ -55,20 +55,6 @@ static uint64_t *mtrr(struct vm *vm, uint32_t msr)
 	return NULL;
 }
 
-/* 2 and 3 are reserved; UC- only the PAT has. */
-static bool type_valid(uint64_t t)
-{
-	return t == MEMTYPE_UC || t == MEMTYPE_WC || (t >= MEMTYPE_WT && t <= MEMTYPE_WB);
-}
-
-static bool types_valid(uint64_t v, bool uc_minus)
-{
-	for (unsigned i = 0; i < 8; i++, v >>= 8)
-		if (!type_valid(v & 0xff) && !(uc_minus && (v & 0xff) == PAT_UC_MINUS))
-			return false;
-	return true;
-}
-
 /* What is reserved or no memory type is #GP (SDM, "IA32_MTRR_DEF_TYPE MSR", "Fixed Range MTRRs", "Variable Range
  * MTRRs"). */
 static bool mtrr_write(struct vcpu *v, uint32_t msr, uint64_t value)
@@ -79,16 +65,16 @@ static bool mtrr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	if (!place)
 		return false;
 	if (VM_KEPT(MTRR_DEF, msr == MSR_MTRR_DEF_TYPE) &&
-	    (!type_valid(value & 0xff) || (value & ~(MTRR_DEF_TYPE_E | MTRR_DEF_TYPE_FE | 0xff))))
+	    (!memtype_valid(value & 0xff) || (value & ~(MTRR_DEF_TYPE_E | MTRR_DEF_TYPE_FE | 0xff))))
 		return false;
 	if (VM_KEPT(MTRR_FIXED, msr >= MSR_MTRR_FIX64K_00000) && msr <= MSR_MTRR_FIX4K_F8000 &&
-	    !types_valid(value, false))
+	    !memtypes_valid(value, false))
 		return false;
 	if (VM_KEPT(MTRR_VARIABLE, msr < MSR_MTRR_FIX64K_00000)) {
 		bool mask = msr & 1; /* PHYSMASKn; else PHYSBASEn, whose bits 7:0 are the type */
 
 		reserved |= mask ? MTRR_PHYSMASK_RESERVED : MTRR_PHYSBASE_RESERVED;
-		if ((value & reserved) || (!mask && !type_valid(value & 0xff)))
+		if ((value & reserved) || (!mask && !memtype_valid(value & 0xff)))
 			return false;
 	}
 	/* Remembered, not obeyed: RAM is write-back whatever the guest's MTRRs say (the EPT leaf's type and the guest's
@@ -220,7 +206,7 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	case MSR_EFER:
 		return efer_write(v, value);
 	case MSR_PAT: /* SDM, "IA32_PAT MSR" */
-		if (VM_KEPT(PAT_TYPES, !types_valid(value, true)))
+		if (VM_KEPT(PAT_TYPES, !memtypes_valid(value, true)))
 			return false;
 		hvm_set_pat(&v->hvm, value);
 		return true;

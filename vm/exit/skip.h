@@ -6,8 +6,6 @@
 
 #include "lib/mutants/mutate.h"
 
-#define INSTRUCTION_LENGTH_MAX 15
-
 /* Outside 64-bit code EIP has 32 bits: behind the end of the 4 GiB comes their beginning, and VM entry refuses any
  * other value. In 64-bit code RIP may become non-canonical by its lowest sign bit alone, which VM entry allows and the
  * guest's next fetch answers (SDM, "Checks on Guest RIP, RFLAGS, and SSP"). RF is 0 already: the exit of an instruction

@@ -4,17 +4,17 @@
 #include "vm/snapshot/registers.h"
 
 #include "lib/canonical.h"
+#include "lib/memtype.h"
 #include "lib/mutants/mutate.h"
+#include "lib/x86_rules.h"
 
 /* SDM, "Checks on Guest Control Registers, Debug Registers, and MSRs", and what MOV to them would refuse. */
 static bool paging_possible(const struct vm *vm, const struct walk_regs *p)
 {
 	bool pg = p->cr0 & CR0_PG, lma = p->efer & EFER_LMA;
 
-	if ((p->cr0 >> 32) || (p->cr4 & ~vm->cpuid.cr4_offered) || (p->efer & ~vm->cpuid.efer_offered) ||
+	if (!cr0_fits(p->cr0) || (p->cr4 & ~vm->cpuid.cr4_offered) || (p->efer & ~vm->cpuid.efer_offered) ||
 	    !(p->cr0 & CR0_ET))
-		return false;
-	if ((pg && !(p->cr0 & CR0_PE)) || ((p->cr0 & CR0_NW) && !(p->cr0 & CR0_CD)))
 		return false;
 	if (lma != (pg && (p->efer & EFER_LME)) || (lma && !(p->cr4 & CR4_PAE)) || ((p->cr4 & CR4_PCIDE) && !lma))
 		return false;
@@ -24,55 +24,26 @@ static bool paging_possible(const struct vm *vm, const struct walk_regs *p)
 /* SDM, "Checks on Guest Page-Directory-Pointer-Table Entries"; a load of CR3 would have been refused. */
 static bool pdptes_possible(const struct vm *vm, const struct walk_regs *p)
 {
-	uint64_t reserved = MASK(2, 1) | MASK(8, 5) | ~MASK(vm->cpuid.maxphyaddr - 1, 0);
-
-	if (walk_mode(p) != PAGING_PAE)
-		return true;
-	for (unsigned n = 0; n < ARRAY_SIZE(p->pdpte); n++)
-		if ((p->pdpte[n] & PTE_P) && (p->pdpte[n] & reserved))
-			return false;
-	return true;
+	return walk_mode(p) != PAGING_PAE || pdptes_fit(p->pdpte, vm->cpuid.maxphyaddr);
 }
 
-/* SDM, "Extended Control Registers (Including XCR0)"; XRSTOR faults where a reserved bit of MXCSR is set, or of the
- * header. */
-#define AT_MXCSR 24
-#define AT_XSTATE_BV 512
-#define XSTATE_HEADER_BYTES 64
-#define MXCSR_RESERVED 0xffff0000u
-
+/* XRSTOR faults where a reserved bit of MXCSR is set, or of the header. */
 static bool fpu_possible(const struct vcpu *v, const struct cpu_registers *r)
 {
 	const uint8_t *image = v->fpu;
-	uint64_t offered = v->vm->cpuid.xcr0_offered, header[XSTATE_HEADER_BYTES / 8];
+	uint64_t header[XSAVE_HEADER_BYTES / 8];
 	uint32_t mxcsr;
 
-	memcpy(&mxcsr, image + AT_MXCSR, sizeof(mxcsr));
+	memcpy(&mxcsr, image + FXSAVE_MXCSR, sizeof(mxcsr));
 	if (mxcsr & MXCSR_RESERVED)
 		return false;
 	if (!v->vm->cpuid.has_xsave)
 		return r->xcr0 == XCR0_X87;
-	memcpy(header, image + AT_XSTATE_BV, sizeof(header));
+	memcpy(header, image + XSAVE_XSTATE_BV, sizeof(header));
 	for (unsigned n = 1; n < ARRAY_SIZE(header); n++)
 		if (header[n])
 			return false;
-	return !(header[0] & ~offered) && !(r->xcr0 & ~offered) && (r->xcr0 & XCR0_X87) &&
-	       (!(r->xcr0 & XCR0_AVX) || (r->xcr0 & XCR0_SSE)) &&
-	       (!(r->xcr0 & XCR0_AVX512) || ((r->xcr0 & XCR0_AVX512) == XCR0_AVX512 && (r->xcr0 & XCR0_AVX)));
-}
-
-#define DR7_UPPER MASK(63, 32)
-#define PAT_ENTRIES 8
-
-static bool pat_possible(uint64_t pat)
-{
-	for (unsigned n = 0; n < PAT_ENTRIES; n++) {
-		uint8_t type = (uint8_t)(pat >> 8 * n);
-
-		if (type > 7 || type == 2 || type == 3)
-			return false;
-	}
-	return true;
+	return !(header[0] & ~v->vm->cpuid.xcr0_offered) && cr_xcr0_valid(v, r->xcr0);
 }
 
 /* What vm/cpu/vcpu.c lets come to be. */
@@ -108,17 +79,13 @@ static bool table_possible(const struct table_register *t, unsigned bits)
 }
 
 /* SDM, "VM-Entry Control Fields": event injection. What a vCPU holds came from one of vm/exit/event.c's. */
-#define ERROR_VECTORS (BIT(VECTOR_DF) | MASK(VECTOR_PF, VECTOR_TS) | BIT(VECTOR_AC))
-#define EXCEPTIONS 32u
-#define INSTRUCTION_BYTES_MAX 15u
-
 static bool error_code_possible(const struct cpu_registers *r, bool exception, uint32_t vector)
 {
 	bool has = r->event.info & EVENT_HAS_ERROR;
 
 	if (!exception || !(r->paging.cr0 & CR0_PE))
 		return !has;
-	return has == !!(ERROR_VECTORS & BIT(vector)) && !(has && r->event.error >> 16);
+	return has == !!(VECTORS_WITH_ERROR_ALWAYS & BIT(vector)) && !(has && r->event.error >> 16);
 }
 
 static bool event_possible(const struct cpu_registers *r)
@@ -137,11 +104,11 @@ static bool event_possible(const struct cpu_registers *r)
 	case EVENT_TYPE_NMI:
 		return vector == VECTOR_NMI && !(r->blocking & (held | BLOCKING_NMI));
 	case EVENT_TYPE_HARDWARE_EXCEPTION:
-		return vector < EXCEPTIONS && vector != VECTOR_NMI;
+		return vector < VECTOR_FIRST_INTERRUPT && vector != VECTOR_NMI;
 	case EVENT_TYPE_SOFTWARE_INTERRUPT:
 	case EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION:
 	case EVENT_TYPE_SOFTWARE_EXCEPTION:
-		return r->event.length && r->event.length <= INSTRUCTION_BYTES_MAX;
+		return r->event.length && r->event.length <= INSTRUCTION_LENGTH_MAX;
 	default:
 		return false;
 	}
@@ -155,21 +122,19 @@ static bool blocking_possible(const struct cpu_registers *r)
 	if ((r->blocking & ~(uint64_t)(BLOCKING_STI | BLOCKING_MOV_SS | BLOCKING_NMI)) ||
 	    held == (BLOCKING_STI | BLOCKING_MOV_SS) || ((held & BLOCKING_STI) && !(r->rflags & RFLAGS_IF)))
 		return false;
-	if (pending & ~(uint64_t)(MASK(3, 0) | PENDING_DEBUG_ENABLED | PENDING_DEBUG_BS))
+	if (pending & ~(uint64_t)(DR6_BREAKPOINTS | PENDING_DEBUG_ENABLED | PENDING_DEBUG_BS))
 		return false;
 	return !held || !(r->rflags & RFLAGS_TF) == !(pending & PENDING_DEBUG_BS);
 }
 
-/* In the order of vm/cpu/resident.c. What a WRMSR, or MOV to a debug register, would refuse. */
-enum { STAR, LSTAR, CSTAR, FMASK, KERNEL_GS, TSC_AUX };
-
+/* What a WRMSR, or MOV to a debug register, would refuse. */
 static bool registers_possible(const struct vcpu *v, const struct cpu_registers *r)
 {
 	unsigned bits = linear_bits(r->paging.cr4);
 
-	return is_canonical_in(r->resident[LSTAR], bits) && is_canonical_in(r->resident[CSTAR], bits) &&
-	       is_canonical_in(r->resident[KERNEL_GS], bits) && !(r->resident[FMASK] >> 32) &&
-	       !(r->resident[TSC_AUX] >> 32) && pat_possible(r->pat) && !(r->dr7 & DR7_UPPER) && !(r->dr[4] >> 32) &&
+	return is_canonical_in(r->resident[SAVED_LSTAR], bits) && is_canonical_in(r->resident[SAVED_CSTAR], bits) &&
+	       is_canonical_in(r->resident[SAVED_KERNEL_GS_BASE], bits) && !(r->resident[SAVED_FMASK] >> 32) &&
+	       !(r->resident[SAVED_TSC_AUX] >> 32) && memtypes_valid(r->pat, true) && !(r->dr7 >> 32) && !(r->dr[SAVED_DR6] >> 32) &&
 	       is_canonical_in(r->sysenter[1], bits) && is_canonical_in(r->sysenter[2], bits) &&
 	       VM_LEFT_OUT_OR(RESTORE_SIGNALS, signals_possible(v, r->signals));
 }

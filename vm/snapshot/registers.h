@@ -10,10 +10,10 @@
 struct cpu_registers {
 	struct walk_regs paging;
 	uint64_t gpr[GPR_COUNT];
-	uint64_t rip, rsp, rflags, dr7, dr[5], cr2, xcr0;
+	uint64_t rip, rsp, rflags, dr7, dr[SAVED_DRS], cr2, xcr0;
 	struct segment_state segment[SEG_TR + 1];
 	struct table_register gdtr, idtr;
-	uint64_t pat, sysenter[3], resident[6], spec, tsc_adjust, tsc_offset, misc_enable;
+	uint64_t pat, sysenter[3], resident[SAVED_MSRS], spec, tsc_adjust, tsc_offset, misc_enable;
 	uint64_t blocking, pending_debug;
 	struct event event;
 	uint32_t signals;

@@ -135,7 +135,6 @@ bool restore_vcpus(struct vm *vm)
 	struct snapshot_file f;
 	struct fields s;
 	struct vcpu *v;
-	uint64_t value;
 
 	mitigations_choose(vm);
 	vm->cpuid.basic[CPUID_LEAF_FEATURES].edx = shown;
@@ -144,7 +143,7 @@ bool restore_vcpus(struct vm *vm)
 	for_each_vcpu(v, vm) {
 		if (!snapshot_find(&f, SNAPSHOT_CPU, v->id, &c))
 			return refuse(vm, "its snapshot has no registers of a CPU of it");
-		if (hvm_own_msr(&v->hvm, MSR_LSTAR, &value))
+		if (hvm_switches_syscall())
 			return refuse(vm, "on this CPU (AMD-V) no snapshot holds all of a guest's registers yet");
 		vcpu_prepare(v);
 		state_load(&s, c.data, c.bytes, vm->save.shift);

@@ -50,9 +50,7 @@ static void end_range(struct save_range *r)
 /* Of what there is no copy yet. */
 static const char *cannot(const struct vm *vm)
 {
-	uint64_t value;
-
-	if (hvm_own_msr(&vm_boot_vcpu(vm)->hvm, MSR_LSTAR, &value))
+	if (hvm_switches_syscall())
 		return "on this CPU (AMD-V) no snapshot holds all of a guest's registers yet";
 	if (VM_KEPT(SAVE_FIRMWARE, firmware_given(vm)))
 		return "it has a firmware, whose machine no snapshot holds yet";
