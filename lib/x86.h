@@ -267,6 +267,10 @@
 #define GATE_TASK (SEGMENT_P | TYPE_TASK_GATE)
 #define GATE_IST_SHIFT 32 /* of a gate's 8 bytes, in IA-32e mode: "Interrupt Stack Table" */
 
+/* "Task-State Segment (TSS)", of 32 bits, and of 64: the least limit; and where the I/O map's place is. */
+#define TSS_LIMIT_LEAST 0x67u
+#define TSS_IO_MAP 0x66u
+
 /* "Segment Descriptors": bits of the 8 bytes in memory; and whole ones. */
 #define DESCRIPTOR_ACCESS_SHIFT 40 /* bits 55:40 are an access-rights word, but for four bits of the limit */
 #define DESCRIPTOR_ACCESSED BIT(40)

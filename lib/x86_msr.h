@@ -82,6 +82,9 @@
 /* Software's and AMD's, for who tries what there is not. */
 #define MSR_HYPERV_GUEST_OS_ID 0x40000000
 #define MSR_KVM_WALL_CLOCK_NEW 0x4b564d00
+/* Bit maps of MSRs speak of this many from 0, and of as many from the second number ("MSR-Bitmap Address"). */
+#define MSR_RANGE 0x2000u
+#define MSR_HIGH_FIRST 0xc0000000u
 #define MSR_EFER 0xc0000080
 #define MSR_STAR 0xc0000081
 #define MSR_LSTAR 0xc0000082

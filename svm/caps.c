@@ -1,6 +1,7 @@
 #include "svm/caps.h"
 
 #include "host/trap/interrupt.h"
+#include "hvm/common.h"
 #include "host/cpu/x86.h"
 #include "lib/mutants/mutate.h"
 
@@ -12,23 +13,6 @@ bool svm_offered(void)
 {
 	return extended_max() >= CPUID_LEAF_SVM &&
 	       (cpuid(CPUID_LEAF_EXTENDED_FEATURES, 0).ecx & CPUID_80000001_ECX_SVM);
-}
-
-/* Every CPU with AMD-V has the leaf of address sizes. */
-static void read_paging(struct mmu_caps *m)
-{
-	struct cpuid l1 = cpuid(CPUID_LEAF_VERSION, 0), e1 = cpuid(CPUID_LEAF_EXTENDED_FEATURES, 0), l7 = { 0 };
-
-	if (cpuid(CPUID_LEAF_BASIC, 0).eax >= CPUID_LEAF_FEATURES)
-		l7 = cpuid(CPUID_LEAF_FEATURES, 0);
-	m->maxphyaddr = (uint8_t)cpuid(CPUID_LEAF_ADDRESS_SIZES, 0).eax;
-	m->nx = e1.edx & CPUID_80000001_EDX_NX;
-	m->page_1g = e1.edx & CPUID_80000001_EDX_PAGE1GB;
-	m->pcid = l1.ecx & CPUID_1_ECX_PCID;
-	m->smep = l7.ebx & CPUID_7_EBX_SMEP;
-	m->smap = l7.ebx & CPUID_7_EBX_SMAP;
-	m->pku = l7.ecx & CPUID_7_ECX_PKU;
-	m->la57 = l7.ecx & CPUID_7_ECX_LA57;
 }
 
 /* Nested tables have the form of the host's own (APM, "Nested Paging"): the flags that EPT has as options are always
@@ -53,10 +37,8 @@ static uint64_t cr4_may(const struct mmu_caps *m)
 {
 	uint64_t may = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE |
 		       CR4_OSFXSR | CR4_OSXMMEXCPT;
-	struct cpuid l7 = { 0 };
+	struct cpuid l7 = hvm_features();
 
-	if (cpuid(CPUID_LEAF_BASIC, 0).eax >= CPUID_LEAF_FEATURES)
-		l7 = cpuid(CPUID_LEAF_FEATURES, 0);
 	may |= l7.ebx & CPUID_7_EBX_FSGSBASE ? CR4_FSGSBASE : 0;
 	may |= l7.ecx & CPUID_7_ECX_UMIP ? CR4_UMIP : 0;
 	may |= cpuid(CPUID_LEAF_VERSION, 0).ecx & CPUID_1_ECX_XSAVE ? CR4_OSXSAVE : 0;
@@ -97,7 +79,7 @@ const char *svm_caps_read(struct svm_caps *c)
 	c->pause_threshold = edx & CPUID_8000000A_EDX_PAUSE_THRESHOLD;
 	c->cr4_host = read_cr4() & CR4_MCE;
 	c->efer_may = EFER_SCE | EFER_LME | EFER_LMA | EFER_SVME;
-	read_paging(&c->hvm.mmu);
+	hvm_read_paging(&c->hvm.mmu);
 	read_nested(c, edx);
 	c->efer_may |= c->hvm.mmu.nx ? EFER_NXE : 0;
 	c->hvm.rdtscp = cpuid(CPUID_LEAF_EXTENDED_FEATURES, 0).edx & CPUID_80000001_EDX_RDTSCP;

@@ -6,10 +6,9 @@
  * physical would end the guest ("Virtualizing APIC.TPR": V_INTR_MASKING), and clear when the flag is set again, so that
  * what ended it waits for irq_window(). */
 #include "host/cpu/asm.h"
-#include "svm/entry.h"
+#include "hvm/entry.h"
 #include "hvm/guards.h"
-
-#define RSB_ENTRIES 32
+#include "svm/entry.h"
 
 	.text
 	.globl svm_run
@@ -26,53 +25,18 @@ svm_run:
 	sti
 	movq SVM_OFFSET_VMCB(%rdi), %rax
 	vmload %rax
-	movq 0x08(%rdi), %rcx
-	movq 0x10(%rdi), %rdx
-	movq 0x18(%rdi), %rbx
-	movq 0x28(%rdi), %rbp
-	movq 0x30(%rdi), %rsi
-	movq 0x40(%rdi), %r8
-	movq 0x48(%rdi), %r9
-	movq 0x50(%rdi), %r10
-	movq 0x58(%rdi), %r11
-	movq 0x60(%rdi), %r12
-	movq 0x68(%rdi), %r13
-	movq 0x70(%rdi), %r14
-	movq 0x78(%rdi), %r15
-	movq 0x38(%rdi), %rdi
+	load_guest_registers
 	vmrun %rax
 	vmsave %rax
-	xchgq %rdi, (%rsp)
-	movq %rcx, 0x08(%rdi)
-	movq %rdx, 0x10(%rdi)
-	movq %rbx, 0x18(%rdi)
-	movq %rbp, 0x28(%rdi)
-	movq %rsi, 0x30(%rdi)
-	popq 0x38(%rdi)
-	movq %r8, 0x40(%rdi)
-	movq %r9, 0x48(%rdi)
-	movq %r10, 0x50(%rdi)
-	movq %r11, 0x58(%rdi)
-	movq %r12, 0x60(%rdi)
-	movq %r13, 0x68(%rdi)
-	movq %r14, 0x70(%rdi)
-	movq %r15, 0x78(%rdi)
+	save_guest_registers 0
 	movq SVM_OFFSET_HOST(%rdi), %rax
 	vmload %rax
 	cli
 	stgi
-	/* No RET before the predictor of returns is the host's again. What an INT3 follows never returns. */
-	testb $GUARD_RSB, SVM_OFFSET_GUARDS(%rdi)
+	/* No RET before the predictor of returns is the host's again. */
+	testb $GUARD_RSB, OFFSET_GUARDS(%rdi)
 	jz 3f
-	movl $RSB_ENTRIES / 2, %eax
-1:	call 2f
-	int3
-2:	call 4f
-	int3
-4:	addq $16, %rsp
-	decl %eax
-	jnz 1b
-	lfence
+	fill_return_predictions
 3:	/* No instruction that is executed speculatively finds a value of the guest's choice in a register: those below
 	 * are the host's again. */
 	xorl %ecx, %ecx

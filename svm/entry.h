@@ -4,6 +4,5 @@
 
 #define SVM_OFFSET_VMCB 160
 #define SVM_OFFSET_HOST 168
-#define SVM_OFFSET_GUARDS 144
 
 #endif

@@ -3,21 +3,21 @@
 #include "host/memory/frames.h"
 #include "host/cpu/percpu.h"
 #include "host/cpu/x86.h"
+#include "hvm/common.h"
+#include "hvm/entry.h"
 #include "lib/mutants/mutate.h"
 #include "svm/cpu.h"
 #include "svm/entry.h"
 #include "svm/entry_check.h"
 #include "svm/exits.h"
 #include "svm/maps.h"
-#include "hvm/guards.h"
 
 #define ENTRY_KNOWS(field, offset) _Static_assert(offsetof(struct svm_vcpu, field) == (offset), "svm/entry.h")
-ENTRY_KNOWS(hvm.gpr, 0);
-ENTRY_KNOWS(hvm.guards, SVM_OFFSET_GUARDS);
+ENTRY_KNOWS(hvm.gpr, OFFSET_GPR);
+ENTRY_KNOWS(hvm.guards, OFFSET_GUARDS);
 ENTRY_KNOWS(vmcb_hpa, SVM_OFFSET_VMCB);
 ENTRY_KNOWS(host, SVM_OFFSET_HOST);
 
-#define EXCEPTIONS_ALWAYS (BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC)) /* see vm/exit/exception.c */
 #define INTERCEPTS_ALWAYS \
 	(INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_RDPMC | INTERCEPT_CPUID | INTERCEPT_INVD | INTERCEPT_HLT | \
 	 INTERCEPT_INVLPGA | INTERCEPT_IOIO | INTERCEPT_MSR | INTERCEPT_TASK_SWITCH | INTERCEPT_SHUTDOWN)
@@ -29,7 +29,6 @@ ENTRY_KNOWS(host, SVM_OFFSET_HOST);
 /* PAUSEs that a loop makes before it exits; the count begins anew after so many ticks without one (APM, "Pause
  * Intercept Filtering"). */
 #define PAUSE_COUNT 3000
-#define PAUSE_GAP 128
 
 /* ---- life ---- */
 
@@ -60,7 +59,7 @@ static void write_pause_filter(struct svm_vcpu *v, const struct hvm_start *start
 		return;
 	c->intercepts[0] |= (uint32_t)INTERCEPT_PAUSE;
 	c->pause_count = PAUSE_COUNT;
-	c->pause_threshold = v->caps->pause_threshold ? PAUSE_GAP : 0;
+	c->pause_threshold = v->caps->pause_threshold ? HVM_PAUSE_GAP : 0;
 }
 
 static void write_controls(struct svm_vcpu *v, const struct hvm_start *start)
@@ -69,7 +68,7 @@ static void write_controls(struct svm_vcpu *v, const struct hvm_start *start)
 
 	/* CR8 is the local APIC's, which is Vellum's. */
 	c->cr_intercepts = (uint32_t)(CR_READ(8) | CR_WRITE(8) | CR_WRITE(4));
-	c->exceptions = (uint32_t)EXCEPTIONS_ALWAYS;
+	c->exceptions = (uint32_t)HVM_EXCEPTIONS_ALWAYS;
 	c->intercepts[0] = (uint32_t)INTERCEPTS_ALWAYS;
 	c->intercepts[1] = (uint32_t)(INTERCEPTS2_ALWAYS | (start->rdtscp ? 0 : INTERCEPT_RDTSCP));
 	c->intercepts[2] = (uint32_t)INTERCEPT_INVPCID;
@@ -83,49 +82,21 @@ static void write_controls(struct svm_vcpu *v, const struct hvm_start *start)
 
 /* ---- start ---- */
 
-static void write_protected_segments(struct svm_vcpu *v, const struct hvm_start *s)
+static struct vmcb_segment table_of(const struct table_register *t)
 {
-	struct segment_state data = { s->ds, 0xffffffff, SEGMENT_FLAT_DATA, 0 };
-	struct segment_state code = { s->cs, 0xffffffff, s->long_mode ? SEGMENT_FLAT_CODE64 : SEGMENT_FLAT_CODE32, 0 };
-	struct segment_state ldtr = { 0, 0, SEGMENT_NO_LDT, 0 };
-	struct segment_state tr = { 0, 0x67, SEGMENT_TSS_BUSY, 0 };
-
-	for (enum segment n = SEG_ES; n <= SEG_GS; n++)
-		svm_set_segment(v, n, n == SEG_CS ? &code : &data);
-	svm_set_segment(v, SEG_LDTR, &ldtr);
-	svm_set_segment(v, SEG_TR, &tr);
-	v->vmcb->gdtr = (struct vmcb_segment){ .limit = s->gdt_limit, .base = s->gdt_base };
-	v->vmcb->idtr = (struct vmcb_segment){ 0 };
-}
-
-/* APM, "Processor Initialization State". */
-static void write_reset_segments(struct svm_vcpu *v, const struct hvm_start *s)
-{
-	struct segment_state data = { 0, 0xffff, SEGMENT_DATA16, 0 };
-	struct segment_state code = { s->cs, 0xffff, SEGMENT_CODE16, s->cs_base };
-	struct segment_state ldtr = { 0, 0xffff, SEGMENT_LDT, 0 };
-	struct segment_state tr = { 0, 0xffff, SEGMENT_TSS_BUSY, 0 };
-
-	for (enum segment n = SEG_ES; n <= SEG_GS; n++)
-		svm_set_segment(v, n, n == SEG_CS ? &code : &data);
-	svm_set_segment(v, SEG_LDTR, &ldtr);
-	svm_set_segment(v, SEG_TR, &tr);
-	v->vmcb->gdtr = v->vmcb->idtr = (struct vmcb_segment){ .limit = 0xffff };
+	return (struct vmcb_segment){ .limit = t->limit, .base = t->base };
 }
 
 void svm_vcpu_reset(struct svm_vcpu *v, const struct hvm_start *start)
 {
+	struct hvm_first first = hvm_first(start);
 	struct vmcb *c = v->vmcb;
 
-	memset(v->hvm.gpr, 0, sizeof(v->hvm.gpr));
-	v->hvm.gpr[GPR_RAX] = start->rax;
-	v->hvm.gpr[GPR_RBX] = start->rbx;
-	v->hvm.gpr[GPR_RDX] = start->rdx;
-	v->hvm.gpr[GPR_RSI] = start->rsi;
-	if (start->real_mode)
-		write_reset_segments(v, start);
-	else
-		write_protected_segments(v, start);
+	hvm_write_gpr(&v->hvm, start);
+	for (enum segment n = SEG_ES; n <= SEG_TR; n++)
+		svm_set_segment(v, n, &first.segment[n]);
+	c->gdtr = table_of(&first.gdtr);
+	c->idtr = table_of(&first.idtr);
 	c->rip = start->rip;
 	c->rsp = start->rsp;
 	c->rflags = RFLAGS_FIXED;
@@ -158,10 +129,7 @@ void svm_vcpu_start(struct svm_vcpu *v, const struct hvm_start *start, struct mm
 void svm_load(struct svm_vcpu *v)
 {
 	v->host = svm_this_cpu()->host;
-	if (v->hvm.guards & GUARD_SPEC_CTRL)
-		wrmsr(MSR_SPEC_CTRL, v->hvm.spec_host);
-	if (v->hvm.guards & GUARD_IBPB)
-		wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
+	hvm_load_guards(&v->hvm);
 }
 
 /* ---- paging ---- */
@@ -181,7 +149,7 @@ static void apply_controls(struct svm_vcpu *v, const struct mmu_vcpu *mmu)
 	set_bit32(&c->cr_intercepts, CR_READ(3), i->cr3_store);
 	set_bit32(&c->intercepts[0], INTERCEPT_INVLPG, i->invlpg);
 	/* All page faults, or none: error codes cannot be chosen among. */
-	VM_MUTANT(SVM_EXCEPTIONS, c->exceptions = (uint32_t)(EXCEPTIONS_ALWAYS | (i->page_fault ? BIT(VECTOR_PF) : 0) |
+	VM_MUTANT(SVM_EXCEPTIONS, c->exceptions = (uint32_t)(HVM_EXCEPTIONS_ALWAYS | (i->page_fault ? BIT(VECTOR_PF) : 0) |
 							    (v->int3_exits ? BIT(VECTOR_BP) : 0)));
 }
 

@@ -39,6 +39,7 @@
 #include "vm/account/account.h"
 #include "vm/clock.h"
 #include "vm/config/config.h"
+#include "vm/cpu/resident.h"
 #include "vm/device/console.h"
 #include "vm/devices.h"
 #include "vm/debug/debug.h"
@@ -72,11 +73,6 @@ enum vm_status {
 #define REQUEST_DEBUG BIT(8)  /* what a debugger wants has changed, or a step is being made */
 #define REQUEST_DEVICES BIT(9) /* frames have come, or a device has more to do (vm/device/virtio.c) */
 /* BIT(10): REQUEST_RECLAIM (vm/memory/reclaim.h) */
-
-/* Where .saved_msr and .saved_dr have which (vm/cpu/resident.c). No entry or exit switches them; those before
- * SAVED_TSC_AUX only where hvm_switches_syscall() says so. */
-enum { SAVED_STAR, SAVED_LSTAR, SAVED_CSTAR, SAVED_FMASK, SAVED_KERNEL_GS_BASE, SAVED_TSC_AUX, SAVED_MSRS };
-enum { SAVED_DR0, SAVED_DR6 = 4, SAVED_DRS };
 
 struct vcpu {
 	union {
@@ -618,20 +614,6 @@ bool emulation_is_memory(struct vm *vm, gpa_t gpa, bool write);
 /* What gva means to the guest for the access, A/D bits set. false: *error is the page fault's error code. The paging
  * registers have been synchronised (hvm_sync_paging). */
 bool vcpu_translate(struct vcpu *v, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error);
-
-/* ---- vm/cpu/resident.c ---- */
-/* Those registers as after a reset, in memory that resident_free() gives back. false: no memory. */
-bool resident_init(struct vcpu *v);
-void resident_free(struct vcpu *v);
-/* What INIT changes of them; this CPU has v's. */
-void resident_init_reset(struct vcpu *v);
-/* Makes the FPU, debug and system-call registers of this CPU those of v. */
-void resident_switch(struct vcpu *v);
-/* v's are in memory again, if this CPU has them, and the CPU has nobody's. */
-void resident_release(struct vcpu *v);
-/* DRn, n from 0 to 3, of the vCPU whose registers this CPU has. */
-uint64_t resident_breakpoint(unsigned n);
-void resident_set_breakpoint(unsigned n, uint64_t address);
 
 /* ---- vm/platform.c ---- */
 /* Wires the devices. false: a table was too small (Vellum's own mistake), or no memory. */

@@ -2,6 +2,7 @@
 
 #include "host/cpu/x86.h"
 #include "host/memory/paging.h"
+#include "hvm/common.h"
 #include "lib/apic.h"
 #include "lib/mutants/mutate.h"
 
@@ -12,7 +13,6 @@ uint8_t vmx_msr_bitmap_x2apic_all[PAGE_SIZE] READ_MOSTLY __attribute__((aligned(
 
 /* The four parts of 1 KByte (SDM, "MSR-Bitmap Address"): low MSRs are 0 to 0x1fff, high ones 0xc0000000 to 0xc0001fff;
  * all others exit always. */
-#define HIGH_MSRS 0xc0000000u
 #define READ_LOW 0
 #define READ_HIGH 1024
 #define WRITE_LOW 2048
@@ -20,8 +20,8 @@ uint8_t vmx_msr_bitmap_x2apic_all[PAGE_SIZE] READ_MOSTLY __attribute__((aligned(
 
 static void allow_in(uint8_t *bitmap, unsigned low_part, unsigned high_part, uint32_t msr)
 {
-	unsigned part = VM_KEPT(BITMAP_HIGH, msr >= HIGH_MSRS) ? high_part : low_part;
-	uint32_t bit = msr & 0x1fff;
+	unsigned part = VM_KEPT(BITMAP_HIGH, msr >= MSR_HIGH_FIRST) ? high_part : low_part;
+	uint32_t bit = msr % MSR_RANGE;
 
 	bitmap[part + bit / 8] &= (uint8_t)~(1u << bit % 8);
 }
@@ -54,19 +54,15 @@ static void allow_x2apic(void)
 
 void vmx_bitmaps_init(const struct vmx_caps *caps)
 {
-	/* Kept in the VMCS, or switched with the vCPU (vm/cpu/resident.c). A WRMSR that does not exit is checked by the
-	 * CPU itself: an address that is not canonical is the guest's #GP, and no WRMSR of the host's
-	 * (CVE-2014-3610). */
-	static const uint32_t own[] = { MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_FS_BASE, MSR_GS_BASE,
-					MSR_KERNEL_GS_BASE, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK };
+	static const uint32_t free[] = { HVM_FREE_MSRS };
 
 	VM_MUTANT(BITMAP_IO, memset(vmx_io_bitmaps, 0xff, sizeof(vmx_io_bitmaps)));
 	VM_MUTANT(BITMAP_MSR, memset(vmx_msr_bitmap, 0xff, sizeof(vmx_msr_bitmap)));
-	for (unsigned i = 0; i < ARRAY_SIZE(own); i++) {
-		allow(READ_LOW, READ_HIGH, own[i]);
-		allow(WRITE_LOW, WRITE_HIGH, own[i]);
+	for (unsigned i = 0; i < ARRAY_SIZE(free); i++) {
+		allow(READ_LOW, READ_HIGH, free[i]);
+		allow(WRITE_LOW, WRITE_HIGH, free[i]);
 	}
-	allow(READ_LOW, READ_HIGH, MSR_TSC); /* the CPU adds the offset */
+	allow(READ_LOW, READ_HIGH, MSR_TSC);
 	if (VM_LEFT_OUT_OR(BITMAP_AUX, caps->hvm.rdtscp)) {
 		allow(READ_LOW, READ_HIGH, MSR_TSC_AUX);
 		allow(WRITE_LOW, WRITE_HIGH, MSR_TSC_AUX);

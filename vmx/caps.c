@@ -2,6 +2,7 @@
 
 #include "host/cpu/x86.h"
 #include "host/trap/interrupt.h"
+#include "hvm/common.h"
 #include "lib/memtype.h"
 #include "lib/mutants/mutate.h"
 #include "vmx/vmcs.h"
@@ -22,26 +23,6 @@ uint32_t vmx_control(struct vmx_control_caps caps, uint32_t wanted)
 	VM_MUTANT(CONTROL_MAY, wanted &= caps.may);
 	VM_MUTANT(CONTROL_MUST, wanted |= caps.must);
 	return wanted;
-}
-
-/* SDM, "Enumeration of Paging Features by CPUID": 36 bits where no leaf says the width. A basic leaf above the highest
- * answers as the highest does, and so is not asked for. */
-static void read_paging(struct mmu_caps *m)
-{
-	uint32_t max_extended = cpuid(CPUID_LEAF_EXTENDED, 0).eax;
-	struct cpuid l1 = cpuid(CPUID_LEAF_VERSION, 0), e1 = cpuid(CPUID_LEAF_EXTENDED_FEATURES, 0), l7 = { 0 };
-
-	if (VM_LEFT_OUT_OR(CAPS_LEAF7, cpuid(CPUID_LEAF_BASIC, 0).eax >= CPUID_LEAF_FEATURES))
-		l7 = cpuid(CPUID_LEAF_FEATURES, 0);
-	m->maxphyaddr = VM_LEFT_OUT_OR(CAPS_WIDTH, max_extended >= CPUID_LEAF_ADDRESS_SIZES) ?
-				(uint8_t)cpuid(CPUID_LEAF_ADDRESS_SIZES, 0).eax : 36;
-	m->nx = e1.edx & CPUID_80000001_EDX_NX;
-	m->page_1g = e1.edx & CPUID_80000001_EDX_PAGE1GB;
-	m->pcid = l1.ecx & CPUID_1_ECX_PCID;
-	m->smep = l7.ebx & CPUID_7_EBX_SMEP;
-	m->smap = l7.ebx & CPUID_7_EBX_SMAP;
-	m->pku = l7.ecx & CPUID_7_ECX_PKU;
-	m->la57 = l7.ecx & CPUID_7_ECX_LA57;
 }
 
 static void read_ept(struct mmu_caps *m, uint32_t proc2_may)
@@ -166,7 +147,7 @@ const char *vmx_caps_read(struct vmx_caps *c)
 	c->cr4_fixed0 = rdmsr(MSR_VMX_CR4_FIXED0);
 	c->cr4_fixed1 = rdmsr(MSR_VMX_CR4_FIXED1);
 	c->cr4_host = read_cr4() & CR4_MCE;
-	read_paging(&c->hvm.mmu);
+	hvm_read_paging(&c->hvm.mmu);
 	read_ept(&c->hvm.mmu, c->proc2.may);
 	c->hvm.invpcid = c->proc2.may & PROC2_INVPCID;
 	c->hvm.cr4_may = c->cr4_fixed1;

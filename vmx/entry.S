@@ -7,29 +7,11 @@
  * take for granted; vmx_enter_again; and vmx_enter_guarded. There are three ways out, one of which is the VMCS's host
  * RIP: vmx_exit_bare, vmx_exit_entry and vmx_exit_guarded. choose_way() (vmx/vcpu.c) chooses. */
 #include "host/cpu/asm.h"
+#include "hvm/entry.h"
 #include "lib/x86_msr.h"
 #include "vmx/entry.h"
 
 #define HOST_RSP_FIELD 0x6c14
-#define RSB_ENTRIES 32
-
-	.macro load_guest_registers
-	movq 0x00(%rdi), %rax
-	movq 0x08(%rdi), %rcx
-	movq 0x10(%rdi), %rdx
-	movq 0x18(%rdi), %rbx
-	movq 0x28(%rdi), %rbp
-	movq 0x30(%rdi), %rsi
-	movq 0x40(%rdi), %r8
-	movq 0x48(%rdi), %r9
-	movq 0x50(%rdi), %r10
-	movq 0x58(%rdi), %r11
-	movq 0x60(%rdi), %r12
-	movq 0x68(%rdi), %r13
-	movq 0x70(%rdi), %r14
-	movq 0x78(%rdi), %r15
-	movq 0x38(%rdi), %rdi
-	.endm
 
 	/* With everything that guards may ask for. */
 	.macro enter_guarded how
@@ -50,31 +32,12 @@
 	wrmsr
 	/* The loads do not touch the flags; VERW touches ZF alone, and the guest's are in the VMCS. */
 12:	testb $GUARD_VERW, OFFSET_GUARDS(%rdi)
+	movq OFFSET_GPR(%rdi), %rax
 	load_guest_registers
 	jz 13f
 	verw verw_selector
 13:	\how
 	jmp entry_failed
-	.endm
-
-	/* RSP points to the vCPU, as the entry pushed it. */
-	.macro save_guest_registers
-	xchgq %rdi, (%rsp)
-	movq %rax, 0x00(%rdi)
-	movq %rcx, 0x08(%rdi)
-	movq %rdx, 0x10(%rdi)
-	movq %rbx, 0x18(%rdi)
-	movq %rbp, 0x28(%rdi)
-	movq %rsi, 0x30(%rdi)
-	popq 0x38(%rdi)
-	movq %r8, 0x40(%rdi)
-	movq %r9, 0x48(%rdi)
-	movq %r10, 0x50(%rdi)
-	movq %r11, 0x58(%rdi)
-	movq %r12, 0x60(%rdi)
-	movq %r13, 0x68(%rdi)
-	movq %r14, 0x70(%rdi)
-	movq %r15, 0x78(%rdi)
 	.endm
 
 	/* No instruction that is executed speculatively from here on finds a value of the guest's choice in a register.
@@ -115,6 +78,7 @@ vmx_enter_first:
 	.balign 16
 vmx_enter_again:
 	pushq %rdi
+	movq OFFSET_GPR(%rdi), %rax
 	load_guest_registers
 	vmresume
 
@@ -134,12 +98,12 @@ entry_failed:
 
 	.balign 16
 vmx_exit_bare:
-	save_guest_registers
+	save_guest_registers 1
 	ret
 
 	.balign 16
 vmx_exit_entry:
-	save_guest_registers
+	save_guest_registers 1
 	forget_guest_registers
 	ret
 
@@ -147,22 +111,13 @@ vmx_exit_entry:
 vmx_enter_guarded:
 	enter_guarded vmresume
 
-	/* No RET and no jump by a register or by memory stands before the predictors are the host's again. What an INT3
-	 * follows never returns; where a prediction does, it goes no further than that. */
+	/* No RET and no jump by a register or by memory stands before the predictors are the host's again. */
 	.balign 16
 vmx_exit_guarded:
-	save_guest_registers
+	save_guest_registers 1
 	testb $GUARD_RSB, OFFSET_GUARDS(%rdi)
 	jz 3f
-	movl $RSB_ENTRIES / 2, %eax
-1:	call 2f
-	int3
-2:	call 4f
-	int3
-4:	addq $16, %rsp
-	decl %eax
-	jnz 1b
-	lfence
+	fill_return_predictions
 3:	testb $GUARD_SPEC_CTRL_EACH, OFFSET_GUARDS(%rdi)
 	jnz 5f
 	testb $GUARD_SPEC_CTRL, OFFSET_GUARDS(%rdi)

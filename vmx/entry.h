@@ -2,11 +2,9 @@
 #ifndef VELLUM_VMX_ENTRY_H
 #define VELLUM_VMX_ENTRY_H
 
+#include "hvm/entry.h"
 #include "hvm/guards.h"
 
-#define OFFSET_SPEC_GUEST 128
-#define OFFSET_SPEC_HOST 136
-#define OFFSET_GUARDS 144
 #define OFFSET_ENTER 160
 #define OFFSET_ENTER_AGAIN 168
 #define OFFSET_HOST_RSP 176

@@ -4,6 +4,7 @@
 #include "host/memory/frames.h"
 #include "host/cpu/percpu.h"
 #include "host/cpu/x86.h"
+#include "hvm/common.h"
 #include "vmx/bitmaps.h"
 #include "vmx/msrs.h"
 #include "lib/mutants/mutate.h"
@@ -11,7 +12,7 @@
 extern const char vmx_exit_bare[], vmx_exit_entry[], vmx_exit_guarded[];
 
 #define ENTRY_KNOWS(field, offset) _Static_assert(offsetof(struct vmx_vcpu, field) == (offset), "vmx/entry.h")
-ENTRY_KNOWS(hvm.gpr, 0);
+ENTRY_KNOWS(hvm.gpr, OFFSET_GPR);
 ENTRY_KNOWS(enter, OFFSET_ENTER);
 ENTRY_KNOWS(enter_again, OFFSET_ENTER_AGAIN);
 ENTRY_KNOWS(host_rsp, OFFSET_HOST_RSP);
@@ -19,8 +20,6 @@ ENTRY_KNOWS(hvm.spec_guest, OFFSET_SPEC_GUEST);
 ENTRY_KNOWS(hvm.spec_host, OFFSET_SPEC_HOST);
 ENTRY_KNOWS(hvm.guards, OFFSET_GUARDS);
 ENTRY_KNOWS(launched, OFFSET_LAUNCHED);
-
-#define EXCEPTIONS_ALWAYS (BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC)) /* see vm/exit/exception.c */
 
 bool vmx_vcpu_init(struct vmx_vcpu *v, const struct vmx_caps *caps)
 {
@@ -113,16 +112,15 @@ static void choose_way(struct vmx_vcpu *v)
 #define EXIT_MSRS (EXIT_SAVE_EFER | EXIT_LOAD_EFER | EXIT_SAVE_PAT | EXIT_LOAD_PAT)
 #define ENTRY_MSRS (ENTRY_LOAD_EFER | ENTRY_LOAD_PAT)
 
-/* PAUSEs of the kernel that follow each other within the gap are a loop; where it goes on for the window, it exits
- * (SDM, "Instructions That Cause VM Exits Conditionally"). In TSC ticks: longer than a lock is held by who runs. */
-#define PAUSE_GAP 128
+/* A loop with PAUSE of the kernel's that goes on for the window exits (SDM, "Instructions That Cause VM Exits
+ * Conditionally"). In TSC ticks: longer than a lock is held by who runs. */
 #define PAUSE_WINDOW 4096
 
 static void write_pause_loop(const struct vmx_vcpu *v)
 {
 	if (!(v->proc & PROC_SECONDARY) || !(v->proc2 & PROC2_PAUSE_LOOP))
 		return;
-	vmwrite(VMCS_PAUSE_GAP, PAUSE_GAP);
+	vmwrite(VMCS_PAUSE_GAP, HVM_PAUSE_GAP);
 	vmwrite(VMCS_PAUSE_WINDOW, PAUSE_WINDOW);
 }
 
@@ -157,57 +155,16 @@ static void write_controls(struct vmx_vcpu *v, const struct hvm_start *start)
 	vmwrite(VMCS_LINK_POINTER, ~0ull); /* none (SDM, "Checks on Guest Non-Register State") */
 }
 
-/* TR must be usable, of a busy TSS; LDTR need not be (SDM, "Checks on Guest Segment Registers"). */
-static void write_guest_segments(const struct hvm_start *s)
-{
-	struct segment_state data = { s->ds, 0xffffffff, SEGMENT_FLAT_DATA, 0 };
-	struct segment_state code = { s->cs, 0xffffffff, s->long_mode ? SEGMENT_FLAT_CODE64 : SEGMENT_FLAT_CODE32, 0 };
-	struct segment_state ldtr = { 0, 0, SEGMENT_NO_LDT, 0 };
-	struct segment_state tr = { 0, 0x67, SEGMENT_TSS_BUSY, 0 };
-
-	for (enum segment n = SEG_ES; n <= SEG_GS; n++)
-		vmx_set_segment(n, n == SEG_CS ? &code : &data);
-	vmx_set_segment(SEG_LDTR, &ldtr);
-	vmx_set_segment(SEG_TR, &tr);
-	vmwrite(VMCS_GUEST_GDTR_BASE, s->gdt_base);
-	vmwrite(VMCS_GUEST_GDTR_LIMIT, s->gdt_limit);
-	vmwrite(VMCS_GUEST_IDTR_BASE, 0);
-	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0);
-}
-
-/* SDM, "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT". */
-static void write_reset_segments(const struct hvm_start *s)
-{
-	struct segment_state data = { 0, 0xffff, SEGMENT_DATA16, 0 };
-	struct segment_state code = { s->cs, 0xffff, SEGMENT_CODE16, s->cs_base };
-	struct segment_state ldtr = { 0, 0xffff, SEGMENT_LDT, 0 };
-	struct segment_state tr = { 0, 0xffff, SEGMENT_TSS_BUSY, 0 };
-
-	for (enum segment n = SEG_ES; n <= SEG_GS; n++)
-		vmx_set_segment(n, n == SEG_CS ? &code : &data);
-	vmx_set_segment(SEG_LDTR, &ldtr);
-	vmx_set_segment(SEG_TR, &tr);
-	vmwrite(VMCS_GUEST_GDTR_BASE, 0);
-	vmwrite(VMCS_GUEST_GDTR_LIMIT, 0xffff);
-	vmwrite(VMCS_GUEST_IDTR_BASE, 0);
-	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0xffff);
-}
-
-static void write_gpr(struct vmx_vcpu *v, const struct hvm_start *start)
-{
-	memset(v->hvm.gpr, 0, sizeof(v->hvm.gpr));
-	v->hvm.gpr[GPR_RAX] = start->rax;
-	v->hvm.gpr[GPR_RBX] = start->rbx;
-	v->hvm.gpr[GPR_RDX] = start->rdx;
-	v->hvm.gpr[GPR_RSI] = start->rsi;
-}
-
 static void write_guest(const struct hvm_start *s)
 {
-	if (s->real_mode)
-		write_reset_segments(s);
-	else
-		write_guest_segments(s);
+	struct hvm_first first = hvm_first(s);
+
+	for (enum segment n = SEG_ES; n <= SEG_TR; n++)
+		vmx_set_segment(n, &first.segment[n]);
+	vmwrite(VMCS_GUEST_GDTR_BASE, first.gdtr.base);
+	vmwrite(VMCS_GUEST_GDTR_LIMIT, first.gdtr.limit);
+	vmwrite(VMCS_GUEST_IDTR_BASE, first.idtr.base);
+	vmwrite(VMCS_GUEST_IDTR_LIMIT, first.idtr.limit);
 	vmwrite(VMCS_GUEST_RIP, s->rip);
 	vmwrite(VMCS_GUEST_RSP, s->rsp);
 	vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
@@ -220,7 +177,7 @@ static void write_guest(const struct hvm_start *s)
 
 void vmx_vcpu_reset(struct vmx_vcpu *v, const struct hvm_start *start)
 {
-	write_gpr(v, start);
+	hvm_write_gpr(&v->hvm, start);
 	write_guest(start);
 }
 
@@ -246,11 +203,7 @@ void vmx_vcpu_start(struct vmx_vcpu *v, const struct hvm_start *start, struct mm
 void vmx_load(struct vmx_vcpu *v)
 {
 	BUG_ON(!vmptrld(v->vmcs));
-	/* The CPU may have the host's value for another vCPU, whose guards are others. */
-	if (VM_KEPT(LOAD_SPEC_CTRL, v->hvm.guards & GUARD_SPEC_CTRL))
-		wrmsr(MSR_SPEC_CTRL, v->hvm.spec_host);
-	if (VM_KEPT(LOAD_IBPB, v->hvm.guards & GUARD_IBPB))
-		wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
+	hvm_load_guards(&v->hvm);
 	VM_MUTANT(LOAD_HOST, write_host_cpu());
 }
 
@@ -288,7 +241,7 @@ static void apply_controls(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 	vmx_apply_log(v, mmu);
 	VM_MUTANT(CONTROLS, write_proc(v, proc));
 	write_proc2(v, proc2);
-	vmwrite(VMCS_EXCEPTION_BITMAP, (VM_LEFT_OUT_OR(INTERCEPT, false) ? 0 : EXCEPTIONS_ALWAYS) |
+	vmwrite(VMCS_EXCEPTION_BITMAP, (VM_LEFT_OUT_OR(INTERCEPT, false) ? 0 : HVM_EXCEPTIONS_ALWAYS) |
 					       (i->page_fault ? BIT(VECTOR_PF) : 0) |
 					       (v->int3_exits ? BIT(VECTOR_BP) : 0));
 	vmwrite(VMCS_PF_ERROR_MASK, i->pf_mask);

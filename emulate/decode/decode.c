@@ -344,7 +344,8 @@ static enum insn_status legal(const struct decoder *d, const struct insn *i)
 static void initialise(struct decoder *d, struct insn *i, const uint8_t *bytes, unsigned n, enum emulate_mode mode)
 {
 	*i = (struct insn){ .base = INSN_NONE, .index = INSN_NONE, .seg = EMULATE_DS };
-	*d = (struct decoder){ .bytes = bytes, .n = n < INSTRUCTION_LENGTH_MAX ? n : INSTRUCTION_LENGTH_MAX, .mode = mode, .seg = INSN_NONE };
+	*d = (struct decoder){ .bytes = bytes, .n = n < INSTRUCTION_LENGTH_MAX ? n : INSTRUCTION_LENGTH_MAX,
+			       .mode = mode, .seg = INSN_NONE };
 }
 
 /* Rows that depend on ModRM. */

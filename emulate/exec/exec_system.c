@@ -4,8 +4,6 @@
 #include "emulate/internal.h"
 #include "lib/x86_msr.h"
 
-#define IO_MAP_FIELD 0x66u /* of a TSS: where its I/O permission bitmap begins */
-
 /* SDM, "Privileged Instructions". The CPU has not checked it: what is emulated may never have begun on it
  * (CVE-2014-7155). */
 enum emulate_result check_cpl0(struct emulate *e)
@@ -23,9 +21,9 @@ static enum emulate_result read_io_bitmap(struct emulate *e, uint16_t port, bool
 	*there = false;
 	TRY_OPTIONAL(e, read_dtr, e, EMULATE_TR, &tss);
 	if ((tss.access & SEGMENT_UNUSABLE) || (tss.access & SEGMENT_TYPE) != TYPE_TSS32_BUSY ||
-	    tss.limit < IO_MAP_FIELD + 1)
+	    tss.limit < TSS_IO_MAP + 1)
 		return EMULATE_OK;
-	TRY(read_value(e, tss.base + IO_MAP_FIELD, 2, EMULATE_HOW_SYSTEM, &map));
+	TRY(read_value(e, tss.base + TSS_IO_MAP, 2, EMULATE_HOW_SYSTEM, &map));
 	if (map + port / 8 + 1 > tss.limit)
 		return EMULATE_OK;
 	*there = true;

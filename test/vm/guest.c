@@ -70,9 +70,9 @@ static void write_gdt(void)
 	poke64(BENCH_GDT + 0x10, DESCRIPTOR_FLAT_DATA);
 	poke64(BENCH_GDT + 0x18, DESCRIPTOR_FLAT_CODE32 | DESCRIPTOR_DPL3);
 	poke64(BENCH_GDT + 0x20, DESCRIPTOR_FLAT_DATA | DESCRIPTOR_DPL3);
-	poke64(BENCH_GDT + 0x28, descriptor_pack(BENCH_TSS, 0x67, SEGMENT_TSS_BUSY)); /* in use */
+	poke64(BENCH_GDT + 0x28, descriptor_pack(BENCH_TSS, TSS_LIMIT_LEAST, SEGMENT_TSS_BUSY)); /* in use */
 	poke64(BENCH_GDT + 0x30, 0);
-	poke64(BENCH_GDT + 0x38, descriptor_pack(BENCH_TSS + 0x100, 0x67, SEGMENT_TSS));
+	poke64(BENCH_GDT + 0x38, descriptor_pack(BENCH_TSS + 0x100, TSS_LIMIT_LEAST, SEGMENT_TSS));
 	poke64(BENCH_GDT + 0x40, 0);
 	poke64(BENCH_GDT + CODE64, DESCRIPTOR_FLAT_CODE64);
 	poke64(BENCH_GDT + (CODE64_3 & ~7), DESCRIPTOR_FLAT_CODE64 | DESCRIPTOR_DPL3);
@@ -209,7 +209,7 @@ static void put_segments(enum bench_mode mode, unsigned cpl)
 		put_flat(cpl ? BENCH_CODE3 : BENCH_CODE0, SEGMENT_FLAT_CODE32 | dpl,
 			 cpl ? BENCH_DATA3 : BENCH_DATA0, 0xffffffff, SEGMENT_FLAT_DATA | dpl);
 	}
-	put_segment(SEG_TR, BENCH_TSS1, BENCH_TSS, 0x67, SEGMENT_TSS_BUSY);
+	put_segment(SEG_TR, BENCH_TSS1, BENCH_TSS, TSS_LIMIT_LEAST, SEGMENT_TSS_BUSY);
 }
 
 static bool step(enum bench_at at) { return at == BENCH_ENTRY && !bench.broken && !bench.entry.event; }

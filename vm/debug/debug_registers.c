@@ -139,7 +139,8 @@ static const char *set_image(struct vcpu *v, const char *digits, const uint8_t *
 	for (; *digits >= '0' && *digits <= '9' && at < FXSAVE_REGISTERS; digits++)
 		at = at * 10 + (unsigned)(*digits - '0');
 	if (*digits || VM_KEPT(DEBUG_FX_CHECK, at + n > FXSAVE_REGISTERS || (at + n > 8 && at < FXSAVE_MXCSR) ||
-						       (at < FXSAVE_ST && at >= FXSAVE_MXCSR && at + n > FXSAVE_MXCSR + 4)))
+						       (at < FXSAVE_ST && at >= FXSAVE_MXCSR &&
+							at + n > FXSAVE_MXCSR + sizeof(mxcsr))))
 		return "that is no part of the registers of x87 and SSE";
 	memcpy(image + at, bytes, n);
 	memcpy(&mxcsr, image + FXSAVE_MXCSR, sizeof(mxcsr));

@@ -134,8 +134,9 @@ static bool registers_possible(const struct vcpu *v, const struct cpu_registers 
 
 	return is_canonical_in(r->resident[SAVED_LSTAR], bits) && is_canonical_in(r->resident[SAVED_CSTAR], bits) &&
 	       is_canonical_in(r->resident[SAVED_KERNEL_GS_BASE], bits) && !(r->resident[SAVED_FMASK] >> 32) &&
-	       !(r->resident[SAVED_TSC_AUX] >> 32) && memtypes_valid(r->pat, true) && !(r->dr7 >> 32) && !(r->dr[SAVED_DR6] >> 32) &&
-	       is_canonical_in(r->sysenter[1], bits) && is_canonical_in(r->sysenter[2], bits) &&
+	       !(r->resident[SAVED_TSC_AUX] >> 32) && !(r->dr[SAVED_DR6] >> 32) && !(r->dr7 >> 32) &&
+	       memtypes_valid(r->pat, true) && is_canonical_in(r->sysenter[1], bits) &&
+	       is_canonical_in(r->sysenter[2], bits) &&
 	       VM_LEFT_OUT_OR(RESTORE_SIGNALS, signals_possible(v, r->signals));
 }
 

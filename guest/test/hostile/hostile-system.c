@@ -66,7 +66,7 @@ static void make_loaded(struct experiment *x, uint64_t *at)
 	word base = either(x, AT(tss) + 128 * below(x, TSS_COUNT));
 	unsigned access = (chance(x, 8) ? TYPE_TSS32_BUSY : TYPE_TSS32) | (chance(x, 12) ? 0 : SEGMENT_P) |
 			  below(x, 4) << SEGMENT_DPL_SHIFT;
-	uint32_t limit = chance(x, 2) ? 103 : 103 + below(x, 0x2000);
+	uint32_t limit = chance(x, 2) ? TSS_LIMIT_LEAST : TSS_LIMIT_LEAST + below(x, 0x2000);
 
 	if (deadly(x))
 		limit = below(x, 104);

@@ -43,8 +43,8 @@ static uint64_t gdt_fixed(unsigned n)
 	case 18: return descriptor_pack(0, REGION, SEGMENT_FLAT_DATA | TYPE_EXPAND_DOWN | SEGMENT_DPL);
 	case 19: return (DESCRIPTOR_FLAT_DATA | DESCRIPTOR_DPL3) & ~DESCRIPTOR_P;
 	case 20: return descriptor_pack(REGION, 0xfff, SEGMENT_DATA16 | TYPE_EXPAND_DOWN);
-	case 21: return descriptor_pack((word)&task_fault, 103, SEGMENT_TSS);
-	case 22: return descriptor_pack((word)&task_nmi, 103, SEGMENT_TSS);
+	case 21: return descriptor_pack((word)&task_fault, TSS_LIMIT_LEAST, SEGMENT_TSS);
+	case 22: return descriptor_pack((word)&task_nmi, TSS_LIMIT_LEAST, SEGMENT_TSS);
 	default: return 0;
 	}
 }
@@ -209,7 +209,7 @@ static void make_tasks(struct experiment *x)
 		else
 			make_state(x, state);
 		gdt_page[TASKS_FIRST + n] =
-			descriptor_pack(REGION + state_at(n), chance(x, 16) ? below(x, 104) : 103, access);
+			descriptor_pack(REGION + state_at(n), chance(x, 16) ? below(x, TSS_LIMIT_LEAST + 1) : TSS_LIMIT_LEAST, access);
 	}
 	task_main.link = 8 * (TASKS_FIRST + below(x, TASKS));
 }

@@ -66,7 +66,7 @@ static uint64_t gdt_fixed(unsigned n)
 
 	switch (n) {
 	case 0 ... 6: return low[n];
-	case 7: return descriptor_pack((word)tss_page, 103, SEGMENT_TSS_BUSY);
+	case 7: return descriptor_pack((word)tss_page, TSS_LIMIT_LEAST, SEGMENT_TSS_BUSY);
 	case 9: return descriptor_pack(REGION, 0xffff, SEGMENT_CODE16);
 	case 10: return descriptor_pack(REGION, 0xffff, SEGMENT_DATA16);
 	case 11: return descriptor_pack(REGION, 0xffff, SEGMENT_CODE16 | SEGMENT_DPL);
