@@ -39,7 +39,8 @@ static inline struct cpuid hvm_features(void)
 static inline void hvm_read_paging(struct mmu_caps *m)
 {
 	uint32_t max_extended = cpuid(CPUID_LEAF_EXTENDED, 0).eax;
-	struct cpuid l1 = cpuid(CPUID_LEAF_VERSION, 0), e1 = cpuid(CPUID_LEAF_EXTENDED_FEATURES, 0), l7 = hvm_features();
+	struct cpuid l1 = cpuid(CPUID_LEAF_VERSION, 0), e1 = cpuid(CPUID_LEAF_EXTENDED_FEATURES, 0);
+	struct cpuid l7 = hvm_features();
 
 	m->maxphyaddr = VM_LEFT_OUT_OR(CAPS_WIDTH, max_extended >= CPUID_LEAF_ADDRESS_SIZES) ?
 				(uint8_t)cpuid(CPUID_LEAF_ADDRESS_SIZES, 0).eax : 36;

@@ -149,8 +149,9 @@ static void apply_controls(struct svm_vcpu *v, const struct mmu_vcpu *mmu)
 	set_bit32(&c->cr_intercepts, CR_READ(3), i->cr3_store);
 	set_bit32(&c->intercepts[0], INTERCEPT_INVLPG, i->invlpg);
 	/* All page faults, or none: error codes cannot be chosen among. */
-	VM_MUTANT(SVM_EXCEPTIONS, c->exceptions = (uint32_t)(HVM_EXCEPTIONS_ALWAYS | (i->page_fault ? BIT(VECTOR_PF) : 0) |
-							    (v->int3_exits ? BIT(VECTOR_BP) : 0)));
+	VM_MUTANT(SVM_EXCEPTIONS,
+		  c->exceptions = (uint32_t)(HVM_EXCEPTIONS_ALWAYS | (i->page_fault ? BIT(VECTOR_PF) : 0) |
+					     (v->int3_exits ? BIT(VECTOR_BP) : 0)));
 }
 
 static void apply_cr0(struct svm_vcpu *v, const struct mmu_vcpu *mmu)

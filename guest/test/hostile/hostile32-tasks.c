@@ -209,7 +209,8 @@ static void make_tasks(struct experiment *x)
 		else
 			make_state(x, state);
 		gdt_page[TASKS_FIRST + n] =
-			descriptor_pack(REGION + state_at(n), chance(x, 16) ? below(x, TSS_LIMIT_LEAST + 1) : TSS_LIMIT_LEAST, access);
+			descriptor_pack(REGION + state_at(n),
+					chance(x, 16) ? below(x, TSS_LIMIT_LEAST + 1) : TSS_LIMIT_LEAST, access);
 	}
 	task_main.link = 8 * (TASKS_FIRST + below(x, TASKS));
 }
