@@ -57,7 +57,7 @@ def work(c, path, megabytes=1, more=(), left=None):
     return o
 
 
-def one_after_the_other(kinds):
+def one_after_the_other(kinds, work=work):
     """Each kind of machine finds what the one before has left."""
     def run(c):
         path = file_system(c)

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 
-from disks import SUMS, bootable, content, costs_of, file_system, intact
+from disks import SUMS, bootable, content, costs_of, file_system, intact, one_after_the_other
 from refusals import refused
 from runner import Test, require
 from sessions import read_until
@@ -63,16 +63,6 @@ def work(c, path, megabytes=1, more=(), left=None):
                          r'^disk: written and flushed', r'checksum=%s ' % SUMS[megabytes]] +
                  ([r'^disk: run %d has left \d+ MB, all of it right' % left] if left else []),
                  forbid=[r'ata1.*(exception|failed|timeout|error)'])
-
-
-def one_after_the_other(kinds):
-    """Each kind of machine finds what the one before has left."""
-    def run(c):
-        path = file_system(c)
-        for n, more in enumerate(kinds):
-            work(c, path, 1, more, left=n)
-        intact(path)
-    return run
 
 
 def by_port(c):
@@ -187,7 +177,7 @@ def tests(everything):
     names = list(MACHINES) if everything else some
     more = [linux_from_disk(n) for n in names] + [linux_from_cd(n) for n in names[1:]] if everything else []
     return [Test('ide: Linux under each mechanism, one after the other',
-                 one_after_the_other(ALL_KINDS if everything else KINDS)),
+                 one_after_the_other(ALL_KINDS if everything else KINDS, work)),
             Test('ide: Linux by the data port', by_port), Test('ide: a run is killed', killed),
             Test('ide: snapshots', snapshot), Test('ide: boot order', order),
             Test('ide: what a request costs', costs),
