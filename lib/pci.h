@@ -26,6 +26,9 @@
 #define PCI_STATUS_MEDIUM 0x200u /* timing of DEVSEL# */
 #define PCI_MULTIFUNCTION 0x80u /* of the header type */
 #define PCI_BAR_IO 0x1u         /* of a base address register: it is one of ports */
+#define PCI_BAR_TYPE 0x7u       /* of one of memory: how wide it is, and */
+#define PCI_BAR_64 0x4u         /* that the next one has the upper half of the address */
+#define PCI_BAR_MEMORY_FLAGS 0xfu
 #define PCI_ROM_ENABLE 0x1u     /* of PCI_ROM_BASE: it is decoded */
 #define PCI_VENDOR_INTEL 0x8086u
 /* Base class and sub-class (Appendix "Class Codes"). */

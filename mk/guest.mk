@@ -31,9 +31,9 @@ $(GUEST)/disks.cpio: $(GUEST)/init $(GUEST)/vmlinux script/make-initramfs.sh
 $(GUEST)/ide.cpio: $(GUEST)/init $(GUEST)/vmlinux script/make-initramfs.sh
 	script/make-initramfs.sh $(GUEST)/init $(GUEST)/busybox $@ $(GUEST)/modules $(GUEST)/modules-ide
 # ... and one with any virtio device.
-$(GUEST)/devices.cpio: $(GUEST)/init $(GUEST)/vmlinux script/make-initramfs.sh
+$(GUEST)/devices.cpio: $(GUEST)/init $(GUEST)/vmlinux script/make-initramfs.sh guest/dhcp.sh
 	script/make-initramfs.sh $(GUEST)/init $(GUEST)/busybox $@ $(GUEST)/modules \
-		$(GUEST)/modules-ide $(GUEST)/modules-more
+		$(GUEST)/modules-ide $(GUEST)/modules-more guest/dhcp.sh:etc/udhcpc/default.script
 
 # ---- i386: a directory for each kernel, and one for what they share ----
 

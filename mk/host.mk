@@ -12,6 +12,8 @@ UNIT_TESTS += host_frames
 UNIT_host_ata_SRC := test/unit/host/device/test_ata.c test/unit/host/device/controller.c \
 	host/device/ata.c host/cpu/spinlock.c
 UNIT_TESTS += host_ata
+UNIT_host_e1000_SRC := test/unit/host/device/test_e1000.c host/device/e1000.c
+UNIT_TESTS += host_e1000
 UNIT_host_spinlock_SRC := test/unit/host/cpu/test_spinlock.c host/cpu/spinlock.c
 UNIT_host_spinlock_LIBS := -lpthread
 UNIT_TESTS += host_spinlock

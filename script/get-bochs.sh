@@ -17,7 +17,7 @@ version=3.0
 suite=trixie
 flags=(--with-nogui --enable-smp --enable-cpu-level=6 --enable-x86-64 --enable-vmx=2 --enable-svm --enable-avx
        --enable-evex --enable-memtype --enable-protection-keys --enable-pci --enable-all-optimizations
-       --enable-repeat-speedups --enable-fpu --enable-cdrom
+       --enable-repeat-speedups --enable-fpu --enable-cdrom --enable-e1000
        # Without this Bochs' once-a-second SIGALRM handler logs, and deadlocks on the log's mutex about one run in six.
        --enable-show-ips=no
        --disable-docbook)

@@ -188,6 +188,8 @@ void vellum_main(uint32_t magic, const void *information)
 	why = disks_begin(boot_info()->exchange);
 	if (!why)
 		why = exchange_begin(boot_info()->exchange);
+	if (!why)
+		why = nets_find_way_out();
 	machine.frames_before = frames_available();
 	if (!why)
 		why = nets_begin();

@@ -6,6 +6,7 @@
 #include "host/device/console.h"
 #include "host/device/ioapic.h"
 #include "host/device/lapic.h"
+#include "host/device/pci.h"
 #include "host/memory/frames.h"
 #include "host/trap/interrupt.h"
 #include "lib/pci.h"
@@ -54,44 +55,19 @@ static const struct ata_ports machine_ports = {
 
 /* ---- the controller ---- */
 
-static uint32_t pci_read(uint32_t function, unsigned offset)
-{
-	outl(PCI_ADDRESS, PCI_ADDRESS_ENABLE | function << 8 | offset);
-	return inl(PCI_DATA);
-}
-
-static void pci_write(uint32_t function, unsigned offset, uint32_t value)
-{
-	outl(PCI_ADDRESS, PCI_ADDRESS_ENABLE | function << 8 | offset);
-	outl(PCI_DATA, value);
-}
-
-/* The first IDE controller of bus 0 (PCI Local Bus Specification, "Class Code"), as bus, device and function in 16
- * bits; 0: none (00:00.0 is the host bridge). */
-static uint32_t find_controller(void)
-{
-	for (uint32_t f = 0; f < 256; f++) {
-		if ((pci_read(f, PCI_VENDOR) & 0xffff) == 0xffff)
-			continue;
-		if (pci_read(f, PCI_REVISION) >> 16 == PCI_CLASS_IDE)
-			return f;
-	}
-	return 0;
-}
-
 /* PCI IDE Controller Specification, "Native-PCI Mode": a channel in it has its ports by base addresses; its interrupt
  * is shared and not routed here. */
 static void set_ports(struct channel *c, unsigned n, uint32_t function)
 {
-	bool native = function && (pci_read(function, PCI_REVISION) >> 8 & BIT(2 * n));
-	uint32_t master = function ? pci_read(function, BAR(4)) : 0;
+	bool native = function && (pci_host_read(function, PCI_REVISION) >> 8 & BIT(2 * n));
+	uint32_t master = function ? pci_host_read(function, BAR(4)) : 0;
 
 	c->ata.ports = &machine_ports;
 	c->ata.command = n ? ATA_COMMAND_2 : ATA_COMMAND_1;
 	c->ata.control = n ? ATA_CONTROL_2 : ATA_CONTROL_1;
 	if (native) {
-		c->ata.command = (uint16_t)(pci_read(function, BAR(2 * n)) & BAR_PORT);
-		c->ata.control = (uint16_t)((pci_read(function, BAR(2 * n + 1)) & BAR_PORT) + 2);
+		c->ata.command = (uint16_t)(pci_host_read(function, BAR(2 * n)) & BAR_PORT);
+		c->ata.control = (uint16_t)((pci_host_read(function, BAR(2 * n + 1)) & BAR_PORT) + 2);
 	}
 	if ((master & PCI_BAR_IO) && (master & BAR_PORT))
 		c->ata.bus_master = (uint16_t)((master & BAR_PORT) + n * BM_CHANNEL);
@@ -133,12 +109,11 @@ static void tell(unsigned channel)
 
 const char *disk_host_init(uint64_t tsc_hz)
 {
-	uint32_t function = find_controller();
+	uint32_t function = pci_host_find(PCI_CLASS_IDE, NULL);
 
 	look_ticks = tsc_hz / LOOKS_PER_SECOND;
 	if (function)
-		pci_write(function, PCI_COMMAND,
-			  (pci_read(function, PCI_COMMAND) & 0xffff) | PCI_COMMAND_IO | PCI_COMMAND_MASTER);
+		pci_host_enable(function, PCI_COMMAND_IO | PCI_COMMAND_MASTER);
 	for (unsigned n = 0; n < DISK_CHANNELS; n++) {
 		struct channel *c = &channels[n];
 

@@ -7,6 +7,7 @@
 #include "host/device/console.h"
 #include "host/device/disk.h"
 #include "host/device/lapic.h"
+#include "host/device/nic.h"
 #include "host/memory/paging.h"
 #include "host/trap/fault.h"
 #include "host/trap/mca.h"
@@ -124,6 +125,8 @@ void interrupt_handle(uint8_t vector)
 		console_interrupt(vector - VECTOR_UART_FIRST);
 	} else if (vector >= VECTOR_DISK_FIRST && vector < VECTOR_DISK_FIRST + DISK_CHANNELS) {
 		disk_host_interrupt(vector - VECTOR_DISK_FIRST);
+	} else if (vector == VECTOR_NIC) {
+		nic_host_interrupt();
 	}
 	/* VECTOR_KICK has done its work by arriving. */
 	lapic_host_eoi();

@@ -58,6 +58,15 @@
 	M(NET_OUTSIDE_SHORT, "the same of what comes from outside") \
 	M(NET_OUTSIDE_LONG, "and is too long") \
 	M(NET_OUTSIDE_SOURCE, "and has a port's address") \
+	M(NET_WAY_OUT, "the card of the network that leads outside") \
+	M(E1000_FULL, "waiting until the card is done with a descriptor, and keeping one of the ring free") \
+	M(E1000_PADDED, "clearing what a short frame is filled up with") \
+	M(E1000_CAME, "looking whether a frame has come") \
+	M(E1000_GIVEN_BACK, "and that it is the card's again behind it") \
+	M(E1000_LONG, "dropping the end of what is longer than a buffer") \
+	M(E1000_LONG_BEGUN, "and its beginning") \
+	M(E1000_LENGTH, "and what is said to be so long") \
+	M(E1000_ERRORS, "and what came with an error") \
 	M(NET_OUT_WRITABLE, "refusing a frame that is to be written") \
 	M(NET_OUT_OFFLOAD, "dropping what needs an offload") \
 	M(NET_OUT_TURN, "going on with frames that are too many for one turn") \

@@ -9,7 +9,6 @@
 	M(CONFIG_DISK_BOTH, "and is not ro and snapshot") \
 	M(CONFIG_NETS, "the check of how many network cards there are") \
 	M(CONFIG_NET_NAME, "and that a network's name is one") \
-	M(CONFIG_NET_OUT, "refusing the network that would leave the machine") \
 	M(CONFIG_NET_GROUP, "refusing the address of several stations") \
 	M(CONFIG_NET_ZERO, "and of none") \
 	M(RNG_SOURCE, "refusing random numbers where there is no source") \

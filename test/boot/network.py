@@ -1,10 +1,14 @@
 """Virtio's network cards and random numbers: virtual machines that talk to each other, one that watches, what a packet
 costs, and what is refused."""
 
+import hashlib
+import http.server
 import os
 import pty
 import re
 import select
+import socket
+import threading
 import time
 
 from refusals import refused
@@ -106,6 +110,67 @@ def random_numbers(c):
         s.end()
 
 
+class Host:
+    """The other end, on this host: what is fetched by HTTP, and a port that hashes what it is sent."""
+
+    def __init__(self):
+        self.bytes, self.heard = os.urandom(2 << 20), None
+        sent = self.bytes
+
+        class Answer(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header('Content-Length', str(len(sent)))
+                self.end_headers()
+                self.wfile.write(sent)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Answer)
+        self.listener = socket.create_server(('127.0.0.1', 0))
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.hear, daemon=True).start()
+
+    def hear(self):
+        connection, _ = self.listener.accept()
+        sum = hashlib.md5()
+        with connection:
+            while piece := connection.recv(65536):
+                sum.update(piece)
+        self.heard = sum.hexdigest()
+
+    def end(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.listener.close()
+
+
+def way_out(more):
+    def run(c):
+        """An address by DHCP, a file from this host by HTTP, and the same bytes back to it."""
+        host = Host()
+        sum = hashlib.md5(host.bytes).hexdigest()
+        with Shell(c, ['--net', 'user'] + more) as s:
+            s.say('ip link set eth0 up; udhcpc -i eth0 -n -q; echo =has address')
+            s.wait(rb'lease of 10\.0\.2\.\d+ obtained from 10\.0\.2\.2,', 120)
+            s.wait(rb'\n=has address')
+            s.say('wget -q -O /tmp/f http://10.0.2.2:%d/f; md5sum /tmp/f | sed s/^/=/; echo =has file' %
+                  host.server.server_port)
+            s.wait(rb'\n=has file', 120)
+            require(b'=%s' % sum.encode() in s.seen, 'the file that came is another')
+            s.say('nc -w 5 10.0.2.2 %d </tmp/f; echo =has sent' % host.listener.getsockname()[1])
+            s.wait(rb'\n=has sent', 120)
+            s.end()
+            require(host.heard == sum, 'what went out is not what came: %s' % host.heard)
+            require(b'came back' not in s.seen, 'frames were lost')
+            told = re.search(rb'sent \S+ \((\S+) bytes\), received \S+ \((\S+) bytes', s.seen).groups()
+            least = min(int(n.replace(b',', b'')) for n in told)
+            require(least > len(host.bytes), 'it was counted: %d bytes' % least)
+        host.end()
+    return run
+
+
 def refusals(c):
     refused(c, ['run', '--net', 'a b'], 2, r'needs the name of a network')
     refused(c, ['run', '--net', 'lan,mac=01:00:00:00:00:01'], 2, r'the address of one station')
@@ -120,5 +185,7 @@ def refusals(c):
 def tests():
     return [Test('network: two machines under ept', two('ept')),
             Test('network: two machines under shadow, on two CPUs', two('shadow', ['--host-cpus', '2'])),
+            Test('network: a way out, ept', way_out([])),
+            Test('network: a way out, shadow, on two CPUs', way_out(['--mmu', 'shadow', '--host-cpus', '2'])),
             Test('network: a third watches', watched), Test('network: random numbers', random_numbers),
             Test('network: refused', refusals)]

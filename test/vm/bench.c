@@ -327,6 +327,8 @@ struct vm *bench_create(const struct bench_config *config)
 	machine.vm_count = n + 1;
 	bench.why_not = disks_begin(false);
 	if (!bench.why_not)
+		bench.why_not = nets_find_way_out();
+	if (!bench.why_not)
 		bench.why_not = nets_begin();
 	vm = vm_create(n, &vm_configs[n], &soft.percpu);
 	BUG_ON(!vm);

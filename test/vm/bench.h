@@ -106,6 +106,8 @@ struct bench {
 	unsigned invvpids, invepts, entries;
 	unsigned kicks[BENCH_HOST_CPUS]; /* that have been sent to each CPU */
 	const char *why_not; /* the sentence of disks_begin(), for the last that was made; NULL: none */
+	bool no_card;            /* nic_host_init() finds none */
+	uint64_t bytes_out;      /* of frames that it was given */
 	bool machine_check_fatal; /* what the host's machine check lost was in use */
 	bool entry_fails;        /* the next VMLAUNCH or VMRESUME: VMCS_INSTRUCTION_ERROR says 7 */
 	bool stalled;            /* the host's serial ports take no byte */

@@ -202,10 +202,15 @@ static void write_configuration(const struct emulator *emulator, const char *pat
 		    emulator->cpu, emulator->cpus, (unsigned long long)emulator->ips);
 	bytes_print(&c, "memory: guest=%llu, host=%llu\n", megabytes,
 		    megabytes < BOCHS_RESIDENT_MB ? megabytes : BOCHS_RESIDENT_MB);
-	bytes_print(&c, "pci: enabled=1, chipset=i440fx\n");
+	bytes_print(&c, "pci: enabled=1, chipset=i440fx%s\n", wires->card ? ", slot1=e1000" : "");
+	/* Slirp: addresses by DHCP, connections to the outside as this user's own, and 10.0.2.2 for this host. */
+	if (wires->card)
+		bytes_print(&c, "e1000: enabled=1, mac=52:54:00:ff:00:01, ethmod=slirp, script=\"\"\n");
 	/* The emulated clock runs with the instructions, from a fixed date: two runs are alike to the tick. Where
-	 * somebody sits at the keyboard it does not run ahead of ours, and a machine that is idle sleeps. */
-	bytes_print(&c, "clock: sync=%s, time0=1700000000\n", emulator->paced ? "slowdown" : "none");
+	 * somebody sits at the keyboard, or at the other end of a network, it does not run ahead of ours, and a machine
+	 * that is idle sleeps. */
+	bytes_print(&c, "clock: sync=%s, time0=1700000000\n",
+		    emulator->paced || wires->card ? "slowdown" : "none");
 	bytes_print(&c, "ata0-master: type=cdrom, path=\"%s\", status=inserted\n", iso);
 	for (unsigned i = 0; i < wires->drives->count; i++) {
 		const struct drive *d = &wires->drives->drive[i];

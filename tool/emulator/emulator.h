@@ -14,6 +14,7 @@ struct wires {
 	unsigned statistics;                    /* COM2, both ways: a port of 127.0.0.1 to connect to */
 	bool console_is_terminal;               /* both ways; else a file that is only written to */
 	const struct drives *drives;            /* its disks beside the boot image */
+	bool card;                              /* it has a network card, behind which is the host's network */
 	int screen;                             /* a terminal for an emulator that insists on one, or -1 */
 };
 

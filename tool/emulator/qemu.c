@@ -108,6 +108,10 @@ pid_t qemu_start(struct emulator *emulator, const char *iso, const char *work, c
 		argv[n++] = text("file=%s,format=raw,if=ide,index=%u%s", d->path, 2 * d->channel + d->unit,
 				 d->written ? "" : ",snapshot=on");
 	}
+	if (wires->card) {
+		argv[n++] = text("-nic");
+		argv[n++] = text("user,model=e1000,mac=52:54:00:ff:00:01");
+	}
 	argv[n] = NULL;
 	pid = spawn(argv, work, output);
 	free(words);

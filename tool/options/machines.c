@@ -345,12 +345,21 @@ static void place_swap(struct machines *machines, struct vm_config *vm, const st
 	snprintf(vm->swap, sizeof vm->swap, "ide%u.%u", machines->drives.swap->channel, machines->drives.swap->unit);
 }
 
+/* A machine whose network card leads outside needs one itself. */
+static void place_cards(struct machines *machines, const struct vm_config *vm)
+{
+	for (unsigned n = 0; n < vm->nets; n++)
+		if (strcmp(vm->net[n].name, CONFIG_NET_USER) == 0)
+			machines->uplink = true;
+}
+
 static void place_files(struct machines *machines, struct vm_config *vm, const struct options *options)
 {
 	place_swap(machines, vm, options);
 	place_trace(machines, vm, options);
 	place_modules(machines, vm);
 	drives_place(&machines->drives, vm, options);
+	place_cards(machines, vm);
 }
 
 /* The one that the options describe. */

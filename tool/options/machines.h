@@ -18,6 +18,7 @@ struct machines {
 	size_t console;         /* the number of the one whose console is the run's own */
 	struct module *modules;
 	size_t module_count;
+	bool uplink;            /* one of them has a card on the network with a way out */
 	struct drives drives;   /* the files that they have as disks */
 	const char *debian;     /* the first one's kernel, if it is Debian's */
 	char *workload;         /* ... and what its initial RAM disk does, if that is ours; or null */

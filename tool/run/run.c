@@ -55,6 +55,7 @@ static void start_machine(struct session *session, const struct machines *machin
 	temporary_check(); /* those before it */
 	connect_wires(session, &wires);
 	wires.drives = &machines->drives;
+	wires.card = machines->uplink;
 	output = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (output < 0)
 		die(STATUS_FAILED, "cannot write %s: %s", path, strerror(errno));

@@ -130,7 +130,7 @@ struct config_disk {
 	bool cd;                        /* a CD drive's medium, at the IDE controller and read-only */
 };
 
-/* Elsewhere the name of a network with a way out, by the machine's own card. */
+/* The network with a way out, by the machine's own card. */
 #define CONFIG_NET_USER "user"
 
 struct config_net {

@@ -53,11 +53,6 @@ bool config_set_net(struct vm_config *vm, const char *value, size_t n, char *err
 		    (int)min_u64(n, 40), value);
 		return false;
 	}
-	if (VM_KEPT(CONFIG_NET_OUT, name == strlen(CONFIG_NET_USER) && !memcmp(value, CONFIG_NET_USER, name))) {
-		fmt(error, error_size, "net " CONFIG_NET_USER " would be a way out of the machine, and there is none: "
-		    "another name joins the virtual machines that have it");
-		return false;
-	}
 	if (net.address_given &&
 	    (!read_address(net.address, value + name + 5, n - name - 5) || !is_station(net.address))) {
 		fmt(error, error_size, "mac must be the address of one station, as 52:54:00:12:34:56, not \"%.*s\"",

@@ -1,5 +1,6 @@
 #include "vm/device/net.h"
 
+#include "host/device/nic.h"
 #include "host/memory/frames.h"
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
@@ -61,6 +62,34 @@ static void crowded(void *ctx)
 
 static const char no_memory[] = "there is no memory for the networks of its descriptions";
 
+/* The one with a way out; NULL: none of them has a card there. */
+static struct network *outer;
+
+static void came(const uint8_t *frame, uint32_t bytes)
+{
+	if (outer)
+		net_from_outside(&outer->net, frame, bytes);
+}
+
+static bool leads_out(const char *name) { return strcmp(name, CONFIG_NET_USER) == 0; }
+
+static bool wants_out(const struct vm_config *config)
+{
+	for (unsigned n = 0; n < config->nets; n++)
+		if (leads_out(config->net[n].name))
+			return true;
+	return false;
+}
+
+const char *nets_find_way_out(void)
+{
+	nic_frame = came;
+	for (unsigned id = 0; id < machine.vm_count; id++)
+		if (wants_out(machine.place[id].config))
+			return nic_host_init();
+	return NULL;
+}
+
 /* NULL: there is no memory for it. */
 static struct network *network(const char *name)
 {
@@ -72,6 +101,10 @@ static struct network *network(const char *name)
 	n = take(sizeof(*n));
 	if (n) {
 		n->name = name;
+		if (leads_out(name)) {
+			VM_MUTANT(NET_WAY_OUT, n->net.uplink = nic_host_send);
+			outer = n;
+		}
 		n->next = networks;
 		networks = n;
 	}
@@ -137,6 +170,7 @@ void nets_end(void)
 				  give_back(place->ports, place->config->nets * sizeof(struct vm_port)));
 		place->ports = NULL;
 	}
+	outer = NULL;
 	while (networks) {
 		struct network *n = networks;
 

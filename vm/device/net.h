@@ -26,6 +26,9 @@ struct vm_net {
 	struct vm_port *port;
 };
 
+/* Finds the machine's own card, if a description has one on the network that leads outside (CONFIG_NET_USER). NULL, or
+ * one sentence. Once, before the networks; what it takes stays. */
+const char *nets_find_way_out(void);
 /* Makes the networks of all descriptions, or of those that were added since, before any VM of them is made. NULL, or
  * one sentence. */
 const char *nets_begin(void);

@@ -50,8 +50,6 @@ static void test_refused(void **state)
 		bad(text, sentence);
 	}
 	bad("vm a\nkernel k\nnet a\nnet a\nnet a\nnet a\nnet a", "line 7: machine a has more than 4 network cards");
-	bad("vm a\nkernel k\nnet user", "line 3: net user would be a way out of the machine, and there is none: "
-	    "another name joins the virtual machines that have it");
 	bad("vm a\nkernel k\nrng maybe", "line 3: rng must be on or off, not \"maybe\"");
 }
 

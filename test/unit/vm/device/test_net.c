@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "host/device/nic.h"
 #include "vm/device/net.h"
 #include "vm/sched/schedule.h"
 
@@ -154,6 +155,43 @@ static void one_that_ends(void **state)
 	finish();
 }
 
+/* What is for nobody on the network with a way out goes there, and what comes from there to who it is for. */
+static void a_way_out(void **state)
+{
+	static const char both[] = "net user\nnet lan\n";
+	uint8_t in[60] = { 0x52, 0x54, 0, 0, 0, 1, 2 };
+	struct vm_port *port;
+
+	(void)state;
+	bench_new(&(struct bench_config){ .mmu = "ept", .description = both });
+	assert_null(bench.why_not);
+	check_entry(0);
+	port = machine.place[0].ports;
+	use_device(bench.vm[0], card(0));
+	rooms(8);
+	frames(0, 9, 1);
+	assert_int_equal(bench.bytes_out, 60);
+	assert_int_equal(account(0)->dropped_unknown, 0);
+	nic_frame(in, sizeof(in));
+	assert_int_equal(net_waiting(&port[0].port), 1);
+	/* The other network is another. */
+	in[5] = 2;
+	nic_frame(in, sizeof(in));
+	assert_int_equal(net_waiting(&port[1].port), 0);
+	assert_null(port[1].port.net->uplink);
+	finish();
+
+	/* Only who names it needs a card. */
+	bench_new(&(struct bench_config){ .mmu = "ept", .description = both });
+	bench.no_card = true;
+	assert_string_equal(nets_find_way_out(), "the bench has no card");
+	finish();
+	bench_new(&(struct bench_config){ .mmu = "ept", .description = "net lan\n" });
+	bench.no_card = true;
+	assert_null(nets_find_way_out());
+	finish();
+}
+
 static void what_is_refused(void **state)
 {
 	static const char one[] = "net lan,mac=52:54:00:00:00:07\n";
@@ -174,7 +212,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(between_two), cmocka_unit_test(one_that_sleeps),
 		cmocka_unit_test(one_that_is_crowded), cmocka_unit_test(several_turns),
-		cmocka_unit_test(one_that_ends), cmocka_unit_test(what_is_refused),
+		cmocka_unit_test(one_that_ends), cmocka_unit_test(a_way_out), cmocka_unit_test(what_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
