@@ -4,6 +4,7 @@ and iPXE."""
 import os
 
 import report
+from otherend import OtherEnd
 from runner import NEVER, Test, require
 
 LIMIT = 600
@@ -53,8 +54,33 @@ def ipxe(c):
                   r'Press Ctrl-B for the iPXE command line', r'No bootable device'])
 
 
+def over_http(c, kernel, initrds, expect):
+    """iPXE gets an address by virtio-net, then a kernel from this host, and starts it."""
+    files = {}
+    for name in [kernel] + initrds:
+        with open(file(c, name), 'rb') as f:
+            files['/' + os.path.basename(name)] = f.read()
+    host = OtherEnd(b'', files)
+    where = 'http://10.0.2.2:%d' % host.server.server_port
+    words = ['dhcp', 'kernel %s/%s console=ttyS0' % (where, os.path.basename(kernel))]
+    words += ['initrd %s/%s' % (where, i) for i in initrds] + ['boot']
+    c.run(['run', '--timeout=%d' % (LIMIT - 20), '--mem', '256M', '--bios', 'seabios', '--kernel', file(c, 'foreign/ipxe.lkrn'),
+           '--initrd', 'none', '--net', 'user', '--append', ' && '.join(words)], limit=LIMIT,
+          expect=[expect])
+    host.end()
+
+
+def ipxe_boots(c):
+    over_http(c, 'test/hello.elf', [], r'(?m)^hello: ok')
+
+
+def ipxe_boots_linux(c):
+    over_http(c, 'bzImage', ['initramfs.cpio'], r'VELLUM-RESULT ok')
+
+
 def tests(everything):
     return [xen(m) for m in (('ept', 'shadow', 'vtlb') if everything else ('ept',))] + [
         Test('foreign: GNU Mach', mach),
-        Test('foreign: iPXE', ipxe),
-        Test('foreign: memtest86+', memtest)]
+        Test('foreign: iPXE', ipxe), Test('foreign: iPXE boots over HTTP', ipxe_boots),
+        Test('foreign: memtest86+', memtest)] + (
+        [Test('foreign: iPXE boots Linux over HTTP', ipxe_boots_linux)] if everything else [])

@@ -2,15 +2,13 @@
 costs, and what is refused."""
 
 import hashlib
-import http.server
 import os
 import pty
 import re
 import select
-import socket
-import threading
 import time
 
+from otherend import OtherEnd
 from refusals import refused
 from runner import Test, require
 from sessions import read_until
@@ -110,46 +108,10 @@ def random_numbers(c):
         s.end()
 
 
-class Host:
-    """The other end, on this host: what is fetched by HTTP, and a port that hashes what it is sent."""
-
-    def __init__(self):
-        self.bytes, self.heard = os.urandom(2 << 20), None
-        sent = self.bytes
-
-        class Answer(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                self.send_response(200)
-                self.send_header('Content-Length', str(len(sent)))
-                self.end_headers()
-                self.wfile.write(sent)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Answer)
-        self.listener = socket.create_server(('127.0.0.1', 0))
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        threading.Thread(target=self.hear, daemon=True).start()
-
-    def hear(self):
-        connection, _ = self.listener.accept()
-        sum = hashlib.md5()
-        with connection:
-            while piece := connection.recv(65536):
-                sum.update(piece)
-        self.heard = sum.hexdigest()
-
-    def end(self):
-        self.server.shutdown()
-        self.server.server_close()
-        self.listener.close()
-
-
 def way_out(more):
     def run(c):
         """An address by DHCP, a file from this host by HTTP, and the same bytes back to it."""
-        host = Host()
+        host = OtherEnd(os.urandom(2 << 20))
         sum = hashlib.md5(host.bytes).hexdigest()
         with Shell(c, ['--net', 'user'] + more) as s:
             s.say('ip link set eth0 up; udhcpc -i eth0 -n -q; echo =has address')
