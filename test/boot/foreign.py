@@ -64,9 +64,9 @@ def over_http(c, kernel, initrds, expect):
     where = 'http://10.0.2.2:%d' % host.server.server_port
     words = ['dhcp', 'kernel %s/%s console=ttyS0' % (where, os.path.basename(kernel))]
     words += ['initrd %s/%s' % (where, i) for i in initrds] + ['boot']
-    c.run(['run', '--timeout=%d' % (LIMIT - 20), '--mem', '256M', '--bios', 'seabios', '--kernel', file(c, 'foreign/ipxe.lkrn'),
-           '--initrd', 'none', '--net', 'user', '--append', ' && '.join(words)], limit=LIMIT,
-          expect=[expect])
+    c.run(['run', '--timeout=%d' % (LIMIT - 20), '--mem', '256M', '--bios', 'seabios', '--kernel',
+           file(c, 'foreign/ipxe.lkrn'), '--initrd', 'none', '--net', 'user', '--append', ' && '.join(words)],
+          limit=LIMIT, expect=[expect])
     host.end()
 
 

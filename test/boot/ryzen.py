@@ -62,9 +62,9 @@ def refused(what, args, sentence):
     return Test('ryzen: refuses ' + what, run)
 
 
-def tests():
+def tests(everything):
     t = [linux('the default guest', [], 'npt')]
-    t += [linux(m, ['--mmu', m], m) for m in ('shadow', 'vtlb', 'brute')]
+    t += [linux(m, ['--mmu', m], m) for m in ('shadow', 'vtlb') + (('brute',) if everything else ())]
     t += [linux('%s, %s' % (g, m), ['--guest', g, '--mmu', m], m)
           for g in ('686', '686-pae') for m in ('npt', 'shadow')]
     t += [kernels(m) for m in ('npt', 'shadow', 'vtlb', 'brute')]
