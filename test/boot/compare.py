@@ -87,6 +87,19 @@ def against_native(c):
     check_page(c.path('p.html'), 4)
 
 
+def methods(c):
+    """The priority register by each method, in a kernel that uses it all the time: it has a chart."""
+    c.run(['compare', '--kernel', c.guest('irql32'), '--append', 'bench=1000', '--mmu', 'ept', '--tpr',
+           'trap,patch,flexpriority,apicv', '--mem', '64M', '--timeout', '100'] + outputs(c), limit=300)
+    account = {x['tpr']: x['run']['lapic']['methods'][x['tpr']] for x in loaded(c.path('p.json'))['cells']}
+    require(set(account) == {'trap', 'patch', 'flexpriority', 'apicv'}, 'methods: %s' % account)
+    require(account['trap']['tpr_exits'] >= 1000 and account['patch']['tpr_exits'] < 100
+            and account['flexpriority']['tpr_exits'] == account['apicv']['tpr_exits'] == 0, 'exits: %s' % account)
+    page = check_page(c.path('p.html'), 5)
+    require(re.search(r'ept TPR by trap: reads \d+', page), 'the chart has no reads by trap')
+    xml.parse(c.path('charts/tpr.svg'))
+
+
 def interrupted(c):
     """Ctrl-C: the runs end with it, and what there is is written, but not over an earlier report."""
     old = [c.file(name, 'old') for name in ('p.html', 'p.json', 'p.csv')]
@@ -115,6 +128,7 @@ def tests():
     return [
         Test('compare: small guests, one that fails', with_a_failure),
         Test('compare: a workload against the bare machine', against_native),
+        Test('compare: methods of the priority register', methods),
         Test('compare: Ctrl-C', interrupted),
         refused('EPT on a CPU without', ['--cpu', 'penryn', '--mmu', 'ept'],
                 r'ept cannot run on core2_penryn_t9600, which has no EPT'),

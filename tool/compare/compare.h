@@ -38,6 +38,9 @@ struct part {
 	uint64_t table_pages, invvpid, invept;
 };
 
+/* What exits for the priority register's sake, by any method. */
+enum tpr_exit { TPR_READS, TPR_WRITES, TPR_THRESHOLD, TPR_EOIS, TPR_EXITS };
+
 struct measure {
 	bool phases_only;                       /* the workload without the boot; else the whole run */
 	struct part all;
@@ -45,6 +48,7 @@ struct measure {
 	size_t phase_count;
 	struct reason_count *reasons;           /* of VM exits, the most frequent first */
 	size_t reason_count;
+	uint64_t tpr[TPR_EXITS];                /* of the whole run */
 	char *result;                           /* "ok checksum=…", without the kernel's name */
 	double cpu_seconds;
 };

@@ -152,6 +152,29 @@ static void flushes_chart(const struct comparison *c, FILE *out)
 	free(rows);
 }
 
+/* Is it compared by which method the priority register is virtualized? */
+static bool compares_tpr(const struct comparison *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->cells[i].is.value[AXIS_TPR][0] != 0)
+			return true;
+	return false;
+}
+
+static void tpr_chart(const struct comparison *c, FILE *out)
+{
+	static const char *const parts[TPR_EXITS] = { "reads", "writes", "at the threshold", "EOIs that the CPU did" };
+	struct rows *rows = rows_of(c, false);
+	double *values = allocate(TPR_EXITS * COMPARE_CELLS * sizeof *values);
+
+	for (unsigned i = 0; i < rows->count; i++)
+		for (unsigned p = 0; p < TPR_EXITS; p++)
+			values[i * TPR_EXITS + p] = (double)rows->cell[i]->measure.tpr[p];
+	draw("Exits for the priority register, in the whole run", "VM exits", rows, parts, TPR_EXITS, values, out);
+	free(values);
+	free(rows);
+}
+
 /* ---- tables ---- */
 
 static void cell_text(const char *tag, const char *value, FILE *out)
@@ -354,6 +377,8 @@ void compare_html(const struct comparison *c, FILE *out)
 	fprintf(out, "<section><h2>Charts</h2>\n");
 	instructions_chart(c, out);
 	exits_chart(c, out);
+	if (compares_tpr(c))
+		tpr_chart(c, out);
 	tables_chart(c, out);
 	flushes_chart(c, out);
 	fprintf(out, "</section>\n<section><h2>Tables</h2>\n");
@@ -385,6 +410,7 @@ void compare_svg(const struct comparison *c, const char *directory)
 	} charts[] = {
 		{ "instructions", instructions_chart },
 		{ "exits", exits_chart },
+		{ "tpr", tpr_chart },
 		{ "tables", tables_chart },
 		{ "flushes", flushes_chart },
 	};
@@ -393,6 +419,8 @@ void compare_svg(const struct comparison *c, const char *directory)
 
 	make_directory(directory);
 	for (size_t i = 0; i < sizeof charts / sizeof *charts; i++) {
+		if (charts[i].draw == tpr_chart && !compares_tpr(c))
+			continue;
 		file = open_in(directory, charts[i].name);
 		charts[i].draw(c, file);
 		close_in(directory, charts[i].name, file);

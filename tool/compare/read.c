@@ -81,6 +81,17 @@ static void read_phases(struct measure *m, const cJSON *run)
 	}
 }
 
+static void read_tpr(struct measure *m, const cJSON *run)
+{
+	static const char *const names[TPR_EXITS] = { "tpr_reads", "tpr_writes", "threshold_exits",
+						      "virtualized_eoi_exits" };
+	const cJSON *method;
+
+	cJSON_ArrayForEach(method, compare_at(run, "lapic.methods"))
+		for (size_t i = 0; i < TPR_EXITS; i++)
+			m->tpr[i] += number_at(method, names[i]);
+}
+
 static void read_measure(struct measure *m, const cJSON *run)
 {
 	const cJSON *from = compare_at(run, "workload");
@@ -92,6 +103,7 @@ static void read_measure(struct measure *m, const cJSON *run)
 	m->all = read_part(from, m->phases_only ? "workload" : "run");
 	read_reasons(m, from);
 	read_phases(m, run);
+	read_tpr(m, run);
 	/* The kernel's name is not a result: kernels are compared too. */
 	m->result = result != NULL ? text("%.*s",
 					  (int)(strstr(result, " kernel=") != NULL ? strstr(result, " kernel=") - result
