@@ -222,6 +222,20 @@ def others(directory):
     print('  each at most %d, instructions' % OTHER)
 
 
+def with_interrupts(trapped, served):
+    """EOI of an interrupt in service, and a write to the TPR that lets one in, up to its handler."""
+    for directory, method, most in ((trapped, 'trap', TRAPPED), (trapped, 'patch', TRAPPED),
+                                    (served, 'flexpriority', OTHER), (served, 'apicv', OTHER)):
+        columns = columns_of(directory, method + '.')
+        costs = {c: {name[len('with_'):]: (value, name) for name, value in
+                     read_costs(os.path.join(directory, n)).items() if name.startswith('with_')}
+                 for n, c in columns.items()}
+        # By patching it is no access that is trapped.
+        table('%s: interrupts' % method, ('eoi_in_service', 'eoi_another_waits', 'tpr_lets_in'),
+              list(columns.values()), costs, lambda column, form, method=method, most=most:
+              None if (method, form) == ('patch', 'with_tpr_lets_in') else most)
+
+
 def places(directory):
     """The TPR and EOI from 8 places on 8 pages, and EOI behind a write to the I/O APIC."""
     for method, limit in (('trap', TRAPPED), ('flexpriority', OTHER), ('apicv', OTHER)):
@@ -279,6 +293,7 @@ def main():
     forms(sys.argv[7])
     fresh(sys.argv[8])
     others(sys.argv[10])
+    with_interrupts(sys.argv[7], sys.argv[10])
     places(sys.argv[12])
     return 1 if exceeded else 0
 

@@ -77,7 +77,7 @@ void lapic_keep_tpr(struct lapic *l, uint32_t *tpr)
 	VM_MUTANT(LAPIC_TPR_MOVES, *l->tpr = now);
 }
 
-unsigned lapic_tpr_threshold(const struct lapic *l)
+unsigned lapic_held_back(const struct lapic *l)
 {
 	int16_t highest = lapic_highest_waiting(l);
 	unsigned waiting = highest < 0 || !l->enabled ? 0 : (unsigned)highest & APIC_CLASS;

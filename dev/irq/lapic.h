@@ -164,10 +164,19 @@ uint8_t lapic_ppr(const struct lapic *l);
 void lapic_tpr_lowered(struct lapic *l);
 /* Keeps the TPR in *tpr from now on, with its value of now; NULL: in l itself. *tpr lives until the next call. */
 void lapic_keep_tpr(struct lapic *l, uint32_t *tpr);
+/* A vector's class, and that of a priority: SDM, "Interrupt, Task, and Processor Priority". */
+#define APIC_CLASS 0xf0u
 /* The class of priority below which the TPR must fall for an interrupt to become deliverable, 1 to 15: that of the
  * highest one that waits, which is then the smaller of both (TP3 in vm/tpr/tpr.c). 0: none waits, or what it waits for
  * is not the TPR but the end of an interrupt in service, or a moment in which interrupts are open. */
-unsigned lapic_tpr_threshold(const struct lapic *l);
+unsigned lapic_held_back(const struct lapic *l);
+/* The same. Mostly one look tells that it is not the TPR. */
+static inline unsigned lapic_tpr_threshold(const struct lapic *l)
+{
+	bool above = ((unsigned)l->irr_max & APIC_CLASS) > (lapic_tpr(l) & APIC_CLASS); /* so is -1, which is none */
+
+	return above && !l->page ? 0 : lapic_held_back(l);
+}
 
 /* The 32-bit logical ID of x2APIC mode. */
 static inline uint32_t lapic_x2apic_logical_id(const struct lapic *l)

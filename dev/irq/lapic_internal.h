@@ -5,9 +5,6 @@
 #include "dev/irq/lapic.h"
 #include "dev/irq/seam.h"
 
-/* A vector's class, and that of a priority: SDM, "Interrupt, Task, and Processor Priority". */
-#define APIC_CLASS 0xf0u
-
 /* ---- 256-bit vector registers: eight words, one behind the other here, 16 bytes apart in a page ---- */
 
 static inline void vector_set(uint32_t *reg, unsigned v) { reg[v >> 5] |= 1u << (v & 31); }

@@ -100,6 +100,71 @@ static void measure_news(void)
 	line("mov_store");
 }
 
+/* ---- with interrupts ---- */
+
+#define SERVED 0x61u
+#define NEXT 0x51u /* of a lower class */
+
+static uint64_t began;
+static unsigned taken;
+static bool next_waits;
+
+static void send_to_self(uint8_t vector) { apic_write(APIC_ICR, ICR_SHORTHAND(APIC_SELF) | vector); }
+
+static void eoi_in_service(void)
+{
+	uint64_t start;
+
+	if (next_waits)
+		send_to_self(NEXT);
+	start = rdtsc();
+	apic_write(APIC_EOI, 0);
+	sample[taken++] = (uint32_t)(rdtsc() - start);
+}
+
+static void let_in(void)
+{
+	sample[taken++] = (uint32_t)(rdtsc() - began);
+	apic_write(APIC_EOI, 0);
+}
+
+static void eoi_only(void) { apic_write(APIC_EOI, 0); }
+
+static void report(const char *what)
+{
+	CHECK(taken == TIMES, "%u of %u interrupts came", taken, TIMES);
+	bench_sort(sample, TIMES);
+	of = "with";
+	line(what);
+	taken = 0;
+}
+
+/* EOI of an interrupt in service, with nothing that waits and with one that comes behind the handler; and from the
+ * write to the TPR that lets one in to its handler, what the kernel has in front of that included. */
+static void measure_interrupts(void)
+{
+	irq_hook[NEXT] = eoi_only;
+	irq_hook[SERVED] = eoi_in_service;
+	for (unsigned n = 0; n < 2; n++, next_waits = true) {
+		for (unsigned i = 0; i < TIMES; i++) {
+			send_to_self(SERVED);
+			sti_nop_cli();
+			sti_nop_cli(); /* and the next one */
+		}
+		report(n ? "eoi_another_waits" : "eoi_in_service");
+	}
+	irq_hook[SERVED] = let_in;
+	for (unsigned i = 0; i < TIMES; i++) {
+		apic_write(APIC_TPR, 0x70);
+		send_to_self(SERVED);
+		sti();
+		began = rdtsc();
+		apic_write(APIC_TPR, 0);
+		cli();
+	}
+	report("tpr_lets_in");
+}
+
 static void measure_forms(const struct tprcost *r)
 {
 	of = r->name;
@@ -145,6 +210,7 @@ void measure_registers(void)
 	measure("empty", do_nothing);
 	apic_write(APIC_SVR, SVR_ENABLED | 0xff);
 	apic_write(APIC_ICR_HIGH, NOBODY);
+	measure_interrupts();
 	if (all)
 		measure_news();
 	for (unsigned n = 0; n < (all ? sizeof(registers) / sizeof(registers[0]) : TPRCOST_TRAPPED); n++)

@@ -15,7 +15,7 @@ struct tprcost {
 #define TPRCOST_TRAPPED 2u
 
 /* Lines BENCH REGISTER_FORM MIN MEDIAN, in TSC ticks, less what two RDTSC cost alone: of the TPR and of EOI, and with
- * the parameter `all` of all registers. */
+ * the parameter `all` of all registers; and BENCH with_… of EOI and of the TPR where there are interrupts. */
 void measure_registers(void);
 
 /* The same of a MOV to both from 8 places on 8 pages, next to each other and 4 apart (far), and of EOI behind a write
