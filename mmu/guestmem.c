@@ -140,12 +140,11 @@ static bool read_fast(struct mmu_vm *vm, gpa_t gpa, void *buf, size_t n)
 	return p;
 }
 
-size_t mmu_guest_read(struct mmu_vm *vm, gpa_t gpa, void *buf, size_t n)
+/* Apart, for the sake of the registers that it needs. */
+static __attribute__((noinline)) size_t read_pages(struct mmu_vm *vm, gpa_t gpa, void *buf, size_t n)
 {
 	size_t done = 0;
 
-	if (likely(read_fast(vm, gpa, buf, n)))
-		return n;
 	while (done < n) {
 		gpa_t at = gpa_add(gpa, done);
 		size_t offset = at.v & (PAGE_SIZE - 1), chunk = min_u64(n - done, PAGE_SIZE - offset);
@@ -161,6 +160,11 @@ size_t mmu_guest_read(struct mmu_vm *vm, gpa_t gpa, void *buf, size_t n)
 		done += chunk;
 	}
 	return done;
+}
+
+size_t mmu_guest_read(struct mmu_vm *vm, gpa_t gpa, void *buf, size_t n)
+{
+	return likely(read_fast(vm, gpa, buf, n)) ? n : read_pages(vm, gpa, buf, n);
 }
 
 /* Who is told of writes changes tables. */

@@ -323,10 +323,8 @@ static void lint_level(struct lapic *l, unsigned pin)
 	deliver_lvt(l, lvt, true);
 }
 
-void lapic_lint_changed(struct lapic *l)
+void lapic_look_at_lint(struct lapic *l)
 {
-	if (!(l->lint[0] | l->lint[1] | l->remote_irr))
-		return;
 	for (unsigned pin = 0; pin < 2; pin++) {
 		if (!lint_is_level(l->lvt[LVT_LINT0 + pin]))
 			l->remote_irr &= (uint8_t)~(1u << pin);

@@ -65,7 +65,13 @@ void lapic_eoi(struct lapic *l);
 void lapic_leave_service(struct lapic *l);
 void lapic_timer_event(struct lapic *l);
 void lapic_error(struct lapic *l, uint32_t esr_bits);
-void lapic_lint_changed(struct lapic *l); /* a LINT entry was written: levels are looked at again */
+void lapic_look_at_lint(struct lapic *l);
+/* A LINT entry was written: levels are looked at again. */
+static inline void lapic_lint_changed(struct lapic *l)
+{
+	if (unlikely(l->lint[0] | l->lint[1] | l->remote_irr))
+		lapic_look_at_lint(l);
+}
 void lapic_set_base(struct lapic *l, uint64_t base); /* a legal value: performs the transition */
 
 void lapic_accept(struct lapic *l, uint8_t vector, bool level); /* of l, which is enabled; not below 16 (L4) */
