@@ -4,6 +4,7 @@ UNIT_snapshot_file_LIBS := -llz4
 UNIT_TESTS += snapshot_file
 UNIT_config_SRC := test/unit/vm/config/test_config.c $(CONFIG_C) lib/fmt.c
 UNIT_config_disk_SRC := test/unit/vm/config/test_config_disk.c $(CONFIG_C) lib/fmt.c
+UNIT_config_merge_SRC := test/unit/vm/config/test_config_merge.c $(CONFIG_C) lib/fmt.c
 UNIT_config_net_SRC := test/unit/vm/config/test_config_net.c $(CONFIG_C) lib/fmt.c
 UNIT_config_memory_SRC := test/unit/vm/config/test_config_memory.c $(CONFIG_C) lib/fmt.c
 UNIT_config_module_SRC := test/unit/vm/config/test_config_module.c $(CONFIG_C) lib/fmt.c
@@ -12,5 +13,5 @@ UNIT_config_firmware_SRC := test/unit/vm/config/test_config_firmware.c $(CONFIG_
 UNIT_load_firmware_SRC := test/unit/vm/load/test_load_firmware.c test/unit/vm/load/ram.c $(LOAD_C)
 UNIT_load_linux_SRC := test/unit/vm/load/test_linux.c test/unit/vm/load/ram.c $(LOAD_C)
 UNIT_load_multiboot_SRC := test/unit/vm/load/test_multiboot.c test/unit/vm/load/ram.c $(LOAD_C)
-UNIT_TESTS += config config_disk config_firmware config_module config_memory config_net \
+UNIT_TESTS += config config_disk config_firmware config_module config_memory config_merge config_net \
 	load_elf load_firmware load_linux load_multiboot

@@ -10,12 +10,12 @@ VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate/cpu.c test/unit/dev/irq/v
 # Not position-independent: static tables have addresses that the CPU models can have as physical ones.
 VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
 
-VMBENCH_TESTS := ram ram_out reclaim \
+VMBENCH_TESTS := ram ram_out ram_share reclaim \
 	modes dispatch exception event cr msr io mmu emulation handover task_switch task_segment run \
 	trace platform panic lapic_order tpr tpr_memory apicv alarm patch patch_undo apic apic_trapped decoded push \
 	synced vcpus smp freeze enterable emulated mechanism_switch mitigations stats release disk ide net virtio life \
 	state schedule sleep move cpus clock caps mechanism cpuid create control snapshot possible save exchange dirty \
-	firmware v86 debug video planes planes_access console
+	firmware v86 debug video planes planes_access console merge
 $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c \
 	test/unit/vm/*/test_$(t).c test/unit/dev/irq/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := \
 	vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie))
@@ -48,7 +48,7 @@ $(VM_MUTANTS_DIR)/vm_$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_vm_$(
 endef
 $(foreach t,$(VMBENCH_TESTS),$(eval $(call vm_mutants_rule,$(t))))
 # Parts of vm/ and vmx/ whose unit tests need no bench.
-VM_PLAIN_TESTS := $(SVM_TESTS:%=svm_%) \
+VM_PLAIN_TESTS := $(SVM_TESTS:%=svm_%) config_merge \
 	host_frames host_ata host_e1000 host_speculation vmx_guards config config_disk config_firmware config_memory \
 	config_module \
 	control_request load_elf load_firmware load_linux load_multiboot dev_block dev_virtio_queue \

@@ -408,7 +408,7 @@ static inline void mmu_enter(struct mmu_vcpu *vcpu, unsigned cpu);
  * writable), and then calls these. Faults look at the backing and change tables in one hold of the VM's lock, so they
  * either come before, and are undone here, or after, and see the change. Merging two pages: writable = false for both,
  * mmu_write_protect both, compare, make the backing name the common frame, mmu_unmap the one that changed, free its
- * frame. Nobody merges or swaps yet: in the hypervisor the test device alone asks for these two (vm/platform.c). */
+ * frame (vm/memory/merge.c). The test device asks for these two as well (vm/platform.c). */
 void mmu_unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 void mmu_write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 

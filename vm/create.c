@@ -335,7 +335,7 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 	msr_reset(vm);
 	if (vcpus_create(vm, cpu) && create_platform(vm) && memory_create(vm) &&
 	    (!restore_given(config) || restore_machine(vm)) && tpr_init(vm) && create_guest(vm) && switch_init(vm) &&
-	    trace_init(vm))
+	    trace_init(vm) && merge_init(vm))
 		vm->status = VM_STATUS_OK;
 	if (!vm->ended)
 		wander_init(vm);

@@ -86,6 +86,8 @@ static __attribute__((noinline)) uint64_t serve_rare(struct vcpu *v, uint64_t re
 		switch_next(v);
 	if (requests & REQUEST_DIRTY)
 		dirty_end(v->vm);
+	if (requests & REQUEST_MERGE)
+		merge_serve(v->vm);
 	if (requests & REQUEST_MEMORY)
 		firmware_memory_changed(v->vm);
 	if (requests & REQUEST_RECLAIM)

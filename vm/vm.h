@@ -44,6 +44,7 @@
 #include "vm/devices.h"
 #include "vm/debug/debug.h"
 #include "vm/memory/dirty.h"
+#include "vm/memory/merge.h"
 #include "vm/exit/cpuid.h"
 #include "vm/firmware/firmware.h"
 #include "vm/machine.h"
@@ -73,6 +74,7 @@ enum vm_status {
 #define REQUEST_DEBUG BIT(8)  /* what a debugger wants has changed, or a step is being made */
 #define REQUEST_DEVICES BIT(9) /* frames have come, or a device has more to do (vm/device/virtio.c) */
 /* BIT(10): REQUEST_RECLAIM (vm/memory/reclaim.h) */
+#define REQUEST_MERGE BIT(11) /* look for pages that hold the same (vm/memory/merge.c) */
 
 struct vcpu {
 	union {
@@ -217,7 +219,7 @@ struct vm {
 	struct vm_firmware firmware;
 	struct vm_debug debug;
 	struct switching switching;
-	struct dirty_rate dirty;
+	struct dirty_rate dirty; struct merge merge;
 	struct vm_save save;
 
 	struct {
@@ -232,15 +234,11 @@ struct vm {
 
 	struct vm_clock clock;
 	struct uart uart;
-	struct pic pic;
-	struct pit pit;
-	struct rtc rtc;
-	struct ioapic ioapic;
-	struct irqhub irqhub;
+	struct pic pic; struct pit pit; struct rtc rtc;
+	struct ioapic ioapic; struct irqhub irqhub;
 	struct apic_bus apic_bus;
 	struct acpi_pm acpi_pm;
-	struct pci pci;
-	struct i440fx i440fx;
+	struct pci pci; struct i440fx i440fx;
 	struct piix piix;       /* with a firmware or IDE drives only; what follows, with a firmware only */
 	struct dma8237 dma8237;
 	struct i8042 i8042;

@@ -11,7 +11,29 @@
 	M(RAM_LAST_SHARER, "that who leaves a shared frame last keeps it") \
 	M(RAM_SPLIT_GONE, "forgetting where its pages were") \
 	M(RAM_PROTECTS, "taking the write permission from a page that may be shared") \
-	M(RAM_REPLACE_UNMAPS, "unmapping a page that comes to lie in another frame") \
+	M(RAM_COPIES, "copying a shared page before it is written to") \
+	M(RAM_PARTED, "that a page which got a frame of its own is not counted as shared any more") \
+	M(RAM_STILL_HERE, "looking whether a page that is to part is in memory still") \
+	M(RAM_PROTECTS_HERE, "that what is on its way out is not protected") \
+	M(RAM_STILL, "looking whether a page was written to since it was protected") \
+	M(OWNER_STILL, "that nobody joins a frame which is not shared any more") \
+	M(MERGE_STEADY, "that a page must have held the same at the last look") \
+	M(MERGE_PROTECTS, "protecting a page before it is compared") \
+	M(MERGE_COMPARES, "comparing pages whole") \
+	M(MERGE_ZERO, "looking whether a page is all zero, not its hash alone") \
+	M(MERGE_PARTS, "giving back that a frame has counted who does not come") \
+	M(MERGE_UNPROTECTS, "that a page which stays where it is is its own again") \
+	M(MERGE_UNMAPS, "unmapping pages before their frames are free") \
+	M(MERGE_SPARES, "that opening blocks leaves the hypervisor what is its own") \
+	M(MERGE_END_MAKES_ROOM, "making room as pages part in the end") \
+	M(MERGE_FREES, "freeing the frames of pages that lie elsewhere") \
+	M(MERGE_BUSY, "looking less often while there is something to do") \
+	M(MERGE_ALARM, "waking a virtual machine that sleeps for its next look") \
+	M(MERGE_AGAIN, "looking again") \
+	M(MERGE_ENDS, "that merging ends with no page shared") \
+	M(MERGE_SUMS_FREED, "giving back what is remembered of pages") \
+	M(MERGE_TABLE_FREED, "giving back the table of what pages hold") \
+	M(MERGE_RELEASED, "giving that back with the virtual machine") \
 	M(RAM_DROP_UNMAPS, "unmapping a page that goes") \
 	M(RELEASE_LAZY, "giving back RAM that was taken as it was touched") \
 	M(RAM_ASKED, "that a page which is asked for is not aged any more") \
@@ -22,6 +44,8 @@
 	M(TAKE_COLD_BLOCK, "that a block which was used stays in one piece") \
 	M(TAKE_COLD, "that a page which was used stays") \
 	M(TAKE_UNMAPS, "unmapping pages that go") \
+	M(GO_MERGING, "that a page which is about to be merged stays") \
+	M(SETTLE_SHARED, "that a page which went from a shared frame is not counted there any more") \
 	M(SETTLE_STILL, "the look whether a page was taken back on its way") \
 	M(PUT_OUT_ZERO, "that zeroes are not written") \
 	M(PUT_OUT_WRITTEN, "that what is not written stays") \
@@ -44,6 +68,7 @@
 	M(RECLAIM_NOTED, "asking for memory to be given back") \
 	M(RECLAIM_WAITS, "that a fault waits for a frame") \
 	M(RECLAIM_LEAST, "that nobody goes on with less than the least") \
+	M(RECLAIM_SHARED, "that pages in shared frames go where no others can") \
 	M(RECLAIM_ENDS_ONE, "ending one where nothing can go") \
 	M(CLOCK_GAP, "the distance between the two hands") \
 	M(CLOCK_STUCK, "that who has nothing to give is passed over") \

@@ -51,6 +51,7 @@
 	M(WEIGHT_RANGE, "refusing a weight that is none") \
 	M(REQUEST_OF_ONE, "that only some requests are about one virtual CPU") \
 	M(REQUEST_WHICH, "that the request to move one says which") \
+	M(CONFIG_MERGE_RANGE, "the range of the pages that are looked at in a second") \
 	M(CONFIG_WEIGHT_RANGE, "the range of a weight in a description") \
 	M(CONFIG_MIGRATE_RANGE, "the range of the period of moves")
 

@@ -173,6 +173,7 @@
 	M(DIRTY_STOPS, "the end of logging when the time is over") \
 	M(DIRTY_AGAIN, "a watch's next period") \
 	M(DIRTY_DISARMED, "that no alarm of a watch comes when it is over") \
+	M(REQUEST_MERGE_WORD, "refusing another word than those that merging has") \
 	M(REQUEST_DIRTY_COUNT, "refusing a method where there is none to be named") \
 	M(DIRTY_FREED, "giving the log's memory back") \
 	M(SWITCH_LACKS, "not going over to what the CPU cannot run") \
@@ -231,6 +232,7 @@
 	M(ACCOUNT_STARTED, "that who has not run has no account") \
 	M(ACCOUNT_DISKS, "the account of disks") \
 	M(ACCOUNT_NETS, "and of network cards") \
+	M(ACCOUNT_MERGE, "and of pages that hold the same") \
 	M(DEVICES_ASK, "asking for devices to be served again") \
 	M(DEVICES_SERVED, "serving them") \
 	M(DEVICES_TURN, "another's turn before they are served once more") \

@@ -26,6 +26,7 @@ import irql         # noqa: E402
 import lives        # noqa: E402
 import matrix       # noqa: E402
 import memory       # noqa: E402
+import merging      # noqa: E402
 import network      # noqa: E402
 import panics       # noqa: E402
 import refusals     # noqa: E402
@@ -54,7 +55,7 @@ def chosen(everything, only):
     tests += smp.tests(everything) + debugger.tests(everything) + disks.tests(everything)
     tests += foreign.tests(everything) + ide.tests(everything) + memory.tests(everything)
     tests += ryzen.tests(everything)
-    tests += irql.tests(everything)
+    tests += irql.tests(everything) + merging.tests(everything)
     tests += [t for part in PARTS for t in part.tests()]
     names = [t.name for t in tests]
     if len(set(names)) != len(names):

@@ -10,6 +10,7 @@
 #include "tool/base/runtime.h"
 #include "tool/options/value.h"
 #include "tool/ctl/guest.h"
+#include "tool/ctl/merge.h"
 #include "tool/ctl/screen.h"
 #include "tool/ctl/top.h"
 
@@ -41,6 +42,8 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "  dirty [VM] [SECONDS]          the pages that it writes in that time; or the last count\n"
 			    "  dirty [VM] on [METHOD]|off|show  how fast it writes, and where, until it is switched "
 			    "off\n"
+			    "  merge [VM] on|off|stats       pages that hold the same in one frame: of one, or of all "
+			    "that allow it\n"
 			    "  audit [VM]                    checks the invariants of its tables\n"
 			    "  console [VM]                  its console; Ctrl-] leaves it\n"
 			    "  snapshot [VM] FILE            all that it is, while it runs; vellum run --restore FILE\n"
@@ -288,6 +291,22 @@ char *ctl_vm(struct ctl *ctl, const char *word, bool *named)
 	return name;
 }
 
+static int merge(const char *run, bool json, int argc, char **argv)
+{
+	char error[300];
+	struct ctl ctl = { .file = runtime_connect(run, NULL, error, sizeof error) };
+	int status;
+
+	if (ctl.file < 0)
+		die(STATUS_USAGE, "%s", error);
+	if (argc == 0)
+		die(STATUS_USAGE, "ctl: it is: merge [VM] on, off or stats");
+	status = merge_command(&ctl, json, argc, argv);
+	bytes_free(&ctl.in);
+	close(ctl.file);
+	return status;
+}
+
 /* false: it is none of them. */
 static bool carry_out_longer(const char *run, int argc, char **argv, int *status)
 {
@@ -404,6 +423,8 @@ int ctl_main(int argc, char **argv)
 	}
 	if (o.symbols != NULL)
 		symbols = symbols_read(o.symbols);
+	if (strcmp(o.word[0], "merge") == 0)
+		return merge(o.run, o.json, o.words - 1, o.word + 1);
 	if (carry_out_longer(o.run, o.words, o.word, &status))
 		return status;
 	return request_and_show(o.run, o.json, o.words, o.word);

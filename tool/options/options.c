@@ -61,6 +61,7 @@ enum {
 	OPTION_GDB, OPTION_GDB_ARCH, OPTION_PAUSED,
 	OPTION_DETAIL, OPTION_TRACE, OPTION_DIRTY, OPTION_CONSOLE,
 	OPTION_SWAP, OPTION_RESERVATION, OPTION_LIMIT,
+	OPTION_MERGE, OPTION_MERGE_RATE, OPTION_MERGE_SHARE,
 };
 
 static const struct option names[] = {
@@ -76,6 +77,9 @@ static const struct option names[] = {
 	{ "no-vpid", no_argument, NULL, OPTION_NO_VPID },
 	{ "tpr", required_argument, NULL, OPTION_TPR },
 	{ "dirty", required_argument, NULL, OPTION_DIRTY },
+	{ "merge", no_argument, NULL, OPTION_MERGE },
+	{ "merge-rate", required_argument, NULL, OPTION_MERGE_RATE },
+	{ "merge-share", required_argument, NULL, OPTION_MERGE_SHARE },
 	{ "prealloc", no_argument, NULL, OPTION_PREALLOC },
 	{ "swap", required_argument, NULL, OPTION_SWAP },
 	{ "reservation", required_argument, NULL, OPTION_RESERVATION },
@@ -157,9 +161,11 @@ static bool take_vm(struct options *options, int option, const char *value)
 		{ OPTION_NO_UNRESTRICTED, "--no-unrestricted", "unrestricted", "off" },
 		{ OPTION_NO_VM86, "--no-vm86", "vm86", "off" },
 		{ OPTION_NO_VPID, "--no-vpid", "vpid", "off" }, { OPTION_NO_RDRAND, "--no-rdrand", "rdrand", "off" },
-		{ OPTION_PREALLOC, "--prealloc", "prealloc", "on" },
 		{ OPTION_RESERVATION, "--reservation", "reservation", NULL },
 		{ OPTION_LIMIT, "--limit", "limit", NULL },
+		{ OPTION_PREALLOC, "--prealloc", "prealloc", "on" }, { OPTION_MERGE, "--merge", "merge", "on" },
+		{ OPTION_MERGE_RATE, "--merge-rate", "merge-rate", NULL },
+		{ OPTION_MERGE_SHARE, "--merge-share", "merge-share", NULL },
 		{ OPTION_MEM, "--mem", "mem", NULL }, { OPTION_KERNEL, "--kernel", "kernel", NULL },
 		{ OPTION_APPEND, "--append", "append", NULL }, { OPTION_CLOCK, "--clock", "clock", NULL },
 		{ OPTION_TESTDEV, "--testdev", "testdev", "on" }, { OPTION_NO_SWITCH, "--no-switch", "switch", "off" },

@@ -370,6 +370,19 @@ static void stats_trace(struct scope *s)
 	}
 }
 
+/* Where it is not allowed there is nothing to tell. */
+static void stats_merge(struct scope *s)
+{
+	const struct merge_account *a = &s->vm->merge.account;
+
+	if (s->vm->config->merge != CONFIG_ON)
+		return;
+#define A(name) stat(s, "merge." #name, a->name);
+	MERGE_ACCOUNT(A)
+#undef A
+	stat(s, "merge.bytes", s->vm->merge.bytes);
+}
+
 /* Of the whole run. */
 /* Of one whose pages may leave the memory. */
 static void stats_memory(struct scope *s)
@@ -400,6 +413,7 @@ static void stats_run(struct scope *s)
 	stats_trace(s);
 	VM_MUTANT(ACCOUNT_DISKS, stats_disks(s));
 	VM_MUTANT(ACCOUNT_NETS, stats_nets(s));
+	VM_MUTANT(ACCOUNT_MERGE, stats_merge(s));
 }
 
 bool stats_vm(struct vm *vm)

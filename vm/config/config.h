@@ -116,6 +116,9 @@ enum config_key {
 	CONFIG_RESERVATION,
 	CONFIG_LIMIT,
 	CONFIG_SWAP,
+	CONFIG_MERGE,
+	CONFIG_MERGE_RATE,
+	CONFIG_MERGE_SHARE,
 	CONFIG_KEYS,
 };
 
@@ -163,6 +166,9 @@ struct vm_config {
 	enum config_switch unrestricted;      /* is "unrestricted guest" used where the CPU has it? */
 	enum config_switch vm86;              /* is real mode run in virtual-8086 mode where the CPU cannot enter it? */
 	enum config_switch prealloc;          /* is its RAM taken at once? */
+	enum config_switch merge;             /* on: its pages may lie in one frame with others' that hold the same */
+	unsigned merge_rate;                  /* of its pages that are looked at for that, a second; 0: default */
+	unsigned merge_share;                 /* per cent of the time for that while there is more to do; 0: default */
 	enum config_switch rdrand;            /* are RDRAND and RDSEED offered where the CPU has them? */
 	bool guest_clock;                     /* its clock stands still while it does not run; else it is the host's */
 	bool testdev;
@@ -226,6 +232,13 @@ bool config_set_tpr(struct vm_config *vm, const char *value, char *error, size_t
 extern const char *const config_dirties[CONFIG_DIRTIES + 1];
 bool config_read_dirty(enum config_dirty *dirty, const char *value, char *error, size_t error_size);
 bool config_set_dirty(struct vm_config *vm, const char *value, char *error, size_t error_size);
+
+#define CONFIG_MERGE_RATE_DEFAULT 5000
+#define CONFIG_MERGE_RATE_MAX 10000000
+#define CONFIG_MERGE_SHARE_DEFAULT 5
+/* The values of merge-rate and merge-share (vm/config/merge.c). */
+bool config_set_merge_rate(struct vm_config *vm, const char *value, char *error, size_t error_size);
+bool config_set_merge_share(struct vm_config *vm, const char *value, char *error, size_t error_size);
 
 /* The values of weight and migrate-every (vm/config/turns.c). */
 bool config_read_weight(unsigned *weight, const char *value, char *error, size_t error_size);

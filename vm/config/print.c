@@ -48,6 +48,22 @@ static void print_switching(struct writer *w, const struct vm_config *vm)
 		put(w, "switch-among", vm->switch_among);
 }
 
+static void print_number(struct writer *w, const char *key, unsigned n)
+{
+	char text[16];
+
+	fmt(text, sizeof(text), "%u", n);
+	if (n)
+		put(w, key, text);
+}
+
+static void print_merge(struct writer *w, const struct vm_config *vm)
+{
+	put_switch(w, "merge", vm->merge);
+	print_number(w, "merge-rate", vm->merge_rate);
+	print_number(w, "merge-share", vm->merge_share);
+}
+
 static void print_turns(struct writer *w, const struct vm_config *vm)
 {
 	char text[24];
@@ -106,6 +122,7 @@ static void print_memory(struct writer *w, const struct vm_config *vm)
 	}
 	if (vm->swap[0])
 		put(w, "swap", vm->swap);
+	print_merge(w, vm);
 }
 
 static void print_modules(struct writer *w, const struct vm_config *vm)

@@ -211,8 +211,8 @@ static bool carry_out(struct vcpu *v)
 		return do_shutdown(v->vm);
 	case CONTROL_AUDIT:
 		return do_audit(v);
-	case CONTROL_DIRTY:
-		return control_dirty(v->vm, r, j, channel.error, sizeof(channel.error));
+	case CONTROL_DIRTY: case CONTROL_MERGE:
+		return control_of_memory(v->vm, r, j, channel.error, sizeof(channel.error));
 	case CONTROL_DEBUG:
 		return control_debug(v, r, j, channel.error, sizeof(channel.error));
 	case CONTROL_SCREEN: case CONTROL_VIDEO: case CONTROL_KEYS: case CONTROL_MOUSE:

@@ -48,6 +48,10 @@ bool control_phases(struct vm *vm, struct json *j, char *error, size_t size);
 bool control_translate(struct vcpu *v, gva_t gva, struct json *j, char *error, size_t size);
 /* Begins a measurement of that many seconds, 0: none; then what is known of the last one. */
 bool control_dirty(struct vm *vm, const struct control_request *r, struct json *j, char *error, size_t size);
+/* The latter; or merging begins or ends, and what is known of it. */
+bool control_of_memory(struct vm *vm, const struct control_request *r, struct json *j, char *error, size_t size);
+/* The same in an object "merge" of another answer. */
+void control_show_merge(struct json *j, const struct vm *vm);
 bool control_dump(struct vcpu *v, struct json *j, char *error, size_t size);
 /* A debugger's requests (vm/control/debug.c). */
 bool control_debug(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);

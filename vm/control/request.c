@@ -122,6 +122,7 @@ static const struct {
 	[CONTROL_CONSOLE] = { "console", 1, 2, "console VM [SINCE]" },
 	[CONTROL_INPUT] = { "input", 2, 2, "input VM BYTES" },
 	[CONTROL_SAVE] = { "save", 2, 3, "save VM[.VCPU] WORD [OFFSET]" },
+	[CONTROL_MERGE] = { "merge", 2, 2, "merge VM on, off or stats" },
 	[CONTROL_AUDIT] = { "audit", 1, 1, "audit VM" },
 	[CONTROL_START] = { "start", 1, 1, "start VM" },
 	[CONTROL_STOP] = { "stop", 1, 1, "stop VM" },
@@ -199,6 +200,17 @@ static bool parse_dirty(struct control_request *r, char *const *word, unsigned c
 	memcpy(r->word, word[0], strlen(word[0]) + 1);
 	if (count == 2)
 		memcpy(r->name, word[1], strlen(word[1]) + 1);
+	return true;
+}
+
+static bool parse_merge(struct control_request *r, const char *word, char *error, size_t size)
+{
+	if (VM_KEPT(REQUEST_MERGE_WORD,
+		    strcmp(word, "on") != 0 && strcmp(word, "off") != 0 && strcmp(word, "stats") != 0)) {
+		fmt(error, size, "it is: %s", commands[CONTROL_MERGE].usage);
+		return false;
+	}
+	fmt(r->word, sizeof(r->word), "%s", word);
 	return true;
 }
 
@@ -373,6 +385,8 @@ static bool parse_words(struct control_request *r, struct words *w, char *error,
 		return parse_offset(r, w->word + 4, w->count - 4, error, size);
 	if (r->command >= CONTROL_DETAIL && r->command < CONTROL_MEMORY)
 		return parse_trace(r, w->count > 3 ? w->word[3] : "", error, size);
+	if (r->command == CONTROL_MERGE)
+		return parse_merge(r, w->word[3], error, size);
 	if (r->command >= CONTROL_SCREEN)
 		return parse_screen(r, w->word + 3, w->count - 3, error, size);
 	if (r->command == CONTROL_DEBUG)

@@ -61,7 +61,9 @@ static void show_vm(struct json *j, const struct vm *vm)
 	show_cpus(j, vm);
 	json_number(j, "mem_bytes", vm->config->mem);
 	json_number(j, "resident_bytes", ram_resident(vm) << PAGE_SHIFT);
+	json_number(j, "shared_bytes", ram_shared(vm) << PAGE_SHIFT);
 	json_number(j, "swapped_bytes", ram_swapped(vm) << PAGE_SHIFT);
+	json_bool(j, "merge", vm->config->merge == CONFIG_ON);
 	json_bool(j, "switch", vm->config->may_switch != CONFIG_OFF);
 	json_number(j, "starts", machine.place[vm->id].starts);
 	json_number(j, "status", (uint64_t)vm->status);
@@ -284,6 +286,8 @@ bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 		json_close(j, '{');
 		show_memory(j, vm);
 		show_nets(j, vm);
+		if (vm->config->merge == CONFIG_ON)
+			control_show_merge(j, vm);
 		json_open(j, "console", '{');
 		json_number(j, "dropped", vm->console.dropped);
 		json_close(j, '{');

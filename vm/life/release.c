@@ -35,6 +35,7 @@ void vm_release(struct vm *vm)
 	virtio_release(vm);
 	VM_MUTANT(RELEASE_DIRTY, dirty_free(vm));
 	VM_MUTANT(RELEASE_SAVE, save_free(vm));
+	merge_free(vm);
 	if (VM_KEPT(RELEASE_TABLES, vm->has_mmu))
 		mmu_vm_destroy(&vm->mmu);
 	memory_release(vm);

@@ -22,6 +22,7 @@ static struct {
 		uint64_t named; /* words of its frames that name somebody, once it is split */
 	} *dir;
 	uint64_t blocks;
+	struct owner_sums shared;
 } owners;
 
 bool owners_init(void)
@@ -181,14 +182,33 @@ void owner_share(hfn_t frame, uint64_t users)
 {
 	spin_lock(&owners.lock);
 	*shared_word(frame) = IS_SHARED | users << NUMBER_SHIFT;
+	owners.shared.frames++;
+	owners.shared.pages += users;
 	spin_unlock(&owners.lock);
 }
 
-void owner_join(hfn_t frame)
+bool owner_join(hfn_t frame)
 {
+	bool shared;
+
 	spin_lock(&owners.lock);
-	*shared_word(frame) += 1ull << NUMBER_SHIFT;
+	shared = (owners.dir[frame.v / FRAMES_BLOCK].word & KIND) == IS_SPLIT && (word_of(frame) & KIND) == IS_SHARED;
+	if (VM_LEFT_OUT_OR(OWNER_STILL, shared)) {
+		*shared_word(frame) += 1ull << NUMBER_SHIFT;
+		owners.shared.pages++;
+	}
 	spin_unlock(&owners.lock);
+	return shared;
+}
+
+struct owner_sums owner_shared(void)
+{
+	struct owner_sums sums;
+
+	spin_lock(&owners.lock);
+	sums = owners.shared;
+	spin_unlock(&owners.lock);
+	return sums;
 }
 
 bool owner_leave(hfn_t frame, unsigned vm, gfn_t gfn)
@@ -204,6 +224,8 @@ bool owner_leave(hfn_t frame, unsigned vm, gfn_t gfn)
 		*word = page_word(vm, gfn);
 	else
 		*word -= 1ull << NUMBER_SHIFT;
+	owners.shared.frames -= last;
+	owners.shared.pages--;
 	spin_unlock(&owners.lock);
 	return last;
 }

@@ -44,10 +44,16 @@ void owner_clear_block(hfn_t first);
 
 /* A frame that was one page's, of a block that has been split, is shared by users pages from now on. */
 void owner_share(hfn_t frame, uint64_t users);
-/* One more page lies in a shared frame. */
-void owner_join(hfn_t frame);
+/* One more page lies in the frame. false: it is not shared any more, and nothing has changed. */
+bool owner_join(hfn_t frame);
 /* gfn, which is one of those that share the frame, leaves it. true: it was the last, and the frame is now its own. */
 bool owner_leave(hfn_t frame, unsigned vm, gfn_t gfn);
+
+/* How many frames are shared, and how many pages lie in them. */
+struct owner_sums {
+	uint64_t frames, pages;
+};
+struct owner_sums owner_shared(void);
 
 /* How many frames are owned by that virtual machine's pages alone: looks through all of them, for audits. */
 uint64_t owner_count(unsigned vm);

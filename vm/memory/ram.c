@@ -62,9 +62,7 @@ static bool page(struct backing *backing, uint64_t index, struct backing_page *o
 
 static bool is_here(const struct ram *r, gfn_t gfn)
 {
-	const uint64_t *word = word_of(r, gfn);
-
-	return r->block[block_of(r, gfn)].at || (word && (*word & HERE));
+	return r->block[block_of(r, gfn)].at || (word_now(r, gfn) & HERE);
 }
 
 /* OW2. */
@@ -171,38 +169,6 @@ static bool bring_page(struct ram *r, gfn_t gfn)
 	return here;
 }
 
-/* A frame of its own for a page that is shared, or is its own and was protected. The one that it had goes when the last
- * that share it leave; until this page is unmapped it is another's, or this one's still (S11). */
-static bool unshare(struct ram *r, gfn_t gfn)
-{
-	hfn_t copy = frames_alloc();
-	bool done = !hfn_is_none(copy), used = false;
-	uint64_t *word;
-	hfn_t old;
-
-	spin_lock(&r->lock);
-	word = word_of(r, gfn);
-	old = frame_in(*word);
-	if (*word & WRITABLE) {
-		done = true;
-	} else if (owner_of(old).kind == OWNER_PAGE) {
-		__atomic_store_n(word, *word | WRITABLE, __ATOMIC_RELEASE);
-		done = true;
-	} else if (done && owner_set(copy, r->vm->id, gfn)) {
-		memcpy(frames_ptr(copy), frames_ptr(old), PAGE_SIZE);
-		used = VM_LEFT_OUT_OR(RAM_LAST_SHARER, !owner_leave(old, r->vm->id, gfn));
-		if (!used)
-			owner_clear(copy);
-		__atomic_store_n(word, (used ? copy : old).v << PAGE_SHIFT | WRITABLE | HERE, __ATOMIC_RELEASE);
-	} else {
-		done = false;
-	}
-	spin_unlock(&r->lock);
-	if (!used && !hfn_is_none(copy))
-		frames_free(copy, 1);
-	return done;
-}
-
 /* false: there is no frame for it, or it cannot be read. */
 static bool bring(struct ram *r, gfn_t gfn)
 {
@@ -226,12 +192,11 @@ static bool populate(struct backing *backing, uint64_t index, bool write)
 
 	for (unsigned tries = 0; tries < POPULATE_TRIES; tries++) {
 		reclaim_note(r->vm);
-		if (page(backing, index, &now)) {
-			if (!write || now.writable || unshare(r, gfn))
-				return true;
-			break;
-		}
-		if (!bring(r, gfn))
+		bool here = page(backing, index, &now);
+
+		if (here && (!write || now.writable))
+			return true;
+		if (!(here ? ram_unshare(r, gfn) : bring(r, gfn)))
 			break;
 	}
 	if (page(backing, index, &now) && (!write || now.writable))
@@ -267,15 +232,6 @@ bool ram_init(struct ram *r, struct vm *vm, gfn_t base, uint64_t pages, struct s
 	return true;
 }
 
-/* Of a page that is in memory: its frame is nobody's. false: others share it still. */
-static bool disown(struct ram *r, gfn_t gfn, hfn_t frame)
-{
-	if (owner_of(frame).kind == OWNER_SHARED && !owner_leave(frame, r->vm->id, gfn))
-		return false;
-	owner_clear(frame);
-	return true;
-}
-
 static void release_part(struct ram *r, uint64_t block)
 {
 	for (unsigned i = 0; i < SLOT_BLOCK_PAGES; i++) {
@@ -283,7 +239,7 @@ static void release_part(struct ram *r, uint64_t block)
 
 		if (word & OUT)
 			VM_MUTANT(RELEASE_SWAPPED, swap_release(word >> PAGE_SHIFT));
-		else if (word && disown(r, GFN(block_gfn(r, block).v + i), frame_in(word)))
+		else if (word && ram_disown(r, GFN(block_gfn(r, block).v + i), frame_in(word)))
 			frames_free(frame_in(word), 1);
 	}
 	frames_free(frames_of_ptr(r->part[block]), 1);
@@ -317,6 +273,16 @@ struct ram *ram_of(struct vm *vm, gfn_t gfn)
 	return NULL;
 }
 
+uint64_t ram_shared(const struct vm *vm)
+{
+	uint64_t pages = 0;
+
+	for (unsigned n = 0; n < ARRAY_SIZE(vm->ram); n++)
+		if (vm->ram[n].vm)
+			pages += vm->ram[n].shared;
+	return pages;
+}
+
 uint64_t ram_resident(const struct vm *vm)
 {
 	uint64_t pages = vm->preallocated;
@@ -348,9 +314,18 @@ struct ram_count ram_counts(const struct vm *vm)
 
 hfn_t ram_frame(struct ram *r, gfn_t gfn)
 {
-	struct backing_page now;
+	const struct slot_block *b = &r->block[block_of(r, gfn)];
+	uint64_t word;
 
-	return page(&r->backing, gfn.v - r->base.v, &now) ? now.hfn : HFN_NONE;
+	if (ram_in_one_piece(r, gfn))
+		return HFN(b->frame.v + gfn.v % SLOT_BLOCK_PAGES);
+	word = word_now(r, gfn);
+	return word & HERE ? frame_in(word) : HFN_NONE;
+}
+
+bool ram_in_one_piece(const struct ram *r, gfn_t gfn)
+{
+	return __atomic_load_n(&r->block[block_of(r, gfn)].at, __ATOMIC_ACQUIRE);
 }
 
 /* Its pages stay where they are, and what is mapped of them leads there still. */
@@ -358,7 +333,7 @@ bool ram_split(struct ram *r, gfn_t gfn)
 {
 	uint64_t block = block_of(r, gfn);
 	struct slot_block *b = &r->block[block];
-	uint64_t *part;
+	uint64_t *part, aged = r->aged[block] ? AGED : 0;
 	hfn_t f;
 
 	if (!b->at)
@@ -371,30 +346,12 @@ bool ram_split(struct ram *r, gfn_t gfn)
 	}
 	part = frames_ptr(f);
 	for (uint64_t i = 0; i < SLOT_BLOCK_PAGES; i++)
-		part[i] = (b->frame.v + i) << PAGE_SHIFT | WRITABLE | HERE;
+		part[i] = (b->frame.v + i) << PAGE_SHIFT | WRITABLE | HERE | aged;
 	__atomic_store_n(&r->part[block], part, __ATOMIC_RELEASE);
 	__atomic_store_n(&b->at, NULL, __ATOMIC_RELEASE);
+	r->aged[block] = false;
 	VM_MUTANT(RAM_SPLIT_GONE, mmu_block_gone(&r->vm->mmu));
 	return true;
-}
-
-void ram_protect(struct ram *r, gfn_t gfn)
-{
-	uint64_t *word = word_of(r, gfn);
-
-	__atomic_store_n(word, *word & ~WRITABLE, __ATOMIC_RELEASE);
-	VM_MUTANT(RAM_PROTECTS, mmu_write_protect(&r->vm->mmu, gfn, 1));
-}
-
-hfn_t ram_replace(struct ram *r, gfn_t gfn, hfn_t frame)
-{
-	uint64_t *word = word_of(r, gfn);
-	hfn_t old = frame_in(*word);
-
-	BUG_ON(!(*word & HERE) || (*word & WRITABLE));
-	__atomic_store_n(word, frame.v << PAGE_SHIFT | HERE, __ATOMIC_RELEASE);
-	VM_MUTANT(RAM_REPLACE_UNMAPS, mmu_unmap(&r->vm->mmu, gfn, 1));
-	return disown(r, gfn, old) ? old : HFN_NONE;
 }
 
 hfn_t ram_drop(struct ram *r, gfn_t gfn)
@@ -406,29 +363,35 @@ hfn_t ram_drop(struct ram *r, gfn_t gfn)
 	was = *word;
 	if (was & (HERE | GOING)) {
 		__atomic_store_n(word, 0, __ATOMIC_RELEASE);
+		if (owner_of(frame_in(was)).kind == OWNER_SHARED)
+			note_shared(r, -1);
 		note_resident(r, -1);
 	}
 	spin_unlock(&r->lock);
 	if (!(was & (HERE | GOING)))
 		return HFN_NONE;
 	VM_MUTANT(RAM_DROP_UNMAPS, mmu_unmap(&r->vm->mmu, gfn, 1));
-	return disown(r, gfn, frame_in(was)) ? frame_in(was) : HFN_NONE;
+	return ram_disown(r, gfn, frame_in(was)) ? frame_in(was) : HFN_NONE;
 }
 
 /* ---- the audit ---- */
 
-/* Also of a page that is going; nobody is said to have asked for it. */
+/* Also of a page that is going. */
 static hfn_t held(const struct ram *r, gfn_t gfn)
 {
 	const struct slot_block *b = &r->block[block_of(r, gfn)];
-	const uint64_t *word = word_of(r, gfn);
+	uint64_t word = word_now(r, gfn);
 
 	if (b->at)
 		return HFN(b->frame.v + gfn.v % SLOT_BLOCK_PAGES);
-	return word && (*word & (HERE | GOING)) ? frame_in(*word) : HFN_NONE;
+	return word & (HERE | GOING) ? frame_in(word) : HFN_NONE;
 }
 
-static bool audit_page(struct ram *r, gfn_t gfn, uint64_t *own, uint64_t *here)
+struct audited {
+	uint64_t own, here, shared;
+};
+
+static bool audit_page(struct ram *r, gfn_t gfn, struct audited *a)
 {
 	hfn_t f = held(r, gfn);
 	struct frame_owner o;
@@ -436,8 +399,9 @@ static bool audit_page(struct ram *r, gfn_t gfn, uint64_t *own, uint64_t *here)
 	if (hfn_is_none(f))
 		return true;
 	o = owner_of(f);
-	++*here;
-	*own += o.kind == OWNER_PAGE;
+	a->here++;
+	a->own += o.kind == OWNER_PAGE;
+	a->shared += o.kind == OWNER_SHARED;
 	return o.kind == OWNER_SHARED || (o.kind == OWNER_PAGE && o.vm == r->vm->id && o.gfn.v == gfn.v);
 }
 
@@ -447,20 +411,22 @@ bool ram_audit(struct vm *vm, char *why, size_t size)
 
 	for (unsigned n = 0; n < ARRAY_SIZE(vm->ram); n++) {
 		struct ram *r = &vm->ram[n];
-		uint64_t here = 0;
+		struct audited a = { 0 };
 
 		for (uint64_t i = 0; r->vm && i < r->pages; i++) {
 			gfn_t gfn = GFN(r->base.v + i);
 
-			if (audit_page(r, gfn, &own, &here))
+			if (audit_page(r, gfn, &a))
 				continue;
 			fmt(why, size, "OW1: the frame of page 0x%lx is not said to be its own", gfn.v);
 			return false;
 		}
-		if (r->vm && here != r->resident) {
-			fmt(why, size, "RA1: %lu pages are in memory, and %lu are counted", here, r->resident);
-			return false;
-		}
+		own += a.own;
+		if (!r->vm || (a.here == r->resident && a.shared == r->shared))
+			continue;
+		fmt(why, size, "RA1: %lu pages are in memory, %lu of them shared, and %lu and %lu are counted", a.here,
+		    a.shared, r->resident, r->shared);
+		return false;
 	}
 	if (own == owner_count(vm->id))
 		return true;

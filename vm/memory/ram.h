@@ -1,15 +1,18 @@
 /* vm/memory/ram.h - a guest's RAM: taken from the machine when it is touched, 2 MBytes at a time where there are as
  * many in one piece, else a page; and given back page by page.
  *
- * RA1  A page of RAM is nothing (it was never touched, and is all zero), or it is in a frame that is its own or shared
- *      (OW1), as the reverse map says (owner.h).
+ * RA1  A page of RAM is nothing (it was never touched, or was all zero), or it is in a frame that is its own or shared
+ *      (OW1), as the reverse map says (owner.h), or in the area (swap.h). What its word says: ram_inside.h.
  * RA2  A page comes at any time, by touch() and populate(). It goes, moves, or becomes read-only, only while the VM
  *      is frozen (vm_freeze()), by the CPU of its boot processor, where control's requests are answered, too: so no
  *      handler has a pointer to it. Devices' accesses go on: those by a block's address are waited for
  *      (mmu_block_gone()), the others hold the heart's lock.
  *      One that only goes (ram_out.h) may be taken by any CPU, which holds the reclaimer's lock.
  * RA4  Who takes memory leaves the others what they are entitled to and have not: of all that there is for guests a
- *      share by weight, but no more than their RAM. So who is short has had its share.
+ *      share by weight, but no more than their RAM. So who is short has had its share. A shared frame is nobody's: who
+ *      shares it may need one of its own at any time, and is entitled to it still.
+ * RA5  Devices write, and get a protected page a frame of its own, while the VM is frozen, too. Who has compared a page
+ *      looks again whether it is protected, with the lock held, as it changes where it lies.
  * RA3  Who takes a page away makes the backing say so, then unmaps, and then frees its frame (S11, S12). */
 #ifndef VELLUM_VM_MEMORY_RAM_H
 #define VELLUM_VM_MEMORY_RAM_H
@@ -32,6 +35,7 @@ struct ram {
 	uint64_t **part;           /* the same: words for the pages of what is not; NULL: nothing of it is in memory */
 	bool *aged;                /* the same: of one in one piece, it is aged (ram_out.h) */
 	uint64_t resident;         /* pages in memory */
+	uint64_t shared;           /* of them, in shared frames */
 	uint64_t swapped;          /* pages in the area (swap.h) */
 	struct ram_count {
 		uint64_t went, zeroes, came; /* pages: to the area; of zeroes, to nowhere; from the area */
@@ -53,22 +57,41 @@ struct ram *ram_of(struct vm *vm, gfn_t gfn);
 /* Pages of the VM's RAM that are in memory, what was taken at once among them. */
 uint64_t ram_resident(const struct vm *vm);
 
+/* Of these, those that lie in shared frames. */
+uint64_t ram_shared(const struct vm *vm);
+
 /* Those that are in the area, and what came of it all. */
 uint64_t ram_swapped(const struct vm *vm);
 struct ram_count ram_counts(const struct vm *vm);
 
-/* The frame of gfn, or HFN_NONE: it is not in memory. It counts as asked for (RO4). */
+/* For who merges, on the CPU of the VM's boot processor, where it stays so meanwhile, or with the VM frozen; none of
+ * these counts as asking for the page (RO4). The frame of gfn, or HFN_NONE: it is not in memory. */
 hfn_t ram_frame(struct ram *r, gfn_t gfn);
+/* Is the block of gfn in memory, in one piece? */
+bool ram_in_one_piece(const struct ram *r, gfn_t gfn);
+/* Is gfn in memory, or on its way out of it, and protected: in a shared frame, where no merge is in its middle? */
+bool ram_is_protected(const struct ram *r, gfn_t gfn);
 
 /* What follows asks for RA2. gfn's block is told of page by page, and may be mapped so only: false, there is no memory
  * to do so. Nothing if it is already. */
 bool ram_split(struct ram *r, gfn_t gfn);
-/* gfn, of a block that was split, becomes read-only (a write gets it a frame of its own, which is this one if nobody
- * shares it): no CPU writes to it when it returns. */
-void ram_protect(struct ram *r, gfn_t gfn);
-/* gfn, which is protected, lies in frame from now on, which is shared and has counted it (owner_join()); no CPU reaches
- * its old frame any more, which is the caller's to free, and nobody's. */
-hfn_t ram_replace(struct ram *r, gfn_t gfn, hfn_t frame);
+/* Pages of one block that was split, from gfn on, become read-only (a write gets each a frame of its own, which is the
+ * one that it has if nobody shares it): no CPU writes to them when it returns. What is not in memory, or on its way out
+ * of it, stays as it is. */
+void ram_protect_run(struct ram *r, gfn_t gfn, uint64_t pages);
+static inline void ram_protect(struct ram *r, gfn_t gfn) { ram_protect_run(r, gfn, 1); }
+/* The following are about a page that was protected and lies in a frame of its own. A device may have written to it
+ * since: false then, and nothing has changed (RA5). After the first two the page is still mapped as it was: the
+ * caller unmaps it (mmu_unmap()), and then the frame that it had is the caller's, to be said to be nobody's and
+ * freed. */
+/* It lies in frame from now on, which is shared and has counted it (owner_join()). */
+bool ram_link(struct ram *r, gfn_t gfn, hfn_t frame);
+/* It is nothing, for it was all zero. */
+bool ram_forget(struct ram *r, gfn_t gfn);
+/* Its frame is shared from now on, by it alone as yet. */
+bool ram_offer(struct ram *r, gfn_t gfn);
+/* It is as it was before it was protected. */
+void ram_unprotect(struct ram *r, gfn_t gfn);
 /* gfn, of a block that was split, is nothing any more. Its frame, which no CPU reaches, is the caller's, and nobody's;
  * HFN_NONE: it had none, or others share it still. */
 hfn_t ram_drop(struct ram *r, gfn_t gfn);

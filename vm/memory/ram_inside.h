@@ -2,12 +2,21 @@
 #ifndef VELLUM_VM_MEMORY_RAM_INSIDE_H
 #define VELLUM_VM_MEMORY_RAM_INSIDE_H
 
+#include "vm/memory/owner.h"
 #include "vm/memory/ram.h"
 #include "vm/memory/share.h"
 
-/* A page's word; 0: it is nothing. Changed with .lock held, but for AGED. */
+/* A page's word; 0: it is nothing. Changed with .lock held, but for AGED, which comes and goes by atomic operations.
+ *
+ *   HERE and WRITABLE   its own frame; AGED or not
+ *   HERE                protected (RA5): its own frame, while its VM is frozen; else a shared one. AGED or not
+ *   GOING and WRITABLE  on its way out of its own frame
+ *   GOING               on its way out of a shared one, which has counted it still
+ *   OUT                 a place of the area
+ *
+ * Whose a frame is the reverse map says (OW1), which changes in the same hold of the lock as the word. */
 #define HERE BIT(0)     /* in the frame whose address the word has */
-#define WRITABLE BIT(1)
+#define WRITABLE BIT(1) /* whoever writes to it may; without it, a write gets it a frame of its own first */
 #define GOING BIT(2)    /* it is in that frame still, and nobody has it (RO1) */
 #define OUT BIT(3)      /* it is in the area, in the place whose number the word has instead */
 #define AGED BIT(4)     /* of one that is HERE: nobody has asked for it since it was unmapped (RO4) */
@@ -28,12 +37,35 @@ static inline uint64_t *word_of(const struct ram *r, gfn_t gfn)
 	return part ? &part[gfn.v % SLOT_BLOCK_PAGES] : NULL;
 }
 
+/* 0 also of a page of a block in one piece. */
+static inline uint64_t word_now(const struct ram *r, gfn_t gfn)
+{
+	const uint64_t *word = word_of(r, gfn);
+
+	return word ? __atomic_load_n(word, __ATOMIC_ACQUIRE) : 0;
+}
+
 static inline hfn_t frame_in(uint64_t word) { return HFN(word >> PAGE_SHIFT); }
 
+/* RA4; the lock is held. So many pages more are in memory; of those that are, so many more in shared frames, which are
+ * not the VM's own. */
 static inline void note_resident(struct ram *r, int64_t pages)
 {
 	r->resident += (uint64_t)pages;
 	share_note(-pages);
 }
+
+static inline void note_shared(struct ram *r, int64_t pages)
+{
+	r->shared += (uint64_t)pages;
+	share_note(pages);
+}
+
+/* vm/memory/ram_share.c. Of a page that is in memory no more: its frame is nobody's. false: others share it still. */
+bool ram_disown(struct ram *r, gfn_t gfn, hfn_t frame);
+/* A frame of its own for a page that is protected: a copy, or the one that it has. What is
+ * mapped of it is the caller's to unmap. true also if it is not protected, or not in memory, any more; false: there is
+ * no frame for it. */
+bool ram_unshare(struct ram *r, gfn_t gfn);
 
 #endif

@@ -17,10 +17,18 @@ static unsigned left_in(const struct ram *r, gfn_t gfn, unsigned unit)
 
 static void unmap(struct ram *r, gfn_t gfn, unsigned pages) { mmu_unmap(&r->vm->mmu, gfn, pages); }
 
-/* Of one that is a guest's own, and written to freely: others are shared, or about to be. */
-static bool is_plain(uint64_t word) { return (word & (HERE | WRITABLE)) == (HERE | WRITABLE); }
+/* RO5. One that lies alone in a shared frame is as good as its own. */
+static bool may_go(uint64_t word, bool shared)
+{
+	struct frame_owner o;
 
-unsigned ram_age(struct ram *r, gfn_t gfn)
+	if (!(word & HERE) || (word & WRITABLE))
+		return word & HERE;
+	o = owner_of(frame_in(word));
+	return VM_LEFT_OUT_OR(GO_MERGING, o.kind == OWNER_SHARED) && (shared || o.users == 1);
+}
+
+unsigned ram_age(struct ram *r, gfn_t gfn, bool shared)
 {
 	uint64_t block = block_of(r, gfn), *word = word_of(r, gfn);
 	unsigned pages = left_in(r, gfn, RAM_GROUP), marked = 0;
@@ -36,7 +44,7 @@ unsigned ram_age(struct ram *r, gfn_t gfn)
 	for (unsigned i = 0; i < pages; i++) {
 		uint64_t is = __atomic_load_n(&word[i], __ATOMIC_ACQUIRE);
 
-		if (!is_plain(is) || (is & AGED))
+		if ((is & AGED) || !may_go(is, shared))
 			continue;
 		__atomic_fetch_or(&word[i], AGED, __ATOMIC_ACQ_REL);
 		marked++;
@@ -51,20 +59,13 @@ unsigned ram_age(struct ram *r, gfn_t gfn)
 /* A block that has not been used since it was aged is told of page by page; none of them has been. */
 static bool open_block(struct ram *r, gfn_t gfn)
 {
-	uint64_t *word;
-
-	if (!VM_LEFT_OUT_OR(TAKE_COLD_BLOCK, r->aged[block_of(r, gfn)]) || !ram_split(r, gfn))
-		return false;
-	word = r->part[block_of(r, gfn)];
-	for (unsigned i = 0; i < SLOT_BLOCK_PAGES; i++)
-		__atomic_fetch_or(&word[i], AGED, __ATOMIC_ACQ_REL);
-	return true;
+	return VM_LEFT_OUT_OR(TAKE_COLD_BLOCK, r->aged[block_of(r, gfn)]) && ram_split(r, gfn);
 }
 
-static bool begin_to_go(struct ram *r, uint64_t *word)
+static bool begin_to_go(struct ram *r, uint64_t *word, bool shared)
 {
 	uint64_t is = __atomic_load_n(word, __ATOMIC_ACQUIRE);
-	bool went = is_plain(is) && VM_LEFT_OUT_OR(TAKE_COLD, is & AGED);
+	bool went = VM_LEFT_OUT_OR(TAKE_COLD, is & AGED) && may_go(is, shared);
 
 	vm_seam();
 	spin_lock(&r->lock);
@@ -75,7 +76,7 @@ static bool begin_to_go(struct ram *r, uint64_t *word)
 	return went;
 }
 
-unsigned ram_take(struct ram *r, gfn_t gfn, struct ram_going *list, unsigned *n, unsigned most)
+unsigned ram_take(struct ram *r, gfn_t gfn, bool shared, struct ram_going *list, unsigned *n, unsigned most)
 {
 	unsigned pages, before = *n, i = 0;
 	uint64_t *word;
@@ -86,7 +87,7 @@ unsigned ram_take(struct ram *r, gfn_t gfn, struct ram_going *list, unsigned *n,
 	if (!word)
 		return left_in(r, gfn, SLOT_BLOCK_PAGES);
 	for (pages = left_in(r, gfn, RAM_GROUP); i < pages && *n < most; i++)
-		if (begin_to_go(r, &word[i]))
+		if (begin_to_go(r, &word[i], shared))
 			list[(*n)++] = (struct ram_going){ GFN(gfn.v + i), frame_in(word[i]) };
 	/* Who asked just before may be using it still, with the heart's lock held. */
 	if (*n > before)
@@ -109,14 +110,17 @@ static bool is_zero(hfn_t frame)
 /* RO2. Its word becomes this one, and its frame is free. false: it has been taken back. */
 static bool settle(struct ram *r, const struct ram_going *g, uint64_t becomes)
 {
-	uint64_t *word = word_of(r, g->gfn);
+	uint64_t *word = word_of(r, g->gfn), is;
 	bool still;
 
 	vm_seam();
 	spin_lock(&r->lock);
-	still = VM_LEFT_OUT_OR(SETTLE_STILL, *word == (g->frame.v << PAGE_SHIFT | WRITABLE | GOING));
+	is = *word;
+	still = VM_LEFT_OUT_OR(SETTLE_STILL, (is & ~WRITABLE) == (g->frame.v << PAGE_SHIFT | GOING));
 	if (still) {
 		__atomic_store_n(word, becomes, __ATOMIC_RELEASE);
+		if (VM_KEPT(SETTLE_SHARED, !(is & WRITABLE)))
+			note_shared(r, -1);
 		note_resident(r, -1);
 		r->swapped += becomes != 0;
 		*(becomes ? &r->count.went : &r->count.zeroes) += 1;
@@ -124,8 +128,8 @@ static bool settle(struct ram *r, const struct ram_going *g, uint64_t becomes)
 	spin_unlock(&r->lock);
 	if (!still)
 		return false;
-	owner_clear(g->frame);
-	frames_free(g->frame, 1);
+	if (ram_disown(r, g->gfn, g->frame))
+		frames_free(g->frame, 1);
 	return true;
 }
 
@@ -244,17 +248,10 @@ static enum ram_back read_back(struct ram *r, gfn_t gfn, uint64_t word)
 	return how;
 }
 
-static uint64_t look(const struct ram *r, gfn_t gfn)
-{
-	const uint64_t *word = word_of(r, gfn);
-
-	return word ? __atomic_load_n(word, __ATOMIC_ACQUIRE) : 0;
-}
-
 enum ram_back ram_bring_back(struct ram *r, gfn_t gfn)
 {
 	enum ram_back how = RAM_BACK;
-	uint64_t word = look(r, gfn);
+	uint64_t word = word_now(r, gfn);
 
 	if (word & GOING) {
 		take_back(r, gfn);
@@ -264,18 +261,18 @@ enum ram_back ram_bring_back(struct ram *r, gfn_t gfn)
 		return RAM_NOT_OUT;
 	vm_seam();
 	swap_lock();
-	VM_MUTANT(BACK_LOOKS_AGAIN, word = look(r, gfn)); /* RO3 */
+	VM_MUTANT(BACK_LOOKS_AGAIN, word = word_now(r, gfn)); /* RO3 */
 	if (word & OUT)
 		how = read_back(r, gfn, word);
 	swap_unlock();
 	return how;
 }
 
-bool ram_is_kept(struct vm *vm, gfn_t gfn)
+bool ram_is_nothing(struct vm *vm, gfn_t gfn)
 {
 	const struct ram *r = ram_of(vm, gfn);
 
-	return r && (look(r, gfn) & (GOING | OUT));
+	return !r || (!ram_in_one_piece(r, gfn) && !word_now(r, gfn));
 }
 
 void ram_forget_out(struct ram *r, gfn_t gfn)

@@ -9,7 +9,10 @@
  * RO3  What is in the area is looked for, read and put in its place in one hold of swap_lock(): two that want the same
  *      page bring it in once, and nobody reads a place that has become another's.
  * RO4  A page is aged by unmapping it; whoever maps it again, or accesses it for the guest, takes the mark away. One
- *      that still has it has not been used since. */
+ *      that still has it has not been used since.
+ * RO5  A page in a shared frame goes by itself, to a place of its own, and the frame has counted it until it is there:
+ *      so the frame stays as it is, and is free when the last that share it have left. A page that is protected and
+ *      lies in its own frame is about to be merged, and stays. */
 #ifndef VELLUM_VM_MEMORY_RAM_OUT_H
 #define VELLUM_VM_MEMORY_RAM_OUT_H
 
@@ -25,14 +28,14 @@ struct ram_going {
 
 /* These ask for what RA2 says. */
 
-/* The pages from gfn on, up to the end of their group, or of their block where that is in one piece, are aged. How many
- * that are, in memory or not. */
-unsigned ram_age(struct ram *r, gfn_t gfn);
+/* The pages from gfn on, up to the end of their group, or of their block where that is in one piece, are aged; with
+ * shared, those too that lie in one frame with others (RO5). How many that are, in memory or not. */
+unsigned ram_age(struct ram *r, gfn_t gfn, bool shared);
 /* Of the same pages, those that are still aged are going from now on: up to most of them, *n in all, are in list. */
-unsigned ram_take(struct ram *r, gfn_t gfn, struct ram_going *list, unsigned *n, unsigned most);
+unsigned ram_take(struct ram *r, gfn_t gfn, bool shared, struct ram_going *list, unsigned *n, unsigned most);
 
-/* Writes pages that are going, and frees their frames; those that the area does not take stay. With no lock held; the
- * VM is not given back meanwhile. Returns how many frames became free. */
+/* Writes pages that are going, and frees their frames, if nobody shares them; those that the area does not take stay.
+ * With no lock held; the VM is not given back meanwhile. Returns how many have gone. */
 unsigned ram_put_out(struct ram *r, const struct ram_going *list, unsigned n);
 
 enum ram_back {
@@ -42,8 +45,8 @@ enum ram_back {
 	RAM_LOST,    /* it cannot be read */
 };
 enum ram_back ram_bring_back(struct ram *r, gfn_t gfn);
-/* Is gfn not in memory, but not nothing either? */
-bool ram_is_kept(struct vm *vm, gfn_t gfn);
+/* Is gfn nothing, and so all zero, as far as this RAM goes? By one look: it may go and come meanwhile. */
+bool ram_is_nothing(struct vm *vm, gfn_t gfn);
 /* gfn, if it is in the area, is nothing from now on. */
 void ram_forget_out(struct ram *r, gfn_t gfn);
 

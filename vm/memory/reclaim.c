@@ -36,10 +36,10 @@ bool reclaim_affords(uint64_t frames) { return frames_available() >= reclaim.lea
 bool reclaim_spares_block(const struct vm *vm)
 {
 	return reclaim_spares(FRAMES_BLOCK) &&
-	       VM_LEFT_OUT_OR(LIMIT_BLOCK, ram_resident(vm) + FRAMES_BLOCK <= share_limit(vm));
+	       VM_LEFT_OUT_OR(LIMIT_BLOCK, share_held(vm) + FRAMES_BLOCK <= share_limit(vm));
 }
 
-static bool over_limit(const struct vm *vm) { return ram_resident(vm) > share_limit(vm); }
+static bool over_limit(const struct vm *vm) { return share_held(vm) > share_limit(vm); }
 
 /* The one that this CPU runs. */
 static struct vcpu *running(void)
@@ -89,31 +89,32 @@ static gfn_t at(const struct ram *r, uint64_t page) { return GFN(r->base.v + pag
 
 static uint64_t gap(const struct ram *r) { return r->pages / 4; }
 
-/* The first hand goes on, up to so many pages; no further than one round ahead. */
-static void age(struct ram *r, uint64_t most)
+/* The first hand goes on, up to so many pages; no further than one round ahead. Here and below, shared: pages in
+ * frames with others go too (RC5). */
+static void age(struct ram *r, bool shared, uint64_t most)
 {
 	for (uint64_t done = 0; done < most && r->lead < r->pages;) {
-		unsigned n = ram_age(r, at(r, r->hand + r->lead));
+		unsigned n = ram_age(r, at(r, r->hand + r->lead), shared);
 
 		r->lead += n;
 		done += n;
 	}
 }
 
-static unsigned take(struct ram *r, struct ram_going *list)
+static unsigned take(struct ram *r, bool shared, struct ram_going *list)
 {
 	uint64_t passed = 0;
 	unsigned n = 0;
 
 	while (n < TAKE && passed < LOOK && r->lead) {
-		unsigned step = ram_take(r, at(r, r->hand), list, &n, TAKE);
+		unsigned step = ram_take(r, at(r, r->hand), shared, list, &n, TAKE);
 
 		r->hand = (r->hand + step) % r->pages;
 		r->lead -= min_u64(step, r->lead);
 		passed += step;
 	}
 	if (passed)
-		age(r, passed);
+		age(r, shared, passed);
 	return n;
 }
 
@@ -126,29 +127,29 @@ static struct ram *larger(struct vm *vm)
 	return r;
 }
 
-/* Returns how many frames became free; *ageing: none was taken, for the first hand is too near, and nothing presses. */
-static unsigned squeeze(struct vm *vm, uint64_t *barren, bool *ageing)
+/* Returns how many pages have gone; *ageing: none was taken, for the first hand is too near, and nothing presses. */
+static unsigned squeeze(struct vm *vm, bool shared, uint64_t *barren, bool *ageing)
 {
 	struct ram_going list[TAKE];
 	struct ram *r = larger(vm);
-	unsigned n = 0, freed;
+	unsigned n = 0, gone;
 	bool near;
 
 	vm_freeze(vm);
 	near = VM_KEPT(CLOCK_GAP, r->lead < gap(r));
 	*ageing = near && frames_available() >= reclaim.least && !over_limit(vm);
 	if (r->lead < gap(r))
-		age(r, min_u64(AGE, gap(r) / 4));
+		age(r, shared, min_u64(AGE, gap(r) / 4));
 	if (!*ageing)
-		n = take(r, list);
+		n = take(r, shared, list);
 	vm_thaw(vm);
-	freed = ram_put_out(r, list, n);
-	*barren = freed || *ageing ? 0 : *barren + LOOK;
+	gone = ram_put_out(r, list, n);
+	*barren = gone || *ageing ? 0 : *barren + LOOK;
 	if (VM_KEPT(CLOCK_STUCK, *barren > 2 * r->pages + LOOK)) {
 		r->stuck = reclaim.pass;
 		*barren = 0;
 	}
-	return freed;
+	return gone;
 }
 
 /* ---- until there is enough ---- */
@@ -167,22 +168,30 @@ static void end_one(void)
 	       swap_failed() ? "has failed" : swap_room() ? "has room, but nothing else may leave" : "is full");
 }
 
-static void pass(void)
+/* false: nobody has anything left that may go. */
+static bool sweep(bool shared)
 {
 	uint64_t barren = 0;
 	bool over, ageing = false;
 
 	reclaim.pass++;
 	while (!ageing) {
-		struct vm *vm = share_victim(reclaim.pass, &over);
-		unsigned freed;
+		struct vm *vm = share_victim(reclaim.pass, shared, &over);
+		unsigned gone;
 
 		if (!vm || (!over && frames_available() >= reclaim.high))
-			return;
-		freed = squeeze(vm, &barren, &ageing);
-		if (!freed && !ageing && !swap_room())
-			return; /* nothing but zeroes could go */
+			return vm;
+		gone = squeeze(vm, shared, &barren, &ageing);
+		if (!gone && !ageing && !swap_room())
+			return true; /* nothing but zeroes could go */
 	}
+	return true;
+}
+
+static void pass(void)
+{
+	if (!sweep(false) && frames_available() < reclaim.low)
+		VM_MUTANT(RECLAIM_SHARED, sweep(true)); /* RC5 */
 }
 
 static bool presses(void) { return VM_KEPT(RECLAIM_LEAST, frames_available() < reclaim.least); }
@@ -195,6 +204,15 @@ void reclaim_look(void)
 	pass();
 	if (presses())
 		VM_MUTANT(RECLAIM_ENDS_ONE, end_one());
+	reclaim_let_go();
+}
+
+void reclaim_more(void)
+{
+	if (!works())
+		return;
+	reclaim_hold();
+	pass();
 	reclaim_let_go();
 }
 

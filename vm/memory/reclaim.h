@@ -8,6 +8,8 @@
  *      VM: the first one ages pages, the second one, a quarter of the RAM behind it, takes those that are aged still.
  * RC3  One CPU at a time does so, with no lock held but the reclaimer's; who waits for that has parked its vCPU (FZ3).
  *      A VM's RAM is given back with that lock, too.
+ * RC5  Pages that share a frame go only where no others can: each asks for a place, and the frame is free when all of
+ *      them have gone.
  * RC4  Where nothing can go one VM ends, with a sentence: the one that is most above its share. */
 #ifndef VELLUM_VM_MEMORY_RECLAIM_H
 #define VELLUM_VM_MEMORY_RECLAIM_H
@@ -36,6 +38,8 @@ bool reclaim_can_wait(struct vm *vm);
 void reclaim_serve(struct vcpu *v);
 /* The same where no vCPU need be: between two pieces of what is written to a VM's memory, with no lock held. */
 void reclaim_look(void);
+/* The same, but nobody ends for it. */
+void reclaim_more(void);
 /* RAM is given back: between these two nobody takes pages of anybody's. With no lock held. */
 void reclaim_hold(void);
 void reclaim_let_go(void);

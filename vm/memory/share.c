@@ -27,7 +27,7 @@ void share_join(struct ram *r)
 
 void share_leave(struct ram *r)
 {
-	share_note((int64_t)r->resident - (int64_t)r->pages);
+	share_note((int64_t)(r->resident - r->shared) - (int64_t)r->pages);
 	if (!is_first(r))
 		return;
 	spin_lock(&shares.lock);
@@ -44,10 +44,26 @@ void share_note(int64_t pages) { __atomic_fetch_add(&shares.absent, (uint64_t)pa
 
 static uint64_t pages_of(const struct vm *vm) { return vm->ram[0].pages + (vm->ram[1].vm ? vm->ram[1].pages : 0); }
 
+/* In frames of its own; they change meanwhile. */
+static uint64_t own_of(const struct ram *r)
+{
+	uint64_t shared = r->shared, resident = r->resident;
+
+	return resident > shared ? resident - shared : 0;
+}
+
 static uint64_t resident_of(const struct vm *vm)
+{
+	return own_of(&vm->ram[0]) + (vm->ram[1].vm ? own_of(&vm->ram[1]) : 0);
+}
+
+/* In frames of its own or shared ones. */
+static uint64_t all_of(const struct vm *vm)
 {
 	return vm->ram[0].resident + (vm->ram[1].vm ? vm->ram[1].resident : 0);
 }
+
+uint64_t share_held(const struct vm *vm) { return vm->preallocated + resident_of(vm); }
 
 uint64_t share_limit(const struct vm *vm)
 {
@@ -103,13 +119,13 @@ static uint64_t owed(const struct vm *vm, uint64_t available)
 /* Has it anything that it need not keep? */
 static bool can_give(const struct vm *vm, uint64_t pass)
 {
-	bool spare = VM_LEFT_OUT_OR(SHARE_RESERVED, resident_of(vm) > vm->config->reservation >> PAGE_SHIFT);
+	bool spare = VM_LEFT_OUT_OR(SHARE_RESERVED, all_of(vm) > vm->config->reservation >> PAGE_SHIFT);
 
 	return may_go(vm) && !vm->ended && spare &&
 	       (vm->ram[0].stuck != pass || (vm->ram[1].vm && vm->ram[1].stuck != pass));
 }
 
-struct vm *share_victim(uint64_t pass, bool *over)
+struct vm *share_victim(uint64_t pass, bool shared, bool *over)
 {
 	int64_t most = INT64_MIN;
 	struct vm *victim = NULL;
@@ -119,7 +135,8 @@ struct vm *share_victim(uint64_t pass, bool *over)
 	spin_lock(&shares.lock);
 	w = whole(frames_available());
 	for (const struct ram *r = shares.first; r && !*over; r = r->next) {
-		int64_t above = (int64_t)resident_of(r->vm) - (int64_t)share_of(r->vm, &w);
+		uint64_t has = shared ? all_of(r->vm) : resident_of(r->vm);
+		int64_t above = (int64_t)has - (int64_t)share_of(r->vm, &w);
 
 		if (!can_give(r->vm, pass))
 			continue;

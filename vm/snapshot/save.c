@@ -127,11 +127,11 @@ static bool is_zero(const uint8_t *page)
 	return !any;
 }
 
-/* It was never touched (RA1 in vm/memory/ram.h), and is not taken from the machine for that. */
+/* It is nothing (RA1 in vm/memory/ram.h), and is not taken from the machine for that. */
 static bool is_absent(struct vm *vm, gfn_t gfn)
 {
 	return VM_KEPT(SAVE_ABSENT, mmu_guest_absent(&vm->mmu, gfn)) &&
-	       VM_LEFT_OUT_OR(SAVE_SWAPPED, !ram_is_kept(vm, gfn));
+	       VM_LEFT_OUT_OR(SAVE_SWAPPED, ram_is_nothing(vm, gfn));
 }
 
 static void add_zero(struct vm_save *s, struct save_pages *p, uint64_t gfn)

@@ -211,11 +211,11 @@ static void test_refusals(void **state)
 	bad("list\n", "list",
 	    "no command; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, audit, start, "
 	    "stop, reset, destroy, tpr, dirty, pin, migrate, weight, debug, screen, "
-	    "video, keys, mouse, detail, trace, traced, memory, console, input and save");
+	    "video, keys, mouse, detail, trace, traced, memory, console, input, save and merge");
 	bad("a lust\n", "a",
 	    "there is no command lust; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, "
 	    "audit, start, stop, reset, destroy, tpr, dirty, pin, migrate, weight, debug, screen, "
-	    "video, keys, mouse, detail, trace, traced, memory, console, input and save");
+	    "video, keys, mouse, detail, trace, traced, memory, console, input, save and merge");
 	bad("a list b\n", "a", "it is: list");
 	bad("a stats\n", "a", "it is: stats VM");
 	bad("a phases\n", "a", "it is: phases VM");
@@ -226,6 +226,8 @@ static void test_refusals(void **state)
 	bad("a dirty\n", "a", "it is: dirty VM [SECONDS], or dirty VM on [METHOD], off or show");
 	bad("a dirty g show pml\n", "a", "it is: dirty VM [SECONDS], or dirty VM on [METHOD], off or show");
 	bad("a dirty g 1 pml\n", "a", "it is: dirty VM [SECONDS], or dirty VM on [METHOD], off or show");
+	bad("a merge g\n", "a", "it is: merge VM on, off or stats");
+	bad("a merge g show\n", "a", "it is: merge VM on, off or stats");
 	bad("a dirty g 0\n", "a", "a measurement takes from 1 to 60 seconds, not 0");
 	bad("a dirty g 61\n", "a", "a measurement takes from 1 to 60 seconds, not 61");
 	bad("a dirty g 1s\n", "a", "a measurement takes from 1 to 60 seconds, not 1s");

@@ -249,6 +249,44 @@ static void split_and_dropped(void **state)
 	}
 }
 
+/* Returns the frame that it had. */
+static hfn_t go_to(uint64_t gfn, hfn_t frame)
+{
+	hfn_t old = ram_frame(far, GFN(gfn));
+
+	assert_true(owner_join(frame));
+	assert_true(ram_link(far, GFN(gfn), frame));
+	mmu_unmap(&vm->mmu, GFN(gfn), 1);
+	owner_clear(old);
+	return old;
+}
+
+/* RA5: a device has written to it since it was protected. */
+static void written_since(void **state)
+{
+	hfn_t f;
+
+	(void)state;
+	start_under("ept");
+	poke_far(1, "one");
+	still(true);
+	assert_true(ram_split(far, GFN(FAR_GFN)));
+	ram_protect_run(far, GFN(FAR_GFN + 1), 2);
+	f = ram_frame(far, GFN(FAR_GFN + 1));
+	poke_far(1, "two");
+	assert_false(ram_forget(far, GFN(FAR_GFN + 1)));
+	assert_false(ram_offer(far, GFN(FAR_GFN + 1)));
+	assert_true(ram_offer(far, GFN(FAR_GFN + 2)));
+	assert_false(ram_link(far, GFN(FAR_GFN + 1), ram_frame(far, GFN(FAR_GFN + 2))));
+	assert_int_equal(ram_frame(far, GFN(FAR_GFN + 1)).v, f.v);
+	ram_unprotect(far, GFN(FAR_GFN + 2)); /* it is shared: nothing happens */
+	assert_string_equal(far_text(1), "two");
+	assert_int_equal(ram_shared(vm), 1);
+	audit();
+	still(false);
+	finish();
+}
+
 /* Two pages come to lie in one frame, and each gets its own when it is written to: the last keeps it. */
 static void shared_and_parted(void **state)
 {
@@ -266,15 +304,19 @@ static void shared_and_parted(void **state)
 		ram_protect(far, GFN(FAR_GFN + 2));
 		audit();
 		common = ram_frame(far, GFN(FAR_GFN + 1));
-		owner_share(common, 1);
-		owner_join(common);
-		old = ram_replace(far, GFN(FAR_GFN + 2), common);
-		assert_false(hfn_is_none(old));
+		assert_true(ram_offer(far, GFN(FAR_GFN + 1)));
+		assert_int_equal(ram_shared(vm), 1);
+		old = go_to(FAR_GFN + 2, common);
 		assert_int_equal(owner_of(common).users, 2);
 		audit();
 		still(false);
 		frames_free(old, 1);
+		assert_int_equal(ram_shared(vm), 2);
+		assert_int_equal(owner_shared().pages, 2);
+		assert_int_equal(owner_shared().frames, 1);
 		poke_far(2, "else");
+		assert_int_equal(ram_shared(vm), 1);
+		assert_int_equal(vm->merge.account.parted, 1);
 		assert_string_equal(far_text(1), "same");
 		assert_string_equal(far_text(2), "else");
 		assert_int_equal(owner_of(common).users, 1);
@@ -282,6 +324,9 @@ static void shared_and_parted(void **state)
 		STEP(access_page(FAR + PAGE_SIZE, true));
 		assert_int_equal(ram_frame(far, GFN(FAR_GFN + 1)).v, common.v);
 		assert_int_equal(owner_of(common).kind, OWNER_PAGE);
+		assert_int_equal(ram_shared(vm), 0);
+		assert_int_equal(owner_shared().pages, 0);
+		assert_false(owner_join(common));
 		audit();
 		finish();
 	}
@@ -305,8 +350,8 @@ static void protected_and_released(void **state)
 	assert_int_equal(ram_frame(far, GFN(FAR_GFN + 3)).v, f.v);
 	still(true);
 	ram_protect(far, GFN(FAR_GFN + 3));
-	owner_share(f, 2);
-	old = ram_replace(far, GFN(FAR_GFN + 2), f);
+	assert_true(ram_offer(far, GFN(FAR_GFN + 3)));
+	old = go_to(FAR_GFN + 2, f);
 	assert_true(hfn_is_none(ram_drop(far, GFN(FAR_GFN + 3))));
 	assert_int_equal(owner_of(f).users, 1);
 	still(false);
@@ -328,6 +373,7 @@ int main(void)
 		cmocka_unit_test(split_and_dropped),
 		cmocka_unit_test(shared_and_parted),
 		cmocka_unit_test(protected_and_released),
+		cmocka_unit_test(written_since),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,7 +83,7 @@ static unsigned begin_to_take(unsigned page, unsigned most)
 {
 	vm_freeze(vm);
 	while (going < most && page < 512)
-		page += ram_take(far, page_gfn(page), list, &going, most);
+		page += ram_take(far, page_gfn(page), false, list, &going, most);
 	vm_thaw(vm);
 	return going;
 }
@@ -92,7 +92,7 @@ static void age_block(void)
 {
 	vm_freeze(vm);
 	for (unsigned page = 0; page < 512;)
-		page += ram_age(far, page_gfn(page));
+		page += ram_age(far, page_gfn(page), false);
 	vm_thaw(vm);
 }
 
@@ -199,6 +199,7 @@ static void used_in_between(void **state)
 		/* The block as a whole. */
 		STEP(access_page(3, true));
 		assert_int_equal(begin_to_take(0, 40), 0);
+		assert_true(ram_in_one_piece(far, page_gfn(0)));
 		/* Page by page. */
 		age_block();
 		assert_int_equal(begin_to_take(0, 1), 1);
@@ -222,7 +223,7 @@ static void used_in_between(void **state)
 static void ask_for_one(void)
 {
 	bench_seam = NULL;
-	assert_false(hfn_is_none(ram_frame(far, page_gfn(0))));
+	assert_string_equal(text_of(0), "text");
 }
 
 static void used_just_now(void **state)
@@ -404,7 +405,7 @@ static void not_written(void **state)
 	bench_disk.fail = false;
 	assert_string_equal(text_of(1), "text"); /* what is there can be read still */
 	vm_freeze(vm);
-	ram_age(far, page_gfn(0));
+	ram_age(far, page_gfn(0), false);
 	vm_thaw(vm);
 	begin_to_take(6, 1);
 	assert_int_equal(list[0].gfn.v, FAR_GFN + 6);
@@ -453,8 +454,7 @@ int main(void)
 		cmocka_unit_test(zeroes_are_dropped), cmocka_unit_test(used_in_between),
 		cmocka_unit_test(used_just_now), cmocka_unit_test(used_meanwhile),
 		cmocka_unit_test(taken_back), cmocka_unit_test(brought_by_two), cmocka_unit_test(dropped_there),
-		cmocka_unit_test(in_a_snapshot),
-		cmocka_unit_test(full),
+		cmocka_unit_test(in_a_snapshot), cmocka_unit_test(full),
 		cmocka_unit_test(not_written),
 		cmocka_unit_test(not_read),
 		cmocka_unit_test(no_such_disk),

@@ -123,6 +123,7 @@ static void what_was_never_touched(void **state)
 	slot->linear = NULL;
 	slot->linear_frame = HFN(0);
 	slot->block = NULL;
+	vm->ram[0].vm = NULL; /* nor is it this RAM that tells of it */
 	assert_null(save_begin(vm));
 	while (save_scan(vm))
 		;
@@ -139,6 +140,7 @@ static void what_was_never_touched(void **state)
 	}
 	save_end(vm);
 	*slot = kept;
+	vm->ram[0].vm = vm;
 	finish();
 }
 
