@@ -25,6 +25,8 @@ def top_once(c):
                               r'neither ([0-9.]+)%', text, re.M)
             require(found and 99 <= sum(map(float, found.groups())) <= 101 and float(found.group(1)) > 0,
                     'said: %s' % text)
+            require(re.search(r'^  memory: \d+ MB resident, 0 of these merged, 0 swapped; dirtied: not watched', text,
+                              re.M), 'said: %s' % text)
             reasons = re.findall(r'^  (\w+) +([0-9.]+) +[0-9.]+%$', text, re.M)
             total = float(re.search(r'([0-9,]+) exits/s', text).group(1).replace(',', ''))
             require(reasons and abs(sum(float(r[1]) for r in reasons) - total) < 1, 'said: %s' % text)
@@ -72,6 +74,10 @@ def in_json(c):
         status, text = c.finish(p, 60)
         vm = json.loads(text)['vms'][0]
         require(status == 0 and vm['vm'] == 'guest' and 0 < vm['guest_share'] <= 1, 'top --json: %s' % text)
+        require(vm['resident_mb'] > 0 and vm['merged_mb'] == vm['swapped_mb'] == 0 and
+                'dirtied_pages_per_second' not in vm, 'top --json: %s' % text)
+        ask(c, 'dirty', 'guest', 'on')
+        until('a watch', lambda: '"dirtied_pages_per_second"' in c.finish(c.start(['top', '--json']), 60)[1])
         require(re.search(r'\d,\d\d\d', ctl(c, 'stats')), 'stats: no separators')
 
 

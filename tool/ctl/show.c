@@ -49,12 +49,13 @@ static void show_list(FILE *out, const cJSON *answer)
 {
 	const cJSON *vm;
 
-	fprintf(out, "%3s  %-16s %-8s %-7s %-12s %8s %8s %8s %6s  %s\n", "id", "name", "state", "mmu", "tpr",
-		"memory", "resident", "swapped", "weight", "on CPU (moves; ! pinned)");
+	fprintf(out, "%3s  %-16s %-8s %-7s %-12s %8s %8s %8s %8s %6s  %s\n", "id", "name", "state", "mmu", "tpr",
+		"memory", "resident", "merged", "swapped", "weight", "on CPU (moves; ! pinned)");
 	cJSON_ArrayForEach(vm, ctl_get(answer, "vms")) {
-		fprintf(out, "%3.0f  %-16s %-8s %-7s %-12s %5.0f MB %5.0f MB %5.0f MB %6.0f ", ctl_number(vm, "id"),
-			ctl_text(vm, "name"), ctl_text(vm, "state"), ctl_text(vm, "mmu"), ctl_text(vm, "tpr"),
-			ctl_number(vm, "mem_bytes") / 1048576, ctl_number(vm, "resident_bytes") / 1048576,
+		fprintf(out, "%3.0f  %-16s %-8s %-7s %-12s %5.0f MB %5.0f MB %5.0f MB %5.0f MB %6.0f ",
+			ctl_number(vm, "id"), ctl_text(vm, "name"), ctl_text(vm, "state"), ctl_text(vm, "mmu"),
+			ctl_text(vm, "tpr"), ctl_number(vm, "mem_bytes") / 1048576,
+			ctl_number(vm, "resident_bytes") / 1048576, ctl_number(vm, "shared_bytes") / 1048576,
 			ctl_number(vm, "swapped_bytes") / 1048576, ctl_number(vm, "weight"));
 		show_cpus(out, vm);
 		fprintf(out, "  %s%s\n", cJSON_IsFalse(ctl_get(vm, "switch")) ? "(stays with its mechanism) " : "",

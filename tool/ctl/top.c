@@ -65,6 +65,17 @@ static void take_reason(struct top_vm *vm, const cJSON *item, double ticks, doub
 	r->ticks = own;
 }
 
+static void take_memory(struct top_vm *vm, const cJSON *memory)
+{
+	double ticks = ctl_number(memory, "dirtied_ticks");
+
+	vm->resident_mb = ctl_number(memory, "resident_pages") / 256;
+	vm->merged_mb = ctl_number(memory, "shared_pages") / 256;
+	vm->swapped_mb = ctl_number(memory, "swapped_pages") / 256;
+	vm->watched = cJSON_IsTrue(ctl_get(memory, "watched"));
+	vm->dirtied_per_second = ticks > 0 ? ctl_number(memory, "dirtied_pages") * vm->hz / ticks : 0;
+}
+
 static void take_stats(struct top_vm *vm, const cJSON *stats)
 {
 	const cJSON *instructions = ctl_get(stats, "instructions"), *item;
@@ -79,8 +90,7 @@ static void take_stats(struct top_vm *vm, const cJSON *stats)
 	cJSON_ArrayForEach(item, ctl_get(ctl_get(stats, "exits"), "by_reason"))
 		take_reason(vm, item, ticks, vm->hz);
 	vm->table_pages = ctl_number(ctl_get(stats, "tables"), "pages");
-	vm->resident_mb = ctl_number(ctl_get(stats, "memory"), "resident_pages") / 256;
-	vm->swapped_mb = ctl_number(ctl_get(stats, "memory"), "swapped_pages") / 256;
+	take_memory(vm, ctl_get(stats, "memory"));
 	vm->switches = ctl_number(ctl_get(stats, "mmu_counters"), "switches");
 	vm->ticks = now;
 	vm->guest = guest;
@@ -147,7 +157,10 @@ static void sum_up(struct top *top)
 		all->exits_per_second += vm->exits_per_second;
 		all->table_pages += vm->table_pages;
 		all->resident_mb += vm->resident_mb;
+		all->merged_mb += vm->merged_mb;
 		all->swapped_mb += vm->swapped_mb;
+		all->watched |= vm->watched;
+		all->dirtied_per_second += vm->dirtied_per_second;
 		for (unsigned n = 0; n < vm->reasons; n++) {
 			struct top_reason *r = reason_of(all, vm->reason[n].name);
 
@@ -208,20 +221,32 @@ static double neither(const struct top_vm *vm)
 	return share > 0 ? share : 0;
 }
 
+void top_memory(const struct top_vm *vm, char *line, size_t size)
+{
+	char dirtied[40] = "not watched (ctl dirty)", a[32];
+
+	if (vm->watched)
+		snprintf(dirtied, sizeof(dirtied), "%s pages/s",
+			 grouped((uint64_t)(vm->dirtied_per_second + 0.5), a));
+	snprintf(line, size, "memory: %.0f MB resident, %.0f of these merged, %.0f swapped; dirtied: %s",
+		 vm->resident_mb, vm->merged_mb, vm->swapped_mb, dirtied);
+}
+
 static void print_vm(const struct top_vm *vm, enum top_sort sort)
 {
 	unsigned order[TOP_REASONS], n = top_order(vm, sort, order);
-	char a[32], b[32];
+	char a[32], b[32], memory[120];
 
 	printf("%s: ", vm->name);
 	if (*vm->state != 0)
 		printf("%s, %s, CPU %u; ", vm->state, vm->mmu, vm->cpu);
 	printf("guest %.1f%%, hypervisor %.1f%%, neither %.1f%% of the time; %s exits/s; tables "
-	       "%s page%s; %.0f MB in memory, %.0f MB swapped\n",
+	       "%s page%s\n",
 	       100 * vm->guest_share, 100 * vm->hypervisor_share,
 	       100 * neither(vm), grouped((uint64_t)(vm->exits_per_second + 0.5), a),
-	       grouped((uint64_t)vm->table_pages, b), plural((uint64_t)vm->table_pages),
-	       vm->resident_mb, vm->swapped_mb);
+	       grouped((uint64_t)vm->table_pages, b), plural((uint64_t)vm->table_pages));
+	top_memory(vm, memory, sizeof(memory));
+	printf("  %s\n", memory);
 	printf("  %-28s %12s %10s\n", "VM exits by reason", "per second", "time");
 	for (unsigned i = 0; i < n; i++)
 		printf("  %-28s %12.1f %9.2f%%\n", vm->reason[order[i]].name, vm->reason[order[i]].per_second,
@@ -261,7 +286,10 @@ static cJSON *json_vm(const struct top_vm *vm, enum top_sort sort)
 	cJSON_AddNumberToObject(object, "exits_per_second", vm->exits_per_second);
 	cJSON_AddNumberToObject(object, "table_pages", vm->table_pages);
 	cJSON_AddNumberToObject(object, "resident_mb", vm->resident_mb);
+	cJSON_AddNumberToObject(object, "merged_mb", vm->merged_mb);
 	cJSON_AddNumberToObject(object, "swapped_mb", vm->swapped_mb);
+	if (vm->watched)
+		cJSON_AddNumberToObject(object, "dirtied_pages_per_second", vm->dirtied_per_second);
 	reasons = cJSON_AddObjectToObject(object, "by_reason");
 	for (unsigned i = 0; i < n; i++) {
 		one = cJSON_AddObjectToObject(reasons, vm->reason[order[i]].name);

@@ -24,7 +24,10 @@ struct top_vm {
 	unsigned cpu;
 	double ticks, hz, guest, hypervisor;    /* so far; hz: ticks in a second */
 	double guest_share, hypervisor_share, exits_per_second;
-	double table_pages, switches, resident_mb, swapped_mb;
+	double table_pages, switches;
+	double resident_mb, merged_mb, swapped_mb; /* of its RAM; merged_mb of what is resident */
+	double dirtied_per_second;      /* pages, where that is watched (ctl dirty VM on), by its own clock */
+	bool watched;
 	bool known;                     /* the figures per second are */
 	struct top_reason reason[TOP_REASONS];
 	unsigned reasons;
@@ -49,6 +52,8 @@ int top_main(int argc, char **argv);
 bool top_sample(struct top *top, char *error, size_t error_size);
 /* The reasons with exits of late, sorted: their places in vm->reason. Returns how many. */
 unsigned top_order(const struct top_vm *vm, enum top_sort sort, unsigned *order);
+/* What of its RAM is where, in a line of less than 80 columns. */
+void top_memory(const struct top_vm *vm, char *line, size_t size);
 /* Prints what has come in each interval, seconds, of a virtual machine or, with their sum, of all, until the run ends;
  * the exit status. */
 int top_follow(const char *run, const char *vm, unsigned interval, bool json);

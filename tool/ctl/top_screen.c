@@ -84,18 +84,17 @@ static double percent(double share)
 
 static void draw_vms(const struct top *top, unsigned chosen, int *y)
 {
-	line((*y)++, A_BOLD, "  %-14s %-8s %-7s %3s %6s %7s %7s %9s %6s %6s %6s", "machine", "state", "mmu", "cpu",
-	     "guest",
-	     "hyperv.", "neither", "exits/s", "tables", "res.MB", "swap");
+	line((*y)++, A_BOLD, "  %-14s %-8s %-7s %3s %6s %7s %7s %9s %6s %6s %6s %6s", "machine", "state", "mmu",
+	     "cpu", "guest", "hyperv.", "neither", "exits/s", "tables", "res.MB", "merged", "swap");
 	for (unsigned i = 0; i < top->vms + (top->vms > 1); i++) {
 		const struct top_vm *vm = i < top->vms ? &top->vm[i] : &top->all;
 
 		line((*y)++, i == chosen ? A_REVERSE : 0,
-		     "%c %-14.14s %-8s %-7s %3u %5.1f%% %6.1f%% %6.1f%% %9.0f %6.0f %6.0f %6.0f",
+		     "%c %-14.14s %-8s %-7s %3u %5.1f%% %6.1f%% %6.1f%% %9.0f %6.0f %6.0f %6.0f %6.0f",
 		     i == chosen ? '>' : ' ', vm->name, vm->state, vm->mmu, vm->cpu,
 		     percent(vm->guest_share), percent(vm->hypervisor_share),
 		     percent(1 - vm->guest_share - vm->hypervisor_share), vm->exits_per_second, vm->table_pages,
-		     vm->resident_mb, vm->swapped_mb);
+		     vm->resident_mb, vm->merged_mb, vm->swapped_mb);
 	}
 }
 
@@ -120,6 +119,15 @@ static void draw_reasons(const struct top_vm *vm, enum top_sort sort, int y)
 		line(y, A_DIM, "  %s", vm->known ? "no exits in the last second" : "...");
 }
 
+static void draw_one(const struct top_vm *vm, enum top_sort sort, int y)
+{
+	char memory[120];
+
+	top_memory(vm, memory, sizeof(memory));
+	line(y, 0, "  %s", memory);
+	draw_reasons(vm, sort, y + 2);
+}
+
 static void draw(const struct top *top, unsigned chosen, const char *message)
 {
 	int y = 0;
@@ -131,9 +139,9 @@ static void draw(const struct top *top, unsigned chosen, const char *message)
 	     top_sorts[top->sort]);
 	draw_vms(top, chosen, &y);
 	if (chosen < top->vms)
-		draw_reasons(&top->vm[chosen], top->sort, y + 1);
+		draw_one(&top->vm[chosen], top->sort, y);
 	else if (top->vms > 1)
-		draw_reasons(&top->all, top->sort, y + 1);
+		draw_one(&top->all, top->sort, y);
 	line(LINES - 1, A_BOLD, "%s", message);
 	refresh();
 }

@@ -242,13 +242,18 @@ static void show_tpr_methods(struct json *j, const struct vm *vm)
 static void show_memory(struct json *j, const struct vm *vm)
 {
 	struct ram_count c = ram_counts(vm);
+	bool watched = vm->dirty.user == DIRTY_WATCH;
 
 	json_open(j, "memory", '{');
 	json_number(j, "resident_pages", ram_resident(vm));
+	json_number(j, "shared_pages", ram_shared(vm));
 	json_number(j, "swapped_pages", ram_swapped(vm));
 	json_number(j, "went", c.went);
 	json_number(j, "zeroes", c.zeroes);
 	json_number(j, "came", c.came);
+	json_bool(j, "watched", watched);
+	json_number(j, "dirtied_pages", watched ? vm->dirty.watch.last_pages : 0);
+	json_number(j, "dirtied_ticks", watched ? vm->dirty.watch.last_ticks : 0);
 	json_close(j, '{');
 }
 
