@@ -285,6 +285,34 @@ static void trapped_in_a_read_only_page(void **state)
 	finish();
 }
 
+/* A program's page has become the kernel's, and it is somebody else's walk that is remembered of it. */
+static void trapped_after_another_walk(void **state)
+{
+	static const uint64_t kernels = LAPIC | 0xe3;
+	const struct access access = { .write = true, .implicit = true };
+	uint32_t error;
+	gpa_t gpa;
+
+	(void)state;
+	at("ept", "trap", BENCH_LONG64);
+	STEP(apic_write(TPR, 0x10));
+	assert_true(bench_mode(BENCH_LONG64, 3));
+	*bench_gpr(GPR_RBX) = LAPIC;
+	for (unsigned n = 0; n < 3; n++) {
+		mov_store(TPR, 0x20);
+		STEP(misconfig(LAPIC + TPR));
+	}
+	assert_int_equal(lapic_tpr(&bench.v->lapic), 0x20);
+	bench_poke(BENCH_TABLES + 0x4000 + 503 * 8, &kernels, 8);
+	mmu_invlpg(&bench.v->mmu, GVA(LAPIC));
+	assert_true(mmu_translate(&bench.v->mmu, GVA(LAPIC), access, 0, &gpa, &error));
+	mov_store(TPR, 0x30);
+	STEP(misconfig(LAPIC + TPR));
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 7);
+	assert_int_equal(lapic_tpr(&bench.v->lapic), 0x20);
+	finish();
+}
+
 /* A stack that is not there: the fault is the guest's, and nothing has changed. */
 static void a_push_that_faults(void **state)
 {
@@ -388,6 +416,7 @@ int main(void)
 		cmocka_unit_test(trapped_by_other_instructions),
 		cmocka_unit_test(a_push_that_faults),
 		cmocka_unit_test(trapped_in_a_read_only_page),
+		cmocka_unit_test(trapped_after_another_walk),
 		cmocka_unit_test(a_walk_through_the_page),
 		cmocka_unit_test(the_page_of_another_device),
 		cmocka_unit_test(registers_of_another_device),
