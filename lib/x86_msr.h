@@ -87,6 +87,8 @@
 #define MSR_HIGH_FIRST 0xc0000000u
 #define MSR_EFER 0xc0000080
 #define MSR_STAR 0xc0000081
+#define STAR_SYSCALL_SHIFT 32 /* where it has the selectors that SYSCALL loads, and SYSRET */
+#define STAR_SYSRET_SHIFT 48
 #define MSR_LSTAR 0xc0000082
 #define MSR_CSTAR 0xc0000083
 #define MSR_FMASK 0xc0000084

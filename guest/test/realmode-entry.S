@@ -1,6 +1,7 @@
 /* guest/test/realmode-entry.S - into real mode and back, and what is done there: the code between low and low_end is
  * copied to segment LOW_SEGMENT, from where everything is addressed by DS, or by CS where DS is the test's. A service
  * gets what realmode.c puts into the words at its end, and leaves its results there. */
+#include "guest/test/base/selectors.h"
 #include "guest/test/realmode.h"
 #include "lib/pic.h"
 #include "lib/pit.h"
@@ -22,12 +23,12 @@ real_call:
 	ljmp	$REAL_CODE16, $(enter16 - low)
 	.globl	back32
 back32:
-	movw	$0x23, %ax
+	movw	$SELECTOR_USER_DATA, %ax
 	movw	%ax, %ds
 	movw	%ax, %es
 	movw	%ax, %fs
 	movw	%ax, %gs
-	movw	$0x10, %ax
+	movw	$SELECTOR_DATA, %ax
 	movw	%ax, %ss
 	movl	real_saved_sp, %esp
 	lidt	real_saved_idt
@@ -53,7 +54,7 @@ low32:	incl	real_count32
 	movl	%cr0, %eax
 	orl	$CR0_PE, %eax
 	movl	%eax, %cr0
-	ljmp	$0x08, $back32
+	ljmp	$SELECTOR_CODE32, $back32
 
 	.code16
 enter16:
@@ -83,7 +84,7 @@ enter16:
 	nop
 	pushw	%bx		/* with the segments that real mode has left */
 	popw	%cx
-	ljmpl	$0x08, $back32
+	ljmpl	$SELECTOR_CODE32, $back32
 
 /* ---- what the vector table leads to ---- */
 
@@ -247,7 +248,7 @@ real_paging:
 	movl	%eax, real_results - low
 	movl	%cr3, %eax
 	movl	%eax, real_results + 4 - low
-	ljmpl	$0x08, $back32
+	ljmpl	$SELECTOR_CODE32, $back32
 
 	/* IRQ 0, asleep and awake. */
 	.globl	real_sleeps

@@ -81,7 +81,10 @@ static void test_int(void)
 
 static void test_faults(void)
 {
-	static const uint16_t expected[] = { 0, 6, 3, 4, 5, 13, 12, 13, 6, 6, 6, 6, 6, 6, 13, 13, 12 };
+	static const uint16_t expected[] = {
+		VECTOR_DE, VECTOR_UD, VECTOR_BP, VECTOR_OF, VECTOR_BR, VECTOR_GP, VECTOR_SS, VECTOR_GP, VECTOR_UD,
+		VECTOR_UD, VECTOR_UD, VECTOR_UD, VECTOR_UD, VECTOR_UD, VECTOR_GP, VECTOR_GP, VECTOR_SS,
+	};
 
 	call(real_faults);
 	for (unsigned n = 0; n < sizeof(expected) / sizeof(expected[0]); n++)

@@ -38,7 +38,8 @@ void test_main(void)
 	boot_pml4[0] |= PTE_U, boot_pdpt[0] |= PTE_U, boot_pd[0][0] |= PTE_U;
 	write_cr3(read_cr3());
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE);
-	wrmsr(MSR_STAR, 0x0028ull << 48 | 0x0018ull << 32);
+	wrmsr(MSR_STAR, (uint64_t)(SELECTOR_USER_CODE32 & ~SELECTOR_RPL) << STAR_SYSRET_SHIFT |
+			(uint64_t)SELECTOR_CODE64 << STAR_SYSCALL_SHIFT);
 	wrmsr(MSR_LSTAR, (word)kernel_entry);
 	wrmsr(MSR_FMASK, RFLAGS_TF | RFLAGS_IF | RFLAGS_DF);
 	for (unsigned n = 0; n < 100; n++) {

@@ -261,15 +261,15 @@ static void test_nmi(void)
 
 	CHECK(got == TRAP(NMI), "an NMI to itself with IF=0: trap %u", got);
 	/* The handler was left without IRET: this one ends the blocking. */
-	__asm__ volatile("movq %%rsp, %%rax; pushq $0; pushq %%rax; pushfq; pushq $0x18; pushq $1f; iretq; 1:"
+	__asm__ volatile("movq %%rsp, %%rax; pushq $0; pushq %%rax; pushfq; pushq %0; pushq $1f; iretq; 1:"
 			 :
-			 :
+			 : "i"(SELECTOR_CODE64)
 			 : "rax", "memory");
 	got = trap_call(send_nmi, NULL);
 	CHECK(got == TRAP(NMI), "a second NMI after IRET: trap %u", got);
-	__asm__ volatile("movq %%rsp, %%rax; pushq $0; pushq %%rax; pushfq; pushq $0x18; pushq $1f; iretq; 1:"
+	__asm__ volatile("movq %%rsp, %%rax; pushq $0; pushq %%rax; pushfq; pushq %0; pushq $1f; iretq; 1:"
 			 :
-			 :
+			 : "i"(SELECTOR_CODE64)
 			 : "rax", "memory");
 }
 

@@ -1,5 +1,6 @@
 /* host/trap/interrupt_entry.S - 256 entry points that save the registers as struct interrupt_frame and call
  * interrupt_dispatch(). */
+#include "lib/push_registers.h"
 #include "lib/x86.h"
 
 	.text
@@ -25,38 +26,10 @@ interrupt_stubs:
 	.endr
 
 common:
-	pushq %rax
-	pushq %rcx
-	pushq %rdx
-	pushq %rbx
-	pushq %rbp
-	pushq %rsi
-	pushq %rdi
-	pushq %r8
-	pushq %r9
-	pushq %r10
-	pushq %r11
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
+	push_registers64
 	cld
 	movq %rsp, %rdi
 	call interrupt_dispatch
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %r11
-	popq %r10
-	popq %r9
-	popq %r8
-	popq %rdi
-	popq %rsi
-	popq %rbp
-	popq %rbx
-	popq %rdx
-	popq %rcx
-	popq %rax
+	pop_registers64
 	addq $16, %rsp
 	iretq

@@ -7,11 +7,11 @@
 	.globl start
 start:
 	boot_begin
-	ljmp	$0x08, $1f
-1:	movw	$0x10, %ax
+	ljmp	$SELECTOR_CODE32, $1f
+1:	movw	$SELECTOR_DATA, %ax
 	movw	%ax, %ss
 	/* The user's data segments everywhere: both privilege levels may use them. */
-	movw	$0x23, %ax
+	movw	$SELECTOR_USER_DATA, %ax
 	load_data_segments
 	pushl	$0
 	popfl
@@ -52,10 +52,10 @@ trap_call_user:
 	addl	user_alias, %eax
 	movl	$user_stack_top, %ecx
 	addl	user_alias, %ecx
-	pushl	$0x23
+	pushl	$SELECTOR_USER_DATA
 	pushl	%ecx
 	pushl	$RFLAGS_FIXED
-	pushl	$0x2b
+	pushl	$SELECTOR_USER_CODE32
 	movl	$user_stub, %ecx
 	addl	user_alias, %ecx
 	pushl	%ecx
@@ -75,7 +75,7 @@ trap_common:
 	pushal
 	cld
 	/* Out of virtual-8086 mode they come as null. */
-	movw	$0x23, %ax
+	movw	$SELECTOR_USER_DATA, %ax
 	movw	%ax, %ds
 	movw	%ax, %es
 	pushl	%esp

@@ -1,6 +1,5 @@
 /* Entry of the 64-bit test kernels: maps the first 16 GiB to themselves, switches to long mode, then test_main(). */
 #include "guest/test/base/entry.h"
-#include "lib/x86_msr.h"
 
 	multiboot_header
 
@@ -33,16 +32,13 @@ start:
 	movl	%cr4, %eax
 	orl	$CR4_PAE, %eax
 	movl	%eax, %cr4
-	movl	$MSR_EFER, %ecx
-	rdmsr
-	orl	$EFER_LME, %eax
-	wrmsr
+	set_lme
 	movl	%cr0, %eax
 	orl	$(CR0_PG | CR0_PE), %eax
 	movl	%eax, %cr0
-	ljmp	$0x18, $3f
+	ljmp	$SELECTOR_CODE64, $3f
 	.code64
-3:	movw	$0x10, %ax
+3:	movw	$SELECTOR_DATA, %ax
 	movw	%ax, %ss
 	load_data_segments
 	movq	$stack_top, %rsp
@@ -86,10 +82,10 @@ trap_call_user:
 	movq	user_alias, %rdx
 	addq	%rdx, %rax
 	leaq	user_stack_top(%rdx), %rcx
-	pushq	$0x23
+	pushq	$SELECTOR_USER_DATA
 	pushq	%rcx
 	pushq	$RFLAGS_FIXED
-	pushq	$0x33
+	pushq	$SELECTOR_USER_CODE64
 	leaq	user_stub(%rdx), %rcx
 	pushq	%rcx
 	iretq

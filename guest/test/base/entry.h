@@ -1,7 +1,10 @@
 /* What the entries of the test kernels have in common, in assembly language. The names end in the width that they are
  * for; without one, a macro serves both. */
+#include "guest/test/base/selectors.h"
 #include "lib/multiboot.h"
+#include "lib/push_registers.h"
 #include "lib/x86.h"
+#include "lib/x86_msr.h"
 
 	/* Multiboot 1: page-aligned modules, and memory information. */
 	.macro	multiboot_header
@@ -60,40 +63,41 @@
 	popq	%rbp
 	.endm
 
-	/* All registers but RSP, in the order of the frames in C: r15 lowest. (With 32 bits that is PUSHA.) */
-	.macro	push_registers64
-	pushq	%rax
-	pushq	%rcx
-	pushq	%rdx
-	pushq	%rbx
-	pushq	%rbp
-	pushq	%rsi
-	pushq	%rdi
-	pushq	%r8
-	pushq	%r9
-	pushq	%r10
-	pushq	%r11
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
+	/* The bit that makes paging IA-32e's. */
+	.macro	set_lme
+	movl	$MSR_EFER, %ecx
+	rdmsr
+	orl	$EFER_LME, %eax
+	wrmsr
 	.endm
-	.macro	pop_registers64
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%r11
-	popq	%r10
-	popq	%r9
-	popq	%r8
-	popq	%rdi
-	popq	%rsi
-	popq	%rbp
-	popq	%rbx
-	popq	%rdx
-	popq	%rcx
-	popq	%rax
+
+	/* Another processor, from its start-up IPI, which begins a copy of what is between \name_begin and \name_end,
+	 * to \name_protected: 32 bits, with the first one's GDT, without paging. */
+	.macro	from_real_mode name
+	.data
+	.globl	\name\()_begin, \name\()_end
+	.code16
+\name\()_begin:
+	cli
+	movw	%cs, %ax
+	movw	%ax, %ds
+	lgdtl	\name\()_gdtr - \name\()_begin
+	movl	%cr0, %eax
+	andl	$~(CR0_CD | CR0_NW), %eax
+	orl	$CR0_PE, %eax
+	movl	%eax, %cr0
+	ljmpl	$SELECTOR_CODE32, $\name\()_protected
+\name\()_gdtr:
+	.word	SELECTOR_TSS + 7
+	.long	gdt
+\name\()_end:
+
+	.text
+	.code32
+\name\()_protected:
+	movw	$SELECTOR_DATA, %ax
+	movw	%ax, %ss
+	load_data_segments
 	.endm
 
 	/* One stub per vector, 16 bytes apart: it pushes the vector behind an error code, 0 where the CPU pushes none,
@@ -129,20 +133,19 @@
 	/* The GDT's beginning; a test may have more behind it. */
 	.macro	common_descriptors
 	.quad	0
-	.quad	DESCRIPTOR_FLAT_CODE32	/* 0x08 code, 32 bits */
-	.quad	DESCRIPTOR_FLAT_DATA	/* 0x10 data */
-	.quad	DESCRIPTOR_FLAT_CODE64	/* 0x18 code, 64 bits */
-	.quad	DESCRIPTOR_FLAT_DATA | DESCRIPTOR_DPL3	/* 0x20 data, level 3 */
-	.quad	DESCRIPTOR_FLAT_CODE32 | DESCRIPTOR_DPL3	/* 0x28 code, 32 bits, level 3 */
-	.quad	DESCRIPTOR_FLAT_CODE64 | DESCRIPTOR_DPL3	/* 0x30 code, 64 bits, level 3 */
-	.quad	0, 0			/* 0x38 the TSS */
+	.quad	DESCRIPTOR_FLAT_CODE32	/* SELECTOR_CODE32, and so on */
+	.quad	DESCRIPTOR_FLAT_DATA
+	.quad	DESCRIPTOR_FLAT_CODE64
+	.quad	DESCRIPTOR_FLAT_DATA | DESCRIPTOR_DPL3
+	.quad	DESCRIPTOR_FLAT_CODE32 | DESCRIPTOR_DPL3
+	.quad	DESCRIPTOR_FLAT_CODE64 | DESCRIPTOR_DPL3
+	.quad	0, 0	/* SELECTOR_TSS */
 	.endm
 
-	/* The selector of the TSS is 0x38 in both. */
 	.macro	define_gdt_load_tr
 	.globl	gdt_load_tr
 gdt_load_tr:
-	movw	$0x38, %ax
+	movw	$SELECTOR_TSS, %ax
 	ltr	%ax
 	ret
 	.endm

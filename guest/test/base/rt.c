@@ -236,14 +236,6 @@ void rt_trap(struct trap_frame *f)
 	debug_exit(0x7f);
 }
 
-#ifdef __x86_64__
-#define GATE_WORDS 2
-#define CODE_SELECTOR 0x18u
-#else
-#define GATE_WORDS 1
-#define CODE_SELECTOR 0x08u
-#endif
-
 static void set_idt(void)
 {
 	static uint64_t idt[256 * GATE_WORDS];
@@ -262,10 +254,10 @@ static void set_tss(void)
 {
 	uint64_t base = (word)tss;
 
-	gdt[7] = descriptor_pack(base, sizeof(tss) - 1, SEGMENT_TSS);
-	gdt[8] = base >> 32;
+	gdt[SELECTOR_TSS / 8] = descriptor_pack(base, sizeof(tss) - 1, SEGMENT_TSS);
+	gdt[SELECTOR_TSS / 8 + 1] = base >> 32;
 #ifndef __x86_64__
-	tss[2] = 0x10;
+	tss[2] = SELECTOR_DATA;
 #endif
 	tss[25] = sizeof(tss) << 16; /* no I/O permission bitmap */
 	gdt_load_tr();

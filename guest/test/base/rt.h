@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guest/test/base/selectors.h"
 #include "lib/descriptor.h"
 #include "lib/port_io.h"
 #include "lib/x86.h"

@@ -2,45 +2,18 @@
  * when it is told to go, each touches the pages of its own. */
 #include "guest/test/base/entry.h"
 #include "guest/test/cost/fresh.h"
-#include "lib/x86_msr.h"
 
-	.data
-	.globl	fresh_begin, fresh_end
-	.code16
-fresh_begin:
-	cli
-	movw	%cs, %ax
-	movw	%ax, %ds
-	lgdtl	fresh_gdtr - fresh_begin
-	movl	%cr0, %eax
-	andl	$~(CR0_CD | CR0_NW), %eax
-	orl	$CR0_PE, %eax
-	movl	%eax, %cr0
-	ljmpl	$0x08, $fresh_protected
-fresh_gdtr:
-	.word	0x3f
-	.long	gdt
-fresh_end:
-
-	.text
-	.code32
-fresh_protected:
-	movw	$0x10, %ax
-	movw	%ax, %ss
-	load_data_segments
+	from_real_mode fresh
 	movl	%cr4, %eax
 	orl	$CR4_PAE, %eax
 	movl	%eax, %cr4
 	movl	fresh_cr3, %eax
 	movl	%eax, %cr3
-	movl	$MSR_EFER, %ecx
-	rdmsr
-	orl	$EFER_LME, %eax
-	wrmsr
+	set_lme
 	movl	%cr0, %eax
 	orl	$(CR0_PG | CR0_PE), %eax
 	movl	%eax, %cr0
-	ljmp	$0x18, $1f
+	ljmp	$SELECTOR_CODE64, $1f
 	.code64
 1:	movl	$1, %eax
 	lock xaddl %eax, fresh_started

@@ -1,5 +1,6 @@
 /* guest/test/cost/ipicost-entry.S - the processor that gets the interrupts: from real mode to protected mode without
  * paging, then round and round, or asleep, as ap_share says. Copied to AP_AT (ipicost.h), and runs there. */
+#include "guest/test/base/selectors.h"
 #include "guest/test/cost/ipicost.h"
 #include "lib/apic.h"
 #include "lib/x86.h"
@@ -18,10 +19,10 @@ ap_begin:
 	mov %cr0, %eax
 	or $CR0_PE, %eax
 	mov %eax, %cr0
-	ljmpl $0x08, $HERE(flat)
+	ljmpl $SELECTOR_CODE32, $HERE(flat)
 	.code32
 flat:
-	mov $0x10, %eax
+	mov $SELECTOR_DATA, %eax
 	mov %eax, %ds
 	mov %eax, %es
 	mov %eax, %ss

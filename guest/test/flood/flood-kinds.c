@@ -192,7 +192,7 @@ static void debug(void)
 	word top = (word)stack + sizeof(stack);
 
 	set_ist(3, top);
-	set_gate(1, db_entry, 3);
+	set_gate(VECTOR_DB, db_entry, 3);
 	__asm__ volatile("mov %0, %%dr0; mov %1, %%dr7" : : "r"(top - 8), "r"(0xd0401ul));
 	for (;;) {
 		*(volatile uint64_t *)(top - 8) = 1;
@@ -203,7 +203,7 @@ static void debug(void)
 /* Single-step over a program without end. */
 static void step(void)
 {
-	set_gate(1, db_entry, 0);
+	set_gate(VECTOR_DB, db_entry, 0);
 	__asm__ volatile("pushfq; orq %0, (%%rsp); popfq; 1: jmp 1b" : : "i"(RFLAGS_TF) : "memory");
 }
 

@@ -24,7 +24,7 @@ void set_gate(unsigned vector, const char *handler, unsigned ist)
 {
 	uint64_t at = (word)handler, *entry = idt_entry(vector);
 
-	entry[0] = gate_pack(at, 0x18, GATE_INTERRUPT | SEGMENT_DPL) | (uint64_t)ist << GATE_IST_SHIFT;
+	entry[0] = gate_pack(at, SELECTOR_CODE64, GATE_INTERRUPT | SEGMENT_DPL) | (uint64_t)ist << GATE_IST_SHIFT;
 	entry[1] = at >> 32;
 }
 
@@ -70,7 +70,7 @@ static void init_end(void)
 {
 	end = rdtsc() + parameter_number("mega", 100) * 1000000ul;
 	set_ist(2, (word)nmi_stack + sizeof(nmi_stack));
-	set_gate(2, nmi_entry, 2);
+	set_gate(VECTOR_NMI, nmi_entry, 2);
 	pics_mask(PIC_ALL, PIC_ALL);
 	apic_write(APIC_SVR, SVR_ENABLED | 0xff);
 	ioapic_write(IOAPIC_INDEX_TABLE + 2 * 2, APIC_NMI << 8);

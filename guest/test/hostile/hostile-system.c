@@ -13,7 +13,6 @@
 #define LOADED_FIRST 24u /* of the GDT: descriptors of TSSs and LDTs, two entries each */
 #define LOADED 16u
 #define VECTORS_NEEDED 20u
-#define GATE_WORDS (sizeof(word) / 4)
 #define IDT_WORDS 256u
 
 /* PAGE_SYSTEM, and how it is to be. */
@@ -42,7 +41,7 @@ static bool descriptor_needed(unsigned n) { return n == 3; }
 static bool descriptor_needed(unsigned n) { return n == 1 || n == 2 || n == 4 || n == 21 || n == 22; }
 #endif
 /* What an exception on the way to a handler becomes, and what ends a program that hangs. */
-static bool gate_needed(unsigned v) { return v == 2 || v == 8 || (v >= 10 && v <= 14); }
+static bool gate_needed(unsigned v) { return v == VECTOR_NMI || v == VECTOR_DF || (v >= VECTOR_TS && v <= VECTOR_PF); }
 
 /* Something that may end the machine, in an experiment that may. */
 static bool deadly(struct experiment *x) { return may_end && chance(x, 8); }
@@ -164,7 +163,7 @@ static uint16_t selector_any(struct experiment *x)
 /* To the program, by its own code segment, by another, by a gate, by a TSS. */
 static void make_pointer(struct experiment *x, uint8_t *at)
 {
-	static const uint8_t code[4] = { 0x08, 0x18, 0x48, 0x88 };
+	static const uint8_t code[4] = { SELECTOR_CODE32, SELECTOR_CODE64, SELECTOR_OTHERS, 0x88 };
 	bool is16 = x->mode[0] == MODE_K16;
 	uint32_t offset = CODE_START + SLOT * below(x, SLOTS) + (is16 ? 0 : REGION);
 	uint16_t selector = chance(x, 2) ? code[below(x, 4)] : selector_any(x);

@@ -35,10 +35,10 @@ hostile_run:
 	jnz	no_way_back
 	lgdtl	%cs:hostile_gdtr
 	lidtl	%cs:hostile_idtr
-	movw	$0x10, %ax
+	movw	$SELECTOR_DATA, %ax
 	movw	%ax, %ds
 	andb	$~2, gdt_page + 0x38 + 5
-	movw	$0x38, %ax
+	movw	$SELECTOR_TSS, %ax
 	ltr	%ax
 9:
 	.endm
@@ -49,7 +49,7 @@ no_way_back:
 hostile_trap:
 	pushal
 	supervisors_tables
-	movw	$0x10, %ax
+	movw	$SELECTOR_DATA, %ax
 	movw	%ax, %ds
 	movw	%ax, %es
 	rdtsc
@@ -84,10 +84,10 @@ hostile_leave:
 	/* DR7.GD would make this the next exception; that one clears it. */
 	movl	$DR7_RESET, %eax
 	movl	%eax, %dr7
-	movw	$0x10, %ax
+	movw	$SELECTOR_DATA, %ax
 	movw	%ax, %ss
 	movl	supervisor_sp, %esp
-	movw	$0x23, %ax
+	movw	$SELECTOR_USER_DATA, %ax
 	load_data_segments
 	/* In a task of an exception NT is set: the next IRET would switch. */
 	pushl	$2
@@ -120,7 +120,7 @@ hostile_nmi:
 	pushl	$2
 	popfl
 	pushl	$2
-	pushl	$0x08
+	pushl	$SELECTOR_CODE32
 	pushl	$hostile_leave
 	iretl
 
@@ -186,7 +186,7 @@ real_trap:
 	movl	%cr0, %eax
 	orb	$CR0_PE, %al
 	movl	%eax, %cr0
-	ljmpl	$0x08, $real_back
+	ljmpl	$SELECTOR_CODE32, $real_back
 	.balign	16
 real_frame:
 	.skip	32
@@ -202,7 +202,7 @@ real_low_end:
 	.globl	real_frame, real_stack, real_seen, real_gdtr
 	.code32
 real_back:
-	movw	$0x10, %ax
+	movw	$SELECTOR_DATA, %ax
 	movw	%ax, %ds
 	movw	%ax, %es
 	lidtl	hostile_idtr
@@ -215,7 +215,7 @@ real_back:
 supervisor_sp:	.long	0
 	.globl hostile_data_selector, hostile_begin, hostile_end, nmi_seen
 	.globl hostile_stack, hostile_is_real, real_idtr, hostile_idtr
-hostile_data_selector:	.word	0x23
+hostile_data_selector:	.word	SELECTOR_USER_DATA
 	.balign 4
 hostile_stack:	.long	0, 0
 hostile_begin:	.long	0

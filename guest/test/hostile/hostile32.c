@@ -43,7 +43,8 @@ struct hostile_frame *frame = &hostile_frame;
 
 static const struct { uint8_t code, stack, data; } selectors[MODES] = {
 	[MODE_K32] = { CODE, DATA, DATA }, [MODE_K16] = { 0x48, 0x50, 0x50 },
-	[MODE_U32] = { 0x2b, 0x23, 0x23 }, [MODE_U16] = { 0x5b, 0x63, 0x63 },
+	[MODE_U32] = { SELECTOR_USER_CODE32, SELECTOR_USER_DATA, SELECTOR_USER_DATA },
+	[MODE_U16] = { 0x5b, 0x63, 0x63 },
 };
 
 void world_aim(struct experiment *x, unsigned mode, word ip, word sp, word flags)
@@ -64,7 +65,7 @@ void world_aim(struct experiment *x, unsigned mode, word ip, word sp, word flags
 	if (mode == MODE_V86) {
 		frame->cs = frame->ss = frame->es = frame->ds = frame->fs = frame->gs = REGION / 16;
 		frame->flags |= RFLAGS_VM | (chance(x, 2) ? RFLAGS_IOPL : 0);
-		hostile_data_selector = 0x23;
+		hostile_data_selector = SELECTOR_USER_DATA;
 	}
 	hostile_stack = (struct stack_pointer){ (word)&frame->ip, DATA };
 	if (mode != MODE_K32 && mode != MODE_K16)

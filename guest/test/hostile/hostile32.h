@@ -10,8 +10,8 @@
 #define LARGE_MEMORY 0x800000u
 
 /* Selectors. */
-#define CODE 0x08u
-#define DATA 0x10u
+#define CODE SELECTOR_CODE32
+#define DATA SELECTOR_DATA
 #define TASK_MAIN 0x38u
 #define TASK_FAULT 0xa8u
 #define TASK_NMI 0xb0u

@@ -32,7 +32,7 @@ hostile_run:
 	lgdt	hostile_gdtr
 	lidt	hostile_idtr
 	andb	$~2, gdt_page + 0x38 + 5
-	movw	$0x38, %ax
+	movw	$SELECTOR_TSS, %ax
 	ltr	%ax
 9:
 	.endm
@@ -62,7 +62,7 @@ hostile_leave:
 	movl	$DR7_RESET, %eax
 	movq	%rax, %dr7
 	cld
-	movw	$0x10, %ax
+	movw	$SELECTOR_DATA, %ax
 	movw	%ax, %ss
 	load_data_segments
 	cmpb	$0, running
@@ -85,10 +85,10 @@ nmi:	movb	$1, nmi_seen
 	movq	frame, %rax
 	movq	$2, 15 * 8(%rax)
 	movq	%rsp, %rcx
-	pushq	$0x10
+	pushq	$SELECTOR_DATA
 	pushq	%rcx
 	pushq	$2
-	pushq	$0x18
+	pushq	$SELECTOR_CODE64
 	pushq	$hostile_leave
 	iretq
 
@@ -114,7 +114,7 @@ hostile_ud2:
 	.balign 8
 supervisor_sp:	.quad	0
 	.globl hostile_data_selector
-hostile_data_selector:	.word	0x23
+hostile_data_selector:	.word	SELECTOR_USER_DATA
 	.globl hostile_begin, hostile_end, nmi_seen
 	.balign 8
 hostile_begin:	.long	0

@@ -72,7 +72,7 @@ static uint64_t gdt_fixed(unsigned n)
 	case 11: return descriptor_pack(REGION, 0xffff, SEGMENT_CODE16 | SEGMENT_DPL);
 	case 12: return descriptor_pack(REGION, 0xffff, SEGMENT_DATA16 | SEGMENT_DPL);
 	case 13: return descriptor_pack(REGION + PAGE_DATA * PAGE, 0x3f, SEGMENT_LDT);
-	case 15: return gate_pack(REGION, 0x18, GATE_CALL | SEGMENT_DPL);
+	case 15: return gate_pack(REGION, SELECTOR_CODE64, GATE_CALL | SEGMENT_DPL);
 	case 17: return descriptor_pack(0, 0xffffffff, SEGMENT_FLAT_CODE32 | TYPE_CONFORMING);
 	case 18: return descriptor_pack(0, 0xfff, SEGMENT_FLAT_DATA | TYPE_EXPAND_DOWN | SEGMENT_DPL);
 	case 19: return (DESCRIPTOR_FLAT_DATA | DESCRIPTOR_DPL3) & ~DESCRIPTOR_P;
@@ -123,7 +123,7 @@ static void make_gates(struct experiment *x)
 		word at = chance(x, 2) ? (word)hostile_stubs + 16 * v
 				       : REGION + CODE_START + SLOT * below(x, SLOTS) + SLOT / 2;
 
-		set_gate(v, chance(x, 16) ? value_any(x) : at, chance(x, 6) ? 8 * below(x, 24) : 0x18,
+		set_gate(v, chance(x, 16) ? value_any(x) : at, chance(x, 6) ? 8 * below(x, 24) : SELECTOR_CODE64,
 			 types[below(x, 8)], below(x, 8));
 	}
 }
@@ -157,7 +157,7 @@ static void init_descriptors(void)
 		gdt_page[i] = gdt_fixed(i);
 	gdt_page[7] &= ~DESCRIPTOR_BUSY; /* LTR wants it available */
 	for (unsigned v = 0; v < 256; v++)
-		set_gate(v, (word)hostile_stubs + 16 * v, 0x18, GATE_INTERRUPT | (program_may(v) ? SEGMENT_DPL : 0),
+		set_gate(v, (word)hostile_stubs + 16 * v, SELECTOR_CODE64, GATE_INTERRUPT | (program_may(v) ? SEGMENT_DPL : 0),
 			 v == VECTOR_NMI ? 2 : 1);
 	tss_page[1] = (uint32_t)(REGION + (PAGE_STACK + 1) * PAGE);
 	set_stack(1, (word)trap_stack + PAGE);
@@ -166,7 +166,7 @@ static void init_descriptors(void)
 	for (unsigned i = 0; i < 4; i++)
 		set_stack(4 + i, REGION + bad[i] * PAGE + 0x800 - 8 * i);
 	tss_page[25] = 104u << 16;
-	__asm__ volatile("lgdt %0; lidt %1; ltr %w2" : : "m"(hostile_gdtr), "m"(hostile_idtr), "r"(0x38));
+	__asm__ volatile("lgdt %0; lidt %1; ltr %w2" : : "m"(hostile_gdtr), "m"(hostile_idtr), "r"(SELECTOR_TSS));
 }
 
 /* ---- registers ---- */
@@ -176,7 +176,7 @@ static void restore_rest(const struct kind *k)
 {
 	word zero = 0, cr8;
 
-	__asm__ volatile("mov %w1, %%fs; mov %w1, %%gs; swapgs; mov %w1, %%gs; lldt %w0" : : "r"(zero), "r"(0x10));
+	__asm__ volatile("mov %w1, %%fs; mov %w1, %%gs; swapgs; mov %w1, %%gs; lldt %w0" : : "r"(zero), "r"(SELECTOR_DATA));
 	__asm__ volatile("mov %%cr8, %0" : "=r"(cr8));
 	if (cr8)
 		__asm__ volatile("mov %0, %%cr8" : : "r"(zero));
@@ -191,10 +191,11 @@ void world_init_msrs(void)
 	wrmsr(MSR_EFER, (rdmsr(MSR_EFER) & (EFER_LMA | EFER_LME | EFER_NXE)) | EFER_NXE | EFER_SCE);
 	wrmsr(MSR_PAT, PAT_AFTER_RESET);
 	wrmsr(MSR_TSC_DEADLINE, 0);
-	wrmsr(MSR_SYSENTER_CS, 0x18);
+	wrmsr(MSR_SYSENTER_CS, SELECTOR_CODE64);
 	wrmsr(MSR_SYSENTER_ESP, REGION + (PAGE_STACK + 1) * PAGE - 64);
 	wrmsr(MSR_SYSENTER_EIP, (word)hostile_ud2);
-	wrmsr(MSR_STAR, 0x0018ull << 32 | 0x0020ull << 48);
+	wrmsr(MSR_STAR, (uint64_t)SELECTOR_CODE64 << STAR_SYSCALL_SHIFT |
+			(uint64_t)(SELECTOR_USER_DATA & ~SELECTOR_RPL) << STAR_SYSRET_SHIFT);
 	wrmsr(MSR_LSTAR, (word)hostile_ud2);
 	wrmsr(MSR_CSTAR, (word)hostile_ud2);
 	wrmsr(MSR_FMASK, RFLAGS_TF | RFLAGS_IF | RFLAGS_DF);
@@ -203,8 +204,12 @@ void world_init_msrs(void)
 /* ---- one start ---- */
 
 static const struct { uint8_t code, stack, data; } selectors[MODES] = {
-	[MODE_K64] = { 0x18, 0x10, 0x10 }, [MODE_K32] = { 0x08, 0x10, 0x10 }, [MODE_K16] = { 0x48, 0x50, 0x50 },
-	[MODE_U64] = { 0x33, 0x23, 0x23 }, [MODE_U32] = { 0x2b, 0x23, 0x23 }, [MODE_U16] = { 0x5b, 0x63, 0x63 },
+	[MODE_K64] = { SELECTOR_CODE64, SELECTOR_DATA, SELECTOR_DATA },
+	[MODE_K32] = { SELECTOR_CODE32, SELECTOR_DATA, SELECTOR_DATA },
+	[MODE_K16] = { 0x48, 0x50, 0x50 },
+	[MODE_U64] = { SELECTOR_USER_CODE64, SELECTOR_USER_DATA, SELECTOR_USER_DATA },
+	[MODE_U32] = { SELECTOR_USER_CODE32, SELECTOR_USER_DATA, SELECTOR_USER_DATA },
+	[MODE_U16] = { 0x5b, 0x63, 0x63 },
 };
 
 void world_aim(struct experiment *x, unsigned mode, word ip, word sp, word flags)

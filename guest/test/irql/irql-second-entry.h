@@ -2,34 +2,10 @@
  * 64 bits. */
 #include "guest/test/base/entry.h"
 #include "guest/test/irql/irql-second.h"
-#include "lib/x86_msr.h"
 
 	/* From the start-up IPI, which begins a copy of this, to 32 bits, with the first CPU's CR4 and CR3. */
 	.macro	second_from_real_mode
-	.data
-	.globl	second_begin, second_end
-	.code16
-second_begin:
-	cli
-	movw	%cs, %ax
-	movw	%ax, %ds
-	lgdtl	second_gdtr - second_begin
-	movl	%cr0, %eax
-	andl	$~(CR0_CD | CR0_NW), %eax
-	orl	$CR0_PE, %eax
-	movl	%eax, %cr0
-	ljmpl	$0x08, $second_protected
-second_gdtr:
-	.word	0x3f
-	.long	gdt
-second_end:
-
-	.text
-	.code32
-second_protected:
-	movw	$0x10, %ax
-	movw	%ax, %ss
-	load_data_segments
+	from_real_mode second
 	movl	second_cr4, %eax
 	movl	%eax, %cr4
 	movl	second_cr3, %eax

@@ -7,21 +7,12 @@
 #include "guest/test/irql/irql-second.h"
 #include "guest/test/irql/irql.h"
 
-struct gate {
-	uint16_t offset_low, selector;
-	uint8_t ist, type;
-	uint16_t offset_middle;
-#ifdef __x86_64__
-	uint32_t offset_high, reserved;
-#endif
-} __attribute__((packed));
-
 extern char second_begin[], second_end[];
 extern const word second_stubs[CLASS_LAST - CLASS_FIRST + 1];
 void second_main(void);
 void second_interrupt(word vector);
 
-static struct gate idt[256] __attribute__((aligned(16)));
+static uint64_t idt[256 * GATE_WORDS] __attribute__((aligned(16)));
 struct { uint16_t limit; word base; } __attribute__((packed)) second_idtr = { sizeof(idt) - 1, (word)idt };
 word second_cr0, second_cr3, second_cr4;
 
@@ -182,8 +173,7 @@ void second_main(void)
 
 static void set_gate(unsigned v, word at)
 {
-	idt[v] = (struct gate){ .offset_low = (uint16_t)at, .offset_middle = (uint16_t)(at >> 16),
-				.selector = sizeof(word) == 8 ? 0x18 : 0x08, .type = 0x8e };
+	idt[v * GATE_WORDS] = gate_pack(at, CODE_SELECTOR, GATE_INTERRUPT);
 }
 
 void second_start(void)

@@ -2,13 +2,10 @@
 #include "guest/test/irql/irql-second-entry.h"
 
 	second_from_real_mode
-	movl	$MSR_EFER, %ecx
-	rdmsr
-	orl	$EFER_LME, %eax
-	wrmsr
+	set_lme
 	movl	second_cr0, %eax
 	movl	%eax, %cr0
-	ljmp	$0x18, $1f
+	ljmp	$SELECTOR_CODE64, $1f
 	.code64
 1:	movq	$second_stack_top, %rsp
 	second_goes_on

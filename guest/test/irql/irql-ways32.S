@@ -7,81 +7,35 @@
 	.macro	word_of value
 	.long	\value
 	.endm
+	/* The arguments are where they are wanted (regparm). */
+	.macro	way_begin
+	save_preserved32
+	.endm
+	.macro	way_end
+	restore_preserved32
+	ret
+	.endm
 #include "guest/test/irql/irql-ways.h"
-	.set	x2apic_tpr, MSR_X2APIC_FIRST + 8
-
-	/* kind; the write; what prepares it. */
-	.macro	way kind, write:req, prepare
-	list_entry \kind, "\write"
-	save_preserved32
-	\prepare
-	\write
-	incl	mark
-	restore_preserved32
-	ret
-	.endm
-	/* kind; the read; what prepares it; what brings the result to EAX. */
-	.macro	look kind, read:req, prepare, result
-	list_entry \kind, "\read"
-	save_preserved32
-	\prepare
-	\read
-	\result
-	restore_preserved32
-	ret
-	.endm
 
 	/* The low byte of a stack pointer is the value; below it is room for interrupts. */
 	.macro	way_by_esp kind, write:req
 	list_entry (\kind)|WAY_ALONE, "\write"
-	save_preserved32
+	way_begin
 	movl	%esp, kept_stack
 	leal	spare_stack(%eax), %esp
 	\write
 	incl	mark
 	movl	kept_stack, %esp
-	restore_preserved32
-	ret
+	way_end
 	.endm
 	/* One place of 32 bytes for each class. */
 	.macro	way_by_immediate kind, at
 	list_entry \kind, "movl $imm, \at"
-	save_preserved32
+	way_begin
 	leal	8f(%eax,%eax), %eax
 	jmp	*%eax
-	.balign	32
-8:	.set	class, 0
-	.rept	16
-	.balign	32
-	movl	$(class << 4), \at
-	incl	mark
-	jmp	9f
-	.set	class, class + 1
-	.endr
-9:	restore_preserved32
-	ret
-	.endm
-
-	/* Those that read it and write it. */
-	.macro	write_changes kind, at
-	way	\kind, "xchgl %eax, \at"
-	way	\kind, "xchgl %esi, \at", "movl %eax, %esi"
-	way	\kind, "addl %eax, \at", "subl %ecx, %eax"
-	way	\kind, "subl %ecx, \at", "subl %eax, %ecx"
-	way	\kind, "xorl %eax, \at", "xorl %ecx, %eax"
-	way	\kind, "adcl %eax, \at", "subl %ecx, %eax; clc"
-	way	\kind, "sbbl %ecx, \at", "subl %eax, %ecx; clc"
-	way	\kind, "xaddl %eax, \at", "subl %ecx, %eax"
-	way	\kind, "lock addl %eax, \at", "subl %ecx, %eax"
-	way	\kind, "lock cmpxchgl %ebx, \at", "movl %eax, %ebx; movl %ecx, %eax"
-	way	(\kind)|WAY_AND, "andl %eax, \at"
-	way	(\kind)|WAY_OR, "orl %eax, \at"
-	way	(\kind)|WAY_INC, "incl \at"
-	way	(\kind)|WAY_DEC, "decl \at"
-	way	(\kind)|WAY_NOT, "notl \at"
-	way	(\kind)|WAY_NEG, "negl \at"
-	way	(\kind)|WAY_SHL, "shll $1, \at"
-	way	(\kind)|WAY_SHR, "shrl $1, \at"
+	write_classes \at
+9:	way_end
 	.endm
 
 	.macro	write_absolute kind, at
@@ -119,12 +73,6 @@
 	way	WAY_MSR, "wrmsr", "movl $x2apic_tpr, %ecx; xorl %edx, %edx"
 	list_end
 
-	/* EAX stays what it is if the flags say equal; else it becomes what it cannot be. */
-	.macro	equal_or_not
-	je	9f
-	notl	%eax
-9:
-	.endm
 	.macro	read_absolute kind, at
 	look	\kind, ".byte 0xa1; .long \at"
 	look	\kind, ".byte 0x8b, 0x05; .long \at"
@@ -138,22 +86,6 @@
 	look	\kind, "scasl", "movl $\at, %edi", "equal_or_not"
 	look	\kind, "imull $1, \at, %eax"
 	read_values \kind, \at
-	.endm
-
-	.macro	read_values kind, at
-	look	\kind, "movzbl \at, %eax"
-	look	\kind, "movzwl \at, %ecx", "", "movl %ecx, %eax"
-	look	\kind, "movb \at, %cl", "xorl %ecx, %ecx", "movl %ecx, %eax"
-	look	\kind, "movw \at, %cx", "xorl %ecx, %ecx", "movl %ecx, %eax"
-	look	\kind, "cmpl %eax, \at", "", "equal_or_not"
-	look	\kind, "cmpl \at, %eax", "", "equal_or_not"
-	look	\kind, "cmpb %al, \at", "", "equal_or_not"
-	look	\kind, "testl %ecx, \at", "movl %eax, %ecx; notl %ecx", "equal_or_not"
-	look	\kind, "andl \at, %ecx", "orl $-1, %ecx", "movl %ecx, %eax"
-	look	\kind, "orl \at, %ecx", "xorl %ecx, %ecx", "movl %ecx, %eax"
-	look	\kind, "addl \at, %ecx", "movl $0x1000, %ecx", "leal -0x1000(%ecx), %eax"
-	look	\kind, "subl \at, %ecx", "xorl %ecx, %ecx", "movl %ecx, %eax; negl %eax"
-	look	\kind, "xorl \at, %ecx", "movl $0x1000, %ecx", "leal -0x1000(%ecx), %eax"
 	.endm
 
 	list	looks

@@ -5,11 +5,11 @@
 
 const char test_name[] = "legacy32";
 
-#define TASK_B 0x48u   /* selectors in the GDT of boot32.S */
+#define TASK_B SELECTOR_OTHERS   /* selectors in the GDT of boot32.S */
 #define TASK_F 0x50u
 #define SMALL 0x58u
 #define DOWN 0x60u
-#define MAIN 0x38u
+#define MAIN SELECTOR_TSS
 
 struct task_state {
 	uint32_t link, esp0, ss0, esp1, ss1, esp2, ss2, cr3, eip, eflags, eax, ecx, edx, ebx, esp, ebp, esi, edi;
@@ -40,12 +40,12 @@ static void set_task(struct task_state *t, unsigned selector, void (*entry)(void
 				  .eip = (uint32_t)entry,
 				  .eflags = RFLAGS_FIXED,
 				  .esp = (uint32_t)(stack + words),
-				  .es = 0x23,
-				  .cs = 0x08,
-				  .ss = 0x10,
-				  .ds = 0x23,
+				  .es = SELECTOR_USER_DATA,
+				  .cs = SELECTOR_CODE32,
+				  .ss = SELECTOR_DATA,
+				  .ds = SELECTOR_USER_DATA,
 				  .fs = 0,
-				  .gs = 0x23,
+				  .gs = SELECTOR_USER_DATA,
 				  .ebx = 0xb0b0b0b0,
 				  .edi = 0xd0d0d0d0 };
 	describe(selector, t, sizeof(*t) - 1, SEGMENT_TSS);
@@ -162,8 +162,8 @@ static void switches16(void)
 	static struct task_state16 b16;
 	uint32_t kept = 0x87654321;
 
-	b16 = (struct task_state16){ .flags = RFLAGS_FIXED, .bx = 0xbeef, .sp = 0x1000, .es = 0x23, .cs = SMALL,
-				     .ss = DOWN, .ds = 0x23 };
+	b16 = (struct task_state16){ .flags = RFLAGS_FIXED, .bx = 0xbeef, .sp = 0x1000, .es = SELECTOR_USER_DATA, .cs = SMALL,
+				     .ss = DOWN, .ds = SELECTOR_USER_DATA };
 	describe(TASK_B, &b16, sizeof(b16) - 1, SEGMENT_P | TYPE_TSS16);
 	describe(SMALL, task16, 0xffff, SEGMENT_CODE16);
 	describe(DOWN, stack_b, 0xffff, SEGMENT_DATA16);
@@ -248,7 +248,7 @@ static void task_ts(void)
 		ts_error = *(volatile uint32_t *)(stack_f + 1023);
 		ts_eip = *(volatile uint32_t *)&b.eip;
 		ts_link = *(volatile uint32_t *)&f.link;
-		*(volatile uint32_t *)&b.ss = 0x10;
+		*(volatile uint32_t *)&b.ss = SELECTOR_DATA;
 		clear_ts();
 		__asm__ volatile("iret" : : : "memory");
 	}
@@ -264,7 +264,7 @@ static void bad_segment(void)
 	*gate = gate_pack(0, TASK_F, GATE_TASK);
 	set_task(&f, TASK_F, task_ts, stack_f, 1024);
 	set_task(&b, TASK_B, task_b, stack_b, 1024);
-	b.ss = 0x23;
+	b.ss = SELECTOR_USER_DATA;
 	seen = 0;
 	call_b(NULL);
 	CHECK(ts_error == 0x20 && ts_eip == (uint32_t)task_b, "a bad stack segment: error 0x%x, EIP 0x%x", ts_error,
@@ -382,7 +382,7 @@ static void test_sysenter(void)
 
 	if (!(cpuid_version().edx & CPUID_1_EDX_SEP))
 		return;
-	wrmsr(MSR_SYSENTER_CS, 0x08);
+	wrmsr(MSR_SYSENTER_CS, SELECTOR_CODE32);
 	wrmsr(MSR_SYSENTER_ESP, (word)(stack + 64));
 	wrmsr(MSR_SYSENTER_EIP, (word)sysenter_entry);
 	CHECK(rdmsr(MSR_SYSENTER_CS) == 8 && rdmsr(MSR_SYSENTER_ESP) == (word)(stack + 64) &&

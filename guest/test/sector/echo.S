@@ -1,12 +1,8 @@
 /* A boot sector that writes what is typed; m and g are modes 13h, with all colours, and 12h, all of one. For
  * test/boot/screen.py, to which the same disk is a guest that waits. */
-	.code16
-	.globl sector
-sector:
-	xorw	%ax, %ax
-	movw	%ax, %ds
-	movw	%ax, %ss
-	movw	$0x7c00, %sp
+#include "guest/test/sector/sector.h"
+
+	sector_begin
 	movw	$0xa000, %ax
 	movw	%ax, %es
 	movw	$greeting, %si
@@ -48,5 +44,4 @@ planes:	movw	$0x12, %ax
 	jmp	next
 greeting:
 	.asciz	"typed: "
-	.org	510
-	.word	0xaa55
+	sector_end

@@ -1,12 +1,8 @@
 /* A boot sector that loads a test kernel as Multiboot does: behind it on the disk lies the kernel as it lies in memory
  * from 1 MiB on, its entry there. Who makes the disk fills in the last words (test/boot/screen.py). */
-	.code16
-	.globl sector
-sector:
-	xorw	%ax, %ax
-	movw	%ax, %ds
-	movw	%ax, %ss
-	movw	$0x7c00, %sp
+#include "guest/test/sector/sector.h"
+
+	sector_begin
 	ljmp	$0, $1f
 1:	movb	%dl, drive
 	/* 64 sectors at a time, into what is below 640 KiB. */
@@ -22,15 +18,15 @@ sector:
 	cli
 	lgdt	gdt_register
 	movl	%cr0, %eax
-	orb	$1, %al
+	orb	$CR0_PE, %al
 	movl	%eax, %cr0
-	ljmpl	$0x08, $protected
+	ljmpl	$SELECTOR_CODE32, $protected
 failed:	hlt
 	jmp	failed
 
 	.code32
 protected:
-	movw	$0x10, %ax
+	movw	$SELECTOR_DATA, %ax
 	movw	%ax, %ds
 	movw	%ax, %es
 	movw	%ax, %fs
@@ -44,12 +40,12 @@ protected:
 	xorl	%eax, %eax
 	movl	$0x40000, %ecx	/* and its BSS */
 	rep stosb
-	movl	$0x2badb002, %eax
+	movl	$MULTIBOOT_BOOT_MAGIC, %eax
 	movl	$information, %ebx
 	jmp	*entry
 
 	.balign	8
-gdt:	.quad	0, 0x00cf9a000000ffff, 0x00cf92000000ffff
+gdt:	.quad	0, DESCRIPTOR_FLAT_CODE32, DESCRIPTOR_FLAT_DATA
 gdt_register:
 	.word	. - gdt - 1
 	.long	gdt
@@ -67,5 +63,4 @@ command:
 entry:	.long	0
 bytes:	.long	0
 left:	.word	0
-	.org	510
-	.word	0xaa55
+	sector_end
