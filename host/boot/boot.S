@@ -97,13 +97,7 @@ no_long_mode:
 
 	.code64
 boot64:
-	movw $SEL_DATA, %ax
-	movw %ax, %ds
-	movw %ax, %es
-	movw %ax, %ss
-	xorl %eax, %eax
-	movw %ax, %fs
-	movw %ax, %gs
+	load_segments64
 	movl $boot_stack_end, %esp
 	movl %ebp, %edi
 	movl %ebx, %esi

@@ -33,3 +33,14 @@
 	lgdt boot_gdt_pointer
 	ljmp $SEL_CODE64, $\target
 	.endm
+
+	/* What its first 64-bit code loads; FS and GS get their bases elsewhere. Clobbers EAX. */
+	.macro load_segments64
+	movw $SEL_DATA, %ax
+	movw %ax, %ds
+	movw %ax, %es
+	movw %ax, %ss
+	xorl %eax, %eax
+	movw %ax, %fs
+	movw %ax, %gs
+	.endm

@@ -36,13 +36,7 @@ ap32:
 
 	.code64
 ap64:
-	movw $SEL_DATA, %ax
-	movw %ax, %ds
-	movw %ax, %es
-	movw %ax, %ss
-	xorl %eax, %eax
-	movw %ax, %fs
-	movw %ax, %gs
+	load_segments64
 	movq ap_stack, %rsp
 	movq ap_percpu, %rdi
 	xorl %ebp, %ebp

@@ -422,28 +422,21 @@ static bool audit(struct mmu_vm *vm, char *why, size_t size)
 	return ept_audit(&e->pt, e->identity, why, size);
 }
 
+/* But for whose tables they are, ept and npt are the same. */
+#define NESTED_OPS \
+	.nested = true, .need = EPT_NEED, .least = EPT_LEAST, .ample = RESERVE_ANY, .relieve = relieve, \
+	.vm_destroy = vm_destroy, .vcpu_init = vcpu_init, .vcpu_destroy = vcpu_destroy, .fault = fault, \
+	.beside = ept_beside, .regs_changed = ept_regs_changed, .invlpg = ept_invlpg, .unmap = unmap, \
+	.write_protect = write_protect, .audit = audit
+
 const struct mmu_ops mmu_ept = {
 	.name = "ept",
-	.nested = true,
-	.need = EPT_NEED,
-	.least = EPT_LEAST,
-	.ample = RESERVE_ANY,
-	.relieve = relieve,
+	NESTED_OPS,
 	.unsupported = unsupported,
 	.config_unsupported = config_unsupported,
 	.vm_init = vm_init,
-	.vm_destroy = vm_destroy,
-	.vcpu_init = vcpu_init,
-	.vcpu_destroy = vcpu_destroy,
-	.fault = fault,
-	.beside = ept_beside,
-	.regs_changed = ept_regs_changed,
-	.invlpg = ept_invlpg,
-	.unmap = unmap,
-	.write_protect = write_protect,
 	.log_take = ept_log_take,
 	.join = ept_join,
-	.audit = audit,
 };
 
 /* ---- AMD's tables ---- */
@@ -466,22 +459,8 @@ static bool npt_init(struct mmu_vm *vm) { return init(vm, &npt_form); }
 
 const struct mmu_ops mmu_npt = {
 	.name = "npt",
-	.nested = true,
-	.need = EPT_NEED,
-	.least = EPT_LEAST,
-	.ample = RESERVE_ANY,
-	.relieve = relieve,
+	NESTED_OPS,
 	.unsupported = npt_unsupported,
 	.config_unsupported = npt_config_unsupported,
 	.vm_init = npt_init,
-	.vm_destroy = vm_destroy,
-	.vcpu_init = vcpu_init,
-	.vcpu_destroy = vcpu_destroy,
-	.fault = fault,
-	.beside = ept_beside,
-	.regs_changed = ept_regs_changed,
-	.invlpg = ept_invlpg,
-	.unmap = unmap,
-	.write_protect = write_protect,
-	.audit = audit,
 };

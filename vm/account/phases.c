@@ -58,16 +58,6 @@ static bool have_room(struct phases **phases)
 	return true;
 }
 
-static uint64_t ran_until_now(const struct vm *vm)
-{
-	const struct vcpu *v;
-	uint64_t ran = 0;
-
-	for_each_vcpu(v, vm)
-		ran += stats_ran(v);
-	return ran;
-}
-
 static void mark(void *ctx, uint16_t port, unsigned size, uint32_t value)
 {
 	struct vm *vm = ctx;
@@ -76,7 +66,7 @@ static void mark(void *ctx, uint16_t port, unsigned size, uint32_t value)
 	(void)port;
 	(void)size;
 	if (have_room(&vm->phases))
-		go_to(vm, vm->phases, VM_LEFT_OUT_OR(PHASE_RANGE, phase < PHASES_MAX) ? phase : 0, ran_until_now(vm));
+		go_to(vm, vm->phases, VM_LEFT_OUT_OR(PHASE_RANGE, phase < PHASES_MAX) ? phase : 0, stats_vm_ran(vm));
 }
 
 static uint32_t no_mark(void *ctx, uint16_t port, unsigned size)
@@ -139,7 +129,7 @@ void account_mechanism(struct vm *vm, const struct mmu_ops *before)
 		return;
 	if (first)
 		vm->under->open = number_of(before);
-	go_to(vm, vm->under, number_of(vm->mmu.ops), ran_until_now(vm));
+	go_to(vm, vm->under, number_of(vm->mmu.ops), stats_vm_ran(vm));
 }
 
 static const struct account *account_of(const struct phases *p, unsigned n) { return p && n ? &p->account[n] : NULL; }
@@ -159,7 +149,7 @@ static bool until_now(const struct vm *vm, const struct phases *p, unsigned n, s
 		return false;
 	*account = *a;
 	if (VM_KEPT(PHASE_OPEN, p->open == n))
-		add_now(account, vm, ran_until_now(vm), false);
+		add_now(account, vm, stats_vm_ran(vm), false);
 	return VM_LEFT_OUT_OR(PHASE_NONE, account->run_ticks != 0);
 }
 

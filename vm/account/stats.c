@@ -161,8 +161,7 @@ struct exit_stat stats_exit(const struct vm *vm, unsigned code)
 
 bool stats_of_mechanism(unsigned code) { return VM_LEFT_OUT_OR(ACCOUNT_MECHANISM, of_mechanism(code)); }
 
-/* Ticks that the virtual machine has had CPUs, in its guest and for its exits. */
-static uint64_t ran_ticks(const struct vm *vm)
+uint64_t stats_vm_ran(const struct vm *vm)
 {
 	const struct vcpu *v;
 	uint64_t sum = 0;
@@ -257,7 +256,7 @@ static void stats_nets(struct scope *s)
 static void stats_exits(struct scope *s, const struct account *of)
 {
 	uint64_t total = 0, ticks = 0, mechanism = 0, mechanism_ticks = 0,
-		 ran = of ? of->run_ticks : ran_ticks(s->vm);
+		 ran = of ? of->run_ticks : stats_vm_ran(s->vm);
 
 	for (unsigned n = 0; n < HVM_EXIT_CODES; n++) {
 		struct exit_stat e = of ? of->exits[n] : stats_exit(s->vm, n);

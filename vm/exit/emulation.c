@@ -31,16 +31,11 @@ static ALWAYS_INLINE void fill_rest(struct vcpu *v)
 {
 	struct emulate *e = &v->emulate;
 
-	v->hvm.gpr[GPR_RSP] = hvm_rsp(&v->hvm);
-	e->ops = &emulation_ops;
-	e->gpr = v->hvm.gpr;
-	e->cr0 = v->mmu.regs.cr0;
-	e->cr4 = v->mmu.regs.cr4;
+	emulation_fill_access(v);
 	e->efer = v->mmu.regs.efer;
 	e->xcr0 = v->xcr0;
 	e->features = v->vm->cpuid.emulate_features;
 	e->scratch = v->xsave_scratch;
-	e->seg_dirty = 0;
 	breakpoints_begin(v);
 }
 

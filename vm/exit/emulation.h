@@ -38,6 +38,18 @@ struct insn_cache *emulation_current(struct vcpu *v);
 struct insn_cache *emulation_look(struct vcpu *v, struct insn_cache *c);
 /* The gpa of the operand of c, which decoded_plain() has found; linear: its linear address. MEMO_NONE: a page fault. */
 uint64_t emulation_operand(struct vcpu *v, struct insn_cache *c, uint64_t linear);
+/* What each access of the emulator's needs. */
+static ALWAYS_INLINE void emulation_fill_access(struct vcpu *v)
+{
+	struct emulate *e = &v->emulate;
+
+	v->hvm.gpr[GPR_RSP] = hvm_rsp(&v->hvm);
+	e->ops = &emulation_ops;
+	e->gpr = v->hvm.gpr;
+	e->cr0 = v->mmu.regs.cr0;
+	e->cr4 = v->mmu.regs.cr4;
+	e->seg_dirty = 0;
+}
 /* What becomes of an instruction that the emulator has carried out, or not. */
 void emulation_act_on(struct vcpu *v, enum emulate_result result);
 

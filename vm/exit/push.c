@@ -9,12 +9,8 @@ static void fill_push(struct vcpu *v)
 {
 	struct emulate *e = &v->emulate;
 
-	v->hvm.gpr[GPR_RSP] = hvm_rsp(&v->hvm);
-	e->ops = &emulation_ops;
-	e->gpr = v->hvm.gpr;
-	e->cr0 = v->mmu.regs.cr0;
-	e->cr4 = v->mmu.regs.cr4;
-	e->seg_dirty = e->shadow = 0;
+	emulation_fill_access(v);
+	e->shadow = 0;
 	v->breakpoints = 0;
 	v->breakpoint_hits = 0;
 }

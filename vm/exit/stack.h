@@ -4,6 +4,7 @@
 #ifndef VELLUM_VM_EXIT_STACK_H
 #define VELLUM_VM_EXIT_STACK_H
 
+#include "lib/canonical.h"
 #include "vm/exit/decoded.h"
 
 /* A stack of all 4 GBytes, of the kernel's, in 32-bit code: nothing but paging can be in the way. SDM, "Basic Flat
@@ -23,7 +24,7 @@ static inline bool is_plain_place(const struct vcpu *v, uint64_t linear, unsigne
 	if (VM_KEPT(PUSH_ALIGNED, linear & (size - 1)) || v->vm->tpr.over_memory)
 		return false;
 	if (v->mode == EMULATE_LONG64)
-		return VM_LEFT_OUT_OR(PUSH_CANONICAL, (uint64_t)((int64_t)(linear << 16) >> 16) == linear);
+		return VM_LEFT_OUT_OR(PUSH_CANONICAL, is_canonical_in(linear, LINEAR_BITS));
 	return is_flat_stack(v);
 }
 

@@ -27,6 +27,23 @@
 #define START_GDT 192
 #define NO_IDT 208
 
+	.macro load_start_segments plan
+	movw START_DS(\plan), %ax
+	movw %ax, %ds
+	movw %ax, %es
+	movw %ax, %ss
+	movw %ax, %fs
+	movw %ax, %gs
+	.endm
+
+	/* Registers in which a kernel looks for nothing; the plan is behind us. */
+	.macro forget_others
+	xorl %ecx, %ecx
+	xorl %edx, %edx
+	xorl %edi, %edi
+	xorl %ebp, %ebp
+	.endm
+
 	.section .text.native, "ax"
 	.code64
 	.globl native_code, native_code32, native_code_end
@@ -53,22 +70,14 @@ native_code:
 	lgdt START_GDT(%rbp)
 	movq START_CR3(%rbp), %rax
 	movq %rax, %cr3
-	movw START_DS(%rbp), %ax
-	movw %ax, %ds
-	movw %ax, %es
-	movw %ax, %ss
-	movw %ax, %fs
-	movw %ax, %gs
+	load_start_segments %rbp
 	movq START_RSP(%rbp), %rsp
 	pushq START_CS(%rbp)
 	pushq START_RIP(%rbp)
 	movq START_RAX(%rbp), %rax
 	movq START_RBX(%rbp), %rbx
 	movq START_RSI(%rbp), %rsi
-	xorl %ecx, %ecx
-	xorl %edx, %edx
-	xorl %edi, %edi
-	xorl %ebp, %ebp
+	forget_others
 	lretq
 
 1:	pushq $SEL_CODE32
@@ -89,21 +98,13 @@ native_code32:
 	wrmsr
 	movl %eax, %cr4
 	lgdt START_GDT(%ebp)
-	movw START_DS(%ebp), %ax
-	movw %ax, %ds
-	movw %ax, %es
-	movw %ax, %ss
-	movw %ax, %fs
-	movw %ax, %gs
+	load_start_segments %ebp
 	pushl START_CS(%ebp)
 	pushl START_RIP(%ebp)
 	movl START_RAX(%ebp), %eax
 	movl START_RBX(%ebp), %ebx
 	movl START_RSI(%ebp), %esi
-	xorl %ecx, %ecx
-	xorl %edx, %edx
-	xorl %edi, %edi
-	xorl %ebp, %ebp
+	forget_others
 	lretl
 native_code_end:
 	.code64
