@@ -7,12 +7,10 @@
 #include "dev/video/stdvga.h"
 #include "dev/video/vga_state.h"
 #include "test/unit/dev/pc.h"
+#include "test/unit/dev/video/places.h"
 
 #define STEPS_MAX 300
 #define BYTES (256u << 10)
-#define LFB 0xe0000000u
-#define REGISTERS 0xf0000000u
-#define ROM 0xf1000000u
 
 static struct stdvga card;
 

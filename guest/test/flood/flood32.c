@@ -19,7 +19,8 @@ void test_main(void)
 	struct { uint16_t limit; uint32_t base; } __attribute__((packed)) idtr;
 
 	__asm__ volatile("sidt %0" : "=m"(idtr));
-	((uint64_t *)idtr.base)[VECTOR_AC] = gate_pack((word)misalign, SELECTOR_USER_CODE32, GATE_INTERRUPT | SEGMENT_DPL);
+	((uint64_t *)idtr.base)[VECTOR_AC] =
+		gate_pack((word)misalign, SELECTOR_USER_CODE32, GATE_INTERRUPT | SEGMENT_DPL);
 	write_cr0(read_cr0() | CR0_AM);
 	print("flood: alignment\n");
 	trap_call_user(misalign, NULL);

@@ -141,7 +141,8 @@ static word segment_any(struct experiment *x, word usual)
 }
 
 static const struct { uint8_t code, data; bool is16; } levels[4] = {
-	{ CODE, DATA, false }, { 0x48, 0x50, true }, { SELECTOR_USER_CODE32, SELECTOR_USER_DATA, false }, { 0x5b, 0x63, true },
+	{ CODE, DATA, false }, { 0x48, 0x50, true },
+	{ SELECTOR_USER_CODE32, SELECTOR_USER_DATA, false }, { 0x5b, 0x63, true },
 };
 
 static void make_state(struct experiment *x, struct task_state *t)

@@ -157,7 +157,8 @@ static void init_descriptors(void)
 		gdt_page[i] = gdt_fixed(i);
 	gdt_page[7] &= ~DESCRIPTOR_BUSY; /* LTR wants it available */
 	for (unsigned v = 0; v < 256; v++)
-		set_gate(v, (word)hostile_stubs + 16 * v, SELECTOR_CODE64, GATE_INTERRUPT | (program_may(v) ? SEGMENT_DPL : 0),
+		set_gate(v, (word)hostile_stubs + 16 * v, SELECTOR_CODE64,
+			 GATE_INTERRUPT | (program_may(v) ? SEGMENT_DPL : 0),
 			 v == VECTOR_NMI ? 2 : 1);
 	tss_page[1] = (uint32_t)(REGION + (PAGE_STACK + 1) * PAGE);
 	set_stack(1, (word)trap_stack + PAGE);
@@ -176,7 +177,8 @@ static void restore_rest(const struct kind *k)
 {
 	word zero = 0, cr8;
 
-	__asm__ volatile("mov %w1, %%fs; mov %w1, %%gs; swapgs; mov %w1, %%gs; lldt %w0" : : "r"(zero), "r"(SELECTOR_DATA));
+	__asm__ volatile("mov %w1, %%fs; mov %w1, %%gs; swapgs; mov %w1, %%gs; lldt %w0"
+			 : : "r"(zero), "r"(SELECTOR_DATA));
 	__asm__ volatile("mov %%cr8, %0" : "=r"(cr8));
 	if (cr8)
 		__asm__ volatile("mov %0, %%cr8" : : "r"(zero));

@@ -162,8 +162,8 @@ static void switches16(void)
 	static struct task_state16 b16;
 	uint32_t kept = 0x87654321;
 
-	b16 = (struct task_state16){ .flags = RFLAGS_FIXED, .bx = 0xbeef, .sp = 0x1000, .es = SELECTOR_USER_DATA, .cs = SMALL,
-				     .ss = DOWN, .ds = SELECTOR_USER_DATA };
+	b16 = (struct task_state16){ .flags = RFLAGS_FIXED, .bx = 0xbeef, .sp = 0x1000, .es = SELECTOR_USER_DATA,
+				     .cs = SMALL, .ss = DOWN, .ds = SELECTOR_USER_DATA };
 	describe(TASK_B, &b16, sizeof(b16) - 1, SEGMENT_P | TYPE_TSS16);
 	describe(SMALL, task16, 0xffff, SEGMENT_CODE16);
 	describe(DOWN, stack_b, 0xffff, SEGMENT_DATA16);

@@ -245,4 +245,32 @@ static inline void expect_end(enum bench_at at, const char *text, int line)
 }
 #define EXPECT_END(call, text) expect_end(call, text, __LINE__)
 
+/* All pieces of the answer to the tag, put together. */
+static inline const char *answer(const char *tag)
+{
+	static char text[40000];
+	char prefix[20];
+	size_t used = 0;
+
+	snprintf(prefix, sizeof(prefix), "\nreply %s ", tag);
+	for (const char *p = bench_log(); (p = strstr(p, prefix)); p++) {
+		size_t n = strcspn(p + strlen(prefix), "\n");
+
+		assert_in_range(n, 1, 200);
+		memcpy(text + used, p + strlen(prefix), n);
+		used += n;
+	}
+	text[used] = '\0';
+	return text;
+}
+
+/* A request to a virtual machine that does not run, and words of what is answered. */
+static inline void ask_and_hear(const char *request, const char *words)
+{
+	bench_type(CONSOLE_STATS, request, strlen(request));
+	bench_interrupt(VECTOR_KICK);
+	if (!said(words))
+		fail_msg("no \"%s\" after %s", words, request);
+}
+
 #endif

@@ -1,7 +1,7 @@
 /* What a snapshot holds of the IDE controller: in the middle of a command, another machine goes on with it. */
 #include "test/unit/dev/ide/rig.h"
 
-#include <string.h>
+#include "test/unit/dev/renewed.h"
 
 #define ROOM 0x90000u
 
@@ -27,24 +27,12 @@ static bool load(size_t size, struct fields *s)
 	return !s->bad;
 }
 
-/* Another machine, with the same memory and medium; the rig is one. */
-static void fresh(void)
-{
-	static uint8_t ram[GUEST_RAM], media[sizeof(rig->medium.data)];
-
-	memcpy(ram, rig->guest.ram, sizeof(ram));
-	memcpy(media, rig->medium.data, sizeof(media));
-	rig_setup(NULL);
-	memcpy(rig->guest.ram, ram, sizeof(ram));
-	memcpy(rig->medium.data, media, sizeof(media));
-}
-
 static void move(void)
 {
 	struct fields s;
 	size_t size = save();
 
-	fresh();
+	rig_renew();
 	assert_true(load(size, &s));
 }
 
@@ -115,26 +103,19 @@ static void table(void) { rig->ide.channel[0].dma.table = 2; }
 static void no_drive(void) { rig->ide.channel[1].drive[0].cd = false; }
 static void other_size(void) { rig->guest.disk.sectors--; }
 
+static void in_a_read(void)
+{
+	command(0, ATA_READ, 50, 1);
+	rig->ide.channel[0].drive[0].left = 1;
+}
+
 static void refused(void **state)
 {
 	static void (*const bad[])(void) = {
 		at_behind, filled, answer, beyond, no_heads, phase, no_phase, table, no_drive, other_size,
 	};
-	struct fields s;
 
-	for (unsigned n = 0; n < ARRAY_SIZE(bad); n++) {
-		size_t size;
-
-		rig_teardown(state);
-		rig_setup(state);
-		command(0, ATA_READ, 50, 1);
-		rig->ide.channel[0].drive[0].left = 1;
-		bad[n]();
-		size = save();
-		fresh();
-		if (load(size, &s))
-			fail_msg("number %u was believed", n);
-	}
+	each_refused(state, bad, ARRAY_SIZE(bad), in_a_read, save, load);
 }
 
 /* Any bytes are refused, or make a controller that works on. */
@@ -151,7 +132,7 @@ static void any_bytes(void **state)
 	for (unsigned n = 0; n < 800; n++) {
 		uint8_t data[SECTOR_SIZE];
 
-		fresh();
+		rig_renew();
 		memcpy(bytes, good, size);
 		for (unsigned i = 0; i <= n % 4; i++) {
 			seed = seed * 1103515245 + 12345;

@@ -1,10 +1,7 @@
 /* The Bochs display interface (dev/video/dispi.c), and the PCI device with it (dev/video/stdvga.c). */
 #include "dev/video/stdvga.h"
 #include "test/unit/dev/video/fixture.h"
-
-#define LFB 0xe0000000u
-#define REGISTERS 0xf0000000u
-#define ROM 0xf1000000u
+#include "test/unit/dev/video/places.h"
 
 static struct stdvga card;
 static const uint8_t rom[512] = { 0x55, 0xaa, 1 };

@@ -5,12 +5,10 @@
 #include "dev/video/stdvga.h"
 #include "dev/video/vga_state.h"
 #include "test/unit/dev/fixture.h"
+#include "test/unit/dev/video/places.h"
 
 #define BYTES (256u << 10)
 #define STEPS 400000u
-#define LFB 0xe0000000u
-#define REGISTERS 0xf0000000u
-#define ROM 0xf1000000u
 
 static struct stdvga card;
 static unsigned changes;

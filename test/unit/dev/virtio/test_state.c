@@ -4,6 +4,7 @@
 #include "dev/virtio/console.h"
 #include "dev/virtio/net.h"
 #include "dev/virtio/rng.h"
+#include "test/unit/dev/renewed.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,17 +34,12 @@ static bool load(size_t size, struct fields *s)
 	return !s->bad;
 }
 
-/* Another machine, with the same memory and medium; the rig is one. */
+/* As rig_renew(), and the driver goes on. */
 static void fresh(void)
 {
-	static uint8_t ram[GUEST_RAM], media[sizeof(rig->medium.data)];
 	uint16_t avail = rig->avail, seen = rig->seen;
 
-	memcpy(ram, rig->guest.ram, sizeof(ram));
-	memcpy(media, rig->medium.data, sizeof(media));
-	rig_setup(NULL);
-	memcpy(rig->guest.ram, ram, sizeof(ram));
-	memcpy(rig->medium.data, media, sizeof(media));
+	rig_renew();
 	rig->avail = avail;
 	rig->seen = seen;
 }
@@ -92,25 +88,15 @@ static void entry_bits(void) { rig->pci.msix.entry[0][3] = 2; }
 static void other_disk(void) { rig->guest.disk.sectors++; }
 static void read_only(void) { rig->guest.disk.read_only = true; }
 
+static void in_use(void) { driver_begin(ALL); }
+
 static void refused(void **state)
 {
 	static void (*const bad[])(void) = {
 		no_size, too_large, not_offered, no_vector, entry_bits, other_disk, read_only,
 	};
-	struct fields s;
 
-	for (unsigned n = 0; n < ARRAY_SIZE(bad); n++) {
-		size_t size;
-
-		rig_teardown(state);
-		rig_setup(state);
-		driver_begin(ALL);
-		bad[n]();
-		size = save();
-		fresh();
-		if (load(size, &s))
-			fail_msg("number %u was believed", n);
-	}
+	each_refused(state, bad, ARRAY_SIZE(bad), in_use, save, load);
 }
 
 /* A queue whose parts cannot be where they are said to be is broken, as if the guest had put them there. */

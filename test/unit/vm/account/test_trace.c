@@ -351,23 +351,6 @@ static void sums_of_two(void **state)
 
 /* ---- asked for ---- */
 
-static const char *answer(const char *tag)
-{
-	static char text[40000];
-	char prefix[20];
-	size_t used = 0;
-
-	snprintf(prefix, sizeof(prefix), "\nreply %s ", tag);
-	for (const char *p = bench_log(); (p = strstr(p, prefix)); p++) {
-		size_t n = strcspn(p + strlen(prefix), "\n");
-
-		memcpy(text + used, p + strlen(prefix), n);
-		used += n;
-	}
-	text[used] = '\0';
-	return text;
-}
-
 static void detail_on_and_off(void **state)
 {
 	(void)state;

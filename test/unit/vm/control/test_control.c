@@ -10,25 +10,6 @@
 
 #define PT32 (BENCH_TABLES + 0x1000)
 
-/* All pieces of the answer to the tag, put together. */
-static const char *answer(const char *tag)
-{
-	static char text[40000];
-	char prefix[20];
-	size_t used = 0;
-
-	snprintf(prefix, sizeof(prefix), "\nreply %s ", tag);
-	for (const char *p = bench_log(); (p = strstr(p, prefix)); p++) {
-		size_t n = strcspn(p + strlen(prefix), "\n");
-
-		assert_in_range(n, 1, 200);
-		memcpy(text + used, p + strlen(prefix), n);
-		used += n;
-	}
-	text[used] = '\0';
-	return text;
-}
-
 static bool answers(const char *tag, const char *text) { return strstr(answer(tag), text); }
 
 /* ---- the channel ---- */

@@ -1,17 +1,12 @@
 /* Accesses to the display's planes by repeated strings, many at once (vm/exit/planes.c). */
 #include "test/unit/vm/fixture.h"
 
-#include "lib/vga.h"
+#include "test/unit/vm/exit/planes.h"
 #include "vm/exit/emulation.h"
 
 static struct vm *vm;
 static struct emulate *e;
 static uint32_t *memory;
-
-static void indexed(uint16_t port, uint8_t index, uint8_t value)
-{
-	out_sized(port, 2, (uint32_t)value << 8 | index);
-}
 
 /* Paging is off: linear addresses are the guest's physical ones. */
 static void start_planes(void)
@@ -21,11 +16,7 @@ static void start_planes(void)
 	check_entry(0);
 	vm = bench.vm[0];
 	memory = vm->video->memory;
-	out(VGA_MISC_WRITE, 3);
-	indexed(VGA_SEQUENCER, VGA_SEQ_MAP_MASK, 0x0f);
-	indexed(VGA_SEQUENCER, VGA_SEQ_MEMORY, 0x06);
-	indexed(VGA_GRAPHICS, VGA_GC_MISC, 0x05);
-	indexed(VGA_GRAPHICS, VGA_GC_BIT_MASK, 0xff);
+	planes_on();
 	e = &bench.v->emulate;
 	e->opaque = bench.v;
 	e->cpl = 0;

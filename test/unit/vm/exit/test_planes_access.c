@@ -2,7 +2,7 @@
  * the first is decoded, the next are known. */
 #include "test/unit/vm/tpr/lapic.h"
 
-#include "lib/vga.h"
+#include "test/unit/vm/exit/planes.h"
 #include "mmu/inside.h"
 
 #define PT32 (BENCH_TABLES + 0x1000)
@@ -13,11 +13,6 @@
 
 static struct vm *vm;
 static uint32_t *memory;
-
-static void indexed(uint16_t port, uint8_t index, uint8_t value)
-{
-	out_sized(port, 2, (uint32_t)value << 8 | index);
-}
 
 /* It begins in real mode, which the CPU runs by itself under one mechanism only. */
 static void start_planes(const char *mmu, enum bench_mode mode, unsigned cpl)
@@ -32,11 +27,7 @@ static void start_planes(const char *mmu, enum bench_mode mode, unsigned cpl)
 	again();
 	assert_true(bench_mode(mode, cpl));
 	memory = vm->video->memory;
-	out(VGA_MISC_WRITE, 3);
-	indexed(VGA_SEQUENCER, VGA_SEQ_MAP_MASK, 0x0f);
-	indexed(VGA_SEQUENCER, VGA_SEQ_MEMORY, 0x06);
-	indexed(VGA_GRAPHICS, VGA_GC_MISC, 0x05);
-	indexed(VGA_GRAPHICS, VGA_GC_BIT_MASK, 0xff);
+	planes_on();
 }
 
 static bool nested(void) { return bench.v->mmu.intercepts.ept; }

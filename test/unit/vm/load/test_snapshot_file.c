@@ -11,7 +11,7 @@
 #include <lz4.h>
 #include <lz4hc.h>
 
-#include "vm/load/snapshot_file.h"
+#include "test/unit/vm/load/snapshot_chunk.h"
 
 static uint8_t file[4096];
 static size_t size;
@@ -20,9 +20,7 @@ static struct snapshot_file f;
 
 static void add(enum snapshot_kind kind, const void *data, size_t n)
 {
-	snapshot_chunk_head(file + size, kind, data, n);
-	memcpy(file + size + SNAPSHOT_CHUNK_BYTES, data, n);
-	size += SNAPSHOT_CHUNK_BYTES + (n + 7) / 8 * 8;
+	size += snapshot_put_chunk(file + size, kind, data, n);
 }
 
 static void make(unsigned cpus)

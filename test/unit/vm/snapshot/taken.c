@@ -1,5 +1,7 @@
 #include "test/unit/vm/snapshot/taken.h"
 
+#include "test/unit/vm/load/snapshot_chunk.h"
+
 struct taken taken;
 static uint8_t file[TAKEN_MAX];
 static size_t size;
@@ -48,9 +50,7 @@ void take(void)
 
 static void add(enum snapshot_kind kind, const void *data, size_t n)
 {
-	snapshot_chunk_head(file + size, kind, data, n);
-	memcpy(file + size + SNAPSHOT_CHUNK_BYTES, data, n);
-	size += SNAPSHOT_CHUNK_BYTES + (n + 7) / 8 * 8;
+	size += snapshot_put_chunk(file + size, kind, data, n);
 }
 
 /* As a block of literals. */

@@ -18,14 +18,6 @@ static void start_with_disk(bool small, unsigned vms)
 	assert_null(exchange_begin("ide1.0"));
 }
 
-static void ask_and_hear(const char *request, const char *answer)
-{
-	bench_type(CONSOLE_STATS, request, strlen(request));
-	bench_interrupt(VECTOR_KICK);
-	if (!said(answer))
-		fail_msg("no \"%s\" after %s", answer, request);
-}
-
 static void end_it(void)
 {
 	ask_and_hear("e save 0 end\n", "done e ok");

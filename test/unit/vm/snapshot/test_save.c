@@ -11,14 +11,6 @@ static void write_page(unsigned page)
 	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE_KNOWN, .gpa = at, .gva = at);
 }
 
-static void ask_and_hear(const char *request, const char *answer)
-{
-	bench_type(CONSOLE_STATS, request, strlen(request));
-	bench_interrupt(VECTOR_KICK);
-	if (!said(answer))
-		fail_msg("no \"%s\" after %s", answer, request);
-}
-
 /* SN1: pages that were written since leave again, and no others; by the channel. */
 static void pages_that_are_written(void **state)
 {
