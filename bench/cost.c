@@ -279,7 +279,7 @@ static void work_fill(struct guest *g)
 		machine_store(g->m, MACHINE_DIRECT + table + i * 8, (g->spare + i) << 12 | MACHINE_USER);
 	pde = g->root[0];
 	for (unsigned level = 4; level > 2; level--)
-		pde = machine_peek(g->m, pde) & MASK(51, 12);
+		pde = machine_peek(g->m, pde) & PTE_ADDRESS;
 	machine_store(g->m, MACHINE_DIRECT + pde + 8 * 16, table | MACHINE_USER);
 	for (unsigned i = 0; i < BATCH; i++)
 		machine_touch(g->m, (16ull << 21) + i * 4096ull, true, true);

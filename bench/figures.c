@@ -145,7 +145,7 @@ static int add(struct picture *p, uint64_t frame, unsigned level)
 		b->look = look_of(p->m, frame);
 	title(p, b);
 	for (unsigned i = 0; level && i < 512; i++) {
-		uint64_t e = entry(p, frame, i), next = (e & MASK(50, 12)) >> 12;
+		uint64_t e = entry(p, frame, i), next = (e & PT_OWN_ADDRESS) >> 12;
 		bool leaf = level == 1 || (e & PTE_PS);
 		char f[16];
 

@@ -149,7 +149,7 @@ static uint64_t entry_at(struct machine *m, uint64_t root, uint64_t va, unsigned
 				die("no table there");
 			machine_poke(m, at, machine_root(m) | (flags & (PTE_U | PTE_W)) | PTE_P | PTE_A);
 		}
-		table = machine_peek(m, at) & MASK(51, 12);
+		table = machine_peek(m, at) & PTE_ADDRESS;
 	}
 }
 

@@ -173,7 +173,12 @@
 #define PTE_G BIT(8)
 #define PTE_PAT_LARGE BIT(12)
 #define PTE_NX BIT(63) /* XD */
+#define PTE_ADDRESS MASK(51, 12)       /* of an entry of 8 bytes; above the CPU's width it is reserved */
+#define PTE_ADDRESS_32BIT MASK(31, 12) /* of one of 4 bytes */
+#define PTE_ABOVE MASK(62, 52)         /* the CPU ignores it in IA-32e mode, but for a protection key; PAE's: reserved */
 #define PDPTE_RESERVED (MASK(2, 1) | MASK(8, 5)) /* of PAE paging, and what is above the physical address */
+#define CR3_PCID MASK(11, 0)
+#define CR3_PDPT MASK(31, 5) /* under PAE paging */
 #define CR3_NO_FLUSH BIT(63) /* in the operand of MOV to CR3 ("Operations that Invalidate TLBs") */
 
 /* "The Extended Page Table Mechanism (EPT)": entries; "Extended-Page-Table Pointer (EPTP)". */
@@ -186,6 +191,7 @@
 #define EPT_LARGE BIT(7)
 #define EPT_A BIT(8)
 #define EPT_D BIT(9)
+#define EPTP_ADDRESS MASK(51, 12)
 #define EPTP_WALK_SHIFT 3 /* page-walk length minus one, 3 bits */
 #define EPTP_AD BIT(6)
 

@@ -109,6 +109,7 @@
 #define APIC_BASE_BSP BIT(8)
 #define APIC_BASE_EXTD BIT(10)
 #define APIC_BASE_EN BIT(11)
+#define APIC_BASE_ADDRESS MASK(51, 12) /* up to the CPU's width */
 
 /* IA32_FEATURE_CONTROL: "Enabling and Entering VMX Operation". */
 #define FEATURE_CONTROL_LOCK BIT(0)

@@ -2,9 +2,6 @@
 #include "mmu/hwpaging.h"
 #include "mmu/mutate.h"
 
-#define TABLE (PTE_P | PTE_W | PTE_U | PTE_A)
-/* The highest address bit, reserved on every CPU with fewer than 52. */
-#define MMIO_BIT BIT(51)
 /* HW3: so many address bits below the CPU's width are set, if there are places for so many above it: what they were
  *     goes there. */
 #define MMIO_HIGH_BITS 5u
@@ -15,9 +12,7 @@
 
 #define FORMAT(levels, bits, root) \
 	{ \
-		.root_level = (levels), .root_bits = (bits), .present = PTE_P, .address = MASK(50, 12), \
-		.leaf = PTE_PS, .table = TABLE, .root_table = (root), .leaf_only = PTE_PS, \
-		.special_mask = PTE_P | MMIO_BIT, .special = PTE_P | MMIO_BIT, \
+		.root_level = (levels), .root_bits = (bits), .root_table = (root), PT_OWN_FORMAT \
 	}
 
 /* PDPTEs of PAE paging have no rights, and no accessed flag. */
@@ -188,7 +183,7 @@ static uint64_t generation_bits(const struct mmu_vm *vm)
 uint64_t hw_mmio_leaf(const struct mmu_vm *vm, gfn_t gfn, unsigned acc)
 {
 	const struct mmu_caps *caps = vm->caps;
-	uint64_t gpa = gfn_gpa(gfn).v, leaf = MMIO_BIT | PTE_P | (gpa & low_mask(caps)) | generation_bits(vm);
+	uint64_t gpa = gfn_gpa(gfn).v, leaf = PT_OWN_MMIO | PTE_P | (gpa & low_mask(caps)) | generation_bits(vm);
 
 	leaf |= (gpa & ~low_mask(caps)) << high_bits(caps);
 	MUTANT(MMIO_HIGH, leaf |= hw_mmio_high(caps));

@@ -57,7 +57,7 @@ uint64_t hw_leaf(const struct mmu_caps *caps, gfn_t gfn, hfn_t hfn, unsigned shi
  * bit.) */
 static inline hfn_t hw_leaf_frame(uint64_t leaf, unsigned level)
 {
-	return HFN((leaf & MASK(50, pt_shift(level))) >> PAGE_SHIFT);
+	return HFN((leaf & MASK(PT_OWN_MMIO_BIT - 1, pt_shift(level))) >> PAGE_SHIFT);
 }
 
 /* MMIO leaves: not possible on a CPU without two reserved bits to spare, nor for a frame that is beyond its width. */

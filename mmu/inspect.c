@@ -29,10 +29,10 @@ static void follow(struct mmu_vm *vm, struct mmu_path *p, const struct pt_format
 		    (level < 4 && (e & PTE_PS) && (p->nested || level < f->root_level || f->root_level > 3))) {
 			p->end = MMU_PATH_LEAF;
 			p->page_shift = (uint8_t)pt_shift(level);
-			p->hpa = HPA((e & MASK(50, pt_shift(level))) | (addr & (pt_span(level) - 1)));
+			p->hpa = HPA((e & MASK(PT_OWN_MMIO_BIT - 1, pt_shift(level))) | (addr & (pt_span(level) - 1)));
 			return;
 		}
-		at = e & MASK(50, 12);
+		at = e & PT_OWN_ADDRESS;
 		table = vm->below->frame_ptr(vm->below->ctx, hpa_hfn(HPA(at)));
 	}
 }
@@ -49,8 +49,8 @@ void mmu_inspect(struct mmu_vcpu *vcpu, gva_t gva, gpa_t gpa, struct mmu_path *p
 	*path = (struct mmu_path){ .nested = nested, .ept = ept };
 	addr = nested ? gpa.v : gva.v;
 	/* Under PAE paging CR3 names 32 bytes, else a page. */
-	path->root = HPA(nested ? vcpu->root.nested & MASK(51, 12)
-				   : vcpu->root.cr3 & MASK(51, f->root_level == 3 ? 5 : 12));
+	path->root = HPA(nested ? vcpu->root.nested & EPTP_ADDRESS
+				   : vcpu->root.cr3 & (f->root_level == 3 ? CR3_PDPT : PTE_ADDRESS));
 	path->end = MMU_PATH_NO_ROOT;
 	if (ept)
 		top = (vcpu->root.nested >> EPTP_WALK_SHIFT & 7) + 1;

@@ -26,7 +26,7 @@ static bool paging_pae(const struct walk_regs *r)
 static bool load_pdptes(struct mmu_vm *vm, const struct walk_regs *r, uint64_t cr3, uint64_t pdpte[4])
 {
 	memset(pdpte, 0xff, 4 * sizeof(pdpte[0]));
-	mmu_guest_read(vm, GPA(cr3 & MASK(31, 5)), pdpte, 4 * sizeof(pdpte[0]));
+	mmu_guest_read(vm, GPA(cr3 & CR3_PDPT), pdpte, 4 * sizeof(pdpte[0]));
 	return pdptes_fit(pdpte, r->maxphyaddr);
 }
 
@@ -141,7 +141,7 @@ static bool cr4_valid(const struct walk_regs *old, uint64_t value)
 	} else if (value & CR4_PCIDE) {
 		return false;
 	}
-	if ((changed & value & CR4_PCIDE) && (old->cr3 & MASK(11, 0)))
+	if ((changed & value & CR4_PCIDE) && (old->cr3 & CR3_PCID))
 		return false;
 	return !(value & CR4_CET) || (old->cr0 & CR0_WP);
 }

@@ -57,7 +57,7 @@ static inline uint64_t reserved_common(const struct walk_regs *r, enum paging_mo
 	if (!(r->efer & EFER_NXE))
 		reserved |= PTE_NX;
 	if (mode == PAGING_PAE)
-		reserved |= MASK(62, 52);
+		reserved |= PTE_ABOVE;
 	return reserved;
 }
 
@@ -87,7 +87,7 @@ static inline uint64_t reserved_4(const struct walk_regs *r, unsigned level, boo
 static inline uint64_t leaf_base(enum paging_mode mode, unsigned level, uint64_t value)
 {
 	if (mode == PAGING_32BIT && level == 2)
-		return (value & MASK(31, 22)) | (value & MASK(20, 13)) << 19;
+		return pde_4m_address(value);
 	return value & MASK(51, format_shift(mode, level));
 }
 
@@ -160,7 +160,7 @@ static inline uint64_t read_entry(const struct walk_memory *m, gpa_t gpa, unsign
 
 static inline uint64_t root_of(const struct walk_regs *r, enum paging_mode mode)
 {
-	return r->cr3 & (mode == PAGING_32BIT ? MASK(31, 12) : mode == PAGING_PAE ? MASK(31, 5) : MASK(51, 12));
+	return r->cr3 & (mode == PAGING_32BIT ? PTE_ADDRESS_32BIT : mode == PAGING_PAE ? CR3_PDPT : PTE_ADDRESS);
 }
 
 /* A PAE PDPTE: a register, checked when it was loaded; it has no rights of its own. */
@@ -180,7 +180,7 @@ static ALWAYS_INLINE bool descend(const struct walk_regs *r, const struct walk_m
 			   gva_t gva, struct walk_result *w, uint64_t *every)
 {
 	const unsigned size = format_entry_size(mode);
-	const uint64_t address = size == 4 ? MASK(31, 12) : MASK(51, 12), index_mask = BIT(format_bits(mode)) - 1;
+	const uint64_t address = size == 4 ? PTE_ADDRESS_32BIT : PTE_ADDRESS, index_mask = BIT(format_bits(mode)) - 1;
 	uint64_t common = size == 8 ? reserved_common(r, mode) : 0, base = root_of(r, mode), all = ~0ull, nx = 0;
 	unsigned level = format_levels(mode), count = 0;
 

@@ -8,6 +8,7 @@
 #define VELLUM_MMU_WALK_H
 
 #include "lib/x86.h"
+#include "lib/x86_rules.h"
 #include "mmu/slots.h"
 
 #define WALK_LEVELS_MAX 5

@@ -225,7 +225,7 @@ void svm_sync_unowned(const struct svm_vcpu *v, struct mmu_vcpu *mmu)
 /* Under nested paging the CPU reads the PDPTEs as it reads other entries (APM, "Nested Paging"). */
 static void sync_pdptes(struct mmu_vcpu *mmu)
 {
-	mmu_guest_read(mmu->vm, GPA(mmu->regs.cr3 & MASK(31, 5)), mmu->regs.pdpte, sizeof(mmu->regs.pdpte));
+	mmu_guest_read(mmu->vm, GPA(mmu->regs.cr3 & CR3_PDPT), mmu->regs.pdpte, sizeof(mmu->regs.pdpte));
 }
 
 void svm_sync_paging(struct svm_vcpu *v, struct mmu_vcpu *mmu)

@@ -48,7 +48,7 @@ void lapic_host_init(void)
 	x2apic = apic_base & APIC_BASE_EXTD;
 	/* Every CPU sees its own at the same address. */
 	if (!base && !x2apic)
-		base = paging_window(apic_base & MASK(51, 12), PAGE_SIZE, PAGING_DEVICE);
+		base = paging_window(apic_base & APIC_BASE_ADDRESS, PAGE_SIZE, PAGING_DEVICE);
 	BUG_ON(!base && !x2apic);
 	tsc_deadline = cpuid(CPUID_LEAF_VERSION, 0).ecx & CPUID_1_ECX_TSC_DEADLINE;
 	reg_write(APIC_SVR, SVR_ENABLED | VECTOR_SPURIOUS);

@@ -6,7 +6,6 @@
 #include "host/memory/frames.h"
 #include "lib/x86.h"
 
-#define ENTRY_ADDRESS MASK(51, 12)
 #define TOP_LEVEL 4
 
 /* The root, in the image: other CPUs load it while they can only load 32 bits. */
@@ -18,6 +17,6 @@ static inline uint64_t *entry_of(uint64_t *table, unsigned level, uint64_t va)
 {
 	return &table[va >> PAGING_SHIFT(level) & (PAGE_TABLE_ENTRIES - 1)];
 }
-static inline uint64_t *table_below(uint64_t entry) { return frames_ptr(HFN((entry & ENTRY_ADDRESS) >> PAGE_SHIFT)); }
+static inline uint64_t *table_below(uint64_t entry) { return frames_ptr(HFN((entry & PTE_ADDRESS) >> PAGE_SHIFT)); }
 
 #endif

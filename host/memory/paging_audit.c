@@ -56,7 +56,7 @@ static const char *walk_table(uint64_t *table, unsigned level, uint64_t va)
 		if (level == TOP_LEVEL && (n & 256))
 			at |= MASK(63, 48);
 		if (level == 1 || (entry & PTE_PS)) {
-			struct leaf l = { at, entry & ENTRY_ADDRESS & ~MASK(PAGING_SHIFT(level) - 1, 0),
+			struct leaf l = { at, entry & PTE_ADDRESS & ~MASK(PAGING_SHIFT(level) - 1, 0),
 					  BIT(PAGING_SHIFT(level)), entry };
 
 			wrong = check(&l);

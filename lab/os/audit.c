@@ -42,17 +42,17 @@ static bool leaf(struct audit *a, uint64_t va, uint64_t value, unsigned level)
 	const struct mm *mm = a->mm;
 	unsigned i = vma_find(mm, va);
 	const struct vma *v = &mm->vma[i];
-	uint64_t frame = (value & ENTRY_ADDR) >> 12;
+	uint64_t frame = (value & PTE_ADDRESS) >> 12;
 
 	if (!vma_holds(mm, i, va) || v->end < va + level_size(level))
 		return wrong(a, "A2: a leaf at %#llx, outside of any VMA", (unsigned long long)va);
-	if ((value & ENTRY_W) && !(v->prot & LAB_PROT_WRITE))
+	if ((value & PTE_W) && !(v->prot & LAB_PROT_WRITE))
 		return wrong(a, "A2: %#llx is writable", (unsigned long long)va);
-	if (!(value & ENTRY_NX) && !(v->prot & LAB_PROT_EXEC))
+	if (!(value & PTE_NX) && !(v->prot & LAB_PROT_EXEC))
 		return wrong(a, "A2: %#llx is executable", (unsigned long long)va);
 	if (frame >= a->os->frames.blocks * 512 || frame % (level_size(level) >> 12))
 		return wrong(a, "F1: frame %#llx at %#llx", (unsigned long long)frame, (unsigned long long)va);
-	if ((value & ENTRY_W) && (frame == a->os->zero_frame || (!(v->file && v->flags & LAB_MAP_SHARED) &&
+	if ((value & PTE_W) && (frame == a->os->zero_frame || (!(v->file && v->flags & LAB_MAP_SHARED) &&
 								 frames_others(&a->os->frames, frame, level) &&
 								 a->os->frames.state[frame / 512] != BLOCK_SPLIT)))
 		return wrong(a, "F2: a shared frame is writable at %#llx", (unsigned long long)va);
@@ -69,9 +69,9 @@ static bool table(struct audit *a, uint64_t at, unsigned level, uint64_t base)
 		uint64_t value = lab_cpu_peek(a->os->cpu, at + 8 * i), va = base + i * level_size(level);
 		unsigned v;
 
-		if (!(value & ENTRY_P))
+		if (!(value & PTE_P))
 			continue;
-		if (level == 1 || (level <= 3 && (value & ENTRY_PS))) {
+		if (level == 1 || (level <= 3 && (value & PTE_PS))) {
 			if (!leaf(a, va, value, level))
 				return false;
 			continue;
@@ -80,7 +80,7 @@ static bool table(struct audit *a, uint64_t at, unsigned level, uint64_t base)
 		if (v == a->mm->vmas || a->mm->vma[v].start >= va + level_size(level))
 			return wrong(a, "A3: a table at %#llx, level %u, where no VMA is", (unsigned long long)va,
 				     level - 1);
-		if (!table(a, value & ENTRY_ADDR, level - 1, va))
+		if (!table(a, value & PTE_ADDRESS, level - 1, va))
 			return false;
 	}
 	return true;
@@ -105,8 +105,8 @@ static void kernel_tables(struct audit *a, uint64_t at, unsigned level)
 	for (unsigned i = level == a->os->levels ? 256 : 0; i < 512; i++) {
 		uint64_t value = lab_cpu_peek(a->os->cpu, at + 8 * i);
 
-		if (level > 1 && (value & ENTRY_P) && !(value & ENTRY_PS))
-			kernel_tables(a, value & ENTRY_ADDR, level - 1);
+		if (level > 1 && (value & PTE_P) && !(value & PTE_PS))
+			kernel_tables(a, value & PTE_ADDRESS, level - 1);
 	}
 }
 

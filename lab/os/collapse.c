@@ -17,13 +17,13 @@ bool os_collapsible(const struct lab_os *os, uint64_t table, uint64_t pte[512])
 		uint64_t frame;
 
 		pte[i] = lab_cpu_peek(os->cpu, table + 8 * i);
-		frame = (pte[i] & ENTRY_ADDR) >> 12;
-		if (!(pte[i] & ENTRY_P) || frame == os->zero_frame)
+		frame = (pte[i] & PTE_ADDRESS) >> 12;
+		if (!(pte[i] & PTE_P) || frame == os->zero_frame)
 			continue;
 		present++;
 		shared += frames_others(&os->frames, frame, 1) != 0;
-		writable += (pte[i] & ENTRY_W) != 0;
-		young += (pte[i] & ENTRY_A) != 0;
+		writable += (pte[i] & PTE_W) != 0;
+		young += (pte[i] & PTE_A) != 0;
 	}
 	return present && shared <= MAX_SHARED && writable && young;
 }
@@ -44,9 +44,9 @@ static void collapse(struct lab_os *os, struct mm *mm, const struct vma *v, uint
 	os_gather_range(os, base + level_size(2) - 4096, 12);
 	os_gather_flush(os, mm);
 	for (unsigned i = 0; i < 512; i++) {
-		uint64_t frame = (pte[i] & ENTRY_ADDR) >> 12, to = (large + i) << 12;
+		uint64_t frame = (pte[i] & PTE_ADDRESS) >> 12, to = (large + i) << 12;
 
-		if (!(pte[i] & ENTRY_P)) {
+		if (!(pte[i] & PTE_P)) {
 			lab_cpu_zero(os->cpu, to, 4096);
 			continue;
 		}
@@ -55,9 +55,9 @@ static void collapse(struct lab_os *os, struct mm *mm, const struct vma *v, uint
 		if (frame != os->zero_frame)
 			frames_put(&os->frames, frame, 1);
 	}
-	frames_put(&os->frames, (s->value & ENTRY_ADDR) >> 12, 1);
+	frames_put(&os->frames, (s->value & PTE_ADDRESS) >> 12, 1);
 	os->tables--;
-	os_write(os, s->at, large << 12 | os_prot_bits(v) | ENTRY_W | ENTRY_D | ENTRY_PS);
+	os_write(os, s->at, large << 12 | os_prot_bits(v) | PTE_W | PTE_D | PTE_PS);
 	os_count_leaf(os, 2, 1);
 	os->count.os_collapsed++;
 }
@@ -82,8 +82,8 @@ static void collapse_one(struct lab_os *os, struct mm *mm, const struct vma *v, 
 	struct spot s = os_peek(os, mm, base, 2);
 	uint64_t pte[512];
 
-	if (s.level != 2 || !(s.value & ENTRY_P) || (s.value & ENTRY_PS) ||
-	    !os_collapsible(os, s.value & ENTRY_ADDR, pte))
+	if (s.level != 2 || !(s.value & PTE_P) || (s.value & PTE_PS) ||
+	    !os_collapsible(os, s.value & PTE_ADDRESS, pte))
 		return;
 	os_enter(os);
 	collapse(os, mm, v, base, &s, pte);

@@ -4,7 +4,7 @@
 
 uint64_t os_prot_bits(const struct vma *v)
 {
-	return ENTRY_P | ENTRY_U | ENTRY_A | (v->prot & LAB_PROT_EXEC ? 0 : ENTRY_NX);
+	return PTE_P | PTE_U | PTE_A | (v->prot & LAB_PROT_EXEC ? 0 : PTE_NX);
 }
 
 static bool backed_by_cache(const struct vma *v) { return v->file != 0; }
@@ -77,7 +77,7 @@ static bool map_around(struct lab_os *os, const struct vma *v, uint64_t va, cons
 	for (unsigned i = 0; i < OS_WINDOW; i++) {
 		uint64_t near = first + 4096 * i, at = s->at - (va >> 12 & 511) * 8 + (near >> 12 & 511) * 8, *frame;
 
-		if (near == (va & ~4095ull) || near < v->start || near >= v->end || os_read(os, at) & ENTRY_P)
+		if (near == (va & ~4095ull) || near < v->start || near >= v->end || os_read(os, at) & PTE_P)
 			continue;
 		frame = cache_find(&os->cache, v->file, file_page(v, near));
 		if (!frame)
@@ -106,11 +106,11 @@ static bool map_file(struct lab_os *os, struct vma *v, uint64_t va, bool write, 
 		lab_cpu_copy(os->cpu, copy << 12, frame << 12, 4096);
 		os->count.os_cow_copies++;
 		v->copied = true;
-		os_write(os, s->at, copy << 12 | os_prot_bits(v) | ENTRY_W | ENTRY_D);
+		os_write(os, s->at, copy << 12 | os_prot_bits(v) | PTE_W | PTE_D);
 	} else {
 		if (!frames_get(&os->frames, frame, 1))
 			return lab_fail(os->error, "no memory");
-		os_write(os, s->at, frame << 12 | os_prot_bits(v) | (write ? ENTRY_W | ENTRY_D : 0));
+		os_write(os, s->at, frame << 12 | os_prot_bits(v) | (write ? PTE_W | PTE_D : 0));
 		if (!write && !map_around(os, v, va, s))
 			return false;
 	}
@@ -133,17 +133,17 @@ static bool map_anonymous(struct lab_os *os, struct vma *v, bool write, const st
 			return false;
 		zero(os, frame, s->level);
 		if (v->prot & LAB_PROT_WRITE)
-			bits |= ENTRY_W | (write ? ENTRY_D : 0);
+			bits |= PTE_W | (write ? PTE_D : 0);
 	}
 	v->copied = true;
-	os_write(os, s->at, frame << 12 | bits | (s->level > 1 ? ENTRY_PS : 0));
+	os_write(os, s->at, frame << 12 | bits | (s->level > 1 ? PTE_PS : 0));
 	os_count_leaf(os, s->level, 1);
 	return true;
 }
 
 static bool replace(struct lab_os *os, struct mm *mm, struct vma *v, uint64_t va, struct spot *s)
 {
-	uint64_t old = (s->value & ENTRY_ADDR) >> 12, frame = os_alloc(os, s->level);
+	uint64_t old = (s->value & PTE_ADDRESS) >> 12, frame = os_alloc(os, s->level);
 
 	if (frame == UINT64_MAX)
 		return lab_fail(os->error,
@@ -159,7 +159,7 @@ static bool replace(struct lab_os *os, struct mm *mm, struct vma *v, uint64_t va
 	os_write(os, s->at, 0);
 	os_gather_add(os, mm, va & ~(level_size(s->level) - 1), old, s->level);
 	os_gather_flush(os, mm);
-	os_write(os, s->at, frame << 12 | os_prot_bits(v) | ENTRY_W | ENTRY_D | (s->level > 1 ? ENTRY_PS : 0));
+	os_write(os, s->at, frame << 12 | os_prot_bits(v) | PTE_W | PTE_D | (s->level > 1 ? PTE_PS : 0));
 	return true;
 }
 
@@ -167,17 +167,17 @@ static bool replace(struct lab_os *os, struct mm *mm, struct vma *v, uint64_t va
 static bool present(struct lab_os *os, struct mm *mm, struct vma *v, uint64_t va, bool write, struct spot *s,
 		    bool *again)
 {
-	uint64_t frame = (s->value & ENTRY_ADDR) >> 12;
+	uint64_t frame = (s->value & PTE_ADDRESS) >> 12;
 	bool shared = backed_by_cache(v) && (v->flags & LAB_MAP_SHARED);
 
 	*again = false;
-	if (!write || (s->value & ENTRY_W)) {
+	if (!write || (s->value & PTE_W)) {
 		os->count.os_faults_minor++; /* a stale translation; the fault has dropped it */
 		return true;
 	}
 	if (frame != os->zero_frame && (shared || !frames_others(&os->frames, frame, s->level))) {
 		os->count.os_cow_reuses += !shared;
-		os_write(os, s->at, s->value | ENTRY_W | ENTRY_D);
+		os_write(os, s->at, s->value | PTE_W | PTE_D);
 		return true;
 	}
 	if (s->level == 2 && !(v->flags & LAB_MAP_HUGE_2M)) {
@@ -198,13 +198,13 @@ static bool fault_in(struct lab_os *os, struct mm *mm, struct vma *v, uint64_t v
 
 		if (!os_descend(os, mm, va, level, true, &s))
 			return false;
-		if ((s.value & ENTRY_P) && (s.level == 1 || (s.value & ENTRY_PS))) {
+		if ((s.value & PTE_P) && (s.level == 1 || (s.value & PTE_PS))) {
 			if (!present(os, mm, v, va, write, &s, &again))
 				return false;
 			if (!again)
 				return true;
 			level = 1;
-		} else if (s.value & ENTRY_P) {
+		} else if (s.value & PTE_P) {
 			level--; /* a table of smaller pages */
 		} else if (backed_by_cache(v)) {
 			return map_file(os, v, va, write, &s);

@@ -5,19 +5,9 @@
 #include "lab/os/os.h"
 #include "lib/x86.h"
 
-/* Paging-structure entries (SDM, "4-Level Paging and 5-Level Paging"). */
-#define ENTRY_P 1ull
-#define ENTRY_W 2ull
-#define ENTRY_U 4ull
-#define ENTRY_A 0x20ull
-#define ENTRY_D 0x40ull
-#define ENTRY_PS 0x80ull
-#define ENTRY_G 0x100ull
-#define ENTRY_NX (1ull << 63)
-#define ENTRY_ADDR 0x000ffffffffff000ull
-#define ENTRY_TABLE (ENTRY_P | ENTRY_W | ENTRY_U | ENTRY_A | ENTRY_D)
+/* An entry that names a table. */
+#define ENTRY_TABLE (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
 
-#define CR3_KEEP (1ull << 63)
 #define CR3_USER_PCID 0x800ull /* as Linux: with page-table isolation a process has two PCIDs */
 
 enum { OS_CPUS_MAX = 8, OS_ASIDS = 6, OS_GATHER = 8192, OS_WINDOW = 16, OS_STACK_MAX = 8 << 20 };

@@ -71,13 +71,13 @@ static bool change_leaf(struct lab_os *os, struct mm *mm, uint64_t va, struct sp
 
 	(void)mm;
 	if (c->clear_flags) {
-		value &= ~(ENTRY_A | ENTRY_D);
+		value &= ~(PTE_A | PTE_D);
 	} else {
 		/* What may be written again becomes so at the next write, when it is known whether it must be
 		 * copied. */
-		value &= c->prot & LAB_PROT_WRITE ? ~0ull : ~ENTRY_W;
-		value = c->prot & LAB_PROT_EXEC ? value & ~ENTRY_NX : value | ENTRY_NX;
-		value = c->prot ? value | ENTRY_U : value & ~ENTRY_U; /* PROT_NONE */
+		value &= c->prot & LAB_PROT_WRITE ? ~0ull : ~PTE_W;
+		value = c->prot & LAB_PROT_EXEC ? value & ~PTE_NX : value | PTE_NX;
+		value = c->prot ? value | PTE_U : value & ~PTE_U; /* PROT_NONE */
 	}
 	if (value == s->value)
 		return true;
@@ -101,7 +101,7 @@ static bool split_at(struct lab_os *os, struct mm *mm, uint64_t at)
 		return true;
 	if (!os_descend(os, mm, at, 1, false, &s))
 		return false;
-	return s.level == 1 || !(s.value & ENTRY_P) || !(at & (level_size(s.level) - 1)) || os_split(os, at, &s);
+	return s.level == 1 || !(s.value & PTE_P) || !(at & (level_size(s.level) - 1)) || os_split(os, at, &s);
 }
 
 /* Cuts the VMAs at the ends of the range, and says which are in it. */
@@ -173,7 +173,7 @@ static bool split_for_move(struct lab_os *os, struct mm *mm, uint64_t va, struct
 	if (!(to & (level_size(s->level) - 1))) {
 		if (!os_descend(os, mm, to, s->level, false, &there))
 			return false;
-		if (!(there.value & ENTRY_P))
+		if (!(there.value & PTE_P))
 			return true;
 	}
 	return os_split(os, va, s);

@@ -50,7 +50,7 @@ struct lab_os *lab_os_new(struct lab_cpu *cpu, const struct lab_config *config, 
 	os->pti = config->guest.pti;
 	os->direct = os->levels == 5 ? LAB_DIRECT_MAP_5LEVEL : LAB_DIRECT_MAP;
 	os->user_top = 1ull << (os->levels == 5 ? 56 : 47);
-	os->kernel_flags = config->guest.global && !os->pti ? ENTRY_G : 0;
+	os->kernel_flags = config->guest.global && !os->pti ? PTE_G : 0;
 	os->error = error;
 	if (!boot(os, config)) {
 		lab_os_delete(os);

@@ -68,7 +68,7 @@ void os_mm_free(struct lab_os *os, struct mm *mm)
 static bool copy_leaf(struct lab_os *os, struct mm *mm, uint64_t va, struct spot *s, void *ctx)
 {
 	struct mm *child = ctx;
-	uint64_t frame = (s->value & ENTRY_ADDR) >> 12, value = s->value & ~ENTRY_W;
+	uint64_t frame = (s->value & PTE_ADDRESS) >> 12, value = s->value & ~PTE_W;
 	struct spot there;
 
 	(void)mm;
@@ -80,7 +80,7 @@ static bool copy_leaf(struct lab_os *os, struct mm *mm, uint64_t va, struct spot
 		os_write(os, s->at, value);
 		os_gather_range(os, va, level_shift(s->level));
 	}
-	os_write(os, there.at, value & ~ENTRY_A);
+	os_write(os, there.at, value & ~PTE_A);
 	os_count_leaf(os, s->level, 1);
 	lab_cpu_work(os->cpu, WORK_FORK, os->config->path_page);
 	return true;

@@ -31,7 +31,7 @@ static void count_small(const struct lab_os *os, const struct vma *v, uint64_t b
 	uint64_t first = base < v->start ? v->start : base, pages = 0;
 
 	for (uint64_t va = first; va < base + level_size(2) && va < v->end; va += 4096)
-		pages += lab_cpu_peek(os->cpu, table + (va >> 12 & 511) * 8) & ENTRY_P;
+		pages += lab_cpu_peek(os->cpu, table + (va >> 12 & 511) * 8) & PTE_P;
 	if (!pages)
 		return;
 	to->os_held_4k += pages;
@@ -43,14 +43,14 @@ static void count_vma(const struct lab_os *os, const struct mm *mm, const struct
 	for (uint64_t va = v->start; va < v->end;) {
 		struct spot s = os_peek(os, mm, va, 2);
 
-		if (!(s.value & ENTRY_P))
+		if (!(s.value & PTE_P))
 			; /* nothing is here */
 		else if (s.level == 3)
 			to->os_held_1g++;
-		else if (s.value & ENTRY_PS)
+		else if (s.value & PTE_PS)
 			to->os_held_2m++;
 		else
-			count_small(os, v, va & ~(level_size(2) - 1), s.value & ENTRY_ADDR, to);
+			count_small(os, v, va & ~(level_size(2) - 1), s.value & PTE_ADDRESS, to);
 		va = (va | (level_size(s.level) - 1)) + 1;
 	}
 }

@@ -60,9 +60,9 @@ struct spot os_peek(const struct lab_os *os, const struct mm *mm, uint64_t va, u
 	struct spot s = { .value = mm->pgd };
 
 	for (s.level = os->levels;; s.level--) {
-		s.at = entry_at(s.value & ENTRY_ADDR, s.level, va);
+		s.at = entry_at(s.value & PTE_ADDRESS, s.level, va);
 		s.value = lab_cpu_peek(os->cpu, s.at);
-		if (s.level == level || !(s.value & ENTRY_P) || (s.level <= 3 && (s.value & ENTRY_PS)))
+		if (s.level == level || !(s.value & PTE_P) || (s.level <= 3 && (s.value & PTE_PS)))
 			return s;
 	}
 }
@@ -75,9 +75,9 @@ bool os_descend(struct lab_os *os, struct mm *mm, uint64_t va, unsigned level, b
 		s->at = entry_at(table, l, va);
 		s->value = os_read(os, s->at);
 		s->level = l;
-		if (l == level || (l <= 3 && (s->value & ENTRY_PS)))
+		if (l == level || (l <= 3 && (s->value & PTE_PS)))
 			return true;
-		if (!(s->value & ENTRY_P)) {
+		if (!(s->value & PTE_P)) {
 			if (!make)
 				return true;
 			table = os_table(os);
@@ -85,14 +85,14 @@ bool os_descend(struct lab_os *os, struct mm *mm, uint64_t va, unsigned level, b
 				return false;
 			write_entry(os, mm, s->at, l, table | ENTRY_TABLE);
 		} else {
-			table = s->value & ENTRY_ADDR;
+			table = s->value & PTE_ADDRESS;
 		}
 	}
 }
 
 bool os_split(struct lab_os *os, uint64_t va, const struct spot *s)
 {
-	uint64_t frame = (s->value & ENTRY_ADDR) >> 12, table;
+	uint64_t frame = (s->value & PTE_ADDRESS) >> 12, table;
 	uint64_t base = va & ~(level_size(2) - 1);
 
 	if (s->level != 2)
@@ -102,7 +102,7 @@ bool os_split(struct lab_os *os, uint64_t va, const struct spot *s)
 	if (table == UINT64_MAX || !frames_split(&os->frames, frame))
 		return lab_fail(os->error, "no memory");
 	for (unsigned i = 0; i < 512; i++)
-		os_write(os, table + 8 * i, (s->value & ~(ENTRY_ADDR | ENTRY_PS)) | (frame + i) << 12);
+		os_write(os, table + 8 * i, (s->value & ~(PTE_ADDRESS | PTE_PS)) | (frame + i) << 12);
 	os_write(os, s->at, table | ENTRY_TABLE);
 	os_count_leaf(os, 2, -1);
 	os_count_leaf(os, 1, 512);
@@ -139,7 +139,7 @@ bool os_each_leaf(struct lab_os *os, struct mm *mm, uint64_t start, uint64_t end
 			return false;
 		}
 		again = false;
-		if ((s.value & ENTRY_P) && !one_leaf(os, mm, va, end, &s, f, ctx, &again))
+		if ((s.value & PTE_P) && !one_leaf(os, mm, va, end, &s, f, ctx, &again))
 			return false;
 		if (!again)
 			va = (va | (level_size(s.level) - 1)) + 1;
@@ -153,7 +153,7 @@ static bool zap_leaf(struct lab_os *os, struct mm *mm, uint64_t va, struct spot 
 	os_write(os, s->at, 0);
 	os_count_leaf(os, s->level, -1);
 	lab_cpu_work(os->cpu, WORK_PAGES, os->config->path_page);
-	os_gather_add(os, mm, va, (s->value & ENTRY_ADDR) >> 12, s->level);
+	os_gather_add(os, mm, va, (s->value & PTE_ADDRESS) >> 12, s->level);
 	return true;
 }
 
@@ -175,15 +175,15 @@ static void free_below(struct lab_os *os, struct mm *mm, uint64_t table, unsigne
 	for (; va < stop; va += size) {
 		uint64_t at = entry_at(table, level, va), value = os_read(os, at);
 
-		if (!(value & ENTRY_P) || (level <= 3 && (value & ENTRY_PS)))
+		if (!(value & PTE_P) || (level <= 3 && (value & PTE_PS)))
 			continue;
 		if (level > 2)
-			free_below(os, mm, value & ENTRY_ADDR, level - 1, va, w);
+			free_below(os, mm, value & PTE_ADDRESS, level - 1, va, w);
 		if (va < w->floor || va + size > w->ceiling)
 			continue;
 		write_entry(os, mm, at, level, 0);
 		os->tables--;
-		os_gather_add(os, mm, va, (value & ENTRY_ADDR) >> 12, 1);
+		os_gather_add(os, mm, va, (value & PTE_ADDRESS) >> 12, 1);
 	}
 }
 
@@ -205,10 +205,10 @@ static bool boot_map(struct lab_os *os, uint64_t va, uint64_t gpa, unsigned leve
 
 		if (l == level) {
 			lab_cpu_poke(os->cpu, at,
-				     gpa | ENTRY_P | ENTRY_W | ENTRY_A | ENTRY_D | ENTRY_PS | os->kernel_flags);
+				     gpa | PTE_P | PTE_W | PTE_A | PTE_D | PTE_PS | os->kernel_flags);
 			return true;
 		}
-		if (!(value & ENTRY_P)) {
+		if (!(value & PTE_P)) {
 			uint64_t frame = os_alloc(os, 1);
 
 			if (frame == UINT64_MAX)
@@ -217,7 +217,7 @@ static bool boot_map(struct lab_os *os, uint64_t va, uint64_t gpa, unsigned leve
 			value = frame << 12 | ENTRY_TABLE;
 			lab_cpu_poke(os->cpu, at, value);
 		}
-		table = value & ENTRY_ADDR;
+		table = value & PTE_ADDRESS;
 	}
 }
 

@@ -6,7 +6,7 @@ static uint64_t pcid(const struct lab_os *os) { return os->pcid ? os->own.asid_n
 
 static void load(struct lab_os *os, bool flush)
 {
-	uint64_t keep = os->pcid && !flush ? CR3_KEEP : 0;
+	uint64_t keep = os->pcid && !flush ? CR3_NO_FLUSH : 0;
 
 	os->own.user_cr3 = false;
 	lab_cpu_load_cr3(os->cpu, (os->own.loaded ? os->own.loaded->pgd | pcid(os) : os->kernel_pgd) | keep);
@@ -26,7 +26,7 @@ void os_leave(struct lab_os *os)
 		return;
 	os->own.user_cr3 = true;
 	lab_cpu_load_cr3(os->cpu, os->own.loaded->user_pgd |
-					  (os->pcid ? pcid(os) | CR3_USER_PCID | (a->user_stale ? 0 : CR3_KEEP) : 0));
+					  (os->pcid ? pcid(os) | CR3_USER_PCID | (a->user_stale ? 0 : CR3_NO_FLUSH) : 0));
 	a->user_stale = false;
 }
 

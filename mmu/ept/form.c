@@ -4,7 +4,7 @@
 
 #define FORMAT(levels) \
 	{ \
-		.root_level = (levels), .root_bits = 9, .present = EPT_R | EPT_W | EPT_X, .address = MASK(51, 12), \
+		.root_level = (levels), .root_bits = 9, .present = EPT_R | EPT_W | EPT_X, .address = PTE_ADDRESS, \
 		.leaf = EPT_LARGE, .table = EPT_R | EPT_W | EPT_X, .leaf_only = EPT_LARGE, \
 		.special_mask = EPT_R | EPT_W | EPT_X, .special = EPT_MMIO, \
 	}

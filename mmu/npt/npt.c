@@ -8,13 +8,9 @@
  *     and the slots' generation (S14). Where it has 52, there is no such leaf, and each access faults anew. */
 #include "mmu/ept/ept.h"
 
-#define MMIO_BIT BIT(51)
-#define TABLE (PTE_P | PTE_W | PTE_U | PTE_A)
-
 #define FORMAT(levels) \
 	{ \
-		.root_level = (levels), .root_bits = 9, .present = PTE_P, .address = MASK(50, 12), .leaf = PTE_PS, \
-		.table = TABLE, .leaf_only = PTE_PS, .special_mask = PTE_P | MMIO_BIT, .special = PTE_P | MMIO_BIT, \
+		.root_level = (levels), .root_bits = 9, PT_OWN_FORMAT \
 	}
 
 static uint64_t type_flags(const struct mmu_page *page)
@@ -47,13 +43,13 @@ static uint64_t mmio(const struct mmu_vm *vm)
 
 	if (vm->caps->maxphyaddr > 51)
 		return 0;
-	return PTE_P | MMIO_BIT | (g & 7) << 9 | (g >> 3 & 0x7ff) << 52 | g >> 14 << 12;
+	return PTE_P | PT_OWN_MMIO | (g & 7) << 9 | (g >> 3 & 0x7ff) << 52 | g >> 14 << 12;
 }
 
 static uint64_t mmio_high(const struct mmu_vm *vm)
 {
 	(void)vm;
-	return MMIO_BIT;
+	return PT_OWN_MMIO;
 }
 
 static uint64_t pointer(const struct mmu_vm *vm, const struct pt *pt)

@@ -216,7 +216,7 @@ static void check_vcpu(struct auditor *a, const struct mmu_vcpu *vcpu)
 	struct shadow *s = a->s;
 
 	for (unsigned i = 0; i < 4 && v->pae_format; i++)
-		if ((v->pae[i] & MASK(51, 12)) != (v->root[i] ? hfn_hpa(v->root[i]->frame).v : 0))
+		if ((v->pae[i] & PTE_ADDRESS) != (v->root[i] ? hfn_hpa(v->root[i]->frame).v : 0))
 			broken(a, "S9: a PDPTE names another page than the root that is held for it", i);
 	if (!vcpu->intercepts.invlpg && (s->unsync_present || s->loose_count || v->upper_seen != s->upper_drops))
 		broken(a, "S6: INVLPG does not exit, and something is out of sync", s->unsync_present);
@@ -237,7 +237,7 @@ static void check_vcpu(struct auditor *a, const struct mmu_vcpu *vcpu)
 			if (s->unsync_since[__builtin_ctzll(left)] <= k->seen &&
 			    leads_to(s, sp, s->unsync[__builtin_ctzll(left)]))
 				broken(a, "S15: a known root reaches what it is not known to reach", k->cr3);
-		if (sp->gfn.v != (k->cr3 & MASK(51, 12)) >> PAGE_SHIFT ||
+		if (sp->gfn.v != (k->cr3 & PTE_ADDRESS) >> PAGE_SHIFT ||
 		    (sp->role & ROLE_MODES) != shadow_modes(&vcpu->regs) ||
 		    role_level(sp->role) != hw_format(&vcpu->regs)->root_level)
 			broken(a, "S15: a known root is another page's", k->cr3);

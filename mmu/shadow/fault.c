@@ -56,7 +56,7 @@ static uint32_t direct_role(const struct fixing *f, uint32_t modes, unsigned lev
 
 static uint64_t table_gfn(const struct spage *sp, uint64_t entry)
 {
-	return (entry & (sp->role & ROLE_NARROW ? MASK(31, 12) : MASK(51, 12))) >> PAGE_SHIFT;
+	return (entry & (sp->role & ROLE_NARROW ? PTE_ADDRESS_32BIT : PTE_ADDRESS)) >> PAGE_SHIFT;
 }
 
 /* The role of the child of sp on the way to the leaf, and its guest frame. */

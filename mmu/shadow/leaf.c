@@ -107,13 +107,13 @@ static struct ahead ahead_of(const struct shadow *s, const struct spage *sp)
 	bool narrow = sp->role & ROLE_NARROW;
 	unsigned acc = role_acc(sp->role);
 	struct ahead a = {
-		.address = narrow ? MASK(31, 12) : MASK(51, 12),
+		.address = narrow ? PTE_ADDRESS_32BIT : PTE_ADDRESS,
 		.keep = PTE_P | PTE_A | PTE_PWT | PTE_PCD | PTE_PAT | PTE_G,
 	};
 
 	if (!narrow) {
 		a.reserved = s->maxphyaddr < 52 ? MASK(51, s->maxphyaddr) : 0;
-		a.reserved |= (sp->role & ROLE_NXE ? 0 : PTE_NX) | (sp->role & ROLE_LONG ? 0 : MASK(62, 52));
+		a.reserved |= (sp->role & ROLE_NXE ? 0 : PTE_NX) | (sp->role & ROLE_LONG ? 0 : PTE_ABOVE);
 		a.keep |= PTE_NX;
 	}
 	a.keep |= (acc & ACC_U ? PTE_U : 0) | (acc & ACC_W ? PTE_W | PTE_D : 0);

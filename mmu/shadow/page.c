@@ -30,13 +30,12 @@ static gfn_t guest_gfn(const struct spage *sp, unsigned index, uint64_t guest)
 
 	if (sp->role & ROLE_NARROW) {
 		if (level == 2 && (guest & PTE_PS) && (sp->role & ROLE_PSE))
-			return gpa_gfn(GPA((guest & MASK(31, 22)) | (guest & MASK(20, 13)) << 19 |
-					   (uint64_t)(index & 1) << 21));
-		return gpa_gfn(GPA(guest & MASK(31, 12)));
+			return gpa_gfn(GPA(pde_4m_address(guest) | (uint64_t)(index & 1) << 21));
+		return gpa_gfn(GPA(guest & PTE_ADDRESS_32BIT));
 	}
 	if (level > 1 && (guest & PTE_PS))
 		return gpa_gfn(GPA(guest & MASK(51, pt_shift(level))));
-	return gpa_gfn(GPA(guest & MASK(51, 12)));
+	return gpa_gfn(GPA(guest & PTE_ADDRESS));
 }
 
 gfn_t entry_gfn(const struct spage *sp, unsigned index)

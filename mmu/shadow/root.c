@@ -63,9 +63,9 @@ static bool load_pae(struct mmu_vcpu *vcpu, struct spage *root[4])
 		if (mode == PAGING_PAE) {
 			if (!(r->pdpte[i] & PTE_P))
 				continue;
-			gfn = gpa_gfn(GPA(r->pdpte[i] & MASK(51, 12)));
+			gfn = gpa_gfn(GPA(r->pdpte[i] & PTE_ADDRESS));
 		} else if (mode == PAGING_32BIT) {
-			gfn = gpa_gfn(GPA(r->cr3 & MASK(31, 12)));
+			gfn = gpa_gfn(GPA(r->cr3 & PTE_ADDRESS_32BIT));
 			own |= i << ROLE_QUADRANT_SHIFT;
 		} else {
 			gfn = GFN((uint64_t)i << 18);
@@ -96,7 +96,7 @@ static void adopt(struct shadow *s, struct spage *root)
 
 			if (!MUTANT_OR(ADOPT_CHECK, (guest & (PTE_P | PTE_A | reserved)) == (PTE_P | PTE_A)))
 				continue;
-			child = spage_find(s, gpa_gfn(GPA(guest & MASK(51, 12))), role_child(root->role, index, guest));
+			child = spage_find(s, gpa_gfn(GPA(guest & PTE_ADDRESS)), role_child(root->role, index, guest));
 			if (child)
 				spage_name(s, root, index, guest, child);
 		}
@@ -107,7 +107,7 @@ static bool load_long(struct mmu_vcpu *vcpu, struct spage *root[4])
 	const struct walk_regs *r = &vcpu->regs;
 	uint32_t role = shadow_modes(r) | hw_format(r)->root_level | ACC_ALL << ROLE_ACC_SHIFT;
 
-	if (!get_root(vcpu, gpa_gfn(GPA(r->cr3 & MASK(51, 12))), role, &root[0]))
+	if (!get_root(vcpu, gpa_gfn(GPA(r->cr3 & PTE_ADDRESS)), role, &root[0]))
 		return false;
 	if (root[0])
 		root[0]->roots++;

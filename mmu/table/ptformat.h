@@ -28,6 +28,16 @@ struct pt_format {
 	uint64_t special_mask, special;
 };
 
+/* Tables in the form of the CPU's own paging: what an entry that names a table has; the bit by which an MMIO leaf is
+ * known, the highest of an address, which is reserved on every CPU with fewer than 52; and what is left for addresses. */
+#define PT_OWN_TABLE (PTE_P | PTE_W | PTE_U | PTE_A)
+#define PT_OWN_MMIO_BIT 51
+#define PT_OWN_MMIO BIT(PT_OWN_MMIO_BIT)
+#define PT_OWN_ADDRESS MASK(PT_OWN_MMIO_BIT - 1, 12)
+#define PT_OWN_FORMAT \
+	.present = PTE_P, .address = PT_OWN_ADDRESS, .leaf = PTE_PS, .table = PT_OWN_TABLE, .leaf_only = PTE_PS, \
+	.special_mask = PTE_P | PT_OWN_MMIO, .special = PTE_P | PT_OWN_MMIO
+
 /* One tree of tables. */
 struct pt {
 	const struct pt_format *format;

@@ -106,7 +106,7 @@ static void load_cr3(uint64_t value)
 	for (unsigned n = 0; pae && n < 4; n++) {
 		uint64_t pdpte;
 
-		bench_peek((value & MASK(31, 5)) + 8 * n, &pdpte, sizeof(pdpte));
+		bench_peek((value & CR3_PDPT) + 8 * n, &pdpte, sizeof(pdpte));
 		vmcs_put(VMCS_GUEST_PDPTE0 + 2 * n, pdpte);
 	}
 }

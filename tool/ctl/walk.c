@@ -8,8 +8,6 @@
 #include "lib/x86.h"
 #include "tool/ctl/guest.h"
 
-static const uint64_t frame_bits = 0x000ffffffffff000ull;
-
 uint64_t guest_hex(const cJSON *object, const char *name)
 {
 	return strtoull(ctl_text(object, name), NULL, 16);
@@ -42,7 +40,7 @@ static uint64_t large_frame(const struct walk *w, uint64_t entry, unsigned shift
 {
 	if (w->entry_bytes == 4)        /* PSE-36: bits 39:32 are in 20:13 */
 		return (entry & 0xffc00000u) | (entry >> 13 & 0xff) << 32;
-	return entry & frame_bits & ~((1ull << shift) - 1);
+	return entry & PTE_ADDRESS & ~((1ull << shift) - 1);
 }
 
 /* One table, whose entries map 2^shift bytes each; above: what the levels before allow. */
@@ -65,12 +63,12 @@ static void walk_table(struct walk *w, uint64_t table, unsigned shift, unsigned 
 		m.write = above->write && (pdpte || (entry & PTE_W) != 0);
 		m.exec = above->exec && (pdpte || !w->nx || (entry & PTE_NX) == 0);
 		if (!leaf) {
-			walk_table(w, w->entry_bytes == 8 ? entry & frame_bits : entry & 0xfffff000u,
+			walk_table(w, w->entry_bytes == 8 ? entry & PTE_ADDRESS : entry & 0xfffff000u,
 				   shift - w->bits, top, &m);
 			continue;
 		}
 		m.bytes = 1ull << shift;
-		m.gpa = shift == 12 ? (w->entry_bytes == 8 ? entry & frame_bits : entry & 0xfffff000u)
+		m.gpa = shift == 12 ? (w->entry_bytes == 8 ? entry & PTE_ADDRESS : entry & 0xfffff000u)
 				    : large_frame(w, entry, shift);
 		m.gva = canonical(w, m.gva, top);
 		w->stop = !w->take(w->context, &m);
@@ -92,7 +90,7 @@ void guest_mappings(struct guest *guest, const struct guest_paging *p,
 	if (w.pae)
 		walk_table(&w, p->cr3 & 0xffffffe0u, 30, top, &all);
 	else
-		walk_table(&w, is_long ? p->cr3 & frame_bits : p->cr3 & 0xfffff000u, !pae ? 22 : top == 57 ? 48 : 39,
+		walk_table(&w, is_long ? p->cr3 & PTE_ADDRESS : p->cr3 & 0xfffff000u, !pae ? 22 : top == 57 ? 48 : 39,
 			   top, &all);
 }
 

@@ -88,13 +88,12 @@ static uint64_t operand(const struct vcpu *v, unsigned n) { return n == GPR_RSP 
  * operand says; by MOV to CR0 and CR4, from where CR3 does (SDM, "PDPTE Registers"). */
 static __attribute__((noinline)) bool is_pdptes_of(const struct vcpu *v, gpa_t gpa)
 {
-	const uint64_t mask = MASK(31, 5);
-	bool found = VM_LEFT_OUT_OR(PDPTES_CR3, !((hvm_hardware_cr3(&v->hvm) ^ gpa.v) & mask));
+	bool found = VM_LEFT_OUT_OR(PDPTES_CR3, !((hvm_hardware_cr3(&v->hvm) ^ gpa.v) & CR3_PDPT));
 
 	if (found || !(hvm_hardware_cr4(&v->hvm) & CR4_PAE))
 		return found;
 	for (unsigned n = 0; n < GPR_R8 && !found; n++)
-		found = VM_LEFT_OUT_OR(PDPTES_OPERAND, !((operand(v, n) ^ gpa.v) & mask));
+		found = VM_LEFT_OUT_OR(PDPTES_OPERAND, !((operand(v, n) ^ gpa.v) & CR3_PDPT));
 	return found;
 }
 

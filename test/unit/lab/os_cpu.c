@@ -8,11 +8,8 @@
 
 #include <cmocka.h>
 
+#include "lib/x86.h"
 #include "test/unit/lab/os_cpu.h"
-
-enum { P = 1, W = 2, U = 4, PS = 0x80, G = 0x100 };
-#define NX (1ull << 63)
-#define ADDR 0x000ffffffffff000ull
 
 static uint64_t *word(struct lab_cpu *cpu, uint64_t gpa)
 {
@@ -52,23 +49,24 @@ const char *lab_cpu_why(const struct lab_cpu *cpu)
  * not present. */
 static uint64_t walk_to(struct lab_cpu *cpu, uint64_t va, unsigned *size)
 {
-	uint64_t table = cpu->cr3 & ADDR, rights = P | W | U, nx = 0;
+	uint64_t table = cpu->cr3 & PTE_ADDRESS, rights = PTE_P | PTE_W | PTE_U, nx = 0;
 
 	for (unsigned level = cpu->features.levels;; level--) {
 		unsigned shift = 12 + 9 * (level - 1);
 		uint64_t value = lab_cpu_peek(cpu, table + (va >> shift & 511) * 8);
 
-		if (!(value & P))
+		if (!(value & PTE_P))
 			return 0;
 		rights &= value;
-		nx |= value & NX;
-		if (level == 1 || (value & PS)) {
+		nx |= value & PTE_NX;
+		if (level == 1 || (value & PTE_PS)) {
 			assert_true(level <= 3);
 			*size = shift;
-			assert_int_equal(value & ADDR & ((1ull << shift) - 1), 0);
-			return (((value & ADDR) | (va & ((1ull << shift) - 1))) & ADDR) | rights | nx | (value & G);
+			assert_int_equal(value & PTE_ADDRESS & ((1ull << shift) - 1), 0);
+			return (((value & PTE_ADDRESS) | (va & ((1ull << shift) - 1))) & PTE_ADDRESS) | rights | nx |
+			       (value & PTE_G);
 		}
-		table = value & ADDR;
+		table = value & PTE_ADDRESS;
 	}
 }
 
@@ -96,15 +94,15 @@ static uint64_t translate(struct lab_cpu *cpu, uint64_t va)
 	uint64_t now = walk_to(cpu, va, &size);
 
 	if (e) {
-		assert_int_equal(e->value & ADDR, now & ADDR);
-		assert_true(now & P);
-		assert_int_equal(e->value & ~now & (W | U), 0);
-		assert_true((e->value & NX) || !(now & NX));
+		assert_int_equal(e->value & PTE_ADDRESS, now & PTE_ADDRESS);
+		assert_true(now & PTE_P);
+		assert_int_equal(e->value & ~now & (PTE_W | PTE_U), 0);
+		assert_true((e->value & PTE_NX) || !(now & PTE_NX));
 		return e->value;
 	}
-	if (now & P) {
+	if (now & PTE_P) {
 		e = &cpu->tlb[((va >> 12) ^ (va >> 21) ^ pcid(cpu) * 37) % CPU_TLB];
-		*e = (struct cpu_entry){ true, now & G, pcid(cpu), va >> 12, now, size };
+		*e = (struct cpu_entry){ true, now & PTE_G, pcid(cpu), va >> 12, now, size };
 	}
 	return now;
 }
@@ -121,11 +119,11 @@ bool cpu_access(struct lab_cpu *cpu, uint64_t va, bool write, uint64_t *frame, u
 	uint64_t value = translate(cpu, va);
 	struct cpu_entry *e;
 
-	if ((value & P) && (value & U) && (!write || (value & W))) {
-		*frame = (value & ADDR) >> 12;
+	if ((value & PTE_P) && (value & PTE_U) && (!write || (value & PTE_W))) {
+		*frame = (value & PTE_ADDRESS) >> 12;
 		return true;
 	}
-	*error = (value & P ? 1 : 0) | (write ? 2 : 0) | 4;
+	*error = (uint32_t)((value & PTE_P ? PFERR_P : 0) | (write ? PFERR_W : 0) | PFERR_U);
 	e = look_up(cpu, va);
 	if (e)
 		e->valid = false;
@@ -138,8 +136,8 @@ static void check_direct(struct lab_cpu *cpu, uint64_t gpa)
 {
 	uint64_t value = walk(cpu, (cpu->features.levels == 5 ? LAB_DIRECT_MAP_5LEVEL : LAB_DIRECT_MAP) + gpa);
 
-	assert_int_equal(value & (P | W | U), P | W);
-	assert_int_equal(value & ADDR, gpa & ADDR);
+	assert_int_equal(value & (PTE_P | PTE_W | PTE_U), PTE_P | PTE_W);
+	assert_int_equal(value & PTE_ADDRESS, gpa & PTE_ADDRESS);
 }
 
 uint64_t lab_cpu_read_pte(struct lab_cpu *cpu, uint64_t gpa)
@@ -176,13 +174,13 @@ void lab_cpu_copy(struct lab_cpu *cpu, uint64_t to, uint64_t from, uint64_t byte
 void lab_cpu_touch(struct lab_cpu *cpu, uint64_t gva, bool write)
 {
 	(void)write;
-	assert_true(translate(cpu, gva) & P);
+	assert_true(translate(cpu, gva) & PTE_P);
 }
 
 void lab_cpu_work(struct lab_cpu *cpu, unsigned which, uint64_t instructions)
 {
 	(void)instructions;
-	assert_true(walk(cpu, LAB_KERNEL_TEXT + 4096 * (which % 512)) & P);
+	assert_true(walk(cpu, LAB_KERNEL_TEXT + 4096 * (which % 512)) & PTE_P);
 }
 
 static void drop(struct lab_cpu *cpu, bool all, unsigned id)
@@ -197,7 +195,7 @@ void lab_cpu_load_cr3(struct lab_cpu *cpu, uint64_t value)
 	bool tagged = cpu->cr4 & 1u << 17;
 
 	assert_true(tagged || !(value >> 63));
-	cpu->cr3 = value & ~NX;
+	cpu->cr3 = value & ~PTE_NX;
 	cpu->loads++;
 	cpu->kept += value >> 63;
 	if (!(value >> 63))

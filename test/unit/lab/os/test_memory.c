@@ -272,7 +272,7 @@ static void test_fault_around(void **state)
 
 		assert_true(os_descend(os, os_mm(os), ARENA + 4096 * i, 1, false, &s));
 		assert_int_equal(s.level, 1);
-		assert_int_equal(s.value & (ENTRY_P | ENTRY_A | ENTRY_W), ENTRY_P | ENTRY_A);
+		assert_int_equal(s.value & (PTE_P | PTE_A | PTE_W), PTE_P | PTE_A);
 		frame_of(ARENA + 4096 * i, false);
 	}
 	assert_int_equal(lab_os_counters(os).os_faults, faults);

@@ -109,7 +109,7 @@ static inline void expect_leaf(uint64_t gpa, unsigned level, uint64_t hfn, unsig
 	uint64_t e = entry(gpa, &l);
 
 	assert_int_equal(l, level);
-	assert_int_equal(e & MASK(51, 12), hfn << 12);
+	assert_int_equal(e & PTE_ADDRESS, hfn << 12);
 	assert_int_equal(e & 7, rights);
 	assert_int_equal(e >> 3 & 7, type);
 	assert_int_equal(e >> 7 & 1, level > 1);

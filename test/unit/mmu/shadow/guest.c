@@ -50,7 +50,7 @@ static struct hw_result hw(uint64_t gva, struct access a)
 			return (struct hw_result){ .error = error };
 		if (e & MASK(51, caps.maxphyaddr) || (pae && e & MASK(62, 52)) || (pae && level == 3 && e & 0x1e6))
 			return (struct hw_result){ .error = error | 9 };
-		table = e & MASK(51, 12);
+		table = e & PTE_ADDRESS;
 		if (pae && level == 3)
 			continue;
 		w = w && (e & 2);
