@@ -98,14 +98,6 @@ void state_begin(struct fields *s, const char *name, uint16_t version)
 		s->end = s->at + bytes;
 }
 
-bool state_is_next(const struct fields *s, const char *name)
-{
-	size_t length = strlen(name);
-
-	return !s->bad && s->size - s->at >= HEADER && memcmp(s->bytes + s->at, name, length) == 0 &&
-	       !s->bytes[s->at + length];
-}
-
 void state_end(struct fields *s)
 {
 	if (!s->bad && !s->load)

@@ -34,8 +34,6 @@ void state_begin(struct fields *s, const char *name, uint16_t version);
 void state_end(struct fields *s);
 /* Reading: nothing may be left behind the last section. */
 void state_done(struct fields *s);
-/* Reading: is the section of this name the next? */
-bool state_is_next(const struct fields *s, const char *name);
 
 void state_bytes(struct fields *s, void *p, size_t n);
 void state_u8(struct fields *s, uint8_t *v);

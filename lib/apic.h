@@ -21,6 +21,7 @@
 #define APIC_LDR 0xd0u
 #define APIC_DFR 0xe0u
 #define APIC_SVR 0xf0u
+#define APIC_VECTOR_LEAST 16 /* those below are illegal */
 #define APIC_ISR 0x100u /* and 7 more, 16 apart; TMR, IRR likewise */
 #define APIC_TMR 0x180u
 #define APIC_IRR 0x200u

@@ -111,6 +111,8 @@
 #define DR7_GD BIT(13)
 #define DR7_RESET 0x400
 #define DR7_WRITABLE (MASK(31, 16) | DR7_GD | MASK(9, 0))
+#define DR7_ENABLES(n) (MASK(1, 0) << 2 * (n)) /* Ln, Gn */
+#define DR7_GLOBAL(n) BIT(2 * (n) + 1)
 #define DR7_RW_SHIFT(n) (16 + 4 * (n))
 #define DR7_LEN_SHIFT(n) (18 + 4 * (n))
 #define DR7_RW_FETCH 0
@@ -175,10 +177,13 @@
 #define PTE_NX BIT(63) /* XD */
 #define PTE_ADDRESS MASK(51, 12)       /* of an entry of 8 bytes; above the CPU's width it is reserved */
 #define PTE_ADDRESS_32BIT MASK(31, 12) /* of one of 4 bytes */
-#define PTE_ABOVE MASK(62, 52)         /* the CPU ignores it in IA-32e mode, but for a protection key; PAE's: reserved */
+#define PTE_ABOVE MASK(62, 52) /* ignored in IA-32e mode, but for a protection key; reserved under PAE paging */
 #define PDPTE_RESERVED (MASK(2, 1) | MASK(8, 5)) /* of PAE paging, and what is above the physical address */
 #define CR3_PCID MASK(11, 0)
 #define CR3_PDPT MASK(31, 5) /* under PAE paging */
+/* "Protection Keys": two bits of PKRU for each key. */
+#define PKRU_AD 1u
+#define PKRU_WD 2u
 #define CR3_NO_FLUSH BIT(63) /* in the operand of MOV to CR3 ("Operations that Invalidate TLBs") */
 
 /* "The Extended Page Table Mechanism (EPT)": entries; "Extended-Page-Table Pointer (EPTP)". */

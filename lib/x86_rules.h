@@ -13,8 +13,7 @@ static inline bool cr0_fits(uint64_t cr0)
 	return !(cr0 >> 32) && (!(cr0 & CR0_PG) || (cr0 & CR0_PE)) && (!(cr0 & CR0_NW) || (cr0 & CR0_CD));
 }
 
-/* Where the page of 4 MBytes is that a page-directory entry of 4 bytes names (SDM, "Formats of ... Page-Directory Entries
- * with 32-Bit Paging", PSE-36). */
+/* Where the page of 4 MBytes is that a page-directory entry of 4 bytes names (SDM, "32-Bit Paging": PSE-36). */
 static inline uint64_t pde_4m_address(uint64_t pde) { return (pde & MASK(31, 22)) | (pde & MASK(20, 13)) << 19; }
 
 /* Has none of those that are present a reserved bit set (SDM, "PDPTE Registers")? */

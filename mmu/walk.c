@@ -98,10 +98,10 @@ static bool pkey_denies(const struct walk_regs *r, enum paging_mode mode, const 
 
 	if (mode < PAGING_4LEVEL || !(r->cr4 & CR4_PKE) || !w->user || a.fetch)
 		return false;
-	bits = r->pkru >> (2 * w->pkey); /* bit 0: access disable; bit 1: write disable */
-	if (bits & 1)
+	bits = r->pkru >> (2 * w->pkey);
+	if (bits & PKRU_AD)
 		return true;
-	return (bits & 2) && a.write && (a.user || (r->cr0 & CR0_WP));
+	return (bits & PKRU_WD) && a.write && (a.user || (r->cr0 & CR0_WP));
 }
 
 /* SDM, "Determination of Access Rights", but for protection keys. */

@@ -183,7 +183,7 @@ void lapic_accept_own(struct lapic *l, uint8_t vector)
 
 static void accept_vector(struct lapic *l, uint8_t vector, bool level)
 {
-	if (VM_KEPT(LAPIC_ILLEGAL, vector < 16)) /* L4 */
+	if (VM_KEPT(LAPIC_ILLEGAL, vector < APIC_VECTOR_LEAST)) /* L4 */
 		lapic_error(l, ESR_RECEIVE_ILLEGAL_VECTOR);
 	else
 		lapic_accept(l, vector, level);
@@ -314,7 +314,7 @@ static void lint_level(struct lapic *l, unsigned pin)
 	uint32_t lvt = l->lvt[LVT_LINT0 + pin];
 	if (!l->lint[pin] || (l->remote_irr >> pin & 1) || (lvt & LVT_MASKED) || !lint_is_level(lvt) || !l->enabled)
 		return;
-	if (VM_KEPT(LAPIC_PIN_ILLEGAL, (lvt & LVT_VECTOR) < 16)) {
+	if (VM_KEPT(LAPIC_PIN_ILLEGAL, (lvt & LVT_VECTOR) < APIC_VECTOR_LEAST)) {
 		lapic_error(l, ESR_RECEIVE_ILLEGAL_VECTOR);
 		return;
 	}

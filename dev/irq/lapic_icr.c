@@ -22,7 +22,7 @@ void lapic_icr_send(struct lapic *l)
 {
 	struct apic_message m = icr_message(l, l->icr);
 	bool vectored = m.delivery == APIC_FIXED || m.delivery == APIC_LOWEST;
-	if (vectored && m.vector < 16) {
+	if (vectored && m.vector < APIC_VECTOR_LEAST) {
 		lapic_error(l, ESR_SEND_ILLEGAL_VECTOR);
 		return;
 	}
@@ -37,7 +37,7 @@ void lapic_icr_send(struct lapic *l)
 void lapic_self_ipi(struct lapic *l, uint8_t vector)
 {
 	struct apic_message m = { .vector = vector, .delivery = APIC_FIXED, .shorthand = APIC_SELF, .assert = true };
-	if (vector < 16)
+	if (vector < APIC_VECTOR_LEAST)
 		lapic_error(l, ESR_SEND_ILLEGAL_VECTOR);
 	else
 		lapic_deliver(l, &m);

@@ -25,8 +25,9 @@ void os_leave(struct lab_os *os)
 	if (!os->pti || os->own.user_cr3 || !os->own.loaded || os->in_kernel)
 		return;
 	os->own.user_cr3 = true;
-	lab_cpu_load_cr3(os->cpu, os->own.loaded->user_pgd |
-					  (os->pcid ? pcid(os) | CR3_USER_PCID | (a->user_stale ? 0 : CR3_NO_FLUSH) : 0));
+	lab_cpu_load_cr3(os->cpu,
+			 os->own.loaded->user_pgd |
+				 (os->pcid ? pcid(os) | CR3_USER_PCID | (a->user_stale ? 0 : CR3_NO_FLUSH) : 0));
 	a->user_stale = false;
 }
 

@@ -200,7 +200,7 @@ static struct spage *by_path(const struct fixing *f, const struct spage *root)
 	if (!sp)
 		return NULL;
 	if (sp->role & ROLE_DIRECT) {
-		if (guest_leaf_level(f->w) == 1 || sp->gfn.v != align_down(f->gfn.v, 512) ||
+		if (guest_leaf_level(f->w) == 1 || sp->gfn.v != align_down(f->gfn.v, PAGE_TABLE_ENTRIES) ||
 		    sp->role != direct_role(f, sp->role, 1))
 			return NULL;
 	} else if (guest_leaf_level(f->w) != 1 || !e || sp->gfn.v != table_gfn(sp, e->value)) {
@@ -263,7 +263,7 @@ static unsigned choose_level(struct fixing *f)
 
 	if (f->w->page_shift < 21)
 		return 1;
-	block = maker_gframe(f->m, GFN(align_down(f->gfn.v, 512)), false);
+	block = maker_gframe(f->m, GFN(align_down(f->gfn.v, PAGE_TABLE_ENTRIES)), false);
 	if (block && !MUTANT_OR(LARGE_TRACKED, !block->block))
 		return 1;
 	return pt_level(mmu_leaf_shift(f->s->vm, f->gfn, &f->page, 21));

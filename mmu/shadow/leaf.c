@@ -273,7 +273,7 @@ static bool drop_list(struct shadow *s, const uint32_t *list, uint32_t *most)
  * faults. */
 static bool drop_large(struct shadow *s, gfn_t gfn, uint32_t *most)
 {
-	struct gframe *g = rmap_gframe(&s->rmap, GFN(align_down(gfn.v, 512)), false);
+	struct gframe *g = rmap_gframe(&s->rmap, GFN(align_down(gfn.v, PAGE_TABLE_ENTRIES)), false);
 	uint32_t before = *most;
 	bool all = !g || drop_list(s, &g->large, most);
 

@@ -167,7 +167,7 @@ void spage_used(struct shadow *s, struct spage *sp)
 static void count_tracked(struct shadow *s, gfn_t gfn, int change)
 {
 	struct gframe *g = rmap_gframe(&s->rmap, gfn, false);
-	struct gframe *block = rmap_gframe(&s->rmap, GFN(align_down(gfn.v, 512)), false);
+	struct gframe *block = rmap_gframe(&s->rmap, GFN(align_down(gfn.v, PAGE_TABLE_ENTRIES)), false);
 
 	if (change > 0 && g->tracked++ == 0)
 		block->block++;
@@ -254,7 +254,7 @@ struct spage *spage_get(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn, uint
 	struct spage *sp;
 
 	/* The block's counter must exist as well. */
-	if (!g || !rmap_gframe(&s->rmap, GFN(align_down(gfn.v, 512)), true))
+	if (!g || !rmap_gframe(&s->rmap, GFN(align_down(gfn.v, PAGE_TABLE_ENTRIES)), true))
 		return NULL;
 	sp = look_for(s, g, role);
 	if (sp) {

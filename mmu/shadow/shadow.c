@@ -125,7 +125,8 @@ static void clear_pages_of(struct shadow *s, struct gframe *g)
 static void unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 {
 	struct shadow *s = shadow_of(vm);
-	gfn_t end = GFN(first.v + pages < first.v ? ~0ull : first.v + pages), at = GFN(align_down(first.v, 512));
+	gfn_t end = GFN(first.v + pages < first.v ? ~0ull : first.v + pages);
+	gfn_t at = GFN(align_down(first.v, PAGE_TABLE_ENTRIES));
 	struct gframe *g;
 
 	/* From the beginning of the block, where a large leaf is listed. */
@@ -145,7 +146,8 @@ static void unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 static void write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 {
 	struct shadow *s = shadow_of(vm);
-	gfn_t end = GFN(first.v + pages < first.v ? ~0ull : first.v + pages), at = GFN(align_down(first.v, 512));
+	gfn_t end = GFN(first.v + pages < first.v ? ~0ull : first.v + pages);
+	gfn_t at = GFN(align_down(first.v, PAGE_TABLE_ENTRIES));
 	struct gframe *g;
 
 	for (; (g = rmap_next(&s->rmap, &at, end)); at.v++)

@@ -133,7 +133,8 @@ static void page_written(struct shadow *s, struct spage *sp, gpa_t gpa, unsigned
 
 	/* From guest entry numbers to the shadow's. */
 	if (sp->role & ROLE_NARROW) {
-		unsigned span = role_level(sp->role) == 1 ? 512 : 256, base = role_quadrant(sp->role) * span;
+		unsigned span = role_level(sp->role) == 1 ? PAGE_TABLE_ENTRIES : PAGE_TABLE_ENTRIES / 2;
+		unsigned base = role_quadrant(sp->role) * span;
 
 		if (last < base || first >= base + span)
 			return;

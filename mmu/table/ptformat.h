@@ -29,7 +29,7 @@ struct pt_format {
 };
 
 /* Tables in the form of the CPU's own paging: what an entry that names a table has; the bit by which an MMIO leaf is
- * known, the highest of an address, which is reserved on every CPU with fewer than 52; and what is left for addresses. */
+ * known, the highest of an address, which is reserved on every CPU with fewer than 52; what is left for addresses. */
 #define PT_OWN_TABLE (PTE_P | PTE_W | PTE_U | PTE_A)
 #define PT_OWN_MMIO_BIT 51
 #define PT_OWN_MMIO BIT(PT_OWN_MMIO_BIT)

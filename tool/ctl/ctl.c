@@ -424,8 +424,9 @@ int ctl_main(int argc, char **argv)
 	if (o.symbols != NULL)
 		symbols = symbols_read(o.symbols);
 	if (strcmp(o.word[0], "merge") == 0)
-		return merge(o.run, o.json, o.words - 1, o.word + 1);
-	if (carry_out_longer(o.run, o.words, o.word, &status))
-		return status;
-	return request_and_show(o.run, o.json, o.words, o.word);
+		status = merge(o.run, o.json, o.words - 1, o.word + 1);
+	else if (!carry_out_longer(o.run, o.words, o.word, &status))
+		status = request_and_show(o.run, o.json, o.words, o.word);
+	symbols_free(symbols);
+	return status;
 }

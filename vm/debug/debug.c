@@ -76,7 +76,7 @@ void debug_stop(struct vcpu *v, enum debug_stop why, uint64_t address)
 
 static uint64_t bits_of(unsigned n)
 {
-	return 3ull << (2 * n) | 15ull << DR7_RW_SHIFT(n);
+	return DR7_ENABLES(n) | 15ull << DR7_RW_SHIFT(n);
 }
 
 static uint64_t taken_bits(const struct vcpu *v)
@@ -137,7 +137,7 @@ static uint64_t length_code(unsigned length)
 static int free_register(const struct vcpu *v, uint64_t dr7)
 {
 	for (int n = 3; n >= 0; n--)
-		if (!(v->debug.taken & BIT(n)) && VM_LEFT_OUT_OR(DEBUG_GUEST_FIRST, !(dr7 >> (2 * n) & 3)))
+		if (!(v->debug.taken & BIT(n)) && VM_LEFT_OUT_OR(DEBUG_GUEST_FIRST, !(dr7 & DR7_ENABLES(n))))
 			return n;
 	return -1;
 }
@@ -159,7 +159,7 @@ static void take_registers(struct vcpu *v)
 		d->hard[n] = (uint8_t)i;
 		resident_set_breakpoint((unsigned)n, h->address);
 		dr7 &= ~bits_of((unsigned)n);
-		dr7 |= 2ull << (2 * n) | (uint64_t)h->kind << DR7_RW_SHIFT(n) |
+		dr7 |= DR7_GLOBAL(n) | (uint64_t)h->kind << DR7_RW_SHIFT(n) |
 		       length_code(h->length) << DR7_LEN_SHIFT(n);
 	}
 	hvm_set_dr7(&v->hvm, dr7);
@@ -437,7 +437,7 @@ bool debug_takes(struct vcpu *v, uint64_t *causes)
 	bool step = v->debug.trap && (*causes & PENDING_DEBUG_BS);
 
 	for (unsigned n = 0; n < 4; n++)
-		if (dr7 >> (2 * n) & 3)
+		if (dr7 & DR7_ENABLES(n))
 			enabled |= BIT(n);
 	if (!mine && !step)
 		return false;

@@ -5,7 +5,7 @@
 
 #include "lib/mutants/mutate.h"
 
-static bool enabled(uint64_t dr7, unsigned n) { return dr7 >> (2 * n) & 3; }
+static bool enabled(uint64_t dr7, unsigned n) { return dr7 & DR7_ENABLES(n); }
 static unsigned kind(uint64_t dr7, unsigned n) { return dr7 >> DR7_RW_SHIFT(n) & 3; }
 
 /* Ports are watched where CR4.DE says so; without it that kind is undefined. */
@@ -25,7 +25,7 @@ void breakpoints_begin(struct vcpu *v)
 
 	for (unsigned n = 0; n < 4 && unlikely(dr7 & DR7_ENABLED); n++)
 		if (!may_hit(v, dr7, n))
-			dr7 &= ~(3ull << (2 * n));
+			dr7 &= ~DR7_ENABLES(n);
 	v->breakpoints = VM_KEPT(EMULATE_BREAKPOINT, dr7 & DR7_ENABLED) ? dr7 : 0;
 	v->breakpoint_hits = 0;
 }

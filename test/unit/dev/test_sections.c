@@ -38,9 +38,6 @@ static void sections(void **state)
 	state_u8(&s, &m);
 	assert_int_equal(m, 9);
 	state_load(&s, bytes, size, 0);
-	assert_true(state_is_next(&s, "one"));
-	assert_false(state_is_next(&s, "on"));
-	assert_false(state_is_next(&s, "ones"));
 	state_begin(&s, "one", 4);
 	assert_int_equal(s.version, 3);
 	state_u8(&s, &m);
