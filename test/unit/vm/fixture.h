@@ -246,7 +246,7 @@ static inline void expect_end(enum bench_at at, const char *text, int line)
 #define EXPECT_END(call, text) expect_end(call, text, __LINE__)
 
 /* All pieces of the answer to the tag, put together. */
-static inline const char *answer(const char *tag)
+static inline const char *answer_to(const char *tag)
 {
 	static char text[40000];
 	char prefix[20];

@@ -361,14 +361,14 @@ static void detail_on_and_off(void **state)
 	again();
 	again();
 	STEP(ask("3 detail 0\n"));
-	assert_non_null(strstr(answer("3"), "\"on\":true"));
-	assert_non_null(strstr(answer("3"), "\"cpuid\":{\"count\":2,"));
+	assert_non_null(strstr(answer_to("3"), "\"on\":true"));
+	assert_non_null(strstr(answer_to("3"), "\"cpuid\":{\"count\":2,"));
 	STEP(ask("4 detail 0 off\n"));
 	assert_int_equal(bench.v->traced.codes, HVM_EXIT_CODES);
 	again();
 	STEP(ask("5 detail 0\n"));
-	assert_non_null(strstr(answer("5"), "\"on\":false"));
-	assert_non_null(strstr(answer("5"), "\"cpuid\":{\"count\":2,"));
+	assert_non_null(strstr(answer_to("5"), "\"on\":false"));
+	assert_non_null(strstr(answer_to("5"), "\"cpuid\":{\"count\":2,"));
 	STEP(ask("6 detail 0 perhaps\n"));
 	assert_true(said("done 6 error detail is on or off"));
 	finish();
@@ -383,25 +383,25 @@ static void some_are_kept(void **state)
 	STEP(ask("2 trace 0 16385\n"));
 	assert_true(said("done 2 error 16385 is not a number of exits"));
 	STEP(ask("3 trace 0 3\n"));
-	assert_non_null(strstr(answer("3"), "\"count\":3"));
+	assert_non_null(strstr(answer_to("3"), "\"count\":3"));
 	again();
 	STEP(ask("4 traced 0.0 0\n"));
-	assert_non_null(strstr(answer("4"), "\"recorded\":1,\"complete\":false,\"from\":0,\"records\":1,"));
+	assert_non_null(strstr(answer_to("4"), "\"recorded\":1,\"complete\":false,\"from\":0,\"records\":1,"));
 	for (unsigned n = 0; n < 5; n++)
 		again();
 	assert_int_equal(bench.v->traced.codes, HVM_EXIT_CODES);
 	STEP(ask("5 traced 0.0 0\n"));
-	assert_non_null(strstr(answer("5"), "\"recorded\":3,\"complete\":true,\"from\":0,\"records\":3,"));
+	assert_non_null(strstr(answer_to("5"), "\"recorded\":3,\"complete\":true,\"from\":0,\"records\":3,"));
 	assert_int_equal(bench.v->traced.by->kept[1].code, EXIT_CPUID);
 	STEP(ask("6 traced 0.0 7\n"));
-	assert_non_null(strstr(answer("6"), "\"records\":0,"));
+	assert_non_null(strstr(answer_to("6"), "\"records\":0,"));
 	/* Again, and given up. */
 	STEP(ask("7 trace 0 100\n"));
 	again();
 	STEP(ask("8 trace 0 0\n"));
 	again();
 	STEP(ask("9 traced 0.0 0\n"));
-	assert_non_null(strstr(answer("9"), "\"recorded\":1,\"complete\":true"));
+	assert_non_null(strstr(answer_to("9"), "\"recorded\":1,\"complete\":true"));
 	assert_int_equal(bench.v->traced.codes, HVM_EXIT_CODES);
 	finish();
 }

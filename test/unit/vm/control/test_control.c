@@ -10,7 +10,7 @@
 
 #define PT32 (BENCH_TABLES + 0x1000)
 
-static bool answers(const char *tag, const char *text) { return strstr(answer(tag), text); }
+static bool answers(const char *tag, const char *text) { return strstr(answer_to(tag), text); }
 
 /* ---- the channel ---- */
 
@@ -54,7 +54,7 @@ static void phases(void **state)
 	(void)state;
 	start();
 	STEP(ask("0 phases 0\n"));
-	assert_string_equal(answer("0"), "{\"vm\":\"test0\",\"phases\":{},\"mechanisms\":{}}");
+	assert_string_equal(answer_to("0"), "{\"vm\":\"test0\",\"phases\":{},\"mechanisms\":{}}");
 	mark(2);
 	again();
 	again();
@@ -92,7 +92,7 @@ static void an_answer_without_room(void **state)
 		STEP(bench_sent(CONSOLE_STATS));
 	assert_true(said("done 1 ok\n"));
 	assert_true(answers("1", "{\"vm\":\"test0\""));
-	assert_int_equal(answer("1")[strlen(answer("1")) - 1], '}');
+	assert_int_equal(answer_to("1")[strlen(answer_to("1")) - 1], '}');
 	finish();
 }
 
@@ -312,7 +312,7 @@ static void memory_packed(void **state)
 	STEP(ask("1 memory 0 0x1c0000 16384\n"));
 	assert_true(answers("1", "\"gpa\":\"0x1c0000\",\"length\":16384,\"complete\":true,\"packed\":\""));
 	STEP(ask("2 memory 0 0x200000 16384\n"));
-	zeroes = strstr(answer("2"), "\"zeroes\":");
+	zeroes = strstr(answer_to("2"), "\"zeroes\":");
 	assert_non_null(zeroes);
 	assert_in_range(strtoul(zeroes + 9, NULL, 10), 1u << 20, (1u << 20) + 16384);
 	STEP(ask("3 memory 0 0x10000000 16384\n"));
