@@ -34,7 +34,7 @@ IDE_TESTS := disk dma channel cd state
 $(foreach t,$(IDE_TESTS),$(eval UNIT_dev_ide_$(t)_SRC := test/unit/dev/ide/test_$(t).c $(IDE_RIG_C)))
 UNIT_TESTS += $(IDE_TESTS:%=dev_ide_%)
 # The others by their queues alone.
-$(foreach t,net rng console,$(eval UNIT_dev_virtio_$(t)_SRC := test/unit/dev/virtio/test_$(t).c \
+$(foreach t,net rng console balloon,$(eval UNIT_dev_virtio_$(t)_SRC := test/unit/dev/virtio/test_$(t).c \
 	test/unit/dev/virtio/box.c dev/state.c $(call sources,dev/net dev/virtio dev/bus dev/block)))
 UNIT_dev_switch_SRC := test/unit/dev/net/test_switch.c $(call sources,dev/net)
-UNIT_TESTS += dev_virtio_net dev_virtio_rng dev_virtio_console dev_switch
+UNIT_TESTS += dev_virtio_net dev_virtio_rng dev_virtio_console dev_virtio_balloon dev_switch

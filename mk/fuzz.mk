@@ -22,10 +22,11 @@ FUZZ_devices_SRC := test/fuzz/devices.c test/unit/dev/pc.c $(DEV_C)
 FUZZ_ide_SRC := test/fuzz/ide.c $(IDE_RIG_C)
 FUZZ_virtio_SRC := test/fuzz/virtio.c $(VIRTIO_RIG_C)
 FUZZ_net_SRC := test/fuzz/net.c dev/state.c $(call sources,dev/net dev/virtio dev/bus dev/block)
+FUZZ_balloon_SRC := test/fuzz/balloon.c dev/state.c $(call sources,dev/net dev/virtio dev/bus dev/block)
 FUZZ_video_SRC := test/fuzz/video.c test/unit/dev/pc.c $(DEV_C)
 FUZZ_gdb_SRC := test/fuzz/gdb.c $(GDB_STUB_C)
 FUZZ_gdb_LIBS := -lcjson
-FUZZ_TARGETS += exits control snapshot config load devices ide video virtio net gdb
+FUZZ_TARGETS += exits control snapshot config load devices ide video virtio net balloon gdb
 
 # $(call fuzz_rules,NAME)
 define fuzz_rules

@@ -72,7 +72,7 @@ modules=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_p
 	 mbcache jbd2 ext4)
 ide_modules=(crct10dif_common crc-t10dif crc64 crc64-rocksoft t10-pi scsi_common scsi_mod libata ata_piix sd_mod cdrom
 	     sr_mod isofs)
-more_modules=(failover net_failover virtio_net virtio-rng virtio_console)
+more_modules=(failover net_failover virtio_net virtio-rng virtio_console virtio_balloon)
 patterns=("${modules[@]/#/*/}" "${ide_modules[@]/#/*/}" "${more_modules[@]/#/*/}")
 patterns=("${patterns[@]/%/.ko}")
 last=$dir/modules-more/$((${#more_modules[@]} + 49))-${more_modules[-1]}.ko

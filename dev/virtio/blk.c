@@ -256,7 +256,7 @@ static uint64_t offered(const struct block_disk *disk)
 
 void virtio_blk_init(struct virtio_blk *b, struct block_disk *disk, const char *id)
 {
-	static const struct virtio_ops ops = { notify, reset };
+	static const struct virtio_ops ops = { notify, reset, NULL };
 	size_t n = min_u64(strlen(id), sizeof(b->id));
 
 	b->disk = disk;

@@ -110,7 +110,7 @@ static void reset(struct virtio_device *d)
 void virtio_console_init(struct virtio_console *c, const struct virtio_console_host *host,
 			 const struct guest_memory *memory)
 {
-	static const struct virtio_ops ops = { notify, reset };
+	static const struct virtio_ops ops = { notify, reset, NULL };
 
 	c->host = *host;
 	c->device = (struct virtio_device){

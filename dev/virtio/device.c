@@ -97,6 +97,12 @@ void virtio_notify(struct virtio_device *d, unsigned n)
 		d->ops->notify(d, n);
 }
 
+void virtio_config_write(struct virtio_device *d, uint64_t offset, unsigned n, uint64_t value)
+{
+	for (unsigned i = 0; d->ops->configure && i < n; i++)
+		d->ops->configure(d, offset + i, (uint8_t)(value >> (8 * i)));
+}
+
 void virtio_tell(struct virtio_device *d, unsigned n)
 {
 	struct virtq *q = &d->queue[n];

@@ -20,6 +20,8 @@ struct virtio_ops {
 	void (*notify)(struct virtio_device *d, unsigned queue);
 	/* What is under way is forgotten (VO2). */
 	void (*reset)(struct virtio_device *d);
+	/* The driver writes a byte of its configuration, or behind it; NULL: it has none to write. */
+	void (*configure)(struct virtio_device *d, uint64_t offset, uint8_t value);
 };
 
 struct virtio_device {
@@ -28,7 +30,7 @@ struct virtio_device {
 	struct virtq *queue;
 	unsigned queues;
 	uint16_t queue_size; /* at most */
-	const uint8_t *config; /* its own part of the configuration, which no driver writes */
+	const uint8_t *config; /* its own part of the configuration */
 	unsigned config_bytes;
 	const struct virtio_ops *ops;
 	struct guest_memory memory;
@@ -63,5 +65,7 @@ static inline uint8_t virtio_config_byte(const struct virtio_device *d, uint64_t
 {
 	return offset < d->config_bytes ? d->config[offset] : 0;
 }
+/* The driver writes n bytes there. */
+void virtio_config_write(struct virtio_device *d, uint64_t offset, unsigned n, uint64_t value);
 
 #endif

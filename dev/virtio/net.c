@@ -200,7 +200,7 @@ static void reset(struct virtio_device *d)
 void virtio_net_init(struct virtio_net *n, struct net_port *port, const struct guest_memory *memory,
 		     void (*ask)(void *ctx), void *ctx)
 {
-	static const struct virtio_ops ops = { notify, reset };
+	static const struct virtio_ops ops = { notify, reset, NULL };
 
 	n->port = port;
 	n->ask = ask;

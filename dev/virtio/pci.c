@@ -161,6 +161,7 @@ static uint16_t device_id(uint16_t type)
 {
 	switch (type) {
 	case VIRTIO_ID_BLOCK: return 0x1001;
+	case VIRTIO_ID_BALLOON: return 0x1002;
 	case VIRTIO_ID_CONSOLE: return 0x1003;
 	case VIRTIO_ID_RNG: return 0x1005;
 	default: return 0x1000;

@@ -13,7 +13,7 @@
 #include "dev/virtio/device.h"
 
 #define VIRTIO_PCI_VENDOR 0x1af4u
-#define VIRTIO_PCI_QUEUES 4 /* at most */
+#define VIRTIO_PCI_QUEUES 5 /* at most */
 
 /* BAR 0: "Legacy Interfaces: A Note on PCI Device Layout". */
 #define VIRTIO_PORTS 128

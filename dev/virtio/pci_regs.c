@@ -176,6 +176,8 @@ static void bar_write(void *dev, uint64_t offset, unsigned size, uint64_t value)
 {
 	struct virtio_pci *p = dev;
 
+	if (offset >= VIRTIO_CONFIG && offset + size <= VIRTIO_CONFIG + VIRTIO_CONFIG_BYTES)
+		virtio_config_write(p->device, offset - VIRTIO_CONFIG, size, value);
 	if (offset + size > VIRTIO_COMMON_BYTES)
 		return;
 	if (size == 8 && offset >= VIRTIO_COMMON_DESC && offset % 8 == 0) {
@@ -213,9 +215,15 @@ static void place_queue(struct virtio_pci *p, uint32_t pfn)
 	virtio_enable_queue(p->device, p->selected);
 }
 
+/* Where in the device's own configuration a port is. */
+static unsigned own_config(const struct virtio_pci *p, unsigned port)
+{
+	return port - VIRTIO_PORT_CONFIG - (p->msix.enabled ? 4 : 0);
+}
+
 static uint32_t legacy_config(const struct virtio_pci *p, unsigned port, unsigned size)
 {
-	unsigned at = port - VIRTIO_PORT_CONFIG - (p->msix.enabled ? 4 : 0);
+	unsigned at = own_config(p, port);
 	uint32_t value = 0;
 
 	for (unsigned i = 0; i < size; i++)
@@ -255,21 +263,21 @@ static uint32_t ports_in(void *dev, uint16_t port, unsigned size)
 	return legacy_read(dev, port % VIRTIO_PORTS, size) & (uint32_t)MASK(8 * size - 1, 0);
 }
 
-static void legacy_vector(struct virtio_pci *p, unsigned port, uint32_t value)
+/* Vectors, or the device's own configuration. */
+static void legacy_rest(struct virtio_pci *p, unsigned port, unsigned size, uint32_t value)
 {
-	if (!p->msix.enabled)
-		return;
-	if (port == VIRTIO_PORT_CONFIG_VECTOR)
+	if (p->msix.enabled && port == VIRTIO_PORT_CONFIG_VECTOR)
 		p->config_vector = vector(p, value);
-	else if (port == VIRTIO_PORT_QUEUE_VECTOR && selected(p))
+	else if (p->msix.enabled && port == VIRTIO_PORT_QUEUE_VECTOR && selected(p))
 		p->queue_vector[p->selected] = vector(p, value);
+	else if (port >= VIRTIO_PORT_CONFIG + (p->msix.enabled ? 4 : 0) && port < VIRTIO_PORT_MODERN_NOTIFY)
+		virtio_config_write(p->device, own_config(p, port), size, value);
 }
 
 static void ports_out(void *dev, uint16_t port, unsigned size, uint32_t value)
 {
 	struct virtio_pci *p = dev;
 
-	(void)size;
 	switch (port % VIRTIO_PORTS) {
 	case VIRTIO_PORT_NOTIFY:
 	case VIRTIO_PORT_MODERN_NOTIFY:
@@ -288,7 +296,7 @@ static void ports_out(void *dev, uint16_t port, unsigned size, uint32_t value)
 		virtio_pci_status(p, (uint8_t)value);
 		break;
 	default:
-		legacy_vector(p, port % VIRTIO_PORTS, value);
+		legacy_rest(p, port % VIRTIO_PORTS, size, value);
 	}
 }
 

@@ -41,7 +41,7 @@ static void reset(struct virtio_device *d) { (void)d; }
 
 void virtio_rng_init(struct virtio_rng *r, bool (*random)(uint64_t *value), const struct guest_memory *memory)
 {
-	static const struct virtio_ops ops = { notify, reset };
+	static const struct virtio_ops ops = { notify, reset, NULL };
 
 	r->random = random;
 	r->device = (struct virtio_device){

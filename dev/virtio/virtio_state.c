@@ -1,5 +1,6 @@
 /* dev/virtio/virtio_state.c - what a snapshot holds of the virtio devices. What is on the rings is in the guest's
  * memory; requests that a disk has taken are answered before (virtio_blk.busy). */
+#include "dev/virtio/balloon.h"
 #include "dev/virtio/blk.h"
 #include "dev/virtio/console.h"
 #include "dev/virtio/net.h"
@@ -76,7 +77,8 @@ static void pci_part(struct fields *s, struct virtio_pci *p)
 	state_u32(s, &p->driver_half);
 	state_u16(s, &p->selected);
 	state_u16(s, &p->config_vector);
-	for (unsigned n = 0; n < VIRTIO_PCI_QUEUES; n++)
+	/* Of who has more queues than others, so many; of the others as many as before there was one. */
+	for (unsigned n = 0; n < max_u64(4, p->device->queues); n++)
 		state_u16(s, &p->queue_vector[n]);
 	state_u8(s, &p->isr);
 	state_u8(s, &p->generation);
@@ -124,5 +126,21 @@ void virtio_console_state(struct fields *s, struct virtio_console *c, struct vir
 		chain_state(s, &c->in);
 	if (c->has_out)
 		chain_state(s, &c->out);
+	state_end(s);
+}
+
+/* Its pages are nothing, as memory has it. What is wanted is known again; what has been counted is not. */
+void virtio_balloon_state(struct fields *s, struct virtio_balloon *b, struct virtio_pci *p)
+{
+	state_begin(s, "virtio-balloon", 1);
+	device_state(s, &b->device);
+	pci_part(s, p);
+	state_bytes(s, b->config, sizeof(b->config));
+	state_bool(s, &b->wants);
+	for (unsigned n = 0; n < VIRTIO_BALLOON_QUEUES; n++) {
+		state_bool(s, &b->has[n]);
+		if (b->has[n])
+			chain_state(s, &b->chain[n]);
+	}
 	state_end(s);
 }

@@ -36,6 +36,20 @@
 	M(RNG_READABLE, "refusing a request for random numbers that is to be read") \
 	M(RNG_EMPTY, "and one without room") \
 	M(RNG_NONE, "giving no number where the source has none") \
+	M(BALLOON_TURN, "that one turn gives back so many pages") \
+	M(BALLOON_AGAIN, "asking for another turn") \
+	M(BALLOON_ORDER, "that what comes out of the balloon waits for what goes in") \
+	M(BALLOON_IN_WRITABLE, "refusing pages for the balloon in what is to be written") \
+	M(BALLOON_OUT_WRITABLE, "and pages out of it") \
+	M(BALLOON_FREE_READABLE, "and free pages in what is to be read") \
+	M(BALLOON_STATS_WRITABLE, "and statistics in what is to be written") \
+	M(BALLOON_WRAPS, "that no page follows the last there can be") \
+	M(BALLOON_POISON, "keeping free pages that hold something") \
+	M(BALLOON_TAG, "leaving out statistics that are not known") \
+	M(BALLOON_ASK_READY, "asking no driver for statistics that is gone") \
+	M(BALLOON_TELLS, "telling the driver what is wanted") \
+	M(BALLOON_CONFIGURE, "what a driver may write of the configuration") \
+	M(BALLOON_RESET, "forgetting the chains at hand") \
 	M(CONSOLE_OUT_WRITABLE, "refusing output that is to be written") \
 	M(CONSOLE_IN_READABLE, "refusing a buffer for input that is to be read") \
 	M(VCONSOLE_ROOM, "leaving output that there is no room for") \

@@ -35,6 +35,9 @@
 	M(MERGE_TABLE_FREED, "giving back the table of what pages hold") \
 	M(MERGE_RELEASED, "giving that back with the virtual machine") \
 	M(RAM_DROP_UNMAPS, "unmapping a page that goes") \
+	M(GIVE_BLOCK_UNMAPS, "unmapping a block that is given back in one piece") \
+	M(GIVE_BLOCK_GONE, "forgetting where it was") \
+	M(GIVE_SPLIT, "telling of a block page by page, of which some are given back") \
 	M(RELEASE_LAZY, "giving back RAM that was taken as it was touched") \
 	M(RAM_ASKED, "that a page which is asked for is not aged any more") \
 	M(RELEASE_SWAPPED, "giving back the places of what is in the swap area") \

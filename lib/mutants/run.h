@@ -235,6 +235,11 @@
 	M(ACCOUNT_MERGE, "and of pages that hold the same") \
 	M(DEVICES_ASK, "asking for devices to be served again") \
 	M(DEVICES_SERVED, "serving them") \
+	M(BALLOON_FREEZES, "that nothing runs while pages are given back") \
+	M(BALLOON_HOLDS, "and nobody has them on their way out") \
+	M(BALLOON_MASTER, "that who is no bus master is not served") \
+	M(BALLOON_DRIVEN, "saying that a balloon has no driver") \
+	M(BALLOON_SIZE, "how large a balloon can be") \
 	M(DEVICES_TURN, "another's turn before they are served once more") \
 	M(NET_THERE, "telling of a frame only where somebody is there") \
 	M(NET_REQUEST, "telling of a frame") \

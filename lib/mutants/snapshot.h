@@ -66,6 +66,7 @@
 	M(SAVE_SNAPSHOT_DISK, "or with a disk that is in memory") \
 	M(SAVE_DEBUGGED, "or under a debugger") \
 	M(SAVE_PAUSED, "or one that runs") \
+	M(RESTORE_BALLOON, "going on with what its balloon was to be given") \
 	M(SAVE_DEVICES, "waiting for what its disks have under way") \
 	M(SAVE_TPR, "taking the TPR out of the CPU's pages") \
 	M(SAVE_TPR_BACK, "and giving it back") \

@@ -223,6 +223,7 @@
 	M(REQUEST_NAME_LENGTH, "the length of a name") \
 	M(REQUEST_NUMBER, "numbers of 64 bits only") \
 	M(REQUEST_COUNT, "how many words a command takes") \
+	M(REQUEST_BALLOON, "that no guest is left without RAM") \
 	M(REQUEST_SECONDS, "the length of a measurement") \
 	M(REQUEST_LENGTH, "the length of a dump") \
 	M(REQUEST_TAG, "that a tag shown back is one") \

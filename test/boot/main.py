@@ -7,6 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import balloon      # noqa: E402
 import boots        # noqa: E402
 import compare      # noqa: E402
 import conformance  # noqa: E402
@@ -55,7 +56,7 @@ def chosen(everything, only):
     tests += smp.tests(everything) + debugger.tests(everything) + disks.tests(everything)
     tests += foreign.tests(everything) + ide.tests(everything) + memory.tests(everything)
     tests += ryzen.tests(everything)
-    tests += irql.tests(everything) + merging.tests(everything)
+    tests += irql.tests(everything) + merging.tests(everything) + balloon.tests(everything)
     tests += [t for part in PARTS for t in part.tests()]
     names = [t.name for t in tests]
     if len(set(names)) != len(names):

@@ -221,7 +221,7 @@ def host_options():
         usage('an initrd for a firmware', ['run', '--bios', 'seabios', '--initrd', 'x'], r'no kernel for it'),
         usage('a workload for a firmware', ['run', '--bios', 'seabios', '--workload', 'fork'], r'--guest, too'),
         usage('a firmware natively', ['run', '--bios', 'seabios', '--native'],
-              r'--bios, --vga, --net, --rng, --hvc, --dirty, --detail and --testdev mean nothing'),
+              r'--bios, --vga, --net, --rng, --hvc, --balloon, .* and --testdev mean nothing'),
         usage('an unknown page size', ['run', '--pages', '3m'], r'pages must be'),
         usage('an unknown machine', ['run', '--machine', 'vax'], r'--machine vax: must be'),
         usage('no timeout', ['run', '--timeout', '0'], r'--timeout 0'),

@@ -83,7 +83,7 @@ static const struct kind {
 } kinds[] = {
 	{ BENCH_LONG64, "ept", "testdev on\n" },
 	{ BENCH_PAE, "shadow", "disk ide1.0,if=ide\n" },
-	{ BENCH_PAGED32, "ept", "vcpus 3\nrng on\nhvc on\n" },
+	{ BENCH_PAGED32, "ept", "vcpus 3\nrng on\nhvc on\nballoon on\n" },
 	{ BENCH_PROT32, "vtlb", "net a\n" },
 	{ BENCH_REAL, "ept", "" },
 };

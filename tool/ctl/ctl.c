@@ -44,6 +44,7 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "off\n"
 			    "  merge [VM] on|off|stats       pages that hold the same in one frame: of one, or of all "
 			    "that allow it\n"
+			    "  balloon [VM] [SIZE]           how much of its RAM it has, and is to have\n"
 			    "  audit [VM]                    checks the invariants of its tables\n"
 			    "  console [VM]                  its console; Ctrl-] leaves it\n"
 			    "  snapshot [VM] FILE            all that it is, while it runs; vellum run --restore FILE\n"
@@ -174,7 +175,7 @@ static bool is_vm(const cJSON *vms, const char *word)
 /* Do the words of a command leave out the virtual machine? */
 static bool leaves_out(const cJSON *vms, int argc, char **argv)
 {
-	if (strcmp(argv[0], "detail") == 0)
+	if (strcmp(argv[0], "detail") == 0 || strcmp(argv[0], "balloon") == 0)
 		return argc == 1 || (!is_vm(vms, argv[1]) && argc == 2);
 	if (strcmp(argv[0], "dump") != 0 && strcmp(argv[0], "dirty") != 0)
 		return argc - 1 <= (strcmp(argv[0], "mmu") == 0 || strcmp(argv[0], "tpr") == 0 ||
@@ -350,11 +351,15 @@ static int request_and_show(const char *run, bool json, int argc, char **argv)
 	if (ctl.file < 0)
 		die(STATUS_USAGE, "%s", error);
 	request = make_request(&ctl, argc, argv);
+	if (strcmp(argv[0], "balloon") == 0 && words_behind_vm(request) == 1)
+		request = ctl_balloon_request(request);
 	answer = ctl_ask_json(&ctl, request, &raw, error, sizeof error);
+	if (answer != NULL && strcmp(argv[0], "balloon") == 0)
+		answer = ctl_balloon_wait(&ctl, answer, words_behind_vm(request) > 0, &raw, error, sizeof error);
+	if (answer != NULL && strcmp(argv[0], "dirty") == 0 && words_behind_vm(request) > 0 &&
+	    ctl_get(answer, "heat") == NULL)
+		answer = ctl_dirty_wait(&ctl, answer, &raw, error, sizeof error);
 	if (answer == NULL)
-		die(STATUS_FAILED, "%s", error);
-	if (strcmp(argv[0], "dirty") == 0 && words_behind_vm(request) > 0 && ctl_get(answer, "heat") == NULL &&
-	    (answer = ctl_dirty_wait(&ctl, answer, &raw, error, sizeof error)) == NULL)
 		die(STATUS_FAILED, "%s", error);
 	if (json)
 		puts(raw);

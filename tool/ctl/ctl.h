@@ -41,6 +41,12 @@ void ctl_show_dirty(FILE *out, const cJSON *answer);
 /* Is it one that begins, ends or shows a watch? */
 bool ctl_dirty_is_word(const char *word);
 
+/* balloon.c: the request of a size that was typed, which it takes; waits for what answer, which it takes, says was
+ * begun: a size, or statistics. As ctl_dirty_wait. */
+char *ctl_balloon_request(char *request);
+cJSON *ctl_balloon_wait(struct ctl *ctl, cJSON *answer, bool sized, char **raw, char *error, size_t size);
+void ctl_show_balloon(FILE *out, const cJSON *answer);
+
 /* detail.c */
 void ctl_show_detail(FILE *out, const cJSON *answer);
 

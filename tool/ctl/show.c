@@ -256,6 +256,8 @@ void ctl_show(FILE *out, const char *command, const cJSON *answer)
 		show_translation(out, answer);
 	else if (strcmp(command, "dump") == 0)
 		show_dump(out, answer);
+	else if (strcmp(command, "balloon") == 0)
+		ctl_show_balloon(out, answer);
 	else if (strcmp(command, "dirty") == 0)
 		ctl_show_dirty(out, answer);
 	else if (strcmp(command, "detail") == 0)

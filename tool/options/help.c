@@ -43,6 +43,8 @@ const char help_text[] =
 	"                     NAME,mac=ADDRESS; up to 4 of them (docs/network.md)\n"
 	"  --rng              random numbers for it, from the CPU's RDRAND\n"
 	"  --hvc              a virtio console beside its serial port: hvc0 (docs/devices.md)\n"
+	"  --balloon          its guest can give memory back, and reports what is free; --balloon=oom: and take it\n"
+	"                     again where it is short (docs/memory.md)\n"
 	"  -m, --mem SIZE     its RAM: a number of megabytes, or with K, M or G   (default: 256M)\n"
 	"  --swap SIZE        pages go to a disk of this size where memory is short (docs/memory.md)\n"
 	"  --limit SIZE       of its RAM no more than this is in memory at once\n"

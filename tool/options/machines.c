@@ -209,7 +209,7 @@ static const char *initramfs_for(const struct vm_config *vm, bool own_kernel)
 	for (unsigned n = 0; n < vm->disks; n++)
 		if (vm->disk[n].ide)
 			name = "ide.cpio";
-	if (vm->nets != 0 || vm->rng == CONFIG_ON || vm->hvc == CONFIG_ON)
+	if (vm->nets != 0 || vm->rng == CONFIG_ON || vm->hvc == CONFIG_ON || vm->balloon != CONFIG_BALLOON_OFF)
 		name = "devices.cpio";
 	return own_kernel ? "initramfs.cpio" : name;
 }

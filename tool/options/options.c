@@ -21,7 +21,7 @@ enum {
 	OPTION_MEM,
 	OPTION_KERNEL,
 	OPTION_INITRD,
-	OPTION_DISK, OPTION_NET, OPTION_RNG, OPTION_HVC,
+	OPTION_DISK, OPTION_NET, OPTION_RNG, OPTION_HVC, OPTION_BALLOON,
 	OPTION_MODULE,
 	OPTION_CDROM,
 	OPTION_BOOT,
@@ -105,6 +105,7 @@ static const struct option names[] = {
 	{ "net", required_argument, NULL, OPTION_NET },
 	{ "rng", no_argument, NULL, OPTION_RNG },
 	{ "hvc", no_argument, NULL, OPTION_HVC },
+	{ "balloon", optional_argument, NULL, OPTION_BALLOON },
 	{ "module", required_argument, NULL, OPTION_MODULE },
 	{ "cdrom", required_argument, NULL, OPTION_CDROM },
 	{ "boot", required_argument, NULL, OPTION_BOOT },
@@ -183,6 +184,7 @@ static bool take_vm(struct options *options, int option, const char *value)
 		{ OPTION_CDROM, "--cdrom", "cdrom", NULL }, { OPTION_BOOT, "--boot", "boot", NULL },
 		{ OPTION_NET, "--net", "net", NULL }, { OPTION_RNG, "--rng", "rng", "on" },
 		{ OPTION_HVC, "--hvc", "hvc", "on" }, { OPTION_DETAIL, "--detail", "detail", "on" },
+		{ OPTION_BALLOON, "--balloon", "balloon", "on" },
 		{ OPTION_ON_RESET, "--on-reset", "on-reset", NULL }, { OPTION_PAUSED, "--paused", "paused", "on" },
 	};
 
@@ -191,7 +193,7 @@ static bool take_vm(struct options *options, int option, const char *value)
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (option == keys[i].option) {
 			set_vm(options, keys[i].name, keys[i].key,
-			       keys[i].stands_for != NULL ? keys[i].stands_for : value);
+			       value != NULL ? value : keys[i].stands_for);
 			return true;
 		}
 	return false;
@@ -315,11 +317,11 @@ static void check_native(const struct options *options)
 				  BIT(CONFIG_CLOCK) | BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR) | BIT(CONFIG_VCPUS) |
 				  BIT(CONFIG_DIRTY) | BIT(CONFIG_LIMIT) | BIT(CONFIG_RESERVATION) |
 				  BIT(CONFIG_ON_RESET) | BIT(CONFIG_BIOS) | BIT(CONFIG_VGA) | BIT(CONFIG_NET) |
-				  BIT(CONFIG_RNG) | BIT(CONFIG_HVC) | BIT(CONFIG_DETAIL))) != 0)
+				  BIT(CONFIG_RNG) | BIT(CONFIG_HVC) | BIT(CONFIG_DETAIL) | BIT(CONFIG_BALLOON))) != 0)
 		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, "
 				  "--no-unrestricted, --no-vm86, --tpr, --no-rdrand, --clock, --vcpus, --on-reset, "
-				  "--bios, --vga, --net, --rng, --hvc, --dirty, --limit, --reservation, --detail and "
-				  "--testdev mean nothing to it");
+				  "--bios, --vga, --net, --rng, --hvc, --balloon, --dirty, --limit, --reservation, "
+				  "--detail and --testdev mean nothing to it");
 	if (options->native &&
 	    (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))
 		die(STATUS_USAGE, "--native is for one guest of vellum run on Bochs");

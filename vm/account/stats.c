@@ -11,6 +11,7 @@
 #include "vm/device/console.h"
 #include "vm/device/disk.h"
 #include "vm/device/net.h"
+#include "vm/device/virtio.h"
 #include "lib/mutants/mutate.h"
 
 static void brand(char text[49])
@@ -383,11 +384,24 @@ static void stats_merge(struct scope *s)
 }
 
 /* Of the whole run. */
+static void stats_balloon(struct scope *s)
+{
+	const struct virtio_balloon *b = virtio_balloon_of(s->vm);
+
+	if (!b)
+		return;
+	stat(s, "balloon.pages", virtio_balloon_actual(b));
+#define A(name) stat(s, "balloon." #name, b->account.name);
+	BALLOON_ACCOUNT(A)
+#undef A
+}
+
 /* Of one whose pages may leave the memory. */
 static void stats_memory(struct scope *s)
 {
 	struct ram_count c = ram_counts(s->vm);
 
+	stats_balloon(s);
 	if (!s->vm->config->swap[0])
 		return;
 	stat(s, "memory.resident_pages", ram_resident(s->vm));

@@ -232,6 +232,7 @@ static const struct {
 	[CONFIG_NET] = { "net", .text = set_net, .many = true },
 	[CONFIG_RNG] = { "rng", .choice = offsetof(struct vm_config, rng) },
 	[CONFIG_DETAIL] = { "detail", .choice = offsetof(struct vm_config, detail) },
+	[CONFIG_BALLOON] = { "balloon", .word = config_set_balloon },
 	[CONFIG_HVC] = { "hvc", .choice = offsetof(struct vm_config, hvc) },
 	[CONFIG_CONSOLE] = { "console", .choice = offsetof(struct vm_config, console) },
 	[CONFIG_PAUSED] = { "paused", .choice = offsetof(struct vm_config, paused) },

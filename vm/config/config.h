@@ -70,6 +70,14 @@ enum config_dirty {
 	CONFIG_DIRTIES,
 };
 
+/* Can its guest give memory back (dev/virtio/balloon.h)? */
+enum config_balloon {
+	CONFIG_BALLOON_OFF,
+	CONFIG_BALLOON_ON,
+	CONFIG_BALLOON_OOM, /* and it may take it again where it is short */
+	CONFIG_BALLOONS,
+};
+
 /* The keys, also as a set of bits in vm_config.given. */
 enum config_key {
 	CONFIG_KERNEL,
@@ -119,6 +127,7 @@ enum config_key {
 	CONFIG_MERGE,
 	CONFIG_MERGE_RATE,
 	CONFIG_MERGE_SHARE,
+	CONFIG_BALLOON,
 	CONFIG_KEYS,
 };
 
@@ -197,6 +206,7 @@ struct vm_config {
 	/* the place of a disk that its pages go to where memory is short; "": they stay */
 	char swap[CONFIG_NAME_MAX + 1];
 	enum config_switch hvc;               /* on: it has a virtio console beside its serial port */
+	enum config_balloon balloon;          /* can its guest give memory back? */
 	/* on: its console is the machine's own, one at most has it so; if none has: the first one's */
 	enum config_switch console;
 	struct config_module module[CONFIG_MODULES_MAX];
@@ -250,6 +260,9 @@ bool config_set_migrate_every(struct vm_config *vm, const char *value, char *err
 bool config_set_reservation(struct vm_config *vm, const char *value, char *error, size_t error_size);
 bool config_set_limit(struct vm_config *vm, const char *value, char *error, size_t error_size);
 bool config_set_swap(struct vm_config *vm, const char *value, char *error, size_t error_size);
+/* The values of balloon, by enum config_balloon. */
+extern const char *const config_balloons[CONFIG_BALLOONS];
+bool config_set_balloon(struct vm_config *vm, const char *value, char *error, size_t error_size);
 bool config_check_memory(const struct vm_config *vm, char *error, size_t error_size);
 
 /* The value of disk, of n characters, which adds one (vm/config/disk.c). */

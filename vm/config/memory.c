@@ -76,6 +76,19 @@ bool config_set_swap(struct vm_config *vm, const char *value, char *error, size_
 	return true;
 }
 
+const char *const config_balloons[CONFIG_BALLOONS] = { "off", "on", "oom" };
+
+bool config_set_balloon(struct vm_config *vm, const char *value, char *error, size_t error_size)
+{
+	for (unsigned n = 0; n < CONFIG_BALLOONS; n++)
+		if (strcmp(value, config_balloons[n]) == 0) {
+			vm->balloon = (enum config_balloon)n;
+			return true;
+		}
+	fmt(error, error_size, "balloon must be on, off or oom, not \"%.40s\"", value);
+	return false;
+}
+
 bool config_check_memory(const struct vm_config *vm, char *error, size_t error_size)
 {
 	if (VM_KEPT(CONFIG_RESERVED_MOST, vm->reservation > (vm->limit ? min_u64(vm->limit, vm->mem) : vm->mem))) {
@@ -83,9 +96,9 @@ bool config_check_memory(const struct vm_config *vm, char *error, size_t error_s
 		    vm->reservation >> 20);
 		return false;
 	}
-	if (VM_KEPT(CONFIG_SWAP_STAYS, (vm->swap[0] || vm->limit) && vm->prealloc == CONFIG_ON)) {
-		fmt(error, error_size, "%s has prealloc, so its RAM stays where it is: swap and limit are for others",
-		    vm->name);
+	if (VM_KEPT(CONFIG_SWAP_STAYS, (vm->swap[0] || vm->limit || vm->balloon) && vm->prealloc == CONFIG_ON)) {
+		fmt(error, error_size, "%s has prealloc, so its RAM stays where it is: swap, limit and balloon are for "
+		    "others", vm->name);
 		return false;
 	}
 	return true;

@@ -101,6 +101,8 @@ static void print_virtio(struct writer *w, const struct vm_config *vm)
 	}
 	put_switch(w, "rng", vm->rng);
 	put_switch(w, "hvc", vm->hvc);
+	if (vm->balloon)
+		put(w, "balloon", config_balloons[vm->balloon]);
 	put_switch(w, "console", vm->console);
 	put_switch(w, "detail", vm->detail);
 	if (vm->trace[0])

@@ -211,7 +211,7 @@ static bool carry_out(struct vcpu *v)
 		return do_shutdown(v->vm);
 	case CONTROL_AUDIT:
 		return do_audit(v);
-	case CONTROL_DIRTY: case CONTROL_MERGE:
+	case CONTROL_DIRTY: case CONTROL_MERGE: case CONTROL_BALLOON:
 		return control_of_memory(v->vm, r, j, channel.error, sizeof(channel.error));
 	case CONTROL_DEBUG:
 		return control_debug(v, r, j, channel.error, sizeof(channel.error));

@@ -9,7 +9,7 @@
  *   CT3  Nothing here is held during an exit that no request is about: one look at control_cpus in the
  *        external-interrupt handler.
  *
- * control.c: the channel. show.c, dump.c, translate.c, cpus.c, dirty.c, life.c: the answers. */
+ * control.c: the channel. show.c, dump.c, translate.c, cpus.c, dirty.c, balloon.c, life.c: the answers. */
 #ifndef VELLUM_VM_CONTROL_H
 #define VELLUM_VM_CONTROL_H
 
@@ -48,10 +48,13 @@ bool control_phases(struct vm *vm, struct json *j, char *error, size_t size);
 bool control_translate(struct vcpu *v, gva_t gva, struct json *j, char *error, size_t size);
 /* Begins a measurement of that many seconds, 0: none; then what is known of the last one. */
 bool control_dirty(struct vm *vm, const struct control_request *r, struct json *j, char *error, size_t size);
-/* The latter; or merging begins or ends, and what is known of it. */
+/* The latter; or merging begins or ends, and what is known of it; or control_balloon(). */
 bool control_of_memory(struct vm *vm, const struct control_request *r, struct json *j, char *error, size_t size);
 /* The same in an object "merge" of another answer. */
 void control_show_merge(struct json *j, const struct vm *vm);
+/* How much of its RAM the guest is to have, or 0; then what it has, and asks for its statistics anew
+ * (vm/control/balloon.c). */
+bool control_balloon(struct vm *vm, const struct control_request *r, struct json *j, char *error, size_t size);
 bool control_dump(struct vcpu *v, struct json *j, char *error, size_t size);
 /* A debugger's requests (vm/control/debug.c). */
 bool control_debug(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);

@@ -54,5 +54,7 @@ static bool merge(struct vm *vm, const struct control_request *r, struct json *j
 
 bool control_of_memory(struct vm *vm, const struct control_request *r, struct json *j, char *error, size_t size)
 {
+	if (r->command == CONTROL_BALLOON)
+		return control_balloon(vm, r, j, error, size);
 	return (r->command == CONTROL_DIRTY ? control_dirty : merge)(vm, r, j, error, size);
 }

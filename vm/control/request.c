@@ -107,6 +107,7 @@ static const struct {
 	[CONTROL_DUMP] = { "dump", 1, 4, "dump VM[.VCPU], or dump VM[.VCPU] [gva|gpa] ADDRESS [LENGTH]" },
 	[CONTROL_TPR] = { "tpr", 2, 2, "tpr VM METHOD" },
 	[CONTROL_DIRTY] = { "dirty", 1, 3, "dirty VM [SECONDS], or dirty VM on [METHOD], off or show" },
+	[CONTROL_BALLOON] = { "balloon", 1, 2, "balloon VM [BYTES]" },
 	[CONTROL_PIN] = { "pin", 2, 2, "pin VM[.VCPU] CPU, or pin VM[.VCPU] any" },
 	[CONTROL_MIGRATE] = { "migrate", 2, 2, "migrate VM.VCPU CPU" },
 	[CONTROL_WEIGHT] = { "weight", 2, 2, "weight VM WEIGHT" },
@@ -186,11 +187,21 @@ static bool parse_seconds(struct control_request *r, const char *word, char *err
 	return false;
 }
 
-/* SECONDS; or on [METHOD], off, show. */
+static bool parse_bytes(struct control_request *r, const char *word, char *error, size_t size)
+{
+	if (read_number(word, &r->length) && VM_LEFT_OUT_OR(REQUEST_BALLOON, r->length))
+		return true;
+	fmt(error, size, "a guest has from 1 byte of RAM on, not %.40s", word);
+	return false;
+}
+
+/* SECONDS; or on [METHOD], off, show; of a balloon BYTES. */
 static bool parse_dirty(struct control_request *r, char *const *word, unsigned count, char *error, size_t size)
 {
 	bool on = strcmp(word[0], "on") == 0;
 
+	if (r->command == CONTROL_BALLOON)
+		return parse_bytes(r, word[0], error, size);
 	if (!on && strcmp(word[0], "off") != 0 && strcmp(word[0], "show") != 0 && count == 1)
 		return parse_seconds(r, word[0], error, size);
 	if (VM_KEPT(REQUEST_DIRTY_COUNT, count == 2 && (!on || !is_name(word[1], CONTROL_WORD_MAX)))) {
@@ -395,7 +406,7 @@ static bool parse_words(struct control_request *r, struct words *w, char *error,
 		fmt(error, size, "%.40s is not an address", w->word[3]);
 		return false;
 	}
-	if (r->command == CONTROL_DIRTY && w->count > 3)
+	if ((r->command == CONTROL_DIRTY || r->command == CONTROL_BALLOON) && w->count > 3)
 		return parse_dirty(r, w->word + 3, w->count - 3, error, size);
 	return r->command != CONTROL_DUMP || w->count == 3 || parse_memory(r, w->word + 3, w->count - 3, error, size);
 }

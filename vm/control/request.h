@@ -39,6 +39,7 @@ enum control_command {
 	CONTROL_DESTROY,
 	CONTROL_TPR,
 	CONTROL_DIRTY,
+	CONTROL_BALLOON,
 	CONTROL_PIN,
 	CONTROL_MIGRATE,
 	CONTROL_WEIGHT,
@@ -73,7 +74,7 @@ struct control_request {
 	 * CONTROL_VIDEO: from which byte on; CONTROL_TRACE: how many; CONTROL_TRACED: from which on */
 	uint64_t address;
 	/* CONTROL_DUMP of memory: 1 .. CONTROL_DUMP_MAX; CONTROL_DIRTY: seconds, 1 .. CONTROL_SECONDS_MAX, 0: none;
-	 * CONTROL_VIDEO: bytes */
+	 * CONTROL_VIDEO: bytes; CONTROL_BALLOON: bytes, 0: none */
 	uint64_t length;
 	/* CONTROL_DIRTY, on: the method, or ""; CONTROL_DEBUG: a register's name or a breakpoint's kind, and bytes
 	 * for a register or for memory; CONTROL_KEYS: for each key two, as i8042_key() has them; CONTROL_MOUSE:

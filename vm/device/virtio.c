@@ -6,14 +6,33 @@
 #include "lib/mutants/mutate.h"
 #include "vm/device/console.h"
 #include "vm/device/net.h"
+#include "vm/memory/reclaim.h"
 #include "vm/vm.h"
 
 #define RNG_SLOT 11 /* on the bus */
 #define CONSOLE_SLOT 12
+#define BALLOON_SLOT 13
 
 /* ---- what they have in common ---- */
 
 void virtio_ask(void *vm) { VM_MUTANT(DEVICES_ASK, vcpu_request(vm_boot_vcpu(vm), REQUEST_DEVICES)); }
+
+/* RA2, RC3; looked at without the lock first, as nearly always nothing is wanted. */
+static void balloon_serve(struct vm *vm)
+{
+	struct virtio_balloon *b = virtio_balloon_of(vm);
+
+	if (!b || !__atomic_load_n(&b->wants, __ATOMIC_RELAXED))
+		return;
+	VM_MUTANT(BALLOON_HOLDS, reclaim_hold());
+	VM_MUTANT(BALLOON_FREEZES, vm_freeze(vm));
+	spin_lock(&vm->device_lock);
+	if (VM_LEFT_OUT_OR(BALLOON_MASTER, pci_is_master(&vm->virtio->balloon_pci.pci)))
+		virtio_balloon_serve(b);
+	spin_unlock(&vm->device_lock);
+	VM_MUTANT(BALLOON_FREEZES, vm_thaw(vm));
+	VM_MUTANT(BALLOON_HOLDS, reclaim_let_go());
+}
 
 uint64_t virtio_serve(struct vm *vm)
 {
@@ -26,6 +45,7 @@ uint64_t virtio_serve(struct vm *vm)
 	if (console && pci_is_master(&vm->virtio->console_pci.pci))
 		virtio_console_serve(console);
 	spin_unlock(&vm->device_lock);
+	balloon_serve(vm);
 	if (console && console_is_first(vm))
 		VM_MUTANT(CONSOLE_HUNGRY, platform_feed_uart(vm));
 	more = __atomic_load_n(&vm_boot_vcpu(vm)->requests, __ATOMIC_RELAXED) & REQUEST_DEVICES;
@@ -74,22 +94,61 @@ static bool add_rng(struct vm *vm)
 	return pci_add(&vm->pci, &d->rng_pci.pci, PCI_DEVFN(RNG_SLOT, 0));
 }
 
+/* ---- the balloon ---- */
+
+struct virtio_balloon *virtio_balloon_of(struct vm *vm)
+{
+	return vm->virtio && vm->config->balloon ? &vm->virtio->balloon : NULL;
+}
+
+const char *virtio_balloon_to(struct vm *vm, uint64_t bytes)
+{
+	struct virtio_balloon *b = virtio_balloon_of(vm);
+	const char *why = NULL;
+
+	spin_lock(&vm->device_lock);
+	if (!b)
+		why = "it has no balloon: begin it with balloon on (--balloon)";
+	else if (VM_KEPT(BALLOON_DRIVEN, !virtio_balloon_driven(b)))
+		why = "its guest has no driver for its balloon, or not yet (Linux: virtio_balloon)";
+	else if (VM_KEPT(BALLOON_SIZE, !bytes || bytes > vm->config->mem || bytes % PAGE_SIZE))
+		why = "it must have some of its RAM, in pages of 4K, and can have all of it, but no more";
+	else
+		virtio_balloon_set(b, (uint32_t)((vm->config->mem - bytes) >> PAGE_SHIFT));
+	spin_unlock(&vm->device_lock);
+	return why;
+}
+
+/* Where nothing is taken as it is touched, ROM and devices among it, nothing is free. */
+static uint64_t give(void *ctx, uint64_t gfn, unsigned pages) { return ram_give(ctx, GFN(gfn), pages); }
+
+static bool add_balloon(struct vm *vm)
+{
+	struct virtio_balloon_host host = { give, virtio_ask, vm };
+	struct vm_virtio *d = vm->virtio;
+
+	virtio_balloon_init(&d->balloon, &host, &vm->memory, vm->config->balloon == CONFIG_BALLOON_OOM);
+	virtio_pci_init(&d->balloon_pci, &d->balloon.device, PCI_CLASS(PCI_CLASS_OTHER, 0), platform_message, vm);
+	return pci_add(&vm->pci, &d->balloon_pci.pci, PCI_DEVFN(BALLOON_SLOT, 0));
+}
+
 /* ---- making them ---- */
 
 #define PAGES (align_up(sizeof(struct vm_virtio), PAGE_SIZE) >> PAGE_SHIFT)
 
 bool virtio_add(struct vm *vm)
 {
-	bool rng = vm->config->rng == CONFIG_ON, console = vm->config->hvc == CONFIG_ON;
+	bool rng = vm->config->rng == CONFIG_ON, console = vm->config->hvc == CONFIG_ON, balloon = vm->config->balloon;
 	hfn_t f;
 
-	if (!rng && !console)
+	if (!rng && !console && !balloon)
 		return true;
 	f = frames_alloc_run(PAGES, 1);
 	if (!hfn_is_none(f)) {
 		vm->virtio = frames_ptr(f);
 		memset(vm->virtio, 0, sizeof(*vm->virtio));
-		if ((!rng || add_rng(vm)) && (!console || add_console(vm)))
+		if ((!rng || add_rng(vm)) && (!console || add_console(vm)) &&
+		    (!balloon || add_balloon(vm)))
 			return true;
 	}
 	if (!vm->ended)

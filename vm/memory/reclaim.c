@@ -81,6 +81,7 @@ static bool get_hold(void *ctx)
 }
 
 void reclaim_hold(void) { vcpu_wait_parked(get_hold, NULL); }
+bool reclaim_is_held(void) { return __atomic_load_n(&reclaim.held, __ATOMIC_RELAXED); }
 void reclaim_let_go(void) { __atomic_store_n(&reclaim.held, false, __ATOMIC_SEQ_CST); }
 
 /* ---- the clock (RC2) ---- */

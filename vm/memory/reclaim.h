@@ -43,5 +43,7 @@ void reclaim_more(void);
 /* RAM is given back: between these two nobody takes pages of anybody's. With no lock held. */
 void reclaim_hold(void);
 void reclaim_let_go(void);
+/* Has somebody got that lock? */
+bool reclaim_is_held(void);
 
 #endif

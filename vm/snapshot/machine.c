@@ -55,6 +55,11 @@ static void virtio_state(struct fields *s, struct vm *vm)
 		virtio_rng_state(s, &vm->virtio->rng, &vm->virtio->rng_pci);
 	if (vm->config->hvc == CONFIG_ON)
 		virtio_console_state(s, &vm->virtio->console, &vm->virtio->console_pci);
+	if (virtio_balloon_of(vm)) {
+		virtio_balloon_state(s, &vm->virtio->balloon, &vm->virtio->balloon_pci);
+		if (s->load && vm->virtio->balloon.wants)
+			VM_MUTANT(RESTORE_BALLOON, virtio_ask(vm));
+	}
 }
 
 void machine_state(struct fields *s, struct vm *vm)

@@ -22,8 +22,8 @@
 struct box {
 	uint8_t ram[BOX_RAM];
 	struct virtio_device *device;
-	unsigned interrupts[4], changes;
-	uint16_t avail[4], seen[4];
+	unsigned interrupts[8], changes;
+	uint16_t avail[8], seen[8];
 };
 extern struct box box;
 

@@ -3,6 +3,7 @@
 
 #include "dev/virtio/console.h"
 #include "dev/virtio/net.h"
+#include "dev/virtio/balloon.h"
 #include "dev/virtio/rng.h"
 #include "test/unit/dev/renewed.h"
 
@@ -213,6 +214,46 @@ static void the_rest(void **state)
 	assert_true(s.bad);
 }
 
+static uint64_t gives(void *ctx, uint64_t gfn, unsigned pages) { return (void)ctx, (void)gfn, pages; }
+
+/* Chains of which a part has been looked at; a fifth queue's vector. */
+static void a_balloon(void **state)
+{
+	static const struct virtio_balloon_host host = { gives, nothing, NULL };
+	static struct virtio_balloon a, b;
+	struct virtio_pci p, q;
+	struct fields s;
+
+	(void)state;
+	virtio_balloon_init(&a, &host, &rig->guest.disk.memory, false);
+	virtio_balloon_init(&b, &host, &rig->guest.disk.memory, false);
+	p = pci_of(&a.device);
+	q = pci_of(&b.device);
+	virtio_balloon_set(&a, 0x1234);
+	virtio_config_write(&a.device, VIRTIO_BALLOON_CONFIG_ACTUAL, 4, 0x567);
+	a.wants = true;
+	a.has[VIRTIO_BALLOON_FREE] = true;
+	a.chain[VIRTIO_BALLOON_FREE] =
+		(struct virtq_chain){ .head = 3, .writable = 2, .segment = { { 0x1000, 0 }, { 0x2000, 0x3000 } } };
+	p.queue_vector[VIRTIO_BALLOON_FREE] = 5;
+	state_save(&s, bytes, sizeof(bytes));
+	virtio_balloon_state(&s, &a, &p);
+	state_load(&s, bytes, s.at, 0);
+	virtio_balloon_state(&s, &b, &q);
+	assert_false(s.bad);
+	assert_int_equal(virtio_balloon_wanted(&b), 0x1234);
+	assert_int_equal(virtio_balloon_actual(&b), 0x567);
+	assert_true(b.wants && b.has[VIRTIO_BALLOON_FREE] && !b.has[VIRTIO_BALLOON_IN]);
+	assert_int_equal(b.chain[VIRTIO_BALLOON_FREE].segment[1].bytes, 0x3000);
+	assert_int_equal(q.queue_vector[VIRTIO_BALLOON_FREE], 5);
+	/* One that offers what this one does not. */
+	virtio_balloon_init(&b, &host, &rig->guest.disk.memory, true);
+	state_load(&s, bytes, sizeof(bytes), 0);
+	virtio_balloon_state(&s, &b, &q);
+	assert_true(s.bad);
+	assert_string_equal(s.why, "it offers other features");
+}
+
 /* Any bytes are refused, or make a disk that works on. */
 static void any_bytes(void **state)
 {
@@ -245,8 +286,8 @@ static void any_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_disk_goes_on), T(bars_decode), T(refused), T(placed_nowhere), T(a_console), T(the_rest),
-		T(any_bytes),
+		T(a_disk_goes_on), T(bars_decode), T(refused), T(placed_nowhere), T(a_console), T(a_balloon),
+		T(the_rest), T(any_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

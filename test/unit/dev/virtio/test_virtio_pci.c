@@ -262,11 +262,54 @@ static void test_not_ready(void **state)
 
 #define RIG(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 
+static uint64_t written_at[16];
+static uint8_t written_bytes[16];
+static unsigned writes;
+
+static void configured(struct virtio_device *d, uint64_t offset, uint8_t value)
+{
+	(void)d;
+	written_at[writes % 16] = offset;
+	written_bytes[writes++ % 16] = value;
+}
+
+/* What a driver writes to the device's own configuration, by either layout. */
+static void test_config_written(void **state)
+{
+	struct virtio_ops ops = *rig->blk.device.ops;
+
+	(void)state;
+	bar_out(VIRTIO_CONFIG, 4, 0x11223344); /* who has nothing to write takes nothing */
+	ops.configure = configured;
+	rig->blk.device.ops = &ops;
+	writes = 0;
+	bar_out(VIRTIO_CONFIG + 4, 4, 0x11223344);
+	bar_out(VIRTIO_CONFIG - 1, 2, 0xffff);
+	bar_out(VIRTIO_CONFIG + VIRTIO_CONFIG_BYTES - 1, 2, 0xffff);
+	assert_int_equal(writes, 4);
+	assert_int_equal(written_at[3], 7);
+	assert_int_equal(written_bytes[3], 0x11);
+	port_out(VIRTIO_PORT_CONFIG + 5, 1, 0x77);
+	port_out(VIRTIO_PORT_MODERN_NOTIFY + 4, 4, 0x77);
+	assert_int_equal(writes, 5);
+	assert_int_equal(written_at[4], 5);
+	assert_int_equal(written_bytes[4], 0x77);
+	config_out(VIRTIO_CAP_MSIX + 2, 2, MSIX_ENABLE);
+	port_out(VIRTIO_PORT_CONFIG_VECTOR, 2, 0);
+	port_out(VIRTIO_PORT_QUEUE_VECTOR, 2, 0);
+	assert_int_equal(writes, 5);
+	port_out(VIRTIO_PORT_CONFIG + 4, 2, 0x8899);
+	assert_int_equal(writes, 7);
+	assert_int_equal(written_at[6], 1);
+	assert_int_equal(written_bytes[6], 0x88);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG(test_capabilities), RIG(test_status), RIG(test_queue_registers), RIG(test_intx), RIG(test_msix),
 		RIG(test_no_vector), RIG(test_window), RIG(test_legacy), RIG(test_not_ready),
+		RIG(test_config_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,6 +27,13 @@ static void test_memory(void **state)
 	assert_int_equal(vms[0].limit, 32 << 20);
 	assert_string_equal(vms[0].swap, "ide1.0");
 	good("vm a\nkernel k\nmem 64M\nreservation 64M");
+	assert_int_equal(vms[0].balloon, CONFIG_BALLOON_OFF);
+	good("vm a\nkernel k\nballoon oom");
+	config_print(&vms[0], &none, text, sizeof(text));
+	good(text);
+	assert_int_equal(vms[0].balloon, CONFIG_BALLOON_OOM);
+	good("vm a\nkernel k\nballoon on\nprealloc off");
+	assert_int_equal(vms[0].balloon, CONFIG_BALLOON_ON);
 }
 
 #define TOO_MUCH "a is to keep 9M by reservation, which is more than it may have"
@@ -42,8 +49,11 @@ static void test_refused(void **state)
 	bad("vm a\nkernel k\nswap ide2.0", "line 3: swap is the place of a disk, ide0.0 to ide1.1, not \"ide2.0\"");
 	bad("vm a\nkernel k\nmem 8M\nreservation 9M", "line 4: " TOO_MUCH);
 	bad("vm a\nkernel k\nlimit 8M\nreservation 9M", "line 4: " TOO_MUCH);
-	bad("vm a\nkernel k\nswap ide1.0\nprealloc on", "line 4: a has prealloc, so its RAM stays where it is: swap "
-	    "and limit are for others");
+	bad("vm a\nkernel k\nswap ide1.0\nprealloc on", "line 4: a has prealloc, so its RAM stays where it is: "
+	    "swap, limit and balloon are for others");
+	bad("vm a\nkernel k\nballoon on\nprealloc on", "line 4: a has prealloc, so its RAM stays where it is: "
+	    "swap, limit and balloon are for others");
+	bad("vm a\nkernel k\nballoon yes", "line 3: balloon must be on, off or oom, not \"yes\"");
 }
 
 int main(void)

@@ -203,6 +203,14 @@ static void test_save(void **state)
 	bad("a save g a$b\n", "a", "a$b is not a part of a snapshot's name");
 }
 
+static void test_balloon(void **state)
+{
+	(void)state;
+	bad("a balloon g 1 2\n", "a", "it is: balloon VM [BYTES]");
+	bad("a balloon g 0\n", "a", "a guest has from 1 byte of RAM on, not 0");
+	bad("a balloon g 64M\n", "a", "a guest has from 1 byte of RAM on, not 64M");
+}
+
 static void test_refusals(void **state)
 {
 	char text[1000];
@@ -210,11 +218,11 @@ static void test_refusals(void **state)
 	(void)state;
 	bad("list\n", "list",
 	    "no command; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, audit, start, "
-	    "stop, reset, destroy, tpr, dirty, pin, migrate, weight, debug, screen, "
+	    "stop, reset, destroy, tpr, dirty, balloon, pin, migrate, weight, debug, screen, "
 	    "video, keys, mouse, detail, trace, traced, memory, console, input, save and merge");
 	bad("a lust\n", "a",
 	    "there is no command lust; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, "
-	    "audit, start, stop, reset, destroy, tpr, dirty, pin, migrate, weight, debug, screen, "
+	    "audit, start, stop, reset, destroy, tpr, dirty, balloon, pin, migrate, weight, debug, screen, "
 	    "video, keys, mouse, detail, trace, traced, memory, console, input, save and merge");
 	bad("a list b\n", "a", "it is: list");
 	bad("a stats\n", "a", "it is: stats VM");
@@ -356,7 +364,7 @@ int main(void)
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_place_refusals),
-		cmocka_unit_test(test_save), cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_save), cmocka_unit_test(test_balloon), cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_debug), cmocka_unit_test(test_screen),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_json),

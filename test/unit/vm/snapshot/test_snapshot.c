@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "lib/x86_msr.h"
+#include "vm/device/virtio.h"
 
 static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
 
@@ -273,6 +274,28 @@ static void of_another_machine(void **state)
 	finish();
 }
 
+/* What a balloon was to be given is taken when it goes on. */
+static void a_balloon(void **state)
+{
+	const struct bench_config config = { .mmu = "ept", .guest_clock = true, .description = "balloon on\n" };
+	struct vm_virtio *d;
+
+	(void)state;
+	bench_new(&config);
+	assert_true(bench_mode(BENCH_LONG64, 0));
+	d = bench.vm[0]->virtio;
+	virtio_balloon_set(&d->balloon, 77);
+	pci_put16(d->balloon_pci.pci.config, PCI_COMMAND, PCI_COMMAND_MASTER);
+	d->balloon.wants = true;
+	take();
+	finish();
+	restore_as(config);
+	d = bench.vm[0]->virtio;
+	assert_int_equal(virtio_balloon_wanted(&d->balloon), 77);
+	assert_false(d->balloon.wants); /* it has been served */
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +304,7 @@ int main(void)
 		cmocka_unit_test(several_cpus),
 		cmocka_unit_test(features_that_lack), cmocka_unit_test(shown_and_had),
 		cmocka_unit_test(memory_that_cannot_be), cmocka_unit_test(of_another_machine),
+		cmocka_unit_test(a_balloon),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
