@@ -9,6 +9,9 @@
 #include "mmu/mutate.h"
 
 #define REWALKS_MAX 64
+/* Between an entry's flags and the address of the large page that it maps. */
+#define RESERVED_2M MASK(20, 13)
+#define RESERVED_1G MASK(29, 13)
 
 /* How a format lays out its tables. Everything below is inlined for each mode, with these as constants: the walker is
  * on the path of every emulated instruction. */
@@ -67,7 +70,7 @@ static inline uint64_t reserved_level(unsigned level, bool leaf)
 	if (level == 1)
 		return 0;
 	if (leaf)
-		return level == 2 ? MASK(20, 13) : MASK(29, 13);
+		return level == 2 ? RESERVED_2M : RESERVED_1G;
 	/* PS of a PDPTE without 1-GByte pages, of PML4Es, of PML5Es: no page, and no table either (CVE-2016-4480). */
 	return level >= 3 ? PTE_PS : 0;
 }

@@ -21,7 +21,6 @@ static struct {
 	uint64_t next;   /* where the search begins */
 	uint64_t *taken; /* a bit for each */
 	bool failed;
-	struct swap_count count;
 } swap;
 
 static uint64_t bytes_for(uint64_t places)
@@ -71,7 +70,6 @@ uint64_t swap_room(void) { return swap_failed() ? 0 : __atomic_load_n(&swap.free
 void swap_lock(void) { spin_lock(&swap.lock); }
 void swap_unlock(void) { spin_unlock(&swap.lock); }
 void *swap_buffer(void) { return disk_host_buffer(swap.channel); }
-struct swap_count swap_counts(void) { return swap.count; }
 
 /* ---- places ---- */
 
@@ -129,21 +127,12 @@ static bool command(enum ata_op op, uint64_t first, unsigned n)
 
 bool swap_write(uint64_t first, unsigned n)
 {
-	if (command(ATA_OP_WRITE, first, n)) {
-		swap.count.written += n;
+	if (command(ATA_OP_WRITE, first, n))
 		return true;
-	}
 	if (!swap.failed)
 		console_log("the swap area cannot be written any more: its disk has failed");
 	VM_MUTANT(SWAP_FAILED, __atomic_store_n(&swap.failed, true, __ATOMIC_RELAXED));
 	return false;
 }
 
-bool swap_read(uint64_t first, unsigned n)
-{
-	bool ok = command(ATA_OP_READ, first, n);
-
-	if (ok)
-		swap.count.read += n;
-	return ok;
-}
+bool swap_read(uint64_t first, unsigned n) { return command(ATA_OP_READ, first, n); }

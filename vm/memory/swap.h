@@ -38,10 +38,4 @@ bool swap_read(uint64_t first, unsigned n);
 /* The place is nobody's again. */
 void swap_release(uint64_t place);
 
-/* What it has done since the machine began, in pages. */
-struct swap_count {
-	uint64_t written, read;
-};
-struct swap_count swap_counts(void);
-
 #endif

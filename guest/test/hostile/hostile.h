@@ -19,6 +19,12 @@
 
 #include "guest/test/base/rt.h"
 
+/* The tests' own segments of 16 bits, of level 0 and of level 3. */
+#define SELECTOR_CODE16 0x48
+#define SELECTOR_DATA16 0x50
+#define SELECTOR_USER_CODE16 0x5b
+#define SELECTOR_USER_DATA16 0x63
+
 #define PAGE 4096u
 #define SLOTS 192u
 #define SLOT 32u

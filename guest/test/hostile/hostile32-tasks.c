@@ -141,8 +141,8 @@ static word segment_any(struct experiment *x, word usual)
 }
 
 static const struct { uint8_t code, data; bool is16; } levels[4] = {
-	{ CODE, DATA, false }, { 0x48, 0x50, true },
-	{ SELECTOR_USER_CODE32, SELECTOR_USER_DATA, false }, { 0x5b, 0x63, true },
+	{ CODE, DATA, false }, { SELECTOR_CODE16, SELECTOR_DATA16, true },
+	{ SELECTOR_USER_CODE32, SELECTOR_USER_DATA, false }, { SELECTOR_USER_CODE16, SELECTOR_USER_DATA16, true },
 };
 
 static void make_state(struct experiment *x, struct task_state *t)
@@ -177,8 +177,8 @@ static void make_state16(struct experiment *x, struct task_state16 *t)
 	t->ip = (uint16_t)(CODE_START + SLOT * below(x, SLOTS));
 	t->flags = (uint16_t)(RFLAGS_FIXED | (random_next(x) & FLAGS_SOME));
 	t->sp = PAGE_STACK * PAGE + 0xe00;
-	t->cs = (uint16_t)segment_any(x, 0x48);
-	t->es = t->ss = t->ds = (uint16_t)segment_any(x, 0x50);
+	t->cs = (uint16_t)segment_any(x, SELECTOR_CODE16);
+	t->es = t->ss = t->ds = (uint16_t)segment_any(x, SELECTOR_DATA16);
 	t->ldt = 0;
 }
 

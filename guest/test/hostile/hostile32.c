@@ -42,9 +42,9 @@ struct hostile_frame *frame = &hostile_frame;
 /* ---- one start ---- */
 
 static const struct { uint8_t code, stack, data; } selectors[MODES] = {
-	[MODE_K32] = { CODE, DATA, DATA }, [MODE_K16] = { 0x48, 0x50, 0x50 },
+	[MODE_K32] = { CODE, DATA, DATA }, [MODE_K16] = { SELECTOR_CODE16, SELECTOR_DATA16, SELECTOR_DATA16 },
 	[MODE_U32] = { SELECTOR_USER_CODE32, SELECTOR_USER_DATA, SELECTOR_USER_DATA },
-	[MODE_U16] = { 0x5b, 0x63, 0x63 },
+	[MODE_U16] = { SELECTOR_USER_CODE16, SELECTOR_USER_DATA16, SELECTOR_USER_DATA16 },
 };
 
 void world_aim(struct experiment *x, unsigned mode, word ip, word sp, word flags)

@@ -208,10 +208,10 @@ void world_init_msrs(void)
 static const struct { uint8_t code, stack, data; } selectors[MODES] = {
 	[MODE_K64] = { SELECTOR_CODE64, SELECTOR_DATA, SELECTOR_DATA },
 	[MODE_K32] = { SELECTOR_CODE32, SELECTOR_DATA, SELECTOR_DATA },
-	[MODE_K16] = { 0x48, 0x50, 0x50 },
+	[MODE_K16] = { SELECTOR_CODE16, SELECTOR_DATA16, SELECTOR_DATA16 },
 	[MODE_U64] = { SELECTOR_USER_CODE64, SELECTOR_USER_DATA, SELECTOR_USER_DATA },
 	[MODE_U32] = { SELECTOR_USER_CODE32, SELECTOR_USER_DATA, SELECTOR_USER_DATA },
-	[MODE_U16] = { 0x5b, 0x63, 0x63 },
+	[MODE_U16] = { SELECTOR_USER_CODE16, SELECTOR_USER_DATA16, SELECTOR_USER_DATA16 },
 };
 
 void world_aim(struct experiment *x, unsigned mode, word ip, word sp, word flags)

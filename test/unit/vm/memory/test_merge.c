@@ -1,18 +1,11 @@
 /* Pages that hold the same (vm/memory/merge.c, merge_table.c, ram_share.c, vm/control/merge.c): which come together, in
  * which order, what is never merged, and that all of it ends. */
-#include "test/unit/vm/fixture.h"
+#include "test/unit/vm/memory/far.h"
 
 #include "host/memory/frames.h"
 #include "vm/memory/merge_table.h"
 #include "vm/memory/owner.h"
 
-static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
-
-/* Guest frames that nothing has touched when a guest of 8 MBytes begins. */
-#define FAR_GFN 0x400u
-#define FAR ((uint64_t)FAR_GFN << PAGE_SHIFT)
-#define PD_LOW (BENCH_TABLES + 0x3000)
-#define LARGE 0xe7ull
 
 static struct vm *vm, *other;
 
@@ -29,48 +22,15 @@ static void start_two(const char *mmu)
 static void start_one(const char *mmu, const char *more)
 {
 	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = mmu, .guest_clock = true, .description = more });
-	assert_true(bench_mode(BENCH_LONG64, 0));
+	far_map();
 	vm = bench.vm[0];
-	for (uint64_t n = 2; n < 4; n++) {
-		uint64_t entry = n << 21 | LARGE;
-
-		bench_poke(PD_LOW + 8 * n, &entry, sizeof(entry));
-	}
 }
 
 static void start_under(const char *mmu) { start_one(mmu, "mem 8M\nmerge on\nmerge-rate 100000\n"); }
 
-static void access_page(unsigned page, bool write)
-{
-	uint64_t at = FAR + page * PAGE_SIZE;
-
-	if (vm->mmu.ops->nested)
-		STEP(violation(write ? WRITE_KNOWN : READ_KNOWN, at));
-	else
-		STEP(page_fault(write ? PFERR_W : 0, at));
-}
-
-static void audit(struct vm *of)
-{
-	char why[200] = "";
-
-	if (!ram_audit(of, why, sizeof(why)) || !mmu_audit(&of->mmu, why, sizeof(why)))
-		fail_msg("%s", why);
-}
-
 static void put(struct vm *of, unsigned page, const void *data, size_t n)
 {
 	assert_int_equal(mmu_guest_write(&of->mmu, GPA(FAR + page * PAGE_SIZE), data, n), n);
-}
-
-static void put_text(struct vm *of, unsigned page, const char *text) { put(of, page, text, strlen(text) + 1); }
-
-static bool holds(struct vm *of, unsigned page, const char *text)
-{
-	char is[16] = "";
-
-	assert_int_equal(mmu_guest_read(&of->mmu, GPA(FAR + page * PAGE_SIZE), is, sizeof(is)), sizeof(is));
-	return strcmp(is, text) == 0;
 }
 
 static hfn_t frame(struct vm *of, unsigned page)
@@ -95,13 +55,13 @@ static void two_come_together(void **state)
 	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(mechanisms); n++) {
 		start_two(mechanisms[n]);
-		put_text(vm, 3, "the same");
-		put_text(other, 5, "the same");
-		put_text(other, 6, "another");
+		far_write(vm, 3, "the same");
+		far_write(other, 5, "the same");
+		far_write(other, 6, "another");
 		looks(vm, 2);
 		assert_int_equal(vm->merge.account.merged, 0);
 		looks(other, 2);
-		audit(other);
+		audit_memory(other);
 		assert_int_equal(owner_of(frame(other, 5)).kind, OWNER_SHARED);
 		looks(vm, 1);
 		assert_int_equal(frame(vm, 3).v, frame(other, 5).v);
@@ -109,11 +69,12 @@ static void two_come_together(void **state)
 		assert_int_equal(owner_of(frame(other, 6)).kind, OWNER_PAGE);
 		assert_int_equal(owner_shared().pages, ram_shared(vm) + ram_shared(other));
 		assert_true(owner_shared().frames < owner_shared().pages);
-		audit(vm);
-		audit(other);
-		put_text(other, 5, "changed");
-		assert_true(holds(vm, 3, "the same") && holds(other, 5, "changed") && holds(other, 6, "another"));
-		audit(other);
+		audit_memory(vm);
+		audit_memory(other);
+		far_write(other, 5, "changed");
+		assert_true(far_holds(vm, 3, "the same"));
+		assert_true(far_holds(other, 5, "changed") && far_holds(other, 6, "another"));
+		audit_memory(other);
 		assert_int_not_equal(frame(vm, 3).v, frame(other, 5).v);
 		finish();
 		assert_int_equal(owner_shared().pages, 0);
@@ -127,20 +88,20 @@ static void within_one(void **state)
 	for (unsigned n = 0; n < ARRAY_SIZE(mechanisms); n++) {
 		start_under(mechanisms[n]);
 		for (unsigned page = 0; page < 8; page++) {
-			put_text(vm, page, page & 1 ? "odd" : "even");
-			access_page(page, true);
+			far_write(vm, page, page & 1 ? "odd" : "even");
+			STEP(far_access(page, true));
 		}
 		looks(vm, 3);
 		assert_int_equal(frame(vm, 0).v, frame(vm, 6).v);
 		assert_int_equal(frame(vm, 1).v, frame(vm, 7).v);
 		assert_int_equal(owner_of(frame(vm, 2)).users, 4);
-		audit(vm);
-		access_page(2, false);
-		access_page(4, true);
+		audit_memory(vm);
+		STEP(far_access(2, false));
+		STEP(far_access(4, true));
 		assert_true(vm->merge.account.parted >= 1);
 		assert_int_equal(owner_of(frame(vm, 4)).kind, OWNER_PAGE);
-		assert_true(holds(vm, 4, "even") && holds(vm, 2, "even") && holds(vm, 7, "odd"));
-		audit(vm);
+		assert_true(far_holds(vm, 4, "even") && far_holds(vm, 2, "even") && far_holds(vm, 7, "odd"));
+		audit_memory(vm);
 		finish();
 	}
 }
@@ -152,9 +113,9 @@ static void zeroes_are_given_back(void **state)
 	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(mechanisms); n++) {
 		start_under(mechanisms[n]);
-		put_text(vm, 1, "x");
-		access_page(1, true);
-		access_page(2, true);
+		far_write(vm, 1, "x");
+		STEP(far_access(1, true));
+		STEP(far_access(2, true));
 		before = frames_available();
 		looks(vm, 1);
 		assert_int_equal(vm->merge.account.zero, 0);
@@ -162,10 +123,10 @@ static void zeroes_are_given_back(void **state)
 		assert_true(vm->merge.account.zero > 500);
 		assert_true(frames_available() > before + 500);
 		assert_true(hfn_is_none(frame(vm, 2)));
-		audit(vm);
-		assert_true(holds(vm, 1, "x") && holds(vm, 2, ""));
-		access_page(2, true);
-		audit(vm);
+		audit_memory(vm);
+		assert_true(far_holds(vm, 1, "x") && far_holds(vm, 2, ""));
+		STEP(far_access(2, true));
+		audit_memory(vm);
 		finish();
 	}
 }
@@ -181,8 +142,8 @@ static void what_changes(void **state)
 		char text[8];
 
 		snprintf(text, sizeof(text), "is %u", round);
-		put_text(vm, 0, text);
-		put_text(vm, 1, text);
+		far_write(vm, 0, text);
+		far_write(vm, 1, text);
 		looks(vm, 1);
 	}
 	assert_true(vm->merge.account.unsteady >= 6);
@@ -215,8 +176,8 @@ static void what_only_seems_the_same(void **state)
 	assert_int_equal(owner_of(frame(vm, 3)).kind, OWNER_PAGE);
 	assert_true(vm->merge.account.refused >= 1);
 	/* A write needs nothing but a fault that makes it writable again. */
-	access_page(2, true);
-	audit(vm);
+	STEP(far_access(2, true));
+	audit_memory(vm);
 	finish();
 }
 
@@ -227,20 +188,20 @@ static void what_the_table_says_of_old(void **state)
 
 	(void)state;
 	start_under("ept");
-	put_text(vm, 0, "same");
-	put_text(vm, 1, "same");
+	far_write(vm, 0, "same");
+	far_write(vm, 1, "same");
 	looks(vm, 3);
 	was = frame(vm, 0);
-	put_text(vm, 0, "a");
-	put_text(vm, 1, "b"); /* the last that shares it keeps it */
+	far_write(vm, 0, "a");
+	far_write(vm, 1, "b"); /* the last that shares it keeps it */
 	assert_int_not_equal(owner_of(was).kind, OWNER_SHARED);
 	assert_false(owner_join(was));
-	put_text(vm, 2, "same");
-	put_text(vm, 3, "same");
+	far_write(vm, 2, "same");
+	far_write(vm, 3, "same");
 	looks(vm, 4);
 	assert_int_equal(frame(vm, 2).v, frame(vm, 3).v);
-	assert_true(holds(vm, 0, "a") && holds(vm, 1, "b"));
-	audit(vm);
+	assert_true(far_holds(vm, 0, "a") && far_holds(vm, 1, "b"));
+	audit_memory(vm);
 	merge_table_offer(77, was);
 	assert_int_equal(merge_table_find(77, 0, GFN(1), &f), MERGE_FRAME);
 	assert_int_equal(f.v, was.v);
@@ -262,9 +223,9 @@ static void off_gives_back(void **state)
 	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(mechanisms); n++) {
 		start_under(mechanisms[n]);
-		put_text(vm, 0, "same");
-		put_text(vm, 1, "same");
-		access_page(0, true);
+		far_write(vm, 0, "same");
+		far_write(vm, 1, "same");
+		STEP(far_access(0, true));
 		looks(vm, 3);
 		before = frames_available();
 		assert_true(ram_shared(vm) >= 2);
@@ -278,8 +239,8 @@ static void off_gives_back(void **state)
 		assert_int_equal(merge_table_bytes(), 0);
 		assert_int_equal(vm->merge.bytes, 0);
 		assert_true(frames_available() > before);
-		assert_true(holds(vm, 0, "same") && holds(vm, 1, "same"));
-		audit(vm);
+		assert_true(far_holds(vm, 0, "same") && far_holds(vm, 1, "same"));
+		audit_memory(vm);
 		STEP(ask("2 merge 0 on\n"));
 		assert_true(answered("2", "\"merging\":\"on\""));
 		looks(vm, 3);
@@ -298,8 +259,8 @@ static void off_without_memory(void **state)
 
 	(void)state;
 	start_under("ept");
-	put_text(vm, 0, "same");
-	put_text(vm, 1, "same");
+	far_write(vm, 0, "same");
+	far_write(vm, 1, "same");
 	looks(vm, 3);
 	while (frames_available() > RAM_KEPT && !hfn_is_none(taken[count] = frames_alloc()))
 		count++;
@@ -322,8 +283,8 @@ static void one_ends(void **state)
 
 	(void)state;
 	start_two("ept");
-	put_text(vm, 3, "the same");
-	put_text(other, 5, "the same");
+	far_write(vm, 3, "the same");
+	far_write(other, 5, "the same");
 	looks(vm, 2);
 	looks(other, 2);
 	looks(vm, 1);
@@ -335,10 +296,10 @@ static void one_ends(void **state)
 	for (unsigned n = 0; n < 50 && !dies->released; n++)
 		next_slice();
 	assert_int_equal(owner_of(frame(lives, page)).users, 1);
-	assert_true(holds(lives, page, "the same"));
-	put_text(lives, page, "mine");
+	assert_true(far_holds(lives, page, "the same"));
+	far_write(lives, page, "mine");
 	assert_int_equal(owner_of(frame(lives, page)).kind, OWNER_PAGE);
-	audit(lives);
+	audit_memory(lives);
 	assert_int_not_equal(merge_table_bytes(), 0);
 	assert_int_equal(bench_exit_simple(EXIT_TRIPLE_FAULT, 0), BENCH_OVER);
 	vm_release_all();

@@ -1,19 +1,11 @@
 /* A guest's RAM (vm/memory/): taken when it is touched, told of by the reverse map, taken away page by page, and given
  * back. */
-#include "test/unit/vm/fixture.h"
+#include "test/unit/vm/memory/far.h"
 
 #include "host/memory/frames.h"
 #include "vm/memory/owner.h"
 
-static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
-
-/* Guest frames that nothing has touched when a guest of 8 MBytes begins: two blocks. */
-#define FAR_GFN 0x400u
-#define FAR ((uint64_t)FAR_GFN << PAGE_SHIFT)
 #define BLOCK (2ull << 20)
-/* Where the bench has the guest's directory of the low linear addresses, in 64-bit mode. */
-#define PD_LOW (BENCH_TABLES + 0x3000)
-#define LARGE 0xe7ull
 
 static struct vm *vm;
 static struct ram *far;
@@ -21,32 +13,12 @@ static struct ram *far;
 static void start_large(const char *mmu, const char *more)
 {
 	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = mmu, .description = more });
-	assert_true(bench_mode(BENCH_LONG64, 0));
+	far_map();
 	vm = bench.vm[0];
 	far = ram_of(vm, GFN(FAR_GFN));
-	for (uint64_t n = 2; n < 4; n++) {
-		uint64_t entry = n << 21 | LARGE;
-
-		bench_poke(PD_LOW + 8 * n, &entry, sizeof(entry));
-	}
 }
 
 static void start_under(const char *mmu) { start_large(mmu, "mem 8M\n"); }
-
-static enum bench_at access_page(uint64_t at, bool write)
-{
-	if (vm->mmu.ops->nested)
-		return violation(write ? WRITE_KNOWN : READ_KNOWN, at);
-	return page_fault(write ? PFERR_W : 0, at);
-}
-
-static void audit(void)
-{
-	char why[200] = "";
-
-	if (!ram_audit(vm, why, sizeof(why)) || !mmu_audit(&vm->mmu, why, sizeof(why)))
-		fail_msg("%s", why);
-}
 
 /* ---- it comes ---- */
 
@@ -61,14 +33,14 @@ static void by_a_touch(void **state)
 		host_blocks_are_clear = n & 1; /* else it is brought in without the lock */
 		assert_int_equal(ram_resident(vm), 1024);
 		assert_true(hfn_is_none(ram_frame(far, GFN(FAR_GFN))));
-		STEP(access_page(FAR + 5 * PAGE_SIZE, n & 2));
+		STEP(far_access(5, n & 2));
 		assert_int_equal(ram_resident(vm), 1536);
 		f = ram_frame(far, GFN(FAR_GFN + 7));
 		o = owner_of(f);
 		assert_true(o.kind == OWNER_PAGE && o.vm == 0 && o.gfn.v == FAR_GFN + 7);
 		assert_ptr_equal(mmu_guest_ptr(&vm->mmu, GPA(FAR + 7 * PAGE_SIZE), 1, true), frames_ptr(f));
 		assert_int_equal(owner_of(HFN(f.v + 512)).kind == OWNER_PAGE, owner_of(HFN(f.v + 512)).gfn.v != 0);
-		audit();
+		audit_memory(vm);
 		finish();
 	}
 }
@@ -84,7 +56,7 @@ static void by_the_hypervisor(void **state)
 	assert_int_equal(ram_resident(vm), 2048);
 	bench_peek(FAR + 2 * BLOCK - 1, &byte, 1);
 	assert_int_equal(byte, 0);
-	audit();
+	audit_memory(vm);
 	finish();
 }
 
@@ -106,9 +78,9 @@ static void page_by_page(void **state)
 			holes++;
 		}
 		for (unsigned page = 0; page < 20; page += 3)
-			STEP(access_page(FAR + page * PAGE_SIZE, true));
+			STEP(far_access(page, true));
 		assert_int_equal(ram_resident(vm), 1024 + 7);
-		audit();
+		audit_memory(vm);
 		for (unsigned i = 0; i < count; i++)
 			if (i + 16 < count || taken[i].v % 512)
 				frames_free(taken[i], 256);
@@ -136,10 +108,10 @@ static void until_there_is_none(void **state)
 
 		start_under(n ? "shadow" : "ept");
 		count = take_all_but(RAM_KEPT + 2, taken);
-		STEP(access_page(FAR, true));
+		STEP(far_access(0, true));
 		before = frames_available();
 		assert_in_range(before, RAM_KEPT - 1, RAM_KEPT + 1);
-		assert_int_equal(access_page(FAR + BLOCK, false), BENCH_OVER);
+		assert_int_equal(far_access(512, false), BENCH_OVER);
 		assert_int_equal(vm->status, VM_STATUS_STOPPED);
 		assert_string_equal(vm->end_text, "the machine has no memory left for it: 4 MB of its 8 MB of RAM are "
 						  "in use");
@@ -211,7 +183,7 @@ static void still(bool on)
 static void map_some(void)
 {
 	for (unsigned page = 0; page < 4; page++)
-		STEP(access_page(FAR + page * PAGE_SIZE, true));
+		STEP(far_access(page, true));
 }
 
 static void split_and_dropped(void **state)
@@ -230,11 +202,11 @@ static void split_and_dropped(void **state)
 		assert_true(ram_split(far, GFN(FAR_GFN)));
 		assert_int_not_equal(vm->mmu.slots.generation, generation);
 		assert_true(ram_split(far, GFN(FAR_GFN + 1)));
-		audit();
+		audit_memory(vm);
 		f = ram_drop(far, GFN(FAR_GFN + 2));
 		assert_false(hfn_is_none(f));
 		assert_int_equal(owner_of(f).kind, OWNER_NOBODY);
-		audit();
+		audit_memory(vm);
 		still(false);
 		memset(frames_ptr(f), 0xee, PAGE_SIZE);
 		frames_free(f, 1);
@@ -243,8 +215,8 @@ static void split_and_dropped(void **state)
 		assert_string_equal(far_text(3), "three");
 		assert_string_equal(far_text(2), "");
 		assert_int_equal(ram_resident(vm), 1536);
-		STEP(access_page(FAR + 2 * PAGE_SIZE, true));
-		audit();
+		STEP(far_access(2, true));
+		audit_memory(vm);
 		finish();
 	}
 }
@@ -282,7 +254,7 @@ static void written_since(void **state)
 	ram_unprotect(far, GFN(FAR_GFN + 2)); /* it is shared: nothing happens */
 	assert_string_equal(far_text(1), "two");
 	assert_int_equal(ram_shared(vm), 1);
-	audit();
+	audit_memory(vm);
 	still(false);
 	finish();
 }
@@ -302,13 +274,13 @@ static void shared_and_parted(void **state)
 		assert_true(ram_split(far, GFN(FAR_GFN)));
 		ram_protect(far, GFN(FAR_GFN + 1));
 		ram_protect(far, GFN(FAR_GFN + 2));
-		audit();
+		audit_memory(vm);
 		common = ram_frame(far, GFN(FAR_GFN + 1));
 		assert_true(ram_offer(far, GFN(FAR_GFN + 1)));
 		assert_int_equal(ram_shared(vm), 1);
 		old = go_to(FAR_GFN + 2, common);
 		assert_int_equal(owner_of(common).users, 2);
-		audit();
+		audit_memory(vm);
 		still(false);
 		frames_free(old, 1);
 		assert_int_equal(ram_shared(vm), 2);
@@ -320,14 +292,14 @@ static void shared_and_parted(void **state)
 		assert_string_equal(far_text(1), "same");
 		assert_string_equal(far_text(2), "else");
 		assert_int_equal(owner_of(common).users, 1);
-		audit();
-		STEP(access_page(FAR + PAGE_SIZE, true));
+		audit_memory(vm);
+		STEP(far_access(1, true));
 		assert_int_equal(ram_frame(far, GFN(FAR_GFN + 1)).v, common.v);
 		assert_int_equal(owner_of(common).kind, OWNER_PAGE);
 		assert_int_equal(ram_shared(vm), 0);
 		assert_int_equal(owner_shared().pages, 0);
 		assert_false(owner_join(common));
-		audit();
+		audit_memory(vm);
 		finish();
 	}
 }
@@ -346,7 +318,7 @@ static void protected_and_released(void **state)
 	ram_protect(far, GFN(FAR_GFN + 3));
 	ram_protect(far, GFN(FAR_GFN + 2));
 	still(false);
-	STEP(access_page(FAR + 3 * PAGE_SIZE, true));
+	STEP(far_access(3, true));
 	assert_int_equal(ram_frame(far, GFN(FAR_GFN + 3)).v, f.v);
 	still(true);
 	ram_protect(far, GFN(FAR_GFN + 3));
@@ -356,7 +328,7 @@ static void protected_and_released(void **state)
 	assert_int_equal(owner_of(f).users, 1);
 	still(false);
 	frames_free(old, 1);
-	audit();
+	audit_memory(vm);
 	finish();
 	assert_int_equal(owner_of(f).kind, OWNER_NOBODY);
 }

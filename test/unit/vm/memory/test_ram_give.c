@@ -1,5 +1,5 @@
 /* Pages that their guest does without (vm/memory/ram_give.c): what becomes free of them, and what stays. */
-#include "test/unit/vm/fixture.h"
+#include "test/unit/vm/memory/far.h"
 
 #include "host/memory/frames.h"
 #include "test/vm/disk.h"
@@ -8,13 +8,6 @@
 #include "vm/memory/reclaim.h"
 #include "vm/memory/swap.h"
 
-static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
-
-/* As in test_ram.c: guest frames that nothing has touched when a guest of 8 MBytes begins: two blocks. */
-#define FAR_GFN 0x400u
-#define FAR ((uint64_t)FAR_GFN << PAGE_SHIFT)
-#define PD_LOW (BENCH_TABLES + 0x3000)
-#define LARGE 0xe7ull
 #define BLOCK 512u
 
 static struct vm *vm;
@@ -25,44 +18,12 @@ static void start_with(const char *mmu, const char *description)
 	memset(&bench_disk, 0, sizeof(bench_disk));
 	bench_disk.there = true;
 	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = mmu, .description = description });
-	assert_true(bench_mode(BENCH_LONG64, 0));
+	far_map();
 	vm = bench.vm[0];
 	far = ram_of(vm, GFN(FAR_GFN));
-	for (uint64_t n = 2; n < 4; n++) {
-		uint64_t entry = n << 21 | LARGE;
-
-		bench_poke(PD_LOW + 8 * n, &entry, sizeof(entry));
-	}
 }
 
 static void start_under(const char *mmu) { start_with(mmu, "mem 8M\n"); }
-
-static enum bench_at access_page(unsigned page, bool write)
-{
-	uint64_t at = FAR + page * PAGE_SIZE;
-
-	if (vm->mmu.ops->nested)
-		return violation(write ? WRITE_KNOWN : READ_KNOWN, at);
-	return page_fault(write ? PFERR_W : 0, at);
-}
-
-static void audit(void)
-{
-	char why[200] = "";
-
-	if (!ram_audit(vm, why, sizeof(why)) || !mmu_audit(&vm->mmu, why, sizeof(why)))
-		fail_msg("%s", why);
-}
-
-static void put_text(unsigned page, const char *text) { bench_poke(FAR + page * PAGE_SIZE, text, strlen(text) + 1); }
-
-static const char *text_of(unsigned page)
-{
-	static char text[8];
-
-	bench_peek(FAR + page * PAGE_SIZE, text, sizeof(text));
-	return text;
-}
 
 /* RA2, RC3. */
 static uint64_t give(uint64_t gfn, uint64_t pages)
@@ -85,10 +46,10 @@ static void a_block_in_one_piece(void **state)
 		uint32_t generation;
 
 		start_under(mechanisms[n]);
-		put_text(2, "two");
-		put_text(BLOCK + 7, "other");
+		far_poke(2, "two");
+		far_poke(BLOCK + 7, "other");
 		for (unsigned page = 0; page < 4; page++)
-			STEP(access_page(page, true));
+			STEP(far_access(page, true));
 		far->aged[2] = true;
 		generation = vm->mmu.slots.generation;
 		free = frames_available();
@@ -98,14 +59,14 @@ static void a_block_in_one_piece(void **state)
 		assert_int_equal(frames_available(), free + BLOCK);
 		assert_int_equal(ram_resident(vm), resident - BLOCK);
 		assert_false(far->aged[2]);
-		audit();
+		audit_memory(vm);
 		assert_int_equal(give(FAR_GFN, BLOCK), 0);
 		/* It comes again, in one piece, all zero; the other one is what it was. */
-		assert_string_equal(text_of(2), "");
+		assert_string_equal(far_peek(2), "");
 		assert_non_null(far->block[2].at);
-		assert_string_equal(text_of(BLOCK + 7), "other");
-		STEP(access_page(2, true));
-		audit();
+		assert_string_equal(far_peek(BLOCK + 7), "other");
+		STEP(far_access(2, true));
+		audit_memory(vm);
 		finish();
 	}
 }
@@ -118,24 +79,24 @@ static void some_pages(void **state)
 
 		start_under(mechanisms[n]);
 		for (unsigned page = 0; page < 8; page++) {
-			put_text(page, "text");
-			STEP(access_page(page, true));
+			far_poke(page, "text");
+			STEP(far_access(page, true));
 		}
 		resident = ram_resident(vm);
 		assert_int_equal(give(FAR_GFN + 2, 3), 3);
 		assert_int_equal(ram_resident(vm), resident - 3);
-		audit();
+		audit_memory(vm);
 		assert_int_equal(give(FAR_GFN + 1, 4), 1);
-		assert_string_equal(text_of(0), "text");
-		assert_string_equal(text_of(5), "text");
+		assert_string_equal(far_peek(0), "text");
+		assert_string_equal(far_peek(5), "text");
 		for (unsigned page = 1; page < 5; page++)
-			assert_string_equal(text_of(page), "");
+			assert_string_equal(far_peek(page), "");
 		/* The rest of it. */
 		assert_int_equal(give(FAR_GFN, BLOCK), BLOCK);
-		audit();
-		STEP(access_page(5, true));
-		assert_string_equal(text_of(5), "");
-		audit();
+		audit_memory(vm);
+		STEP(far_access(5, true));
+		assert_string_equal(far_peek(5), "");
+		audit_memory(vm);
 		finish();
 	}
 }
@@ -149,12 +110,12 @@ static void what_is_no_such_ram(void **state)
 	for (unsigned n = 0; n < ARRAY_SIZE(at); n++)
 		assert_int_equal(give(at[n], 1), 0);
 	assert_int_equal(give(0x600, BLOCK), 0); /* which was never touched */
-	audit();
+	audit_memory(vm);
 	finish();
 	start_with("ept", "mem 8M\nprealloc on\n");
-	put_text(3, "three");
+	far_poke(3, "three");
 	assert_int_equal(give(FAR_GFN, BLOCK), 0);
-	assert_string_equal(text_of(3), "three");
+	assert_string_equal(far_peek(3), "three");
 	finish();
 }
 
@@ -169,7 +130,7 @@ static void that_were_out(void **state)
 	start_with("ept", "mem 8M\nswap ide1.0\n");
 	room = swap_room();
 	for (unsigned page = 0; page < 40; page++)
-		put_text(page, "text");
+		far_poke(page, "text");
 	vm_freeze(vm);
 	for (unsigned page = 0; page < BLOCK;)
 		page += ram_age(far, GFN(FAR_GFN + page), false);
@@ -181,9 +142,9 @@ static void that_were_out(void **state)
 	assert_int_equal(give(FAR_GFN, 32), 0);
 	assert_int_equal(swap_room(), room);
 	assert_int_equal(ram_swapped(vm), 0);
-	assert_string_equal(text_of(5), "");
-	assert_string_equal(text_of(35), "text");
-	audit();
+	assert_string_equal(far_peek(5), "");
+	assert_string_equal(far_peek(35), "text");
+	audit_memory(vm);
 	finish();
 }
 
@@ -193,8 +154,8 @@ static void that_are_shared(void **state)
 
 	(void)state;
 	start_under("shadow");
-	put_text(1, "same");
-	put_text(2, "same");
+	far_poke(1, "same");
+	far_poke(2, "same");
 	vm_freeze(vm);
 	assert_true(ram_split(far, GFN(FAR_GFN)));
 	ram_protect(far, GFN(FAR_GFN + 1));
@@ -209,14 +170,14 @@ static void that_are_shared(void **state)
 	frames_free(old, 1);
 	vm_thaw(vm);
 	assert_int_equal(ram_shared(vm), 2);
-	audit();
+	audit_memory(vm);
 	assert_int_equal(give(FAR_GFN + 1, 1), 0);
-	assert_string_equal(text_of(1), "");
-	assert_string_equal(text_of(2), "same");
+	assert_string_equal(far_peek(1), "");
+	assert_string_equal(far_peek(2), "same");
 	assert_int_equal(ram_shared(vm), 1);
 	assert_int_equal(give(FAR_GFN + 2, 1), 1);
 	assert_int_equal(ram_shared(vm), 0);
-	audit();
+	audit_memory(vm);
 	finish();
 }
 
@@ -228,16 +189,16 @@ static void without_memory(void **state)
 
 	(void)state;
 	start_under("ept");
-	put_text(3, "three");
+	far_poke(3, "three");
 	while (n < ARRAY_SIZE(taken) && !hfn_is_none(taken[n] = frames_alloc()))
 		n++;
 	assert_int_equal(give(FAR_GFN + 3, 1), 0);
-	assert_string_equal(text_of(3), "three");
-	audit();
+	assert_string_equal(far_peek(3), "three");
+	audit_memory(vm);
 	while (n)
 		frames_free(taken[--n], 1);
 	assert_int_equal(give(FAR_GFN + 3, 1), 1);
-	audit();
+	audit_memory(vm);
 	finish();
 }
 

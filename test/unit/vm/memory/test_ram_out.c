@@ -1,6 +1,6 @@
 /* Pages that leave the memory and come back (vm/memory/ram_out.c), and the area that they are in meanwhile
  * (vm/memory/swap.c). */
-#include "test/unit/vm/fixture.h"
+#include "test/unit/vm/memory/far.h"
 
 #include "host/memory/frames.h"
 #include "test/vm/disk.h"
@@ -11,13 +11,6 @@
 #include "vm/snapshot/snapshot.h"
 #include "vm/seam.h"
 
-static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
-
-/* As in test_ram.c: guest frames that nothing has touched when a guest of 8 MBytes begins. */
-#define FAR_GFN 0x400u
-#define FAR ((uint64_t)FAR_GFN << PAGE_SHIFT)
-#define PD_LOW (BENCH_TABLES + 0x3000)
-#define LARGE 0xe7ull
 #define PLACES 128u
 
 static struct vm *vm;
@@ -31,49 +24,17 @@ static void start_under(const char *mmu)
 	bench_disk.there = true;
 	bench_disk.small = BENCH_DISK_SECTORS - 8 * PLACES;
 	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = mmu, .description = "mem 8M\nswap ide1.0\n" });
-	assert_true(bench_mode(BENCH_LONG64, 0));
+	far_map();
 	vm = bench.vm[0];
 	far = ram_of(vm, GFN(FAR_GFN));
 	going = 0;
-	for (uint64_t n = 2; n < 4; n++) {
-		uint64_t entry = n << 21 | LARGE;
-
-		bench_poke(PD_LOW + 8 * n, &entry, sizeof(entry));
-	}
-}
-
-static enum bench_at access_page(unsigned page, bool write)
-{
-	uint64_t at = FAR + page * PAGE_SIZE;
-
-	if (vm->mmu.ops->nested)
-		return violation(write ? WRITE_KNOWN : READ_KNOWN, at);
-	return page_fault(write ? PFERR_W : 0, at);
-}
-
-static void audit(void)
-{
-	char why[200] = "";
-
-	if (!ram_audit(vm, why, sizeof(why)) || !mmu_audit(&vm->mmu, why, sizeof(why)))
-		fail_msg("%s", why);
-}
-
-static void put_text(unsigned page, const char *text) { bench_poke(FAR + page * PAGE_SIZE, text, strlen(text) + 1); }
-
-static const char *text_of(unsigned page)
-{
-	static char text[8];
-
-	bench_peek(FAR + page * PAGE_SIZE, text, sizeof(text));
-	return text;
 }
 
 /* The first block of the far RAM, with a text in so many of its pages. */
 static void fill(unsigned pages)
 {
 	for (unsigned n = 0; n < pages; n++)
-		put_text(n, "text");
+		far_poke(n, "text");
 }
 
 static gfn_t page_gfn(unsigned page) { return GFN(FAR_GFN + page); }
@@ -115,8 +76,8 @@ static void goes_and_returns(void **state)
 		start_under(mechanisms[n]);
 		assert_int_equal(swap_places(), PLACES);
 		fill(40);
-		put_text(3, "three");
-		STEP(access_page(3, true));
+		far_poke(3, "three");
+		STEP(far_access(3, true));
 		resident = ram_resident(vm);
 		assert_false(tag_requested(&bench.v->mmu.tag));
 		age_block();
@@ -125,17 +86,17 @@ static void goes_and_returns(void **state)
 		assert_int_equal(begin_to_take(0, 40), 40);
 		assert_true(hfn_is_none(ram_frame(far, page_gfn(3))));
 		assert_int_equal(put_out(), 40);
-		audit();
+		audit_memory(vm);
 		assert_int_equal(ram_resident(vm), resident - 40);
 		assert_int_equal(ram_swapped(vm), 40);
 		assert_int_equal(swap_room(), PLACES - 40);
 		assert_in_range(frames_available(), free + 38, free + 40); /* the block's words, and its owners' */
-		assert_string_equal(text_of(3), "three");
-		assert_string_equal(text_of(39), "text");
-		STEP(access_page(1, true));
-		STEP(access_page(0, false));
-		audit();
-		assert_string_equal(text_of(1), "text");
+		assert_string_equal(far_peek(3), "three");
+		assert_string_equal(far_peek(39), "text");
+		STEP(far_access(1, true));
+		STEP(far_access(0, false));
+		audit_memory(vm);
+		assert_string_equal(far_peek(1), "text");
 		finish();
 	}
 }
@@ -152,10 +113,10 @@ static void a_row_at_a_time(void **state)
 	begin_to_take(0, 40);
 	put_out();
 	before = bench_disk.commands;
-	assert_string_equal(text_of(0), "text");
+	assert_string_equal(far_peek(0), "text");
 	assert_int_equal(bench_disk.commands, before + 1);
 	assert_int_equal(ram_swapped(vm), 40 - RAM_AHEAD);
-	assert_string_equal(text_of(RAM_AHEAD - 1), "text");
+	assert_string_equal(far_peek(RAM_AHEAD - 1), "text");
 	assert_int_equal(bench_disk.commands, before + 1);
 	/* Of these the two were asked for, and stay. */
 	going = 0;
@@ -163,7 +124,7 @@ static void a_row_at_a_time(void **state)
 	for (unsigned n = 0; n < going; n++)
 		assert_int_equal(list[n].gfn.v, FAR_GFN + 1 + n);
 	put_out();
-	audit();
+	audit_memory(vm);
 	finish();
 }
 
@@ -180,9 +141,9 @@ static void zeroes_are_dropped(void **state)
 	assert_int_equal(put_out(), 10);
 	assert_int_equal(ram_resident(vm), resident - 10);
 	assert_int_equal(ram_swapped(vm), 2);
-	assert_string_equal(text_of(5), "");
-	assert_string_equal(text_of(1), "text");
-	audit();
+	assert_string_equal(far_peek(5), "");
+	assert_string_equal(far_peek(1), "text");
+	audit_memory(vm);
 	finish();
 }
 
@@ -194,10 +155,10 @@ static void used_in_between(void **state)
 	for (unsigned n = 0; n < ARRAY_SIZE(mechanisms); n++) {
 		start_under(mechanisms[n]);
 		fill(40);
-		STEP(access_page(3, true));
+		STEP(far_access(3, true));
 		age_block();
 		/* The block as a whole. */
-		STEP(access_page(3, true));
+		STEP(far_access(3, true));
 		assert_int_equal(begin_to_take(0, 40), 0);
 		assert_true(ram_in_one_piece(far, page_gfn(0)));
 		/* Page by page. */
@@ -205,17 +166,17 @@ static void used_in_between(void **state)
 		assert_int_equal(begin_to_take(0, 1), 1);
 		assert_int_equal(put_out(), 1);
 		age_block();
-		STEP(access_page(3, true));
-		STEP(access_page(4, false));
+		STEP(far_access(3, true));
+		STEP(far_access(4, false));
 		assert_false(tag_requested(&bench.v->mmu.tag));
 		age_block(); /* which ages them anew */
 		assert_true(tag_requested(&bench.v->mmu.tag));
-		STEP(access_page(4, false));
+		STEP(far_access(4, false));
 		assert_true(far->part[block_of(far, page_gfn(3))][3] & AGED);
-		assert_string_equal(text_of(3), "text");
+		assert_string_equal(far_peek(3), "text");
 		assert_false(far->part[block_of(far, page_gfn(3))][3] & AGED);
 		assert_false(far->part[block_of(far, page_gfn(3))][4] & AGED);
-		audit();
+		audit_memory(vm);
 		finish();
 	}
 }
@@ -223,7 +184,7 @@ static void used_in_between(void **state)
 static void ask_for_one(void)
 {
 	bench_seam = NULL;
-	assert_string_equal(text_of(0), "text");
+	assert_string_equal(far_peek(0), "text");
 }
 
 static void used_just_now(void **state)
@@ -238,7 +199,7 @@ static void used_just_now(void **state)
 	begin_to_take(0, 2);
 	assert_int_equal(list[0].gfn.v, FAR_GFN + 1);
 	put_out();
-	audit();
+	audit_memory(vm);
 	finish();
 }
 
@@ -252,12 +213,12 @@ static void used_meanwhile(void **state)
 		age_block();
 		begin_to_take(8, 1);
 		put_out();
-		STEP(access_page(0, true));
+		STEP(far_access(0, true));
 		far->part[block_of(far, page_gfn(0))][0] |= AGED;
 		assert_int_equal(begin_to_take(0, 1), 1);
-		audit();
+		audit_memory(vm);
 		put_out();
-		audit();
+		audit_memory(vm);
 		finish();
 	}
 }
@@ -267,7 +228,7 @@ static void used_meanwhile(void **state)
 static void write_it(void)
 {
 	bench_seam = NULL;
-	put_text(1, "newer");
+	far_poke(1, "newer");
 }
 
 static void taken_back(void **state)
@@ -277,15 +238,15 @@ static void taken_back(void **state)
 		start_under("ept");
 		fill(4);
 		if (zero)
-			put_text(1, "");
+			far_poke(1, "");
 		bench_poke(FAR + PAGE_SIZE + 1, "\0\0\0", 4);
 		age_block();
 		begin_to_take(1, 1);
 		bench_seam = write_it;
 		assert_int_equal(put_out(), 0);
 		assert_int_equal(swap_room(), PLACES);
-		assert_string_equal(text_of(1), "newer");
-		audit();
+		assert_string_equal(far_peek(1), "newer");
+		audit_memory(vm);
 		finish();
 	}
 }
@@ -293,8 +254,8 @@ static void taken_back(void **state)
 static void read_it(void)
 {
 	bench_seam = NULL;
-	assert_string_equal(text_of(1), "text");
-	put_text(1, "newer");
+	assert_string_equal(far_peek(1), "text");
+	far_poke(1, "newer");
 }
 
 /* Two bring the same page in. */
@@ -307,9 +268,9 @@ static void brought_by_two(void **state)
 	begin_to_take(1, 1);
 	put_out();
 	bench_seam = read_it;
-	assert_string_equal(text_of(1), "newer");
+	assert_string_equal(far_peek(1), "newer");
 	assert_int_equal(swap_room(), PLACES);
-	audit();
+	audit_memory(vm);
 	finish();
 }
 
@@ -328,7 +289,7 @@ static void dropped_there(void **state)
 	assert_true(hfn_is_none(ram_drop(far, page_gfn(0))));
 	vm_thaw(vm);
 	assert_int_equal(swap_room(), PLACES - 1);
-	assert_string_equal(text_of(0), "");
+	assert_string_equal(far_peek(0), "");
 	begin_to_take(2, 1);
 	vm_freeze(vm);
 	frame = ram_drop(far, page_gfn(2));
@@ -337,7 +298,7 @@ static void dropped_there(void **state)
 	assert_int_equal(put_out(), 0);
 	assert_int_equal(swap_room(), PLACES - 1);
 	frames_free(frame, 1);
-	audit();
+	audit_memory(vm);
 	finish();
 }
 
@@ -358,7 +319,7 @@ static void in_a_snapshot(void **state)
 		assert_int_equal(vm->save.range[0].pending[FAR_GFN / 64] >> n & 1, n < 4);
 	save_end(vm);
 	put_out();
-	audit();
+	audit_memory(vm);
 	finish();
 }
 
@@ -375,16 +336,16 @@ static void full(void **state)
 		assert_int_equal(put_out(), n < 2 ? SWAP_MOST : 0);
 	}
 	assert_int_equal(swap_room(), 0);
-	assert_string_equal(text_of(2 * SWAP_MOST), "text");
+	assert_string_equal(far_peek(2 * SWAP_MOST), "text");
 	/* A place that becomes free is taken again. */
 	vm_freeze(vm);
 	ram_drop(far, page_gfn(70));
 	vm_thaw(vm);
 	begin_to_take(180, 2);
 	assert_int_equal(put_out(), 1);
-	audit();
+	audit_memory(vm);
 	for (unsigned n = 0; n < 200; n++)
-		assert_string_equal(text_of(n), n == 70 ? "" : "text");
+		assert_string_equal(far_peek(n), n == 70 ? "" : "text");
 	finish();
 }
 
@@ -401,16 +362,16 @@ static void not_written(void **state)
 	assert_int_equal(put_out(), 0);
 	assert_true(swap_failed());
 	assert_int_equal(swap_room(), 0);
-	assert_string_equal(text_of(5), "text");
+	assert_string_equal(far_peek(5), "text");
 	bench_disk.fail = false;
-	assert_string_equal(text_of(1), "text"); /* what is there can be read still */
+	assert_string_equal(far_peek(1), "text"); /* what is there can be read still */
 	vm_freeze(vm);
 	ram_age(far, page_gfn(0), false);
 	vm_thaw(vm);
 	begin_to_take(6, 1);
 	assert_int_equal(list[0].gfn.v, FAR_GFN + 6);
 	assert_int_equal(put_out(), 0);
-	audit();
+	audit_memory(vm);
 	finish();
 }
 
@@ -423,7 +384,7 @@ static void not_read(void **state)
 	begin_to_take(0, 4);
 	put_out();
 	bench_disk.fail = true;
-	assert_int_equal(access_page(2, false), BENCH_OVER);
+	assert_int_equal(far_access(2, false), BENCH_OVER);
 	assert_string_equal(vm->end_text, "stopped: page 0x402 of its RAM cannot be read back from the swap area");
 	finish();
 }

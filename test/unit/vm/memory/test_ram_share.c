@@ -1,6 +1,6 @@
 /* Pages in shared frames (vm/memory/ram_share.c) where memory is short (vm/memory/ram_out.c, reclaim.c): each leaves by
  * itself and comes back as its own, whatever is merged or parts meanwhile. */
-#include "test/unit/vm/fixture.h"
+#include "test/unit/vm/memory/far.h"
 
 #include "host/memory/frames.h"
 #include "test/vm/disk.h"
@@ -11,11 +11,6 @@
 #include "vm/memory/swap.h"
 #include "vm/snapshot/snapshot.h"
 
-static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
-
-/* Guest frames that nothing has touched when a guest of 8 MBytes begins. */
-#define FAR_GFN 0x400u
-#define FAR ((uint64_t)FAR_GFN << PAGE_SHIFT)
 #define PLACES 512u
 
 static struct vm *vm, *other;
@@ -38,11 +33,8 @@ static void start_two(const char *mmu)
 
 static void audit(void)
 {
-	char why[200] = "";
-
 	for (unsigned n = 0; n < 2; n++)
-		if (!ram_audit(bench.vm[n], why, sizeof(why)) || !mmu_audit(&bench.vm[n]->mmu, why, sizeof(why)))
-			fail_msg("%s", why);
+		audit_memory(bench.vm[n]);
 	assert_int_equal(owner_shared().pages, ram_shared(vm) + ram_shared(other));
 }
 
@@ -50,21 +42,6 @@ static gfn_t page_gfn(unsigned page) { return GFN(FAR_GFN + page); }
 static struct ram *far_of(struct vm *of) { return ram_of(of, GFN(FAR_GFN)); }
 static hfn_t frame(struct vm *of, unsigned page) { return ram_frame(far_of(of), page_gfn(page)); }
 static uint64_t word(struct vm *of, unsigned page) { return *word_of(far_of(of), page_gfn(page)); }
-
-static void put_text(struct vm *of, unsigned page, const char *text)
-{
-	uint64_t n = strlen(text) + 1;
-
-	assert_int_equal(mmu_guest_write(&of->mmu, GPA(FAR + page * PAGE_SIZE), text, n), n);
-}
-
-static bool holds(struct vm *of, unsigned page, const char *text)
-{
-	char is[16] = "";
-
-	assert_int_equal(mmu_guest_read(&of->mmu, GPA(FAR + page * PAGE_SIZE), is, sizeof(is)), sizeof(is));
-	return strcmp(is, text) == 0;
-}
 
 static void looks(struct vm *of, unsigned rounds)
 {
@@ -125,8 +102,8 @@ static void one_by_one(void **state)
 		uint64_t free;
 
 		start_two(mechanisms[n]);
-		put_text(vm, 3, "the same");
-		put_text(other, 5, "the same");
+		far_write(vm, 3, "the same");
+		far_write(other, 5, "the same");
 		come_together();
 		assert_int_equal(frame(vm, 3).v, frame(other, 5).v);
 		/* Where others may go these do not, and are not aged for that. */
@@ -150,7 +127,7 @@ static void one_by_one(void **state)
 		assert_int_equal(put_out(other), 1);
 		assert_in_range(frames_available(), free + 1, free + 3);
 		assert_int_equal(owner_of(list[0].frame).kind, OWNER_NOBODY);
-		assert_true(holds(vm, 3, "the same") && holds(other, 5, "the same"));
+		assert_true(far_holds(vm, 3, "the same") && far_holds(other, 5, "the same"));
 		assert_true(word(vm, 3) & WRITABLE);
 		assert_int_equal(swap_room(), PLACES);
 		audit();
@@ -162,21 +139,21 @@ static void taken_back(void **state)
 {
 	(void)state;
 	start_two("shadow");
-	put_text(vm, 3, "the same");
-	put_text(other, 5, "the same");
+	far_write(vm, 3, "the same");
+	far_write(other, 5, "the same");
 	come_together();
 	age(vm, true);
 	assert_int_equal(begin_to_take(vm, 3, true, 1), 1);
-	assert_true(holds(vm, 3, "the same"));
+	assert_true(far_holds(vm, 3, "the same"));
 	assert_int_equal(frame(vm, 3).v, frame(other, 5).v);
 	assert_int_equal(put_out(vm), 0);
 	audit();
 	age(vm, true);
 	assert_int_equal(begin_to_take(vm, 3, true, 1), 1);
-	put_text(vm, 3, "newer");
+	far_write(vm, 3, "newer");
 	assert_int_equal(put_out(vm), 0);
 	assert_int_equal(swap_room(), PLACES);
-	assert_true(holds(vm, 3, "newer") && holds(other, 5, "the same"));
+	assert_true(far_holds(vm, 3, "newer") && far_holds(other, 5, "the same"));
 	audit();
 	finish();
 }
@@ -186,20 +163,20 @@ static void joined_meanwhile(void **state)
 {
 	(void)state;
 	start_two("ept");
-	put_text(vm, 3, "the same");
-	put_text(vm, 4, "the same");
+	far_write(vm, 3, "the same");
+	far_write(vm, 4, "the same");
 	looks(vm, 4);
 	assert_int_equal(frame(vm, 3).v, frame(vm, 4).v);
-	put_text(vm, 4, "another");
+	far_write(vm, 4, "another");
 	assert_int_equal(owner_of(frame(vm, 3)).users, 1);
 	age(vm, false);
 	assert_int_equal(begin_to_take(vm, 3, false, 1), 1);
-	put_text(other, 5, "the same");
+	far_write(other, 5, "the same");
 	looks(other, 3);
 	assert_int_equal(frame(other, 5).v, list[0].frame.v);
 	assert_int_equal(put_out(vm), 1);
 	assert_int_equal(owner_of(frame(other, 5)).users, 1);
-	assert_true(holds(vm, 3, "the same") && holds(other, 5, "the same") && holds(vm, 4, "another"));
+	assert_true(far_holds(vm, 3, "the same") && far_holds(other, 5, "the same") && far_holds(vm, 4, "another"));
 	audit();
 	finish();
 }
@@ -208,9 +185,9 @@ static void in_a_snapshot(void **state)
 {
 	(void)state;
 	start_two("ept");
-	put_text(vm, 0, "the same");
-	put_text(vm, 1, "the same");
-	put_text(vm, 2, "the same");
+	far_write(vm, 0, "the same");
+	far_write(vm, 1, "the same");
+	far_write(vm, 2, "the same");
 	looks(vm, 4);
 	age(vm, true);
 	assert_int_equal(begin_to_take(vm, 0, true, 1), 1);
@@ -234,8 +211,8 @@ static void out_of_reach(void **state)
 
 	(void)state;
 	start_two("ept");
-	put_text(vm, 0, "going");
-	put_text(vm, 1, "out");
+	far_write(vm, 0, "going");
+	far_write(vm, 1, "out");
 	age(vm, false);
 	assert_int_equal(begin_to_take(vm, 1, false, 1), 1);
 	put_out(vm);
@@ -253,7 +230,7 @@ static void out_of_reach(void **state)
 	/* Looks pass over them, and bring nothing in. */
 	looks(vm, 3);
 	assert_int_equal(ram_swapped(vm), 2);
-	assert_true(holds(vm, 0, "going") && holds(vm, 1, "out"));
+	assert_true(far_holds(vm, 0, "going") && far_holds(vm, 1, "out"));
 	finish();
 }
 
@@ -263,7 +240,7 @@ static void looked_at(void **state)
 	(void)state;
 	start_two("ept");
 	for (unsigned page = 0; page < 512; page++)
-		put_text(vm, page, page < 2 ? "same" : page & 1 ? "odd" : "even");
+		far_write(vm, page, page < 2 ? "same" : page & 1 ? "odd" : "even");
 	looks(vm, 1);
 	age(vm, false);
 	assert_true(ram_in_one_piece(far_of(vm), page_gfn(0)));
@@ -271,7 +248,7 @@ static void looked_at(void **state)
 	assert_false(ram_in_one_piece(far_of(vm), page_gfn(0)));
 	assert_int_equal(frame(vm, 0).v, frame(vm, 1).v);
 	assert_true((word(vm, 0) & AGED) && (word(vm, 1) & AGED) && (word(vm, 9) & AGED));
-	assert_true(holds(vm, 0, "same"));
+	assert_true(far_holds(vm, 0, "same"));
 	assert_false(word(vm, 0) & AGED);
 	audit();
 	finish();
@@ -284,8 +261,8 @@ static void blocks_stay_whole(void **state)
 {
 	(void)state;
 	start_two("ept");
-	put_text(vm, 0, "same");
-	put_text(vm, 1, "same");
+	far_write(vm, 0, "same");
+	far_write(vm, 1, "same");
 	take_all_but(RAM_KEPT + 1);
 	looks(vm, 4);
 	assert_true(ram_in_one_piece(far_of(vm), page_gfn(0)));
@@ -304,8 +281,8 @@ static void none_but_shared(void **state)
 		char text[16];
 
 		snprintf(text, sizeof(text), "page %u", page);
-		put_text(vm, page, text);
-		put_text(other, page, text);
+		far_write(vm, page, text);
+		far_write(other, page, text);
 	}
 	come_together();
 	looks(other, 2);
@@ -323,7 +300,7 @@ static void none_but_shared(void **state)
 		char text[16];
 
 		snprintf(text, sizeof(text), "page %u", page);
-		assert_true(holds(vm, page, text) && holds(other, page, text));
+		assert_true(far_holds(vm, page, text) && far_holds(other, page, text));
 	}
 	audit();
 	finish();
@@ -335,9 +312,9 @@ static void room_to_part(void **state)
 	(void)state;
 	start_two("ept");
 	for (unsigned page = 0; page < 64; page++)
-		put_text(vm, page, page & 1 ? "odd" : "even");
+		far_write(vm, page, page & 1 ? "odd" : "even");
 	for (unsigned page = 0; page < 400; page++)
-		put_text(other, page, page & 1 ? "another" : "one more");
+		far_write(other, page, page & 1 ? "another" : "one more");
 	looks(vm, 4);
 	assert_true(ram_shared(vm) >= 64);
 	age(vm, true);
@@ -352,7 +329,7 @@ static void room_to_part(void **state)
 	assert_false(vm->ended || other->ended);
 	assert_int_equal(put_out(vm), 0);
 	audit();
-	assert_true(holds(vm, 3, "odd") && holds(vm, 62, "even") && holds(other, 399, "another"));
+	assert_true(far_holds(vm, 3, "odd") && far_holds(vm, 62, "even") && far_holds(other, 399, "another"));
 	give_back();
 }
 

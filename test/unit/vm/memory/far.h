@@ -1,0 +1,75 @@
+/* test/unit/vm/memory/far.h - the far RAM of a guest of 8 MBytes: frames that nothing has touched when it begins, and
+ * how tests of vm/memory/ access them, write there, and look. Pages are counted from its first one. */
+#ifndef VELLUM_TEST_VM_FAR_H
+#define VELLUM_TEST_VM_FAR_H
+
+#include "test/unit/vm/fixture.h"
+
+static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
+
+#define FAR_GFN 0x400u /* two blocks from there on */
+#define FAR ((uint64_t)FAR_GFN << PAGE_SHIFT)
+/* Where the bench has the guest's directory of the low linear addresses, in 64-bit mode. */
+#define PD_LOW (BENCH_TABLES + 0x3000)
+#define LARGE 0xe7ull
+
+/* The first guest runs in 64-bit mode, with the far RAM at the same linear addresses. */
+static inline void far_map(void)
+{
+	assert_true(bench_mode(BENCH_LONG64, 0));
+	for (uint64_t n = 2; n < 4; n++) {
+		uint64_t entry = n << 21 | LARGE;
+
+		bench_poke(PD_LOW + 8 * n, &entry, sizeof(entry));
+	}
+}
+
+/* That guest's access. */
+static inline enum bench_at far_access(unsigned page, bool write)
+{
+	uint64_t at = FAR + page * PAGE_SIZE;
+
+	if (bench.vm[0]->mmu.ops->nested)
+		return violation(write ? WRITE_KNOWN : READ_KNOWN, at);
+	return page_fault(write ? PFERR_W : 0, at);
+}
+
+/* What it writes there, and reads: up to 7 characters. */
+static inline void far_poke(unsigned page, const char *text)
+{
+	bench_poke(FAR + page * PAGE_SIZE, text, strlen(text) + 1);
+}
+
+static inline const char *far_peek(unsigned page)
+{
+	static char text[8];
+
+	bench_peek(FAR + page * PAGE_SIZE, text, sizeof(text));
+	return text;
+}
+
+/* As devices of any guest write there, and read: up to 15 characters. */
+static inline void far_write(struct vm *of, unsigned page, const char *text)
+{
+	uint64_t n = strlen(text) + 1;
+
+	assert_int_equal(mmu_guest_write(&of->mmu, GPA(FAR + page * PAGE_SIZE), text, n), n);
+}
+
+static inline bool far_holds(struct vm *of, unsigned page, const char *text)
+{
+	char is[16] = "";
+
+	assert_int_equal(mmu_guest_read(&of->mmu, GPA(FAR + page * PAGE_SIZE), is, sizeof(is)), sizeof(is));
+	return strcmp(is, text) == 0;
+}
+
+static inline void audit_memory(struct vm *of)
+{
+	char why[200] = "";
+
+	if (!ram_audit(of, why, sizeof(why)) || !mmu_audit(&of->mmu, why, sizeof(why)))
+		fail_msg("%s", why);
+}
+
+#endif
