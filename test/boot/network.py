@@ -63,10 +63,10 @@ class Shell:
     def __init__(self, c, more):
         self.c, self.seen = c, b''
         self.master, slave = pty.openpty()
-        self.process = c.start(['run', '-i', '--timeout', '250'] + list(more), stdin=slave, stdout=slave, stderr=slave)
+        self.process = c.start(['run', '-i', '--timeout', '900'] + list(more), stdin=slave, stdout=slave, stderr=slave)
         os.close(slave)
 
-    def wait(self, pattern, limit=60):
+    def wait(self, pattern, limit=400):
         self.seen = read_until(self.master, pattern, limit, self.seen)
         return re.search(pattern, self.seen)
 
@@ -88,7 +88,7 @@ class Shell:
         require(self.process.poll() == 0, 'status %s' % self.process.poll())
 
     def __enter__(self):
-        self.wait(rb'vellum:[^\r\n]*# ', 150)
+        self.wait(rb'vellum:[^\r\n]*# ')
         return self
 
     def __exit__(self, *_):
@@ -115,14 +115,14 @@ def way_out(more):
         sum = hashlib.md5(host.bytes).hexdigest()
         with Shell(c, ['--net', 'user'] + more) as s:
             s.say('ip link set eth0 up; udhcpc -i eth0 -n -q; echo =has address')
-            s.wait(rb'lease of 10\.0\.2\.\d+ obtained from 10\.0\.2\.2,', 120)
+            s.wait(rb'lease of 10\.0\.2\.\d+ obtained from 10\.0\.2\.2,')
             s.wait(rb'\n=has address')
             s.say('wget -q -O /tmp/f http://10.0.2.2:%d/f; md5sum /tmp/f | sed s/^/=/; echo =has file' %
                   host.server.server_port)
-            s.wait(rb'\n=has file', 120)
+            s.wait(rb'\n=has file')
             require(b'=%s' % sum.encode() in s.seen, 'the file that came is another')
             s.say('nc -w 5 10.0.2.2 %d </tmp/f; echo =has sent' % host.listener.getsockname()[1])
-            s.wait(rb'\n=has sent', 120)
+            s.wait(rb'\n=has sent')
             s.end()
             require(host.heard == sum, 'what went out is not what came: %s' % host.heard)
             require(b'came back' not in s.seen, 'frames were lost')
