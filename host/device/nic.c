@@ -36,7 +36,8 @@ static bool is_known(uint32_t function)
 	return false;
 }
 
-/* PCI Local Bus Specification, "Base Addresses": the first is one of memory, of 32 bits or of 64. */
+/* PCI Local Bus Specification, "Base Addresses": the first is one of memory, of 32 bits or of 64. 0: it is not, or
+ * nobody has given it an address. */
 static uint64_t register_address(uint32_t function)
 {
 	uint32_t low = pci_host_read(function, PCI_BAR);
@@ -62,12 +63,15 @@ static bool begin(void)
 const char *nic_host_init(void)
 {
 	uint32_t function = pci_host_find(PCI_CLASS_NETWORK, is_known);
+	uint64_t at;
 	uint8_t irq;
 
 	if (!function)
 		return "the machine has no network card that the hypervisor can drive (Intel's 82540EM or one like it)";
 	irq = (uint8_t)pci_host_read(function, PCI_INTERRUPT_LINE);
-	nic.registers = paging_window(register_address(function), E1000_BYTES, PAGING_DEVICE);
+	at = register_address(function);
+	if (at)
+		nic.registers = paging_window(at, E1000_BYTES, PAGING_DEVICE);
 	if (!nic.registers)
 		return "the registers of the machine's network card cannot be seen";
 	pci_host_enable(function, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
@@ -76,7 +80,7 @@ const char *nic_host_init(void)
 	if (irq == 0 || irq >= ISA_IRQS || !ioapic_host_route(irq, VECTOR_NIC))
 		return "the interrupt of the machine's network card cannot be had";
 	nic.there = true;
-	console_log("network card: Intel 8254x at 0x%lx, interrupt %u", register_address(function), (unsigned)irq);
+	console_log("network card: Intel 8254x at 0x%lx, interrupt %u", at, (unsigned)irq);
 	return NULL;
 }
 
