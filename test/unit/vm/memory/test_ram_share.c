@@ -3,6 +3,7 @@
 #include "test/unit/vm/memory/far.h"
 
 #include "host/memory/frames.h"
+#include "test/unit/vm/memory/shortage.h"
 #include "test/vm/disk.h"
 #include "vm/memory/owner.h"
 #include "vm/memory/ram_inside.h"
@@ -16,8 +17,6 @@
 static struct vm *vm, *other;
 static struct ram_going list[SWAP_MOST];
 static unsigned going;
-static hfn_t taken[16384];
-static uint64_t taken_count;
 
 static void start_two(const char *mmu)
 {
@@ -80,16 +79,9 @@ static unsigned begin_to_take(struct vm *of, unsigned page, bool shared, unsigne
 
 static unsigned put_out(struct vm *of) { return ram_put_out(far_of(of), list, going); }
 
-static void take_all_but(uint64_t left)
-{
-	while (frames_available() > left && !hfn_is_none(taken[taken_count] = frames_alloc()))
-		taken_count++;
-}
-
 static void give_back(void)
 {
-	while (taken_count)
-		frames_free(taken[--taken_count], 1);
+	give_taken_back();
 	finish();
 }
 
@@ -294,8 +286,7 @@ static void none_but_shared(void **state)
 	assert_true(ram_swapped(vm) + ram_swapped(other) > 0);
 	assert_false(vm->ended || other->ended);
 	audit();
-	while (taken_count)
-		frames_free(taken[--taken_count], 1);
+	give_taken_back();
 	for (unsigned page = 0; page < 512; page++) {
 		char text[16];
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "host/memory/frames.h"
+#include "test/unit/vm/memory/shortage.h"
 #include "test/vm/disk.h"
 #include "vm/memory/reclaim.h"
 #include "vm/memory/share.h"
@@ -17,9 +18,6 @@
 #define HIGH 640u
 #define PLACES 128u
 #define BLOCK (2ull << 20)
-
-static hfn_t taken[16384];
-static uint64_t taken_count;
 
 static void for_ever(int signal)
 {
@@ -38,16 +36,9 @@ static void start_with(const char *description, unsigned vms)
 	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .description = description, .vms = vms });
 }
 
-static void take_all_but(uint64_t left)
-{
-	while (frames_available() > left && !hfn_is_none(taken[taken_count] = frames_alloc()))
-		taken_count++;
-}
-
 static void give_back(void)
 {
-	while (taken_count)
-		frames_free(taken[--taken_count], 1);
+	give_taken_back();
 	finish();
 }
 
