@@ -15,12 +15,13 @@ VMBENCH_TESTS := ram ram_out ram_share reclaim \
 	trace platform panic lapic_order tpr tpr_memory apicv alarm patch patch_undo apic apic_trapped decoded push \
 	synced vcpus smp freeze enterable emulated mechanism_switch mitigations stats release disk ide net virtio life \
 	state schedule sleep move cpus clock caps mechanism cpuid create control snapshot possible save exchange dirty \
-	firmware v86 debug video planes planes_access console merge ram_give
+	firmware save_firmware v86 debug video planes planes_access console merge ram_give
 $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c \
 	test/unit/vm/*/test_$(t).c test/unit/dev/irq/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := \
 	vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie))
 UNIT_vm_snapshot_SRC += test/unit/vm/snapshot/taken.c
 UNIT_vm_save_SRC += test/unit/vm/snapshot/taken.c
+UNIT_vm_save_firmware_SRC += test/unit/vm/snapshot/taken.c
 UNIT_vm_possible_SRC += test/unit/vm/snapshot/taken.c
 UNIT_TESTS += $(VMBENCH_TESTS:%=vm_%)
 

@@ -24,9 +24,8 @@ static uint32_t line_bytes(unsigned bpp, uint32_t pixels)
 
 /* VG1. What is shown lies within the memory, and a line within what it is wide: the Bochs VBE Display API's
  * registers of the virtual width and of the offsets. */
-static void settle(struct vga *v)
+static void settle(uint16_t *d, uint32_t memory)
 {
-	uint16_t *d = v->dispi;
 	uint32_t bytes;
 
 	if (!known_bpp(d[DISPI_BPP]))
@@ -40,7 +39,7 @@ static void settle(struct vga *v)
 		d[DISPI_VIRT_WIDTH] = d[DISPI_XRES];
 	d[DISPI_VIRT_WIDTH] &= (uint16_t)~7;
 	bytes = line_bytes(d[DISPI_BPP], d[DISPI_VIRT_WIDTH]);
-	d[DISPI_VIRT_HEIGHT] = (uint16_t)min_u64(memory_bytes(v) / bytes, 0xffff);
+	d[DISPI_VIRT_HEIGHT] = (uint16_t)min_u64(memory / bytes, 0xffff);
 	if (d[DISPI_YRES] > VGA_HEIGHT_MAX)
 		d[DISPI_YRES] = VGA_HEIGHT_MAX;
 	if (VM_KEPT(DISPI_HEIGHT, d[DISPI_YRES] > d[DISPI_VIRT_HEIGHT]))
@@ -51,6 +50,26 @@ static void settle(struct vga *v)
 		d[DISPI_X_OFFSET] = (uint16_t)(d[DISPI_VIRT_WIDTH] - d[DISPI_XRES]);
 	if (VM_KEPT(DISPI_DOWN, d[DISPI_Y_OFFSET] > d[DISPI_VIRT_HEIGHT] - d[DISPI_YRES]))
 		d[DISPI_Y_OFFSET] = (uint16_t)(d[DISPI_VIRT_HEIGHT] - d[DISPI_YRES]);
+}
+
+/* What writes and settle() leave. */
+static bool within(const uint16_t *d, uint32_t banks)
+{
+	return d[DISPI_ID] >= DISPI_ID_FIRST && d[DISPI_ID] <= DISPI_ID_LAST && d[DISPI_XRES] <= VGA_WIDTH_MAX &&
+	       d[DISPI_YRES] <= VGA_HEIGHT_MAX && known_bpp(d[DISPI_BPP]) && d[DISPI_BANK] < banks &&
+	       !d[DISPI_MEMORY_64K];
+}
+
+bool dispi_possible(const struct vga *v, const uint16_t *dispi)
+{
+	uint16_t settled[DISPI_COUNT];
+
+	if (VM_KEPT(STATE_DISPI, !within(dispi, memory_bytes(v) / VGA_BANK)))
+		return false;
+	memcpy(settled, dispi, sizeof(settled));
+	if (dispi[DISPI_ENABLE] & DISPI_ENABLED)
+		settle(settled, memory_bytes(v));
+	return VM_LEFT_OUT_OR(STATE_DISPI_SETTLED, !memcmp(settled, dispi, sizeof(settled)));
 }
 
 static void clear(struct vga *v, uint32_t bytes)
@@ -65,7 +84,7 @@ static void begin(struct vga *v)
 
 	d[DISPI_VIRT_WIDTH] = d[DISPI_XRES];
 	d[DISPI_X_OFFSET] = d[DISPI_Y_OFFSET] = d[DISPI_BANK] = 0;
-	settle(v);
+	settle(d, memory_bytes(v));
 	if (!(d[DISPI_ENABLE] & DISPI_NO_CLEAR))
 		clear(v, line_bytes(d[DISPI_BPP], d[DISPI_VIRT_WIDTH]) * d[DISPI_YRES]);
 }
@@ -128,7 +147,7 @@ void dispi_write(struct vga *v, unsigned reg, uint16_t value)
 	} else if (may_write(v, reg, value)) {
 		v->dispi[reg] = reg == DISPI_BPP && !value ? BPP_DEFAULT : value;
 		if (dispi_enabled(v))
-			settle(v);
+			settle(v->dispi, memory_bytes(v));
 	}
 	vga_update(v);
 }

@@ -62,8 +62,9 @@ struct vga {
 bool vga_init(struct vga *v, struct pio_space *pio, struct mmio_space *mmio, struct timers *timers, void *memory,
 	      uint32_t bytes, void (*plain_changed)(void *ctx), void *ctx);
 void vga_reset(struct vga *v);
-/* dev/video/video_state.c: of one without memory (VG3). */
+/* dev/video/video_state.c: of one without memory (VG3), and of one with. */
 void vga_text_state(struct fields *s, struct vga *v);
+void vga_state(struct fields *s, struct vga *v);
 /* Its registers at 0x3b0 to 0x3df. false: the ports are taken. */
 bool vga_add_ports(struct vga *v, struct pio_space *pio);
 /* A register at one of VGA's ports, and of the display interface by its number. */
@@ -82,6 +83,8 @@ bool dispi_init(struct vga *v, struct pio_space *pio);
 void dispi_reset(struct vga *v);
 uint16_t dispi_read(const struct vga *v, unsigned reg);
 void dispi_write(struct vga *v, unsigned reg, uint16_t value);
+/* Can its registers be so, in a display with this one's memory? */
+bool dispi_possible(const struct vga *v, const uint16_t *dispi);
 static inline bool dispi_enabled(const struct vga *v) { return v->dispi[DISPI_ENABLE] & DISPI_ENABLED; }
 
 /* ---- vga_memory.c ---- */

@@ -1,5 +1,5 @@
-/* dev/video/video_state.c - what a snapshot holds of a VGA's registers. They are read by writing them, as a guest
- * would: so bits that there are not stay away, and what follows from them follows. */
+/* dev/video/video_state.c - what a snapshot holds of a VGA's registers; its memory is told as memory is. They are read
+ * by writing them, as a guest would: so bits that there are not stay away, and what follows from them follows. */
 #include "dev/video/vga.h"
 #include "lib/mutants/mutate.h"
 
@@ -52,7 +52,8 @@ static void palette_state(struct fields *s, struct vga *v)
 	state_check(s, VM_LEFT_OUT_OR(STATE_VGA_PART, v->dac_part < 3), "a colour has more parts than three");
 }
 
-void vga_text_state(struct fields *s, struct vga *v)
+/* All but the display interface's. */
+static void registers_state(struct fields *s, struct vga *v)
 {
 	struct registers r = { .misc = v->misc, .feature = v->feature, .sequencer_index = v->sequencer_index,
 			       .graphics_index = v->graphics_index, .crtc_index = v->crtc_index,
@@ -62,7 +63,6 @@ void vga_text_state(struct fields *s, struct vga *v)
 	memcpy(r.graphics, v->graphics, sizeof(r.graphics));
 	memcpy(r.crtc, v->crtc, sizeof(r.crtc));
 	memcpy(r.attribute, v->attribute, sizeof(r.attribute));
-	state_begin(s, "vga", 1);
 	state_u8(s, &r.misc);
 	state_u8(s, &r.feature);
 	state_u8(s, &r.sequencer_index);
@@ -75,7 +75,29 @@ void vga_text_state(struct fields *s, struct vga *v)
 	state_bool(s, &r.attribute_data);
 	state_bytes(s, r.attribute, sizeof(r.attribute));
 	palette_state(s, v);
-	state_end(s);
 	if (s->load && !s->bad)
 		put_registers(v, &r);
+}
+
+void vga_text_state(struct fields *s, struct vga *v)
+{
+	state_begin(s, "vga", 1);
+	registers_state(s, v);
+	state_end(s);
+}
+
+void vga_state(struct fields *s, struct vga *v)
+{
+	uint16_t dispi[DISPI_COUNT];
+
+	memcpy(dispi, v->dispi, sizeof(dispi));
+	state_begin(s, "display", 1);
+	state_same(s, v->doublewords, "its display has another amount of memory");
+	state_u16(s, &v->dispi_index);
+	for (unsigned n = 0; n < DISPI_COUNT; n++)
+		state_u16(s, &dispi[n]);
+	if (state_check(s, dispi_possible(v, dispi), "the display interface has a mode that it refuses") && s->load)
+		memcpy(v->dispi, dispi, sizeof(dispi));
+	registers_state(s, v);
+	state_end(s);
 }

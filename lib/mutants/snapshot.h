@@ -62,11 +62,20 @@
 	M(SAVE_FREED, "giving lists of pages back") \
 	M(SAVE_STATE_FREED, "and the room for the state") \
 	M(RELEASE_SAVE, "and both where the virtual machine is over before") \
-	M(SAVE_FIRMWARE, "refusing a virtual machine with a firmware") \
-	M(SAVE_SNAPSHOT_DISK, "or with a disk that is in memory") \
+	M(SAVE_SNAPSHOT_DISK, "refusing a virtual machine with a disk that is in memory") \
 	M(SAVE_DEBUGGED, "or under a debugger") \
 	M(SAVE_PAUSED, "or one that runs") \
 	M(RESTORE_BALLOON, "going on with what its balloon was to be given") \
+	M(SAVE_BEHIND, "that RAM behind a firmware's areas leaves, whatever is seen there") \
+	M(SAVE_AREAS, "that it leaves as it is when the virtual machine stands") \
+	M(SAVE_DISPLAY, "what has been written to a display's memory since it left") \
+	M(STATE_DISPI, "refusing registers of a display that it would refuse") \
+	M(STATE_DISPI_SETTLED, "or a picture beyond its memory") \
+	M(STATE_FIRMWARE_FILES, "refusing another firmware, or other files for it") \
+	M(STATE_FIRMWARE_LINE, "or a line of its log that is too long") \
+	M(STATE_ROUTED, "or an interrupt that goes where no register says") \
+	M(RESTORE_AREAS, "what lies below 1 MByte behind a restore") \
+	M(RESTORE_HOLE, "refusing memory where a display is") \
 	M(SAVE_DEVICES, "waiting for what its disks have under way") \
 	M(SAVE_TPR, "taking the TPR out of the CPU's pages") \
 	M(SAVE_TPR_BACK, "and giving it back") \

@@ -47,7 +47,7 @@ from runner import Runner, pool  # noqa: E402
 PARTS = (boots, schedule, workloads, switching, sessions, control, dirty, top, fairness, hostile, compare, hostmemory,
          speculation, conformance, refusals, panics, firmware, screen,
          network, tracing,
-         inspecting, snapshot, consoles)
+         inspecting, consoles)
 
 
 def chosen(everything, only):
@@ -55,7 +55,7 @@ def chosen(everything, only):
     tests = matrix.tests(everything) + (schedule.storms() if everything else []) + lives.tests(everything)
     tests += smp.tests(everything) + debugger.tests(everything) + disks.tests(everything)
     tests += foreign.tests(everything) + ide.tests(everything) + memory.tests(everything)
-    tests += ryzen.tests(everything)
+    tests += ryzen.tests(everything) + snapshot.tests(everything)
     tests += irql.tests(everything) + merging.tests(everything) + balloon.tests(everything)
     tests += [t for part in PARTS for t in part.tests()]
     names = [t.name for t in tests]

@@ -1,8 +1,11 @@
 """Snapshots: taken of guests that run, and gone on with under every mechanism; files and options that do not fit."""
 
 import re
+import signal
 import struct
 
+import ide
+import screen
 from boots import LIMIT
 from control import MECHANISMS, Running, ask, ctl, until
 from runner import Test, require
@@ -104,6 +107,57 @@ def refused_files(c):
           status=64, expect=[r'cannot be restored'])
 
 
+# ---- machines that begin at a firmware ----
+
+def in_real_mode(c):
+    """A boot sector with its BIOS, that waits for a key: its picture, and those of what is typed behind."""
+    with open(c.guest('echo').replace('.elf', '.bin'), 'rb') as f:
+        disk = c.file('echo.img', f.read().ljust(screen.MB, b'\0'))
+    path, machine = c.path('typed.snap'), screen.screen(disk)
+    with Running(c, machine + ['--exchange'], until=rb'Booting from 0000:7c00'):
+        until('its greeting', lambda: not screen.is_blank(screen.cell(screen.shot(c)[2], 2, 0)))
+        planes = screen.picture_of(c, 'g', (640, 480))
+        ctl(c, 'snapshot', path)
+        colours = screen.picture_of(c, 'm', (320, 200))
+    for options in (['--mmu', 'shadow'], ['--no-unrestricted']):
+        with Running(c, ['--restore', path, '--disk', disk + ',ro'] + options, until=None):
+            until('it is there', lambda: 'vms' in c.finish(c.start(['ctl', '--json', 'list']), 90)[1])
+            require(screen.shot(c) == (640, 480, planes), 'another picture than it had')
+            require(screen.picture_of(c, 'm', (320, 200)) == colours, 'another picture than the first has come to')
+            require(ask(c, 'audit')['audit'] == 'ok', 'the tables are not sound')
+    for options, why in ((['--kernel', path], 'began without --kernel'), (['--mem', '65M'], 'another machine')):
+        c.run(['run', '--restore', path, '--disk', disk + ',ro'] + options, status=2, expect=[why])
+
+
+def in_planes(c):
+    """In the middle of accesses to planes, each of which is checked."""
+    disk, path = screen.kernel_disk(c, 'planes', 'planes steps=60000'), c.path('planes.snap')
+    p = c.start(['run', '--timeout', str(LIMIT), '--exchange'] + screen.screen(disk))
+    read_until(p.stdout.fileno(), rb'Booting from 0000:7c00', 120)
+    until('its mode', lambda: screen.shot(c)[:2] == (640, 480))
+    ctl(c, 'pause')
+    ctl(c, 'snapshot', path)
+    ctl(c, 'resume')
+    status, text = c.finish(p, LIMIT)
+    require(status == 0, 'the run went on to status %d' % status)
+    c.run(['run', '--restore', path, '--disk', disk + ',ro', '--mmu', 'shadow', '--timeout', str(LIMIT)], limit=LIMIT,
+          expect=[r'^planes: checksum 0x%s' % screen.checksum(text)[2:], r'^planes: ok'], forbid=[r'FAIL'])
+
+
+def in_a_loader(options):
+    """GRUB reads itself from a CD, by the data port and packets."""
+    def run(c):
+        cd, path = ide.hello_cd(c), c.path('grub.snap')
+        p = c.start(['run', '--bios', 'seabios', '--cdrom', cd, '-m', '64M', '--exchange', '--timeout', str(LIMIT)])
+        read_until(p.stdout.fileno(), rb'firmware: Booting from DVD', 120)
+        ctl(c, 'snapshot', path)
+        p.send_signal(signal.SIGTERM)
+        c.finish(p, 30)
+        c.run(['run', '--restore', path, '--cdrom', cd, '--timeout', str(LIMIT)] + options, limit=LIMIT,
+              expect=[r'GRUB from the CD', r'^hello: ok'], forbid=[r'SeaBIOS'])
+    return Test('snapshot: in a boot loader, ' + ' '.join(options), run)
+
+
 def refused_requests(c):
     """Nothing is written, and the guest goes on."""
     with Running(c, ['--kernel', c.guest('stay'), '--mem', '8M']):
@@ -115,8 +169,10 @@ def refused_requests(c):
         until('it goes on', lambda: ask(c, 'stats')['exits']['total'] > stats)
 
 
-def tests():
-    return [
+def tests(everything):
+    return [in_a_loader(['--mmu', mmu]) for mmu in (MECHANISMS if everything else ('shadow',))] + [
+        Test('snapshot: in real mode', in_real_mode),
+        Test('snapshot: in planes', in_planes),
         Test('snapshot: of Linux', of_linux),
         Test('snapshot: workloads without a boot', of_one_that_waits),
         Test('snapshot: by the channel, files that are none', refused_files),

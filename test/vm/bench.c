@@ -279,8 +279,9 @@ static void describe(struct vm_config *c, const struct bench_config *wanted, uns
 {
 	char text[1024], error[256];
 
-	snprintf(text, sizeof(text), "vm test%u\n%s\nvm86 %s\n%sclock %s\n%s%s\ntpr %s\n%s", n,
-		 wanted->restore ? "restore snapshot" : wanted->firmware ? "bios firmware" : "kernel kernel",
+	snprintf(text, sizeof(text), "vm test%u\n%s\n%svm86 %s\n%sclock %s\n%s%s\ntpr %s\n%s", n,
+		 wanted->restore ? "restore snapshot" : wanted->firmware ? "" : "kernel kernel",
+		 wanted->firmware ? "bios firmware\n" : "",
 		 wanted->vm86 ? "on" : "off",
 		 wanted->description && !strncmp(wanted->description, "mem ", 4) ? "" : "mem 4M\n",
 		 wanted->guest_clock ? "guest" : "host", wanted->mmu[0] ? "mmu " : "", wanted->mmu,

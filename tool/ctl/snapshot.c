@@ -80,12 +80,14 @@ static bool begin(struct snapshot_job *job)
 	job->cpus = (unsigned)ctl_number(answer, "cpus");
 	job->tsc_hz = (uint64_t)ctl_number(answer, "tsc_hz");
 	job->high_pages = (uint64_t)ctl_number(answer, "high_pages");
+	job->display_pages = (uint64_t)ctl_number(answer, "display_pages");
 	by_disk = cJSON_IsTrue(ctl_get(answer, "disk"));
 	job->description.data = allocate(strlen(description) + 1);
 	n = base64_decode(description, (uint8_t *)job->description.data, strlen(description));
 	job->description.length = n > 0 ? (size_t)n : 0;
 	cJSON_Delete(answer);
-	if (n <= 0 || job->cpus == 0 || job->cpus > 64 || job->ram_pages == 0 || job->ram_pages > 1ull << 32)
+	if (n <= 0 || job->cpus == 0 || job->cpus > 64 || job->ram_pages == 0 || job->ram_pages > 1ull << 32 ||
+	    job->high_pages > job->ram_pages || job->display_pages > HIGH_GFN - SNAPSHOT_DISPLAY_GFN)
 		return senseless(job);
 	job->cpu = allocate(job->cpus * sizeof *job->cpu);
 	job->frames = HIGH_GFN + job->ram_pages;
@@ -239,13 +241,21 @@ static bool precopy(struct snapshot_job *job)
 	return true;
 }
 
-/* What is on the disk comes into the image: page n of the RAM is there at the n-th place. */
-static bool read_disk(struct snapshot_job *job)
+/* Where the n-th page that the disk has is in the image: RAM, then the display's memory. */
+static uint64_t frame_of(const struct snapshot_job *job, uint64_t page)
 {
 	uint64_t low = job->ram_pages - job->high_pages;
 
-	for (uint64_t page = 0; page < job->ram_pages; page++) {
-		uint64_t gfn = page < low ? page : HIGH_GFN + page - low;
+	if (page >= job->ram_pages)
+		return SNAPSHOT_DISPLAY_GFN + page - job->ram_pages;
+	return page < low ? page : HIGH_GFN + page - low;
+}
+
+/* What is on the disk comes into the image. */
+static bool read_disk(struct snapshot_job *job)
+{
+	for (uint64_t page = 0; page < job->ram_pages + job->display_pages; page++) {
+		uint64_t gfn = frame_of(job, page);
 
 		if (pread(job->disk, job->image + gfn * PAGE_SIZE, PAGE_SIZE, (off_t)(page * PAGE_SIZE)) != PAGE_SIZE) {
 			snprintf(job->error, sizeof job->error, "the machine's own disk cannot be read: %s",

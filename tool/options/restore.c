@@ -13,6 +13,8 @@
 	 BIT(CONFIG_MITIGATIONS) | BIT(CONFIG_ON_PANIC) | BIT(CONFIG_ON_RESET) | BIT(CONFIG_WEIGHT) | \
 	 BIT(CONFIG_MIGRATE_EVERY) | BIT(CONFIG_PAUSED) | BIT(CONFIG_DIRTY) | \
 	 BIT(CONFIG_PREALLOC) | BIT(CONFIG_DISK) | BIT(CONFIG_CDROM))
+/* What only one that began at a firmware needs again. */
+#define FIRMWARE_FILES (BIT(CONFIG_BIOS) | BIT(CONFIG_VGA) | BIT(CONFIG_KERNEL) | BIT(CONFIG_INITRD))
 
 static void open_or_die(const char *path, struct bytes *content, struct snapshot_file *file)
 {
@@ -80,6 +82,31 @@ static void take_disks(struct vm_config *vm, const struct vm_config *o, const ch
 	}
 }
 
+/* of: what it had, "": none. usual: where none is given; NULL: one must be. */
+static void take_file(char *of, const char *given, const char *usual, const char *option, const char *path)
+{
+	if (of[0] == 0 && given[0] == 0)
+		return;
+	if (of[0] == 0)
+		die(STATUS_USAGE, "--restore %s: its machine began without %s: leave it out", path, option);
+	if (given[0] == 0 && usual == NULL)
+		die(STATUS_USAGE, "--restore %s: its firmware may yet read a file: give %s, as when it began", path,
+		    option);
+	strcpy(of, given[0] != 0 ? given : usual);
+}
+
+/* What a firmware reads, and its own ROM, are not in the snapshot either; which they must be, the hypervisor knows. */
+static void take_firmware(struct vm_config *vm, const struct vm_config *o, const char *path)
+{
+	if (vm->bios[0] == 0)
+		return;
+	vm->option_rom[0] = 0; /* it follows from the kernel */
+	take_file(vm->bios, o->bios, "seabios", "--bios", path);
+	take_file(vm->vga, o->vga, "std", "--vga", path);
+	take_file(vm->kernel, o->kernel, NULL, "--kernel", path);
+	take_file(vm->initrd, o->initrd, NULL, "--initrd", path);
+}
+
 void restore_prepare(struct vm_config *vm, const struct options *options)
 {
 	const char *path = options->restore;
@@ -89,9 +116,6 @@ void restore_prepare(struct vm_config *vm, const struct options *options)
 	char error[300];
 
 	open_or_die(path, &content, &file);
-	if (options->vm.given & ~MAY_CHANGE)
-		die(STATUS_USAGE, "--restore %s: an option would make it another machine than it was; --mmu, --pages, "
-		    "--tpr and what becomes of it may be chosen", path);
 	if (options->command == COMMAND_RUN && strcmp(options->machine, "bochs") == 0 && file.tsc_hz != options->ips)
 		die(STATUS_USAGE, "--restore %s: its clock runs at %llu Hz: give --ips %llu", path,
 		    (unsigned long long)file.tsc_hz, (unsigned long long)file.tsc_hz);
@@ -99,9 +123,13 @@ void restore_prepare(struct vm_config *vm, const struct options *options)
 	    config_parse((const char *)c.data, c.bytes, vm, 1, error, sizeof error) != 1 ||
 	    strlen(path) > CONFIG_FILE_MAX)
 		die(STATUS_USAGE, "--restore %s: its description makes no sense", path);
+	if (options->vm.given & ~(MAY_CHANGE | (vm->bios[0] != 0 ? FIRMWARE_FILES : 0)))
+		die(STATUS_USAGE, "--restore %s: an option would make it another machine than it was; --mmu, --pages, "
+		    "--tpr and what becomes of it may be chosen", path);
 	strcpy(vm->restore, path);
 	take_changes(vm, &options->vm);
 	take_disks(vm, &options->vm, path);
+	take_firmware(vm, &options->vm, path);
 	if (!config_complete(vm, error, sizeof error))
 		die(STATUS_USAGE, "--restore %s: %s", path, error);
 	bytes_free(&content);

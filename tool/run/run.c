@@ -256,7 +256,7 @@ static int tell_and_free(struct session *session)
 	return status;
 }
 
-/* The machine's own disk: for the RAM of the largest virtual machine, and no less than an emulator takes. */
+/* The machine's own disk: for the memory of the largest virtual machine, and no less than an emulator takes. */
 static void make_exchange(struct session *session, struct machines *machines)
 {
 	const struct options *options = session->options;
@@ -266,8 +266,12 @@ static void make_exchange(struct session *session, struct machines *machines)
 
 	if (!options->exchange)
 		return;
-	for (size_t i = 0; i < machines->count; i++)
-		bytes = machines->vms[i].mem > bytes ? machines->vms[i].mem : bytes;
+	for (size_t i = 0; i < machines->count; i++) {
+		const struct vm_config *vm = &machines->vms[i];
+		uint64_t memory = vm->mem + (vm->vga[0] != 0 ? CONFIG_VGA_MEMORY : 0);
+
+		bytes = memory > bytes ? memory : bytes;
+	}
 	path = text("%s/exchange", session->work);
 	machines->exchange = drives_own(&machines->drives, path, (bytes + grain - 1) / grain * grain,
 					strcmp(options->machine, "qemu") == 0);

@@ -19,12 +19,13 @@ bool config_set_on_reset(struct vm_config *vm, const char *value, char *error, s
 
 bool config_check_restore(const struct vm_config *vm, char *error, size_t error_size)
 {
-	bool begins = vm->kernel[0] || vm->initrd[0] || vm->append[0] || vm->modules || vm->bios[0];
+	/* A firmware may be about to read its kernel. */
+	bool begins = !vm->bios[0] && (vm->kernel[0] || vm->initrd[0] || vm->append[0] || vm->modules);
 
 	if (!VM_KEPT(CONFIG_RESTORE_ALONE, vm->restore[0] && begins))
 		return true;
 	fmt(error, error_size, "machine %s has restore, and what it would begin with anew (kernel, initrd, module, "
-	    "append, bios): a snapshot goes on by itself", vm->name);
+	    "append): a snapshot goes on by itself", vm->name);
 	return false;
 }
 

@@ -7,6 +7,7 @@
 #include "vm/control/lz4.h"
 #include "vm/memory/reclaim.h"
 #include "vm/snapshot/exchange.h"
+#include "vm/snapshot/firmware.h"
 
 /* Of a request on the channel; its server is one at a time (CT1). */
 static uint8_t plain[SAVE_PIECE], packed[LZ4_ROOM(SAVE_PIECE)];
@@ -34,7 +35,8 @@ static bool begin(struct vm *vm, struct json *j, char *error, size_t size)
 	if (why)
 		return fail(vm, why, error, size);
 	c = *vm->config;
-	c.kernel[0] = c.initrd[0] = c.append[0] = '\0';
+	if (!firmware_given(vm)) /* which may read it yet */
+		c.kernel[0] = c.initrd[0] = c.append[0] = '\0';
 	c.modules = 0;
 	c.trace[0] = c.swap[0] = '\0';
 	c.paused = c.start = CONFIG_DEFAULT;
@@ -47,8 +49,9 @@ static bool begin(struct vm *vm, struct json *j, char *error, size_t size)
 		return fail(vm, "its description is too long", error, size);
 	}
 	open(j, vm);
-	json_number(j, "pages", vm->save.left);
+	json_number(j, "pages", (vm->low_ram + vm->high_ram) >> PAGE_SHIFT);
 	json_number(j, "high_pages", vm->high_ram >> PAGE_SHIFT);
+	json_number(j, "display_pages", save_display_bytes(vm) >> PAGE_SHIFT);
 	json_bool(j, "disk", exchange_taken(vm));
 	json_number(j, "cpus", vm->vcpu_count);
 	json_number(j, "tsc_hz", machine.tsc_hz);

@@ -174,6 +174,15 @@ void firmware_memory_changed(struct vm *vm)
 	vm_thaw(vm);
 }
 
+void firmware_place(struct vm *vm)
+{
+	VM_MUTANT(RESTORE_AREAS, set_areas(vm));
+	vm->firmware.stale = false;
+}
+
+const void *firmware_rom(const struct vm *vm) { return frames_ptr(vm->extent[VM_EXTENTS_ROM][0].hfn); }
+void *firmware_behind(const struct vm *vm, uint64_t gpa) { return frames_ptr(low_frame(vm, gpa)); }
+
 /* What is no memory reads as all ones; the heart does not ask for more. */
 static uint64_t area_read(void *dev, uint64_t offset, unsigned size)
 {

@@ -74,6 +74,13 @@ size_t firmware_boot_order(struct vm *vm, const char *rom, char *text, size_t si
 void firmware_areas_changed(void *vm);
 /* Serves REQUEST_MEMORY; freezes the VM. */
 void firmware_memory_changed(struct vm *vm);
+/* The same of the areas, where no virtual CPU has begun yet and the bridge's registers were read from a snapshot; the
+ * device lock is held. A display's memory is placed when the first enters its guest. */
+void firmware_place(struct vm *vm);
+/* The ROM, of .rom_bytes bytes. */
+const void *firmware_rom(const struct vm *vm);
+/* The page of RAM that is behind what the guest finds at gpa, a page's below PAM_END, whatever that is now. */
+void *firmware_behind(const struct vm *vm, uint64_t gpa);
 /* A byte of the firmware's log. */
 void firmware_says(void *vm, uint8_t byte);
 

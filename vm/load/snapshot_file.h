@@ -16,6 +16,9 @@
 #define SNAPSHOT_RUN_MAX 15u     /* pages of a chunk of memory: what a block of LZ4 may refer back */
 #define SNAPSHOT_RUN_HEAD 16u    /* of one: its first frame's number (8 bytes), pages (4), bytes as packed (4) */
 
+/* A display's memory is told as frames from here on, where no machine has RAM. */
+#define SNAPSHOT_DISPLAY_GFN 0xc0000u
+
 enum snapshot_kind { SNAPSHOT_DESCRIPTION = 1, SNAPSHOT_MACHINE, SNAPSHOT_CPU, SNAPSHOT_MEMORY, SNAPSHOT_KINDS };
 
 struct snapshot_file {

@@ -1,4 +1,5 @@
 #include "vm/snapshot/exchange.h"
+#include "vm/snapshot/firmware.h"
 
 #include "dev/block/block.h"
 #include "lib/fmt.h"
@@ -40,14 +41,14 @@ static void leave(void *ctx) { spin_unlock(&((struct vm *)ctx)->device_lock); }
 const char *exchange_take(struct vm *vm)
 {
 	struct vm *nobody = NULL;
-	uint64_t bytes = vm->low_ram + vm->high_ram;
+	uint64_t bytes = vm->low_ram + vm->high_ram + save_display_bytes(vm);
 
 	if (VM_KEPT(EXCHANGE_SIZE, bytes / SECTOR_SIZE > exchange.disk.sectors))
 		return "the machine's own disk is smaller than its RAM";
 	if (!VM_LEFT_OUT_OR(EXCHANGE_ONE, __atomic_compare_exchange_n(&exchange.vm, &nobody, vm, false,
 								  __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)))
 		return "another is just being taken";
-	exchange.disk.memory = vm->memory;
+	exchange.disk.memory = (struct guest_memory){ save_read, NULL, vm };
 	exchange.disk.enter = enter;
 	exchange.disk.leave = leave;
 	exchange.disk.ctx = vm;
@@ -58,10 +59,12 @@ const char *exchange_take(struct vm *vm)
 
 /* ---- pages ---- */
 
-/* Of range n, page index: its place in the RAM. */
+/* Of range n, page index: its place in the RAM, or behind it. */
 static uint64_t page_of(const struct vm *vm, unsigned n, uint64_t index)
 {
-	return (n ? vm->save.range[0].pages : 0) + index;
+	while (n--)
+		index += vm->save.range[n].pages;
+	return index;
 }
 
 static void done(struct block_request *r, enum block_result result);

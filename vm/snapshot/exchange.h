@@ -1,5 +1,6 @@
 /* vm/snapshot/exchange.h - the machine's own disk, by which the memory of a virtual machine leaves for a snapshot: page
- * n of its RAM is at byte n * 4096, and what was never written there is zero (docs/snapshot.md).
+ * n of its RAM is at byte n * 4096, its display's memory behind that, and what was never written there is zero
+ * (docs/snapshot.md).
  *
  *   EX1  One virtual machine has it at a time, from when it begins until it ends or is over.
  *   EX2  What was begun goes on by itself, on the CPU that the disk's interrupts come to; with the device lock held it

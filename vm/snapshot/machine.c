@@ -1,6 +1,6 @@
 /* vm/snapshot/machine.c - what a snapshot holds of a virtual machine, but for its memory and its CPUs' registers: what
  * its guest was told that its CPU is, the clock, every device. */
-#include "vm/snapshot/snapshot.h"
+#include "vm/snapshot/firmware.h"
 
 #include "dev/virtio/pci.h"
 #include "lib/fmt.h"
@@ -79,7 +79,10 @@ void machine_state(struct fields *s, struct vm *vm)
 	ports_state(s, &vm->ports);
 	pci_state(s, &vm->pci);
 	fw_cfg_state(s, &vm->fw_cfg);
-	vga_text_state(s, &vm->text);
+	if (firmware_given(vm))
+		firmware_state(s, vm);
+	else
+		vga_text_state(s, &vm->text);
 	if (vm->testdev)
 		testdev_state(s, vm->testdev);
 	if (vm->ide)

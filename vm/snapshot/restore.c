@@ -1,9 +1,10 @@
 /* vm/snapshot/restore.c - a virtual machine that begins as a snapshot has it: in place of a kernel its description
  * names a boot module with that. */
-#include "vm/snapshot/snapshot.h"
+#include "vm/snapshot/firmware.h"
 
 #include "host/boot/multiboot.h"
 #include "lib/mutants/mutate.h"
+#include "vm/load/image.h"
 #include "vm/vm.h"
 
 static bool refuse(struct vm *vm, const char *why)
@@ -63,12 +64,13 @@ bool restore_begin(struct vm *vm)
 
 /* ---- memory ---- */
 
+/* At most SNAPSHOT_RUN_MAX pages. */
 static bool is_ram(const struct vm *vm, uint64_t gfn, uint64_t pages)
 {
-	uint64_t low = vm->low_ram >> PAGE_SHIFT, high = vm->high_ram >> PAGE_SHIFT, first = 4 * GIB >> PAGE_SHIFT;
-
-	return (gfn < low && pages <= low - gfn) ||
-	       (gfn >= first && gfn - first < high && pages <= high - (gfn - first));
+	for (; pages; pages--)
+		if (!save_is_memory(vm, gfn + pages - 1))
+			return false;
+	return true;
 }
 
 static bool put_run(struct vm *vm, const struct snapshot_chunk *c)
@@ -84,7 +86,7 @@ static bool put_run(struct vm *vm, const struct snapshot_chunk *c)
 	    VM_KEPT(RESTORE_UNPACKS, snapshot_unpack(c->data + SNAPSHOT_RUN_HEAD, snapshot_u32(c->data + 12), run,
 						     sizeof(run)) != bytes))
 		return refuse(vm, "its snapshot has memory that does not unpack");
-	if (mmu_guest_write(&vm->mmu, gfn_gpa(GFN(gfn)), run, bytes) == bytes)
+	if (save_write(vm, gfn << PAGE_SHIFT, run, bytes))
 		return true;
 	return refuse(vm, "there is no memory for its RAM");
 }
@@ -110,11 +112,13 @@ static bool put_memory(struct vm *vm, const struct snapshot_file *f)
 bool restore_machine(struct vm *vm)
 {
 	static struct cpuid_policy again;
+	struct cpu_start start; /* which it is past */
 	struct snapshot_chunk c;
 	struct snapshot_file f;
 	struct fields s;
 
-	if (!open_file(vm, &f) || !snapshot_find(&f, SNAPSHOT_MACHINE, 0, &c) || !put_memory(vm, &f))
+	if (!open_file(vm, &f) || !snapshot_find(&f, SNAPSHOT_MACHINE, 0, &c) ||
+	    (firmware_given(vm) && !firmware_load(vm, &start)) || !put_memory(vm, &f))
 		return false;
 	state_load(&s, c.data, c.bytes, 0);
 	cpuid_state(&s, &again);

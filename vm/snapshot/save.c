@@ -1,6 +1,6 @@
 /* vm/snapshot/save.c - the memory of a virtual machine leaves while it runs, then its state when it stands. */
 #include "vm/memory/ram_out.h"
-#include "vm/snapshot/snapshot.h"
+#include "vm/snapshot/firmware.h"
 
 #include "host/memory/frames.h"
 #include "lib/mutants/mutate.h"
@@ -37,6 +37,29 @@ static bool begin_range(struct vm *vm, struct save_range *r, gfn_t base, uint64_
 	return true;
 }
 
+/* What no guest finds does not leave (SN5). */
+static void without_hole(struct vm_save *s)
+{
+	for (uint64_t n = PAM_HOLE >> PAGE_SHIFT; n < PAM_BASE >> PAGE_SHIFT; n++, s->left--)
+		s->range[0].pending[n / 64] &= ~BIT(n % 64);
+}
+
+static bool begin_ranges(struct vm *vm)
+{
+	struct vm_save *s = &vm->save;
+
+	if (!begin_range(vm, &s->range[0], GFN(0), vm->low_ram) ||
+	    !begin_range(vm, &s->range[1], gpa_gfn(GPA(4 * GIB)), vm->high_ram) ||
+	    !begin_range(vm, &s->range[2], GFN(SNAPSHOT_DISPLAY_GFN), save_display_bytes(vm)))
+		return false;
+	if (firmware_given(vm))
+		without_hole(s);
+	spin_lock(&vm->device_lock);
+	save_display_changes(vm, &s->display, NULL, NULL);
+	spin_unlock(&vm->device_lock);
+	return true;
+}
+
 static void end_range(struct save_range *r)
 {
 	if (!r->pending)
@@ -52,8 +75,6 @@ static const char *cannot(const struct vm *vm)
 {
 	if (hvm_switches_syscall())
 		return "on this CPU (AMD-V) no snapshot holds all of a guest's registers yet";
-	if (VM_KEPT(SAVE_FIRMWARE, firmware_given(vm)))
-		return "it has a firmware, whose machine no snapshot holds yet";
 	for (unsigned n = 0; n < vm->config->disks; n++)
 		if (VM_KEPT(SAVE_SNAPSHOT_DISK, vm->config->disk[n].snapshot))
 			return "what it writes to a disk with snapshot is in this machine's memory alone";
@@ -79,8 +100,7 @@ const char *save_begin(struct vm *vm)
 	s->left = 0;
 	s->at_range = 0;
 	s->at = 0;
-	if (!begin_range(vm, &s->range[0], GFN(0), vm->low_ram) ||
-	    !begin_range(vm, &s->range[1], gpa_gfn(GPA(4 * GIB)), vm->high_ram))
+	if (!begin_ranges(vm))
 		why = "there is no memory for lists of its pages";
 	else if (exchange_is())
 		why = exchange_take(vm);
@@ -130,7 +150,7 @@ static bool is_zero(const uint8_t *page)
 /* It is nothing (RA1 in vm/memory/ram.h), and is not taken from the machine for that. */
 static bool is_absent(struct vm *vm, gfn_t gfn)
 {
-	return VM_KEPT(SAVE_ABSENT, mmu_guest_absent(&vm->mmu, gfn)) &&
+	return !save_own_page(vm, gfn) && VM_KEPT(SAVE_ABSENT, mmu_guest_absent(&vm->mmu, gfn)) &&
 	       VM_LEFT_OUT_OR(SAVE_SWAPPED, ram_is_nothing(vm, gfn));
 }
 
@@ -156,7 +176,7 @@ static void add(struct vm *vm, struct save_pages *p, struct save_range *r, uint6
 
 	r->pending[index / 64] &= ~BIT(index % 64);
 	vm->save.left--;
-	if (is_absent(vm, gfn) || mmu_guest_read(&vm->mmu, gfn_gpa(gfn), to, PAGE_SIZE) != PAGE_SIZE || is_zero(to))
+	if (is_absent(vm, gfn) || !save_read(vm, gfn_gpa(gfn).v, to, PAGE_SIZE) || is_zero(to))
 		add_zero(&vm->save, p, gfn.v);
 	else
 		p->gfn[p->count++] = gfn.v;
@@ -201,7 +221,7 @@ bool save_scan(struct vm *vm)
 
 	for (unsigned looked = 0; looked < SAVE_LOOKS; looked++) {
 		struct save_range *r = &s->range[s->at_range];
-		const uint8_t *page = NULL;
+		const uint8_t *page;
 		gfn_t gfn;
 
 		if (s->later || (!r->pending || !next(s, r))) {
@@ -212,7 +232,8 @@ bool save_scan(struct vm *vm)
 			continue;
 		}
 		gfn = GFN(r->base.v + s->at);
-		if (!is_absent(vm, gfn))
+		page = save_own_page(vm, gfn);
+		if (!page && !is_absent(vm, gfn))
 			page = mmu_guest_ptr(&vm->mmu, gfn_gpa(gfn), PAGE_SIZE, false);
 		if (!page || is_zero(page)) {
 			r->pending[s->at / 64] &= ~BIT(s->at % 64);
@@ -246,18 +267,41 @@ bool save_take_run(struct vm_save *s, uint64_t most, unsigned *range, uint64_t *
 	return false;
 }
 
+static void set_in(struct vm_save *s, struct save_range *r, gfn_t first, uint64_t pages)
+{
+	uint64_t *word = &r->pending[(first.v - r->base.v) / 64], new;
+
+	for (new = pages & ~*word; new; new &= new - 1)
+		s->left++;
+	*word |= pages;
+}
+
 /* The exchange takes pages off the lists with the device lock held. */
 static void set_pending(void *ctx, gfn_t first, uint64_t pages)
 {
 	struct vm *vm = ctx;
-	struct vm_save *s = &vm->save;
-	struct save_range *r = &s->range[first.v >= 4 * GIB >> PAGE_SHIFT];
-	uint64_t *word = &r->pending[(first.v - r->base.v) / 64], new;
 
 	spin_lock(&vm->device_lock);
-	for (new = pages & ~*word; new; new &= new - 1)
-		s->left++;
-	*word |= pages;
+	set_in(&vm->save, &vm->save.range[first.v >= 4 * GIB >> PAGE_SHIFT], first, pages);
+	spin_unlock(&vm->device_lock);
+}
+
+static void set_display(void *ctx, gfn_t first, uint64_t pages)
+{
+	struct vm_save *s = &((struct vm *)ctx)->save;
+
+	set_in(s, &s->range[2], first, pages);
+}
+
+/* SN5. */
+static void collect_own(struct vm *vm)
+{
+	struct vm_save *s = &vm->save;
+
+	spin_lock(&vm->device_lock);
+	VM_MUTANT(SAVE_DISPLAY, save_display_changes(vm, &s->display, set_display, vm));
+	if (s->still && VM_KEPT(SAVE_AREAS, firmware_given(vm)))
+		set_in(s, &s->range[0], gpa_gfn(GPA(PAM_BASE)), ~0ull);
 	spin_unlock(&vm->device_lock);
 }
 
@@ -265,6 +309,7 @@ void save_collect(struct vm *vm)
 {
 	vm->save.later = true;
 	dirty_log_collect(vm, set_pending, vm);
+	collect_own(vm);
 }
 
 /* ---- state (SN2) ---- */

@@ -17,7 +17,7 @@
 #include "vm/config/config.h"
 #include "vm/load/snapshot_file.h"
 
-#define SAVE_RANGES 2         /* RAM below and above 4 GBytes */
+#define SAVE_RANGES 3         /* RAM below and above 4 GBytes, and a display's memory */
 #define SAVE_PIECE 16384u     /* bytes of memory, or of state, that leave in one answer */
 #define SAVE_PAGES (SAVE_PIECE >> PAGE_SHIFT)
 #define SAVE_SCAN 4096u       /* pages that are looked at for one answer */
@@ -39,6 +39,7 @@ struct vm_save {
 	unsigned at_range;   /* where the search goes on */
 	uint64_t at;
 	uint64_t left;       /* pages that are to leave */
+	uint32_t display;    /* video_changes() up to which the display's have been put on the list */
 	uint8_t *state;      /* SAVE_STATE_MAX bytes; NULL: nothing was written yet */
 	uint32_t state_bytes;
 	uint64_t shift;      /* of a VM that was restored: what its clock is ahead of the snapshot's */

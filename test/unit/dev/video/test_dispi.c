@@ -186,10 +186,107 @@ static void registers_in_memory(void **state)
 	assert_int_equal(mmio_read(&pc->mmio, REGISTERS + 0xff8, 8), ~0ull);
 }
 
+/* ---- snapshots ---- */
+
+static void use(uint64_t *seed, unsigned steps)
+{
+	while (steps--) {
+		unsigned r = pc_random(seed), value = pc_random(seed) >> 3;
+
+		if (r & 1) {
+			outb(pc, (uint16_t)(VGA_PORTS + (r >> 8) % (VGA_PORTS_END - VGA_PORTS)), (uint8_t)value);
+			continue;
+		}
+		outw(pc, DISPI_INDEX, (uint16_t)((r >> 8) % (DISPI_COUNT + 1)));
+		outw(pc, DISPI_DATA, (uint16_t)(r & 2 ? value % 700 : r & 4 ? value % 0x100 : 8 * (1 + value % 4)));
+	}
+}
+
+static size_t saved(uint8_t *bytes, size_t size)
+{
+	struct fields s;
+
+	state_save(&s, bytes, size);
+	vga_state(&s, &vga);
+	assert_false(s.bad);
+	return s.at;
+}
+
+static bool loaded(const uint8_t *bytes, size_t n)
+{
+	struct fields s;
+
+	state_load(&s, bytes, n, 0);
+	vga_state(&s, &vga);
+	return !s.bad;
+}
+
+/* All registers come back, and what follows from them; the memory is told elsewhere, and is not cleared. */
+static void snapshots(void **state)
+{
+	static uint8_t before[4096], after[4096];
+	uint64_t seed = 11;
+	unsigned enabled = 0;
+
+	(void)state;
+	for (unsigned n = 0; n < 200; n++) {
+		struct vga was;
+		size_t size;
+
+		use(&seed, 300);
+		enabled += dispi_enabled(&vga);
+		was = vga;
+		size = saved(before, sizeof(before));
+		use(&seed, 300);
+		memset(memory, 0x5a, BYTES);
+		assert_true(loaded(before, size));
+		assert_int_equal(saved(after, sizeof(after)), size);
+		assert_memory_equal(before, after, size);
+		assert_int_equal(vga.plain, was.plain);
+		assert_int_equal(vga.plain_offset, was.plain_offset);
+		assert_int_equal(vga.planes_offset, was.planes_offset);
+		assert_int_equal(vga.map_mask, was.map_mask);
+		assert_int_equal(vga.window_size, was.window_size);
+		assert_int_equal(*(uint8_t *)memory, 0x5a);
+	}
+	assert_in_range(enabled, 20, 180);
+}
+
+/* A mode that would be refused is. */
+static void bad_snapshots(void **state)
+{
+	static const struct { unsigned reg; uint16_t value; } bad[] = {
+		{ DISPI_ID, 0xb0cf }, { DISPI_XRES, VGA_WIDTH_MAX + 8 }, { DISPI_YRES, VGA_HEIGHT_MAX + 1 },
+		{ DISPI_BPP, 17 }, { DISPI_BANK, BYTES / VGA_BANK }, { DISPI_MEMORY_64K, 1 },
+		/* Of one that is enabled. */
+		{ DISPI_XRES, 644 }, { DISPI_VIRT_WIDTH, 632 }, { DISPI_VIRT_HEIGHT, 5 }, { DISPI_X_OFFSET, 1 },
+		{ DISPI_Y_OFFSET, 2000 }, { DISPI_YRES, 0 },
+	};
+	static uint8_t bytes[4096];
+	size_t n;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		uint16_t kept;
+
+		mode(640, 480, 8, 0);
+		if (i < 6)
+			set(DISPI_ENABLE, 0);
+		kept = vga.dispi[bad[i].reg];
+		vga.dispi[bad[i].reg] = bad[i].value;
+		n = saved(bytes, sizeof(bytes));
+		vga.dispi[bad[i].reg] = kept;
+		if (loaded(bytes, n))
+			fail_msg("register %u is taken as 0x%x", bad[i].reg, bad[i].value);
+		assert_int_equal(vga.dispi[bad[i].reg], kept);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		VGA_TEST(identity), VGA_TEST(modes), VGA_TEST(clearing), VGA_TEST(wide_palette),
+		VGA_TEST(snapshots), VGA_TEST(bad_snapshots),
 		PC_TEST(on_the_bus, setup_card), PC_TEST(its_rom, setup_card), PC_TEST(registers_in_memory, setup_card),
 	};
 

@@ -41,7 +41,10 @@ static void test_restore(void **state)
 	good(text);
 	assert_string_equal(vms[0].restore, "s0");
 	bad("vm a\nrestore s\nkernel k", "line 3: machine a has restore, and what it would begin with anew (kernel, "
-	    "initrd, module, append, bios): a snapshot goes on by itself");
+	    "initrd, module, append): a snapshot goes on by itself");
+	bad("vm a\nrestore s\nvga v", "line 3: machine a has vga, and no bios that would set it up: give it bios "
+	    "seabios, too");
+	good("vm a\nrestore s\nbios b\nkernel k\ninitrd i\nappend x\n");
 }
 
 int main(void)

@@ -28,23 +28,50 @@ void take_state(void)
 	}
 }
 
+/* Where a page is kept; NULL: it is not. */
+static uint8_t *page_of(uint64_t gfn)
+{
+	if (gfn < SNAPSHOT_DISPLAY_GFN)
+		return taken.ram + gfn * PAGE_SIZE;
+	gfn -= SNAPSHOT_DISPLAY_GFN;
+	return gfn < TAKEN_DISPLAY / PAGE_SIZE ? taken.display + gfn * PAGE_SIZE : NULL;
+}
+
+static void keep(uint64_t gfn, const uint8_t *bytes)
+{
+	if (page_of(gfn))
+		memcpy(page_of(gfn), bytes, PAGE_SIZE);
+}
+
+void take_pages(void)
+{
+	static uint8_t bytes[SAVE_PIECE], zero[PAGE_SIZE];
+	struct save_pages p = { .bytes = bytes };
+
+	while (bench.vm[0]->save.left) {
+		save_pages(bench.vm[0], &p);
+		for (unsigned n = 0; n < p.count; n++)
+			keep(p.gfn[n], bytes + n * PAGE_SIZE);
+		for (unsigned n = 0; n < p.zeroes; n++)
+			for (uint64_t i = 0; i < p.zero_pages[n]; i++)
+				keep(p.zero_first[n] + i, zero);
+	}
+}
+
 void take(void)
 {
-	static uint8_t bytes[SAVE_PIECE];
-	struct save_pages p = { .bytes = bytes };
 	struct vm *vm = bench.vm[0];
 	const char *why;
 
-	memset(taken.ram, 0, sizeof(taken.ram));
-	assert_null(save_begin(vm));
+	if (!vm->save.on) {
+		memset(taken.ram, 0, sizeof(taken.ram));
+		memset(taken.display, 0, sizeof(taken.display));
+		assert_null(save_begin(vm));
+	}
 	pause_it();
 	assert_true(save_prepare(vm, &why));
 	assert_null(why);
-	while (vm->save.left) {
-		save_pages(vm, &p);
-		for (unsigned n = 0; n < p.count; n++)
-			memcpy(taken.ram + p.gfn[n] * PAGE_SIZE, bytes + n * PAGE_SIZE, PAGE_SIZE);
-	}
+	take_pages();
 	take_state();
 }
 
@@ -63,7 +90,7 @@ static void add_page(uint64_t gfn)
 	for (*p++ = 0xf0; rest >= 255; rest -= 255)
 		*p++ = 255;
 	*p++ = (uint8_t)rest;
-	memcpy(p, taken.ram + gfn * PAGE_SIZE, PAGE_SIZE);
+	memcpy(p, page_of(gfn), PAGE_SIZE);
 	p += PAGE_SIZE;
 	snapshot_put64(run, gfn);
 	snapshot_put32(run + 8, 1);
@@ -81,8 +108,11 @@ void make_file(void)
 	for (unsigned n = 0; n < taken.cpus; n++)
 		add(SNAPSHOT_CPU, taken.cpu[n], taken.cpu_bytes[n]);
 	for (uint64_t gfn = 0; gfn < BENCH_RAM / PAGE_SIZE; gfn++)
-		if (memcmp(taken.ram + gfn * PAGE_SIZE, zero, PAGE_SIZE))
+		if (memcmp(page_of(gfn), zero, PAGE_SIZE))
 			add_page(gfn);
+	for (uint64_t n = 0; n < TAKEN_DISPLAY / PAGE_SIZE; n++)
+		if (memcmp(taken.display + n * PAGE_SIZE, zero, PAGE_SIZE))
+			add_page(SNAPSHOT_DISPLAY_GFN + n);
 	snapshot_header(file, size, machine.tsc_hz, taken.cpus);
 	bench_snapshot.data = file;
 	bench_snapshot.size = size;

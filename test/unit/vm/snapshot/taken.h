@@ -8,12 +8,13 @@
 
 #define TAKEN_MAX (8u << 20)
 #define TAKEN_STATE 0x20000u
+#define TAKEN_DISPLAY 0x40000u /* bytes of a display's memory; what is behind is zero */
 
 struct taken {
 	uint8_t machine[TAKEN_STATE], cpu[4][0x4000];
 	size_t machine_bytes, cpu_bytes[4];
 	unsigned cpus;
-	uint8_t ram[BENCH_RAM];
+	uint8_t ram[BENCH_RAM], display[TAKEN_DISPLAY];
 };
 extern struct taken taken;
 
@@ -24,6 +25,9 @@ static inline void pause_it(void)
 	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_IDLE);
 }
 
+/* Pages that are to leave do so. */
+void take_pages(void);
+/* Goes on with one that has been begun, whose pages were taken, or begins one. */
 void take(void);
 /* Takes state and registers again; the rest is as it was. */
 void take_state(void);
