@@ -5,6 +5,7 @@ import os
 import re
 
 import report
+import waiting
 from runner import Failure, Test, require
 
 # At most this many EPT violations for a 256 MB guest with 2M pages.
@@ -27,10 +28,14 @@ def check_boot(c, name, args, result=r'ok checksum=[0-9a-f]{16} kernel=\S+'):
 
 
 def combination(model, vpid, pages):
-    name = 'boot: %s, VPID %s, %s' % (model, 'on' if vpid else 'off', pages)
+    """On the model that is the default one without a boot: that it boots there, others show."""
+    booted = model != MODELS[0]
+    name = '%s: %s, VPID %s, %s' % ('boot' if booted else 'no boot', model, 'on' if vpid else 'off', pages)
 
     def run(c):
-        o = check_boot(c, name, ['--cpu', model, '--pages', pages] + ([] if vpid else ['--no-vpid']))
+        o = check_boot(c, name, ['--cpu', model, '--pages', pages] + ([] if vpid else ['--no-vpid']) +
+                       ([] if booted else ['--from', waiting.waiting(c), '--workload', 'memory']))
+        require(booted == ('Linux version' in o.text), 'did it boot? %s' % o.text[:300])
         require(o.json['vpid'] is vpid, 'vpid is %r' % o.json['vpid'])
         require(o.json['cpu'] == model, 'cpu is %r' % o.json['cpu'])
         report.check_pages(o.json, pages)

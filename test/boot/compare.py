@@ -8,6 +8,7 @@ import re
 import xml.etree.ElementTree as xml
 
 from runner import Test, require
+from waiting import waiting
 
 
 def check_page(path, charts):
@@ -71,9 +72,9 @@ def with_a_failure(c):
 
 
 def against_native(c):
-    """Linux, a workload in phases, and the bare machine beside it."""
-    o = c.run(['compare', '--workload', 'mix:2', '--mmu', 'shadow', '--timeout', '300'] + outputs(c), limit=400,
-              expect=[r'^native ', r'^shadow '])
+    """Linux, a workload in phases, gone on with after a boot that was another's, and the bare machine beside it."""
+    o = c.run(['compare', '--from', waiting(c), '--workload', 'mix:2', '--mmu', 'shadow', '--timeout', '300'] +
+              outputs(c), limit=400, expect=[r'^native ', r'^shadow '])
     cells = loaded(c.path('p.json'))['cells']
     native, shadow = [x['measure'] for x in cells]
     require(native['result'] == shadow['result'], 'the results differ: %s' % o.text)
@@ -140,6 +141,9 @@ def tests():
         refused('an unknown mechanism', ['--mmu', 'ept,magic'],
                 r'mmu magic: there are only ept npt shadow vtlb brute native'),
         refused('an unknown workload', ['--workload', 'fly'], r'no workload fly; there are memory'),
+        refused('another guest than a snapshot has', ['--from', __file__, '--mem', '64M'],
+                r"its guest is the snapshot's"),
+        refused('the boot of a snapshot', ['--from', __file__, '--workload', 'boot'], r'boot itself, which is over'),
         refused('a value twice', ['--mmu', 'ept,ept'], r'ept is there twice'),
         refused('an unknown preset', ['--preset', 'all'], r'there is only crossover'),
         refused('a configuration of nonsense', ['--config', 'colour=blue'], r'--config colour=blue: must be made of'),

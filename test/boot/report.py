@@ -63,8 +63,9 @@ def check(report, status=0, vms=1):
     require(report['panic'] is None, 'JSON: panic is %r' % report['panic'])
     require(report['version'] and report['command'].startswith('vellum run '), 'JSON: %r made by %r' %
             (report['version'], report['command']))
-    require(report['description'].startswith('vm ') and os.path.exists(report['guest']['kernel']),
-            'JSON: of %r, with the kernel %r' % (report['description'], report['guest']['kernel']))
+    begins, kernel = '\nrestore ' not in report['description'], report['guest']['kernel']
+    require(report['description'].startswith('vm ') and (os.path.exists(kernel) if begins else kernel == ''),
+            'JSON: of %r, with the kernel %r' % (report['description'], kernel))
     require(report['ending'] == 'ended' and report['counters'] == 'end', 'JSON: ending %r, counters %r' %
             (report['ending'], report['counters']))
     number(report['host']['cpus'], 'host.cpus', 1)

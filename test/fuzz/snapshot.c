@@ -82,11 +82,11 @@ static const struct kind {
 	const char *mmu, *description;
 	bool firmware; /* its mode is that of a reset */
 } kinds[] = {
-	{ BENCH_LONG64, "ept", "testdev on\n" },
-	{ BENCH_PAE, "shadow", "disk ide1.0,if=ide\n" },
-	{ BENCH_PAGED32, "ept", "vcpus 3\nrng on\nhvc on\nballoon on\n" },
-	{ BENCH_PROT32, "vtlb", "net a\n" },
-	{ BENCH_REAL, "ept", "" },
+	{ BENCH_LONG64, "ept", "testdev on\n", false },
+	{ BENCH_PAE, "shadow", "disk ide1.0,if=ide\n", false },
+	{ BENCH_PAGED32, "ept", "vcpus 3\nrng on\nhvc on\nballoon on\n", false },
+	{ BENCH_PROT32, "vtlb", "net a\n", false },
+	{ BENCH_REAL, "ept", "", false },
 	{ BENCH_REAL, "ept", "vga vgabios\ndisk ide1.0,if=ide\n", true },
 };
 

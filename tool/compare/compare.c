@@ -38,6 +38,8 @@ static void fingerprint(struct comparison *c)
 	for (size_t i = 0; i < c->value_count[AXIS_KERNEL]; i++)
 		if (c->values[AXIS_KERNEL][i][0] != 0)
 			fingerprint_file(&hash, c->values[AXIS_KERNEL][i]);
+	if (c->from != NULL)
+		fingerprint_file(&hash, c->from);
 	c->fingerprint = text("%016llx ips=%s mem=%s append=%s", (unsigned long long)hash, c->ips,
 			      c->mem != NULL ? c->mem : "", c->append != NULL ? c->append : "");
 }

@@ -78,6 +78,7 @@ struct comparison {
 	size_t explicit_count;
 	bool no_native, quiet, crossover;
 	const char *ips, *mem, *append, *timeout, *hypervisor;
+	const char *from;                       /* the snapshot that runs go on with, or null */
 	const char *json, *csv, *html, *svg, *resume;
 	unsigned jobs;
 	char *command;                          /* as it was typed */

@@ -40,6 +40,8 @@ const char compare_help[] =
 	"  --jobs N           so many runs at a time   (default: one for each CPU here)\n"
 	"  --timeout S        gives up a run after S seconds   (default: 3600)\n"
 	"  --ips N, --mem SIZE, --append TEXT, --hypervisor FILE   as for vellum run, for every configuration\n"
+	"  --from FILE        each run goes on with this snapshot of a guest that waits for its workload, in place of\n"
+	"                     a boot (as vellum run --from); the bare machine boots\n"
 	"  --resume FILE      takes over what succeeded from an earlier comparison's JSON\n"
 	"\n"
 	"What comes out: a table on the terminal, and\n"
@@ -62,6 +64,7 @@ enum {
 	OPTION_MEM,
 	OPTION_APPEND,
 	OPTION_HYPERVISOR,
+	OPTION_FROM,
 	OPTION_RESUME,
 	OPTION_HTML,
 	OPTION_JSON,
@@ -90,6 +93,7 @@ static const struct option names[] = {
 	{ "mem", required_argument, NULL, OPTION_MEM },
 	{ "append", required_argument, NULL, OPTION_APPEND },
 	{ "hypervisor", required_argument, NULL, OPTION_HYPERVISOR },
+	{ "from", required_argument, NULL, OPTION_FROM },
 	{ "resume", required_argument, NULL, OPTION_RESUME },
 	{ "html", required_argument, NULL, OPTION_HTML },
 	{ "json", required_argument, NULL, OPTION_JSON },
@@ -224,6 +228,7 @@ static void take(struct comparison *c, int option, const char *value)
 		c->append = value;
 		break;
 	case OPTION_HYPERVISOR: c->hypervisor = value; break;
+	case OPTION_FROM: c->from = value; break;
 	case OPTION_RESUME: c->resume = value; break;
 	case OPTION_HTML: c->html = value; break;
 	case OPTION_JSON: c->json = value; break;
@@ -252,6 +257,29 @@ static void check_outputs(const struct comparison *c)
 		die(STATUS_USAGE, "--svg %s: cannot be written: %s", c->svg, strerror(errno));
 }
 
+/* What a snapshot has already, and what it has nothing left of. */
+static void check_from(const struct comparison *c)
+{
+	static const enum axis has[] = { AXIS_GUEST, AXIS_KERNEL, AXIS_PTI };
+	bool another = c->mem != NULL || c->append != NULL;
+
+	if (c->from == NULL)
+		return;
+	if (!file_exists(c->from))
+		die(STATUS_USAGE, "--from %s: there is no such file", c->from);
+	for (size_t k = 0; k < ARRAY_SIZE(has); k++) {
+		another |= c->value_count[has[k]] != 0;
+		for (size_t i = 0; i < c->explicit_count; i++)
+			another |= c->explicit_cells[i].value[has[k]][0] != 0;
+	}
+	if (another)
+		die(STATUS_USAGE, "--from %s: its guest is the snapshot's: --guest, --kernel, --pti, --mem and "
+		    "--append would be another", c->from);
+	for (size_t i = 0; i < c->value_count[AXIS_WORKLOAD]; i++)
+		if (strcmp(c->values[AXIS_WORKLOAD][i], "boot") == 0)
+			die(STATUS_USAGE, "--from %s: the workload boot is the boot itself, which is over", c->from);
+}
+
 static void check(struct comparison *c)
 {
 	if (c->value_count[AXIS_KERNEL] != 0 && c->value_count[AXIS_GUEST] != 0)
@@ -267,6 +295,7 @@ static void check(struct comparison *c)
 		c->html = "vellum-compare.html";
 		c->json = "vellum-compare.json";
 	}
+	check_from(c);
 	check_outputs(c);
 }
 

@@ -27,6 +27,9 @@ static char *command_line(const struct comparison *c, const struct configuration
 	return line.data;
 }
 
+#define WORD(word) (argv[n++] = text("%s", word))
+#define PAIR(option, value) (WORD(option), WORD(value))
+
 static const struct { enum axis axis; const char *option;
 } with_value[] = {
 	{ AXIS_WORKLOAD, "--workload" },
@@ -35,15 +38,35 @@ static const struct { enum axis axis; const char *option;
 	{ AXIS_CPU, "--cpu" },
 };
 
+/* What of the cell a snapshot's guest is run with in another way than one that boots. RDRAND's values would make no two
+ * runs alike: whether it is offered, the snapshot says. */
+static size_t guest_arguments(const struct comparison *c, const struct cell *cell, bool goes_on, char **argv)
+{
+	const char *workload = cell->is.value[AXIS_WORKLOAD];
+	char *append = command_line(c, &cell->is);
+	size_t n = 0;
+
+	if (goes_on) {
+		PAIR("--from", c->from);
+		if (workload[0] == 0)
+			PAIR("--workload", "memory");
+	} else if (!compare_is_native(&cell->is)) {
+		WORD("--no-rdrand");
+	}
+	if (c->mem != NULL)
+		PAIR("--mem", c->mem);
+	if (append != NULL && !goes_on)
+		PAIR("--append", append);
+	free(append);
+	return n;
+}
+
 size_t compare_arguments(const struct comparison *c, const struct cell *cell, const char *program, const char *json,
 			 char *argv[40])
 {
 	const struct configuration *is = &cell->is;
 	bool native = compare_is_native(is);
-	char *append = command_line(c, is);
 	size_t n = 0;
-#define WORD(word) (argv[n++] = text("%s", word))
-#define PAIR(option, value) (WORD(option), WORD(value))
 
 	WORD(program);
 	WORD("run");
@@ -64,16 +87,10 @@ size_t compare_arguments(const struct comparison *c, const struct cell *cell, co
 		WORD("--no-vpid");
 	if (!native && is->value[AXIS_TPR][0] != 0)
 		PAIR("--tpr", is->value[AXIS_TPR]);
-	if (!native)
-		WORD("--no-rdrand"); /* its values would make no two runs alike */
-	if (c->mem != NULL)
-		PAIR("--mem", c->mem);
+	n += guest_arguments(c, cell, c->from != NULL && !native, argv + n);
 	if (c->hypervisor != NULL)
 		PAIR("--hypervisor", c->hypervisor);
-	if (append != NULL)
-		PAIR("--append", append);
 	argv[n] = NULL;
-	free(append);
 	return n;
 }
 

@@ -26,7 +26,9 @@ void *save_own_page(const struct vm *vm, gfn_t gfn)
 
 	if (VM_KEPT(SAVE_BEHIND, area))
 		return firmware_behind(vm, gfn.v << PAGE_SHIFT);
-	return in_display(vm, gfn.v) ? (char *)vm->video->memory + ((gfn.v - SNAPSHOT_DISPLAY_GFN) << PAGE_SHIFT) : NULL;
+	if (!in_display(vm, gfn.v))
+		return NULL;
+	return (char *)vm->video->memory + ((gfn.v - SNAPSHOT_DISPLAY_GFN) << PAGE_SHIFT);
 }
 
 bool save_is_memory(const struct vm *vm, uint64_t gfn)
@@ -120,7 +122,8 @@ static void files_state(struct fields *s, struct vm *vm)
 				     "began with";
 	const struct fw_cfg *f = &vm->fw_cfg;
 
-	file_state(s, firmware_rom(vm), vm->firmware.rom_bytes, "its firmware is another: give --bios as it began with");
+	file_state(s, firmware_rom(vm), vm->firmware.rom_bytes,
+		   "its firmware is another: give --bios as it began with");
 	if (vm->video)
 		file_state(s, vm->video->stdvga.rom, vm->video->stdvga.rom_bytes,
 			   "its display's BIOS is another: give --vga as it began with");

@@ -22,14 +22,18 @@ static bool refuse_fields(struct vm *vm, const struct fields *s)
 	return false;
 }
 
-static bool open_file(struct vm *vm, struct snapshot_file *f)
+/* That of the virtual machine which is being made: one at a time, by the first CPU (LC1), from restore_begin() to
+ * restore_vcpus(). It has been looked at whole, once (SF1). */
+static struct snapshot_file file;
+
+static bool open_file(struct vm *vm)
 {
 	const struct boot_module *m = vm_find_module(vm, vm->config->restore, "snapshot");
 	char why[sizeof(vm->end_text) - 40];
 
 	if (!m)
 		return false;
-	if (snapshot_open(f, m->data, m->size, why, sizeof(why)))
+	if (snapshot_open(&file, m->data, m->size, why, sizeof(why)))
 		return true;
 	return refuse(vm, why);
 }
@@ -38,13 +42,12 @@ static bool open_file(struct vm *vm, struct snapshot_file *f)
  * known behind mitigations_choose. */
 bool restore_begin(struct vm *vm)
 {
-	static struct cpuid_policy shown, can; /* virtual machines are made by the first CPU (LC1) */
+	static struct cpuid_policy shown, can; /* as .file */
 	struct snapshot_chunk c;
-	struct snapshot_file f;
 	struct fields s;
 	const char *lacks;
 
-	if (!open_file(vm, &f) || !snapshot_find(&f, SNAPSHOT_MACHINE, 0, &c))
+	if (!open_file(vm) || !snapshot_find(&file, SNAPSHOT_MACHINE, 0, &c))
 		return false;
 	can = vm->cpuid;
 	state_load(&s, c.data, c.bytes, 0);
@@ -91,11 +94,11 @@ static bool put_run(struct vm *vm, const struct snapshot_chunk *c)
 	return refuse(vm, "there is no memory for its RAM");
 }
 
-static bool put_memory(struct vm *vm, const struct snapshot_file *f)
+static bool put_memory(struct vm *vm)
 {
 	struct snapshot_chunk c = { .next = 0 };
 
-	while (snapshot_next(f, &c)) {
+	while (snapshot_next(&file, &c)) {
 		if (c.kind != SNAPSHOT_MEMORY)
 			continue;
 		if (c.bytes < SNAPSHOT_RUN_HEAD)
@@ -114,11 +117,10 @@ bool restore_machine(struct vm *vm)
 	static struct cpuid_policy again;
 	struct cpu_start start; /* which it is past */
 	struct snapshot_chunk c;
-	struct snapshot_file f;
 	struct fields s;
 
-	if (!open_file(vm, &f) || !snapshot_find(&f, SNAPSHOT_MACHINE, 0, &c) ||
-	    (firmware_given(vm) && !firmware_load(vm, &start)) || !put_memory(vm, &f))
+	if (!snapshot_find(&file, SNAPSHOT_MACHINE, 0, &c) || (firmware_given(vm) && !firmware_load(vm, &start)) ||
+	    !put_memory(vm))
 		return false;
 	state_load(&s, c.data, c.bytes, 0);
 	cpuid_state(&s, &again);
@@ -136,16 +138,15 @@ bool restore_vcpus(struct vm *vm)
 {
 	uint32_t shown = vm->cpuid.basic[CPUID_LEAF_FEATURES].edx;
 	struct snapshot_chunk c;
-	struct snapshot_file f;
 	struct fields s;
 	struct vcpu *v;
 
 	mitigations_choose(vm);
 	vm->cpuid.basic[CPUID_LEAF_FEATURES].edx = shown;
-	if (vm->ended || !open_file(vm, &f))
+	if (vm->ended)
 		return false;
 	for_each_vcpu(v, vm) {
-		if (!snapshot_find(&f, SNAPSHOT_CPU, v->id, &c))
+		if (!snapshot_find(&file, SNAPSHOT_CPU, v->id, &c))
 			return refuse(vm, "its snapshot has no registers of a CPU of it");
 		if (hvm_switches_syscall())
 			return refuse(vm, "on this CPU (AMD-V) no snapshot holds all of a guest's registers yet");

@@ -113,28 +113,31 @@ static void what_a_model_lacks(void **state)
 	check_impossible("", "ept", "1g", "on", NULL);
 }
 
+static const char *words(struct comparison *c, const char *of)
+{
+	static char line[1000];
+	char *argv[40];
+	size_t n = compare_arguments(c, labelled(c, of), "vellum", "out.json", argv), used = 0;
+
+	for (size_t i = 0; i < n; free(argv[i++]))
+		used += (size_t)snprintf(line + used, sizeof line - used, "%s ", argv[i]);
+	return line;
+}
+
 static void words_of_a_run(void **state)
 {
 	struct comparison *c = made("--mmu ept --pages 4k --vpid off --pti on --workload mix:3 --append quiet");
-	char *argv[40], line[1000] = "";
-	size_t n = compare_arguments(c, labelled(c, "ept 4k VPID off"), "vellum", "out.json", argv);
 
 	(void)state;
-	for (size_t i = 0; i < n; i++)
-		snprintf(line + strlen(line), sizeof line - strlen(line), "%s ", argv[i]);
-	assert_string_equal(
-		line, "vellum run --quiet --json out.json --timeout 3600 --ips 50000000 --workload mix:3 --mmu ept "
-		      "--pages 4k --no-vpid --no-rdrand --append pti=on quiet ");
-	while (n > 0)
-		free(argv[--n]);
-	n = compare_arguments(c, labelled(c, "native"), "vellum", "out.json", argv);
-	line[0] = 0;
-	for (size_t i = 0; i < n; i++)
-		snprintf(line + strlen(line), sizeof line - strlen(line), "%s ", argv[i]);
-	assert_non_null(strstr(line, "--native --append pti=on quiet "));
-	assert_null(strstr(line, "--pages"));
-	while (n > 0)
-		free(argv[--n]);
+	assert_string_equal(words(c, "ept 4k VPID off"),
+			    "vellum run --quiet --json out.json --timeout 3600 --ips 50000000 --workload mix:3 "
+			    "--mmu ept --pages 4k --no-vpid --no-rdrand --append pti=on quiet ");
+	assert_non_null(strstr(words(c, "native"), "--native --append pti=on quiet "));
+	assert_null(strstr(words(c, "native"), "--pages"));
+	/* Of what goes on; the bare machine cannot. */
+	c = made("--mmu ept --from /proc/self/exe --hypervisor h");
+	assert_non_null(strstr(words(c, "ept"), " --mmu ept --from /proc/self/exe --workload memory --hypervisor h "));
+	assert_null(strstr(words(c, "native"), "--from"));
 }
 
 static const char one_run[] =

@@ -74,6 +74,37 @@ static void a_good_one(void **state)
 			 0xcbf43926);
 }
 
+/* Byte by byte, as it is defined. */
+static uint32_t crc_by_bits(const uint8_t *p, size_t n)
+{
+	uint32_t crc = ~0u;
+
+	while (n--) {
+		crc ^= *p++;
+		for (unsigned bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+	}
+	return ~crc;
+}
+
+/* Of every length, wherever they begin. */
+static void checksums(void **state)
+{
+	uint8_t bytes[80];
+
+	(void)state;
+	for (unsigned n = 0; n < sizeof(bytes); n++)
+		bytes[n] = (uint8_t)(n * n * 7 + 3);
+	for (unsigned at = 0; at < 9; at++)
+		for (unsigned n = 0; at + n <= sizeof(bytes); n++) {
+			uint32_t crc = crc_by_bits(bytes + at, n);
+
+			assert_int_equal(snapshot_crc(0, bytes + at, n), crc);
+			assert_int_equal(
+				snapshot_crc(snapshot_crc(0, bytes + at, n / 3), bytes + at + n / 3, n - n / 3), crc);
+		}
+}
+
 /* Every length but its own, and every bit that is another, is noticed. */
 static void cut_and_altered(void **state)
 {
@@ -260,7 +291,7 @@ static void what_is_no_block(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_good_one), T(cut_and_altered), T(foreign_and_newer), T(chunks_that_lie), T(not_whole),
+		T(a_good_one), T(checksums), T(cut_and_altered), T(foreign_and_newer), T(chunks_that_lie), T(not_whole),
 		T(as_liblz4_packs), T(as_if_nothing_followed), T(what_is_no_block),
 	};
 

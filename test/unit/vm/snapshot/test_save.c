@@ -18,7 +18,8 @@ static void pages_that_are_written(void **state)
 	bench_new(&(struct bench_config){ .mmu = "ept", .description = "dirty wp\n" });
 	assert_true(bench_mode(BENCH_LONG64, 0));
 	ask_and_hear("1 save 0 memory\n", "done 1 error no snapshot of test0 can be taken: none was begun\n");
-	ask_and_hear("2 save 0 begin\n", "\"pages\":1024,\"high_pages\":0,\"display_pages\":0,\"disk\":false,\"cpus\":1,");
+	ask_and_hear("2 save 0 begin\n",
+		     "\"pages\":1024,\"high_pages\":0,\"display_pages\":0,\"disk\":false,\"cpus\":1,");
 	for (unsigned n = 0; bench.vm[0]->save.left; n++) {
 		assert_in_range(n, 0, 300);
 		STEP(ask("m save 0 memory\n"));
