@@ -4,6 +4,7 @@ import re
 import signal
 import struct
 
+import firmware
 import ide
 import screen
 from boots import LIMIT
@@ -128,6 +129,21 @@ def in_real_mode(c):
         c.run(['run', '--restore', path, '--disk', disk + ',ro'] + options, status=2, expect=[why])
 
 
+def at_its_reset(c):
+    """Before the first instruction of a firmware that will load a kernel: which must be given again, and be the same."""
+    path, kernel = c.path('reset.snap'), c.file('kernel', firmware.image())
+    files = ['--kernel', kernel, '--initrd', c.file('initrd', b'x' * 5000)]
+    with Running(c, ['--bios', 'seabios', '--append', 'words from the host', '--exchange', '--paused'] + files,
+                 until=rb'guest: mitigations'):
+        ctl(c, 'snapshot', path)
+    c.run(['run', '--restore', path, '--mmu', 'shadow', '--timeout', '100'] + files, limit=100,
+          expect=[r'SeaBIOS', r'words from the host'])
+    c.run(['run', '--restore', path, '--timeout', '50', '--kernel', kernel, '--initrd', c.file('other', b'y' * 5000)],
+          status=64, expect=[r'another kernel, or initrd: give --kernel and --initrd as it began with'])
+    for options, why in (([], 'give --kernel'), (files[:2], 'give --initrd'), (files + ['--vga', 'std'], 'without')):
+        c.run(['run', '--restore', path] + options, status=2, expect=[why])
+
+
 def in_planes(c):
     """In the middle of accesses to planes, each of which is checked."""
     disk, path = screen.kernel_disk(c, 'planes', 'planes steps=60000'), c.path('planes.snap')
@@ -172,6 +188,7 @@ def tests(everything):
     return [in_a_loader(['--mmu', mmu]) for mmu in (MECHANISMS if everything else ('shadow',))] + [
         Test('snapshot: in real mode', in_real_mode),
         Test('snapshot: in planes', in_planes),
+        Test("snapshot: at a firmware's reset", at_its_reset),
         Test('snapshot: of Linux', of_linux),
         Test('snapshot: workloads without a boot', of_one_that_waits),
         Test('snapshot: by the channel, files that are none', refused_files),

@@ -244,7 +244,7 @@ size_t snapshot_unpack(const uint8_t *from, size_t n, uint8_t *to, size_t room)
 			return SIZE_MAX;
 		back = p[0] | (size_t)p[1] << 8;
 		p += 2;
-		if ((match == 15 && !more(&p, end, &match)) || VM_KEPT(UNPACK_BACK, !back || back > done))
+		if ((match == 15 && !more(&p, end, &match)) || !back || VM_KEPT(UNPACK_BACK, back > done))
 			return SIZE_MAX;
 		match += MATCH_LEAST;
 		if (VM_KEPT(UNPACK_MATCH_ROOM, match > room - done))
