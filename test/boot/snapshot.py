@@ -130,7 +130,7 @@ def in_real_mode(c):
 
 
 def at_its_reset(c):
-    """Before the first instruction of a firmware that will load a kernel: which must be given again, and be the same."""
+    """Before the first instruction of a firmware that will load a kernel: which must be given again, as it was."""
     path, kernel = c.path('reset.snap'), c.file('kernel', firmware.image())
     files = ['--kernel', kernel, '--initrd', c.file('initrd', b'x' * 5000)]
     with Running(c, ['--bios', 'seabios', '--append', 'words from the host', '--exchange', '--paused'] + files,
