@@ -116,7 +116,8 @@ struct vcpu {
 	bool running;        /* it has the CPU, at which others may look (vm/sched/freeze.c) */
 	/* ticks that the CPU has worked for it, as the scheduler counts them (SC1 in vm/sched/schedule.c) */
 	uint64_t fair;
-	bool slept;          /* since it last had the CPU */
+	bool slept;          /* since it last had the CPU, or could not have it */
+	bool came;           /* from another CPU, and has not had this one (BA2 in vm/sched/balance.c) */
 	struct timer wander; /* when it next goes to another CPU (vm/sched/move.c); its period is the description's */
 	/* On a CPU, in the guest and in the hypervisor, in turns that are over; what the exits took of it is in
 	 * exits[]. And what that was when the turn that it has began. Of what the exits took in turns that are over:

@@ -34,6 +34,8 @@
 	M(HOST_BALANCE, "and once a slice") \
 	M(GOES_EVENLY, "giving who waits to a CPU that is before this one (BA2)") \
 	M(GOES_BEHIND, "only where it is so by two slices (BA2)") \
+	M(GOES_ON, "that who has come has a turn before it is given on (BA2)") \
+	M(GOES_SLEPT, "that who slept is not given away for what it did not use (BA2)") \
 	M(ALONE_TOLD, "telling how far one has come that runs alone") \
 	M(NOT_SAVED, "that a share which cannot be used is not saved up (BA3)") \
 	M(WEIGHS_AWAKE, "that the share of a machine is that of all of its virtual CPUs (SC4)") \

@@ -297,6 +297,7 @@
 	M(HOST_LIFE, "looking at who has ended while a guest runs") \
 	M(HOST_TELL, "telling accounts while others run") \
 	M(FAIR_SLEPT, "that who slept is not given all that it did not use (SC1)") \
+	M(FAIR_HELD, "and who was paused, or held by a debugger, neither (SC1)") \
 	M(FAIR_LEAST, "giving the CPU to the one that had least of it (SC1)") \
 	M(FAIR_TICKS, "counting how long the CPU worked for each (SC1)") \
 	M(FAIR_NEW, "that who is new begins with as much as the others had") \

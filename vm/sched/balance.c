@@ -6,7 +6,9 @@
  *      says so (cpus_idle), and then kicks a CPU that has said that somebody waits there (cpus_crowded); who comes to
  *      have somebody waiting gives it to one that sleeps.
  * BA2  Who waits while others of the machine that want a CPU all the time have had more by two slices is given to the
- *      CPU that is the farthest before it. So 3 that work on 2 CPUs have two thirds of one each.
+ *      CPU that is the farthest before it. So 3 that work on 2 CPUs have two thirds of one each. Who slept has had what
+ *      it forfeits (SC1); and who has come has a turn before it goes on: else two CPUs whose slices end in turn would
+ *      give it to each other for ever.
  * BA3  A CPU whose vCPUs cannot have what is theirs (more weight than a CPU can give) does not save it up.
  * BA4  Who is pinned stays. */
 #include "vm/vm.h"
@@ -24,9 +26,13 @@ struct cpuset cpus_idle, cpus_crowded;
 /* The CPU that this was now is nobody else's to give to. NULL: there is none. */
 static struct percpu *take_idle(void)
 {
-	for (unsigned n = 0; (n = cpuset_next(&cpus_idle, n)) < CPUS_MAX; n++)
-		if (VM_LEFT_OUT_OR(IDLE_TAKEN, cpuset_remove(&cpus_idle, n)))
+	for (unsigned n = 0; (n = cpuset_next(&cpus_idle, n)) < CPUS_MAX; n++) {
+		bool mine = true;
+
+		VM_MUTANT(IDLE_TAKEN, mine = cpuset_remove(&cpus_idle, n));
+		if (mine)
 			return percpu_of(n);
+	}
 	return NULL;
 }
 
@@ -49,16 +55,22 @@ void balance_awake(struct percpu *cpu)
 
 /* ---- who waits ---- */
 
+static uint64_t has_had(const struct percpu *cpu, const struct vcpu *v)
+{
+	return VM_KEPT(GOES_SLEPT, true) ? schedule_fair(cpu, v) : v->fair;
+}
+
 /* The one that has had least of those that wait for this CPU and may go; the ring's first has it. NULL: there is
- * none. */
-static struct vcpu *spare(const struct percpu *cpu)
+ * none. evenly: who has just come stays. */
+static struct vcpu *spare(const struct percpu *cpu, bool evenly)
 {
 	struct vcpu *least = NULL;
 
 	for (struct vcpu *v = cpu->run_queue->ring; v != cpu->run_queue; v = v->ring) {
-		bool may_go = VM_LEFT_OUT_OR(GOES_PINNED, !v->pin) && !v->vm->ended;
+		bool may_go = VM_LEFT_OUT_OR(GOES_PINNED, !v->pin) && !v->vm->ended &&
+			      !VM_KEPT(GOES_ON, evenly && v->came);
 
-		if (may_go && schedule_runnable(v) && (!least || v->fair < least->fair))
+		if (may_go && schedule_runnable(v) && (!least || has_had(cpu, v) < has_had(cpu, least)))
 			least = v;
 	}
 	return least;
@@ -68,7 +80,7 @@ void balance_to_idle(struct percpu *cpu)
 {
 	struct vcpu *v;
 
-	while ((v = spare(cpu))) {
+	while ((v = spare(cpu, false))) {
 		struct percpu *to = take_idle();
 
 		if (!to)
@@ -100,10 +112,10 @@ void balance_evenly(struct percpu *cpu)
 {
 	uint64_t least;
 	struct percpu *to = farthest(cpu, &least);
-	struct vcpu *v = to ? spare(cpu) : NULL;
+	struct vcpu *v = to ? spare(cpu, true) : NULL;
 
 	if (v && VM_LEFT_OUT_OR(GOES_BEHIND,
-				least > v->fair + schedule_weighed(v, SLICES_BEHIND * schedule_slice())))
+				least > has_had(cpu, v) + schedule_weighed(v, SLICES_BEHIND * schedule_slice())))
 		VM_MUTANT(GOES_EVENLY, vcpu_move(v, to));
 }
 

@@ -16,9 +16,11 @@ void queue_put(struct percpu *cpu, struct vcpu *v)
 	while (!__atomic_compare_exchange_n(&cpu->arrivals, &first, v, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
 }
 
+/* SC1. The floor is that of when somebody last left that CPU: it may be far below what who runs there has had. */
 void queue_add(struct vcpu *v)
 {
-	VM_MUTANT(FAIR_NEW, v->fair = __atomic_load_n(&v->cpu->fair_floor, __ATOMIC_RELAXED));
+	v->fair = __atomic_load_n(&v->cpu->fair_floor, __ATOMIC_RELAXED);
+	VM_MUTANT(FAIR_NEW, v->slept = true);
 	queue_put(v->cpu, v);
 }
 
@@ -87,6 +89,7 @@ static void give(struct vcpu *v, struct percpu *to)
 		queue_remove(cpu, v);
 	VM_MUTANT(MOVE_LEAVES, vcpu_leave_cpu(v));
 	__atomic_store_n(&v->moves, v->moves + 1, __ATOMIC_RELAXED);
+	v->came = true;
 	v->move_to = NULL;
 	/* It has left, whoever asked. Else its first turn there would end at once. */
 	VM_MUTANT(MOVE_HAS_LEFT, __atomic_fetch_and(&v->requests, ~REQUEST_SWITCH, __ATOMIC_SEQ_CST));

@@ -2,7 +2,8 @@
  * their turn.
  *
  * SC1  Of those that can run, the one for which CPUs have worked least has the next slice: an exit that takes longer
- *      than a slice is paid back by its own vCPU. Who slept is not given what it did not use, but for one slice.
+ *      than a slice is paid back by its own vCPU. Who slept is not given what it did not use, but for one slice; nor is
+ *      who was paused, or held, or is new.
  * SC2  While a vCPU runs, nobody else's timers interrupt it; they are looked at when its slice ends. So a neighbour
  *      that programs timers without end costs it nothing. (Alone on its CPU it runs until its own timers; the alarm of
  *      one that sleeps comes when it is due, but not before the slice ends.)
@@ -39,13 +40,25 @@ bool schedule_runnable(const struct vcpu *v)
 	       (VM_LEFT_OUT_OR(RUN_HALTED, !__atomic_load_n(&v->halted, __ATOMIC_RELAXED)) || vcpu_requested(v));
 }
 
-/* Could another vCPU of the ring run now? */
+/* Its CPU has looked at v. What it cannot have for long, paused or held by a debugger, is no credit; the moment that a
+ * VM is frozen takes none away. */
+static bool look(struct vcpu *v)
+{
+	bool can = schedule_runnable(v);
+
+	if (VM_KEPT(FAIR_HELD, !can && !v->vm->frozen_by))
+		v->slept = true;
+	return can;
+}
+
+/* Could another vCPU of the ring run now? All of them are looked at: who is alone is chosen by nobody for long. */
 static bool others_runnable(const struct percpu *cpu)
 {
-	for (const struct vcpu *v = cpu->run_queue->ring; v != cpu->run_queue; v = v->ring)
-		if (schedule_runnable(v))
-			return true;
-	return false;
+	bool some = false;
+
+	for (struct vcpu *v = cpu->run_queue->ring; v != cpu->run_queue; v = v->ring)
+		some |= look(v);
+	return some;
 }
 
 /* ---- the CPU's timer ---- */
@@ -180,18 +193,23 @@ static struct vcpu *favour(struct vcpu *best, struct vcpu *favoured)
 	return VM_KEPT(FAVOURED, may) ? favoured : best;
 }
 
+uint64_t schedule_fair(const struct percpu *cpu, const struct vcpu *v)
+{
+	uint64_t least = cpu->fair_floor - min_u64(cpu->fair_floor, schedule_slice());
+
+	return VM_KEPT(FAIR_SLEPT, v->slept) ? max_u64(v->fair, least) : v->fair;
+}
+
 static struct vcpu *fairest(struct percpu *cpu)
 {
 	struct vcpu *v = cpu->run_queue, *best = NULL, *favoured = NULL;
-	uint64_t least = cpu->fair_floor - min_u64(cpu->fair_floor, schedule_slice());
 	unsigned movable = 0;
 
 	do {
 		v = v->ring;
-		if (!schedule_runnable(v))
+		if (!look(v))
 			continue;
-		if (VM_KEPT(FAIR_SLEPT, v->slept))
-			v->fair = max_u64(v->fair, least);
+		v->fair = schedule_fair(cpu, v);
 		v->slept = false;
 		movable += !v->pin;
 		if (unlikely(__atomic_load_n(&v->favoured, __ATOMIC_RELAXED)))
@@ -217,6 +235,7 @@ struct vcpu *schedule_pick(struct percpu *cpu)
 		return NULL;
 	cpu->run_queue = v;
 	__atomic_store_n(&v->favoured, false, __ATOMIC_RELAXED);
+	v->came = false;
 	cpu->slice_end = rdtsc() + schedule_slice();
 	if (unlikely(balance_crowded(cpu) && cpuset_any(&cpus_idle)))
 		VM_MUTANT(PICK_GIVES, balance_to_idle(cpu));

@@ -36,6 +36,8 @@ uint64_t schedule_weighed(const struct vcpu *v, uint64_t ticks);
 void schedule_run_timers(struct vcpu *v);
 /* Could v have a turn now? */
 bool schedule_runnable(const struct vcpu *v);
+/* What v has had, which is on the ring of the calling CPU, cpu, without what it forfeits because it slept (SC1). */
+uint64_t schedule_fair(const struct percpu *cpu, const struct vcpu *v);
 /* The CPU's timer covers what must happen while nobody runs; or the end of the slice, and the alarms of who runs. */
 void schedule_arm_idle(const struct percpu *cpu);
 void schedule_arm_running(const struct percpu *cpu);

@@ -192,7 +192,7 @@ void second_start(void)
 		((volatile char *)SECOND_AT)[p - second_begin] = *p;
 	send(first_id ^ 1, ICR_DELIVERY(APIC_INIT) | ICR_ASSERT);
 	send(first_id ^ 1, ICR_DELIVERY(APIC_SIPI) | ICR_ASSERT | SECOND_AT >> 12);
-	for (end = rdtsc() + 1000000000; !there && rdtsc() < end;)
+	for (end = rdtsc() + 100000000; !there && rdtsc() < end;)
 		__asm__ volatile("pause");
 	MUST(there, "the second CPU does not start");
 	MUST(second_id == (first_id ^ 1), "the second CPU has the id %u", second_id);

@@ -256,6 +256,75 @@ static void three_on_two(void **state)
 	finish();
 }
 
+/* A slice ends on CPU n; the other one's has half to go, and finds who has come. */
+static void slice_ends_on(unsigned n)
+{
+	bench_wait(schedule_slice() / 2);
+	bench_on(n);
+	STEP(bench_interrupt(VECTOR_TIMER));
+	bench_on(!n);
+	STEP(bench_interrupt(VECTOR_KICK));
+}
+
+/* Does v have a turn soon, on CPUs whose slices end in turn? */
+static bool has_a_turn(const struct vcpu *v)
+{
+	for (unsigned n = 0; n < 5; n++) {
+		slice_ends_on(n & 1);
+		if (runs_on(0) == v || runs_on(1) == v)
+			return true;
+	}
+	return false;
+}
+
+/* BA2: who is far behind those of both CPUs is given to one of them and not back. */
+static void who_has_come_has_a_turn(void **state)
+{
+	struct vcpu *v = NULL;
+
+	(void)state;
+	begin(2, 6);
+	bench_on(1);
+	STEP(bench_interrupt(VECTOR_KICK));
+	for (unsigned n = 0; n < 20; n++)
+		slice_ends_on(n & 1);
+	for (unsigned n = 0; n < 6; n++)
+		if (vcpu_of(n) != runs_on(0) && vcpu_of(n) != runs_on(1))
+			v = vcpu_of(n);
+	v->fair = 0;
+	assert_true(has_a_turn(v));
+	finish();
+}
+
+/* BA2: what one did not use while it slept gives it to nobody. Beside two others on each CPU. */
+static void who_slept_has_its_turn_there(void **state)
+{
+	struct vcpu *v;
+	uint64_t moves;
+
+	(void)state;
+	begin(2, 5);
+	v = vcpu_of(4);
+	for (unsigned n = 0; n < 4; n++) {
+		bench_on(vcpu_of(n)->cpu->id);
+		vcpu_pin(vcpu_of(n), cpu(n & 1));
+	}
+	bench_on(1);
+	STEP(bench_interrupt(VECTOR_KICK));
+	for (unsigned n = 0; runs_on(0) != v && runs_on(1) != v; n++)
+		slice_ends_on(n & 1);
+	deadline_in(100 * schedule_slice());
+	STEP(bench_exit_simple(EXIT_HLT, 1));
+	for (unsigned n = 0; n < 80; n++)
+		slice_ends_on(n & 1);
+	moves = v->moves;
+	assert_true(v->halted);
+	vcpu_signal_nmi(v);
+	assert_true(has_a_turn(v));
+	assert_int_equal(v->moves, moves);
+	finish();
+}
+
 /* BA3. */
 static void what_cannot_be_used_is_not_saved(void **state)
 {
@@ -370,6 +439,8 @@ int main(void)
 		cmocka_unit_test(a_choice_gives_the_rest),
 		cmocka_unit_test(who_is_pinned_stays),
 		cmocka_unit_test(three_on_two),
+		cmocka_unit_test(who_has_come_has_a_turn),
+		cmocka_unit_test(who_slept_has_its_turn_there),
 		cmocka_unit_test(what_cannot_be_used_is_not_saved),
 		cmocka_unit_test(by_weight),
 		cmocka_unit_test(by_machine),

@@ -143,6 +143,72 @@ static void nor_is_being_new(void **state)
 	finish();
 }
 
+/* Nor where the other has not left the CPU since. */
+static void nor_is_being_new_beside_one_alone(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	start();
+	v = bench.v;
+	bench_wait(50 * schedule_slice());
+	bench_create(&(struct bench_config){ .mmu = "ept" });
+	vcpu_request(v, REQUEST_SWITCH);
+	again();
+	slices_of(v);
+	assert_in_range(slices_of(other_than(v)), 1, 3);
+	finish();
+}
+
+/* So many slices, all of which v has: nobody else can run. */
+static void alone_for(const struct vcpu *v, unsigned slices)
+{
+	for (unsigned n = 0; n < slices; n++) {
+		STEP(bench_slice());
+		assert_ptr_equal(bench.v, v);
+	}
+}
+
+/* Nor is having been paused, or held by a debugger, while it waited for the CPU. */
+static void nor_is_being_held_back(void **state)
+{
+	(void)state;
+	for (unsigned held = 0; held < 2; held++) {
+		struct vcpu *busy = two(), *v = other_than(busy);
+
+		if (held)
+			v->debug.held = true;
+		else
+			vm_pause(v->vm, true);
+		alone_for(busy, 50);
+		if (held)
+			v->debug.held = false;
+		else
+			vm_pause(v->vm, false);
+		assert_in_range(slices_of(busy), 1, 2);
+		assert_in_range(slices_of(v), 1, 3);
+		finish();
+	}
+}
+
+/* Nor is having waited for a start-up IPI, also where that comes together with the INIT, in front of its first turn. */
+static void nor_is_waiting_to_be_started(void **state)
+{
+	struct vcpu *boot, *second;
+
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .description = "vcpus 2\n" });
+	check_entry(__LINE__);
+	boot = bench.v;
+	second = boot->vm->vcpu[1];
+	alone_for(boot, 50);
+	vcpu_signal_init(second);
+	vcpu_signal_sipi(second, 0x10);
+	assert_in_range(slices_of(boot), 1, 2);
+	assert_in_range(slices_of(second), 1, 3);
+	finish();
+}
+
 /* ---- SC2 ---- */
 
 /* The timer of one that sleeps is looked at when the other's slice ends, and not before. */
@@ -268,6 +334,9 @@ int main(void)
 		cmocka_unit_test(sleep_forfeits),
 		cmocka_unit_test(no_credit_against_a_sleeper),
 		cmocka_unit_test(nor_is_being_new),
+		cmocka_unit_test(nor_is_being_new_beside_one_alone),
+		cmocka_unit_test(nor_is_being_held_back),
+		cmocka_unit_test(nor_is_waiting_to_be_started),
 		cmocka_unit_test(the_timer_of_a_neighbour),
 		cmocka_unit_test(a_timer_of_its_own),
 		cmocka_unit_test(the_hosts_turn),
