@@ -115,6 +115,10 @@ void lapic_timer_write_lvt(struct lapic *l, uint32_t lvt)
 	uint64_t now = timers_now(l->timers);
 	timer_catch_up(l, now);
 	lapic_timer_deadline(l, now);
+	if (!((lvt ^ l->lvt[LVT_TIMER]) & (LVT_TIMER_MODE | LVT_MASKED))) {
+		l->lvt[LVT_TIMER] = lvt; /* it goes on as it is */
+		return;
+	}
 	bool was_deadline = timer_mode(l) == LVT_TIMER_DEADLINE;
 	settle_count(l, now);
 	l->lvt[LVT_TIMER] = lvt;
@@ -138,12 +142,11 @@ void lapic_timer_write_initial(struct lapic *l, uint32_t count)
 	arm_count(l, now);
 }
 
-uint32_t lapic_timer_current(const struct lapic *l)
+static uint32_t count_at(const struct lapic *l, uint64_t now)
 {
-	uint64_t span = timer_span(l), elapsed;
+	uint64_t span = timer_span(l), elapsed = now - l->timer_start;
 	if (!span || timer_mode(l) == LVT_TIMER_DEADLINE)
 		return 0;
-	elapsed = timers_now(l->timers) - l->timer_start;
 	if (elapsed >= span) {
 		if (timer_mode(l) != LVT_TIMER_PERIODIC)
 			return 0;
@@ -152,11 +155,16 @@ uint32_t lapic_timer_current(const struct lapic *l)
 	return (uint32_t)(l->timer_initial - (elapsed >> l->timer_shift));
 }
 
+uint32_t lapic_timer_current(const struct lapic *l)
+{
+	return count_at(l, timers_now(l->timers));
+}
+
 void lapic_timer_write_divide(struct lapic *l, uint32_t divide)
 {
 	static const uint8_t shift[8] = { 1, 2, 3, 4, 5, 6, 7, 0 }; /* by 2, 4, … 128, 1 */
 	uint8_t to = shift[(divide >> 1 & 4) | (divide & 3)];
-	if (timer_stands(l)) {
+	if (to == l->timer_shift || timer_stands(l)) {
 		l->divide = divide & 0xb;
 		l->timer_shift = to;
 		return;
@@ -164,7 +172,7 @@ void lapic_timer_write_divide(struct lapic *l, uint32_t divide)
 	uint64_t now = timers_now(l->timers);
 	timer_catch_up(l, now);
 	settle_count(l, now);
-	uint32_t current = lapic_timer_current(l);
+	uint32_t current = count_at(l, now);
 	l->divide = divide & 0xb;
 	l->timer_shift = to;
 	/* The count goes on from where it is, at the new rate. */

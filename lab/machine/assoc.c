@@ -8,10 +8,7 @@ bool assoc_init(struct assoc *c, struct lab_geometry g)
 	*c = (struct assoc){ 0 };
 	if (!g.entries)
 		return true;
-	c->ways = g.ways;
-	c->sets = g.entries / g.ways;
-	c->power = (c->sets & (c->sets - 1)) == 0;
-	c->mask = c->sets - 1;
+	LAB_SETS(c, g);
 	c->entry = calloc(g.entries, sizeof(*c->entry));
 	return c->entry != NULL;
 }

@@ -25,10 +25,7 @@ bool lines_init(struct lines *c, struct lab_geometry g, bool narrow)
 	*c = (struct lines){ 0 };
 	if (!g.entries)
 		return true;
-	c->ways = g.ways;
-	c->sets = g.entries / g.ways;
-	c->power = (c->sets & (c->sets - 1)) == 0;
-	c->mask = c->sets - 1;
+	LAB_SETS(c, g);
 	c->last = 4 * (c->ways - 1) & 63;
 	c->all = (BIT(c->last) - 1) << 4 | 15;
 	if (narrow)

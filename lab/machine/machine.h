@@ -18,6 +18,17 @@
 #include "lab/machine/memory.h"
 #include "lab/machine/sample.h"
 
+/* ---- sets of entries, which the fast implementation has a number of kinds of ---- */
+
+/* Into the fields ways, sets, power (of two) and mask of a cache. */
+#define LAB_SETS(c, g) \
+	do { \
+		(c)->ways = (g).ways; \
+		(c)->sets = (g).entries / (g).ways; \
+		(c)->power = ((c)->sets & ((c)->sets - 1)) == 0; \
+		(c)->mask = (c)->sets - 1; \
+	} while (0)
+
 /* ---- translations, as both implementations tag them ----
  *
  *   bits 0..15   VPID (4 bits) << 12 | PCID; of guest-physical translations: the virtual machine's number

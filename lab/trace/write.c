@@ -222,9 +222,11 @@ static void put_event(struct lab_writer *w, const struct lab_event *e, const str
 
 static void flush_held(struct lab_writer *w)
 {
-	if (w->holding)
-		put_event(w, &w->held, &w->held_call);
+	bool held = w->holding;
+
 	w->holding = false;
+	if (held)
+		lab_writer_event(w, &w->held, &w->held_call);
 }
 
 static void hold(struct lab_writer *w, struct lab_event e)

@@ -97,6 +97,7 @@
 	M(PCI_FULL, "the end of the bus's devices") \
 	M(PCI_SHARED, "holding a line for as long as one of its devices wants it") \
 	M(TIMER_SORTED, "the order of alarms") \
+	M(TIMER_STAYS, "also where the first is armed anew") \
 	M(TIMER_DUE, "that alarms which are armed again wait for the next time") \
 	M(TIMER_EARLIER, "telling of an alarm that comes before all others") \
 	M(LAPIC_HIGHEST, "that a lower interrupt is not the highest one") \

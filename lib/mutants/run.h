@@ -59,6 +59,7 @@
 	M(ALARM_SLICE, "ringing after a slice at the latest") \
 	M(ALARM_TURN, "the host's turn then") \
 	M(ALARM_FORWARD, "putting its clock forward to what the CPU has counted") \
+	M(ALARM_DUE, "to that, not to an alarm that came in the place of one that was cancelled") \
 	M(EMULATED_ALARM, "setting it anew after instructions that were emulated") \
 	M(ALARM_RUNS, "running the guest's timers when it rings") \
 	M(ALARM_AGAIN, "setting it anew then") \

@@ -1,13 +1,12 @@
 """Consoles of several virtual machines: the run's own, and those that others attach to."""
 
 import os
-import pty
 import re
 import subprocess
 
 from control import Running, ctl
 from runner import Test, require
-from sessions import read_to_end, read_until
+from sessions import on_terminal, read_to_end, read_until
 
 
 def description(c):
@@ -60,28 +59,24 @@ def at_once(c):
 
 def chosen(c):
     """The run's own terminal is for the machine that --console names; the first one's lines bear its name."""
-    master, slave = pty.openpty()
-    p = c.start(['run', '-i', '--timeout', '100', '--vm', description(c), '--console', 'two'],
-                stdin=slave, stdout=slave, stderr=slave)
-    os.close(slave)
     seen = b''
-    try:
-        seen = read_until(master, rb'(?s)(is ready.*){3}', 90)
-        os.write(master, b'hello\r')
-        seen = read_until(master, rb'typed: 2 heard hello', 60, seen)
-        other, _ = attach(c, 'one', rb'typed: 1 is ready')
-        type_at(other, b'end\n', rb'one is over')
-        other, _ = attach(c, 'three', rb'typed: 3 is ready')
-        type_at(other, b'end\n', rb'three is over')
-        os.write(master, b'end\r')
-        seen += read_to_end(p, master, 60)
-        require(p.poll() == 0, 'status %s' % p.poll())
-        for line in (rb'^\[one\] typed: 1 is ready', rb'^typed: 2 is ready', rb'^\[three\] typed: ok'):
-            require(re.search(line, seen, re.M), 'it did not show %r: %r' % (line, seen))
-        require(b'typed: 1 heard hello' not in seen, 'another heard what was typed')
-    finally:
-        c.log.write(seen.decode(errors='replace'))
-        os.close(master)
+    with on_terminal(c, 'run', '-i', '--timeout', '100', '--vm', description(c), '--console', 'two') as (p, master):
+        try:
+            seen = read_until(master, rb'(?s)(is ready.*){3}', 90)
+            os.write(master, b'hello\r')
+            seen = read_until(master, rb'typed: 2 heard hello', 60, seen)
+            other, _ = attach(c, 'one', rb'typed: 1 is ready')
+            type_at(other, b'end\n', rb'one is over')
+            other, _ = attach(c, 'three', rb'typed: 3 is ready')
+            type_at(other, b'end\n', rb'three is over')
+            os.write(master, b'end\r')
+            seen += read_to_end(p, master, 60)
+            require(p.poll() == 0, 'status %s' % p.poll())
+            for line in (rb'^\[one\] typed: 1 is ready', rb'^typed: 2 is ready', rb'^\[three\] typed: ok'):
+                require(re.search(line, seen, re.M), 'it did not show %r: %r' % (line, seen))
+            require(b'typed: 1 heard hello' not in seen, 'another heard what was typed')
+        finally:
+            c.log.write(seen.decode(errors='replace'))
 
 
 def refused(c):

@@ -1,5 +1,6 @@
 """Runs that someone takes part in: several machines, the keyboard, Ctrl-C, timeouts."""
 
+import contextlib
 import json
 import os
 import pty
@@ -44,6 +45,18 @@ def read_to_end(p, fd, limit):
             except OSError:
                 time.sleep(0.1)
     return seen
+
+
+@contextlib.contextmanager
+def on_terminal(c, *words):
+    """`vellum WORDS` on a terminal of its own: the process, and the terminal's other end."""
+    master, slave = pty.openpty()
+    p = c.start(list(words), stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    try:
+        yield p, master
+    finally:
+        os.close(master)
 
 
 def two_machines(c):
@@ -214,54 +227,45 @@ def output_gone(c):
 
 def interactive(c, more=(), machine=r'x86_64'):
     """The keyboard goes to the guest's shell and the answer comes back; poweroff ends the run."""
-    master, slave = pty.openpty()
-    p = c.start(['run', '-i', '--timeout', '200'] + list(more), stdin=slave, stdout=slave, stderr=slave)
-    os.close(slave)
     seen = b''
-    try:
-        seen = read_until(master, rb'vellum:[^\r\n]*# ', 150)
-        os.write(master, b'echo six times seven is $((6*7))\r')
-        seen = read_until(master, rb'is 42\s', 60, seen)
-        os.write(master, b'uname -m\r')
-        seen = read_until(master, machine.encode() + rb'\s', 60, seen)
-        os.write(master, b'poweroff -f\r')
-        seen = read_until(master, rb'Power down', 60, seen)
-        seen += read_to_end(p, master, 30)
-        require(p.poll() == 0, 'status %s' % p.poll())
-    finally:
-        c.log.write(seen.decode(errors='replace'))
-        os.close(master)
+    with on_terminal(c, 'run', '-i', '--timeout', '200', *more) as (p, master):
+        try:
+            seen = read_until(master, rb'vellum:[^\r\n]*# ', 150)
+            os.write(master, b'echo six times seven is $((6*7))\r')
+            seen = read_until(master, rb'is 42\s', 60, seen)
+            os.write(master, b'uname -m\r')
+            seen = read_until(master, machine.encode() + rb'\s', 60, seen)
+            os.write(master, b'poweroff -f\r')
+            seen = read_until(master, rb'Power down', 60, seen)
+            seen += read_to_end(p, master, 30)
+            require(p.poll() == 0, 'status %s' % p.poll())
+        finally:
+            c.log.write(seen.decode(errors='replace'))
 
 
 def small_kernel(mechanism, *more):
     """What kernels that know QEMU alone take for given (guest/test/small32.c), with keys typed at a serial port whose
     OUT2 they have never set."""
     def run(c):
-        master, slave = pty.openpty()
-        p = c.start(['run', '-i', '--timeout', '200', '--mem', '16M', '--mmu', mechanism, '--kernel',
-                     c.guest('small32'), '--append', 'input'] + list(more), stdin=slave, stdout=slave, stderr=slave)
-        os.close(slave)
         seen = b''
-        try:
-            seen = read_until(master, rb'small32: type', 100)
-            os.write(master, b'abc')
-            seen = read_until(master, rb'small32: [oF]', 60, seen)
-            seen += read_to_end(p, master, 30)
-            require(re.search(rb'small32: ok, \d\d+ checks', seen), 'it failed')
-            require(p.poll() == 0, 'status %s' % p.poll())
-        finally:
-            c.log.write(seen.decode(errors='replace'))
-            os.close(master)
+        with on_terminal(c, 'run', '-i', '--timeout', '200', '--mem', '16M', '--mmu', mechanism, '--kernel',
+                         c.guest('small32'), '--append', 'input', *more) as (p, master):
+            try:
+                seen = read_until(master, rb'small32: type', 100)
+                os.write(master, b'abc')
+                seen = read_until(master, rb'small32: [oF]', 60, seen)
+                seen += read_to_end(p, master, 30)
+                require(re.search(rb'small32: ok, \d\d+ checks', seen), 'it failed')
+                require(p.poll() == 0, 'status %s' % p.poll())
+            finally:
+                c.log.write(seen.decode(errors='replace'))
     return Test(' '.join(('what small kernels rely on,', mechanism) + more), run)
 
 
 def quit_key(c):
     """Ctrl-] quits an interactive run."""
-    master, slave = pty.openpty()
     out = c.path('quit.json')
-    p = c.start(['run', '-i', '--timeout', '100', '--json', out], stdin=slave, stdout=slave, stderr=slave)
-    os.close(slave)
-    try:
+    with on_terminal(c, 'run', '-i', '--timeout', '100', '--json', out) as (p, master):
         read_until(master, rb'Linux version', 60)
         os.write(master, b'\x1d')
         read_until(master, rb'quit, the machine was stopped', 20)
@@ -269,8 +273,6 @@ def quit_key(c):
         require(p.poll() == 0, 'status %s' % p.poll())
         with open(out) as f:
             counted_until_stopped(json.load(f), 'quit')
-    finally:
-        os.close(master)
 
 
 def image(c):

@@ -1,13 +1,12 @@
 """Guests with several virtual CPUs."""
 
 import os
-import pty
 import re
 
 from boots import check_boot
 from control import ask
 from runner import Test, require
-from sessions import read_until
+from sessions import on_terminal, read_until
 import workloads
 
 
@@ -45,33 +44,29 @@ def switched(o):
 def off_and_on(c):
     """A CPU of the guest goes offline and comes back, and the whole machine is paused, and goes over to other ways to
     virtualize its memory and its TPR."""
-    master, slave = pty.openpty()
-    p = c.start(['run', '-i', '--vcpus', '2', '--host-cpus', '2', '--mmu', 'ept', '--timeout', '200'],
-                stdin=slave, stdout=slave, stderr=slave)
-    os.close(slave)
     seen = b''
+    with on_terminal(c, 'run', '-i', '--vcpus', '2', '--host-cpus', '2', '--mmu', 'ept', '--timeout',
+                     '200') as (p, master):
+        def say(command, answer):
+            os.write(master, command + b'\r')
+            return read_until(master, answer, 60)
 
-    def say(command, answer):
-        os.write(master, command + b'\r')
-        return read_until(master, answer, 60)
-
-    try:
-        seen += read_until(master, rb'vellum:[^\r\n]*# ', 150)
-        cpu1 = b'/sys/devices/system/cpu/cpu1/online'
-        seen += say(b'echo 0 >' + cpu1 + b'; echo now $((1 + $(cat ' + cpu1 + b')))', rb'now 1\s')
-        seen += say(b'echo 1 >' + cpu1 + b'; echo now $((1 + $(cat ' + cpu1 + b')))', rb'now 2\s')
-        require(ask(c, 'pause')['state'] == 'paused', 'it is not paused')
-        require(ask(c, 'resume')['state'] != 'paused', 'it is paused')
-        require(ask(c, 'tpr', 'trap')['tpr'] == 'trap', 'its TPR is not by trap')
-        for mechanism in ('shadow', 'ept', 'vtlb'):
-            require(ask(c, 'mmu', mechanism)['mmu'] == mechanism, 'it is not under ' + mechanism)
-            seen += say(b'for i in 1 2 3 4; do (:) & done; wait; echo done $((6 * 7))', rb'done 42\s')
-        require(ask(c, 'audit')['audit'] == 'ok', 'the audit fails')
-        seen += say(b'poweroff -f', rb'of which [0-9.]+ s of CPU')
-    finally:
-        c.log.write(seen.decode(errors='replace'))
-        p.wait(60)
-        os.close(master)
+        try:
+            seen += read_until(master, rb'vellum:[^\r\n]*# ', 150)
+            cpu1 = b'/sys/devices/system/cpu/cpu1/online'
+            seen += say(b'echo 0 >' + cpu1 + b'; echo now $((1 + $(cat ' + cpu1 + b')))', rb'now 1\s')
+            seen += say(b'echo 1 >' + cpu1 + b'; echo now $((1 + $(cat ' + cpu1 + b')))', rb'now 2\s')
+            require(ask(c, 'pause')['state'] == 'paused', 'it is not paused')
+            require(ask(c, 'resume')['state'] != 'paused', 'it is paused')
+            require(ask(c, 'tpr', 'trap')['tpr'] == 'trap', 'its TPR is not by trap')
+            for mechanism in ('shadow', 'ept', 'vtlb'):
+                require(ask(c, 'mmu', mechanism)['mmu'] == mechanism, 'it is not under ' + mechanism)
+                seen += say(b'for i in 1 2 3 4; do (:) & done; wait; echo done $((6 * 7))', rb'done 42\s')
+            require(ask(c, 'audit')['audit'] == 'ok', 'the audit fails')
+            seen += say(b'poweroff -f', rb'of which [0-9.]+ s of CPU')
+        finally:
+            c.log.write(seen.decode(errors='replace'))
+            p.wait(60)
 
 
 def fresh(mmu, most):

@@ -1,19 +1,12 @@
 /* A memory balloon under libFuzzer: a guest's memory and rings, which hold anything, and what is wanted of it. Nothing
  * may crash; a turn gives back a bounded number of pages, after a bounded amount of work, and pages go in turns only
  * (BN1, BN2 in dev/virtio/balloon.h). */
-#include "test/fuzz/input.h"
-
-#include <string.h>
+#include "test/fuzz/rings.h"
 
 #include "dev/virtio/balloon.h"
 
-#define RAM 0x10000u
 #define ROM 0xf800u /* from there on nothing can be written */
-#define DESC(q) (0x1000u * (q))
-#define AVAIL(q) (0x1000u * (q) + 0x800)
-#define USED(q) (0x1000u * (q) + 0xc00)
 #define DATA 0x6000u
-#define RING 16u
 #define STEPS_MAX 300
 /* Of memory, for one step: page numbers by a few bytes each at worst, and each chain's descriptors and rings. */
 #define ACCESSES_MAX (VIRTIO_BALLOON_TURN * 12u)
@@ -68,28 +61,9 @@ static void interrupt(void *ctx, unsigned cause) { (void)ctx, (void)cause; }
 
 /* ---- what a guest does ---- */
 
-static void put16(uint32_t at, uint16_t value) { memcpy(ram + at % (RAM - 1), &value, 2); }
-
 static void begin(struct input *in)
 {
-	struct virtio_device *d = &balloon.device;
-	uint64_t features = in_bool(in) ? d->offered : d->offered & ~(uint64_t)in32(in);
-
-	virtio_set_status(d, 0);
-	virtio_set_status(d, VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER);
-	virtio_set_features(d, 0, (uint32_t)features, false);
-	virtio_set_features(d, 1, (uint32_t)(features >> 32), false);
-	virtio_set_status(d, VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK);
-	for (unsigned q = 0; q < VIRTIO_BALLOON_QUEUES; q++) {
-		d->queue[q].desc = DESC(q);
-		d->queue[q].avail = AVAIL(q);
-		d->queue[q].used = USED(q);
-		d->queue[q].size = RING;
-		memset(ram + DESC(q), 0, 0x1000);
-		avail[q] = 0;
-		virtio_enable_queue(d, q);
-	}
-	virtio_set_status(d, VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK);
+	rings_begin(in, &balloon.device, VIRTIO_BALLOON_QUEUES, ram, avail);
 }
 
 static void set_status(struct input *in) { virtio_set_status(&balloon.device, in8(in)); }
@@ -112,13 +86,13 @@ static void write_memory(struct input *in)
 {
 	uint32_t at = in16(in);
 
-	put16(at, in16(in));
+	ring_put16(ram, at, in16(in));
 }
 
 static void offer(unsigned q, unsigned head)
 {
-	put16(AVAIL(q) + 4 + 2 * (avail[q]++ % RING), (uint16_t)(head % RING));
-	put16(AVAIL(q) + 2, avail[q]);
+	ring_put16(ram, AVAIL(q) + 4 + 2 * (avail[q]++ % RING), (uint16_t)(head % RING));
+	ring_put16(ram, AVAIL(q) + 2, avail[q]);
 }
 
 static void write_descriptor(struct input *in)

@@ -1,20 +1,13 @@
 /* A network under libFuzzer: two guests' cards, each with memory and rings of its own, which hold anything; a bare port
  * beside them; frames from outside, and an uplink. Nothing may crash, a look at a queue does a bounded amount of work,
  * and who gets a frame is whom it is for, from whom it says (NS1, NS2 in dev/net/switch.h). */
-#include "test/fuzz/input.h"
-
-#include <string.h>
+#include "test/fuzz/rings.h"
 
 #include "dev/virtio/net.h"
 
 #define CARDS 2
-#define RAM 0x10000u
 #define ROM 0xf800u /* from there on nothing can be written */
-#define DESC(q) (0x1000u * (q))
-#define AVAIL(q) (0x1000u * (q) + 0x800)
-#define USED(q) (0x1000u * (q) + 0xc00)
 #define DATA 0x2000u
-#define RING 16u
 #define STEPS_MAX 300
 /* Of memory, for one step: a turn's frames (VN2), each of which is some words of two rings, and segments. */
 #define ACCESSES_MAX (VIRTIO_NET_TURN * 40u)
@@ -153,29 +146,12 @@ static void watch(void)
 /* ---- what a guest does ---- */
 
 static struct card *card_of(unsigned how) { return &cards[how & 1]; }
-static void put16(struct card *c, uint32_t at, uint16_t value) { memcpy(c->ram + at % (RAM - 1), &value, 2); }
 
 static void begin(struct input *in)
 {
 	struct card *c = card_of(in8(in));
-	struct virtio_device *d = &c->net.device;
-	uint64_t features = in_bool(in) ? d->offered : d->offered & ~(uint64_t)in32(in);
 
-	virtio_set_status(d, 0);
-	virtio_set_status(d, VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER);
-	virtio_set_features(d, 0, (uint32_t)features, false);
-	virtio_set_features(d, 1, (uint32_t)(features >> 32), false);
-	virtio_set_status(d, VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK);
-	for (unsigned q = 0; q < VIRTIO_NET_QUEUES; q++) {
-		d->queue[q].desc = DESC(q);
-		d->queue[q].avail = AVAIL(q);
-		d->queue[q].used = USED(q);
-		d->queue[q].size = RING;
-		memset(c->ram + DESC(q), 0, 0x1000);
-		c->avail[q] = 0;
-		virtio_enable_queue(d, q);
-	}
-	virtio_set_status(d, VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK);
+	rings_begin(in, &c->net.device, VIRTIO_NET_QUEUES, c->ram, c->avail);
 }
 
 static void set_status(struct input *in) { virtio_set_status(&card_of(in8(in))->net.device, in8(in)); }
@@ -199,7 +175,7 @@ static void write_memory(struct input *in)
 {
 	struct card *c = card_of(in8(in));
 
-	put16(c, in16(in), in16(in));
+	ring_put16(c->ram, in16(in), in16(in));
 }
 
 static void descriptor(struct card *c, unsigned q, unsigned n, uint64_t gpa, uint32_t bytes, unsigned flags)
@@ -214,8 +190,8 @@ static void descriptor(struct card *c, unsigned q, unsigned n, uint64_t gpa, uin
 
 static void offer(struct card *c, unsigned q, unsigned head)
 {
-	put16(c, AVAIL(q) + 4 + 2 * (c->avail[q]++ % RING), (uint16_t)(head % RING));
-	put16(c, AVAIL(q) + 2, c->avail[q]);
+	ring_put16(c->ram, AVAIL(q) + 4 + 2 * (c->avail[q]++ % RING), (uint16_t)(head % RING));
+	ring_put16(c->ram, AVAIL(q) + 2, c->avail[q]);
 }
 
 static void write_descriptor(struct input *in)

@@ -10,7 +10,8 @@
  * AL2 It rings after a slice at the latest (SC3 in vm/sched/schedule.c), else for the earliest alarm, which is due
  *     then: the CPU has counted what the guest ran, the clock takes off some more for each entry and exit
  *     (CLOCK_ENTRY_TICKS in vm/clock.h), and is put forward. Where entries and exits take a CPU longer than is taken
- *     off, it rings later than the clock says, by that.
+ *     off, it rings later than the clock says, by that. It is put forward to what this was set for: the alarm may have
+ *     been cancelled meanwhile.
  * AL3 It is set anew when the clock has gone on without the CPU: after instructions that were emulated. */
 #include "vm/vm.h"
 
@@ -27,13 +28,14 @@ void alarm_set(struct vcpu *v)
 	uint64_t wait = likely(due > now) ? due - now : 1;
 
 	v->timers.earlier = false; /* nobody else arms one */
+	v->alarm_due = now + wait;
 	v->slice_alarm = VM_KEPT(ALARM_SLICE, wait > v->start.longest_run);
 	hvm_set_alarm(&v->hvm, v->slice_alarm ? v->start.longest_run : (uint32_t)wait);
 }
 
 void alarm_rings(struct vcpu *v)
 {
-	uint64_t due = timers_next(&v->timers);
+	uint64_t due = VM_LEFT_OUT_OR(ALARM_DUE, false) ? timers_next(&v->timers) : v->alarm_due;
 
 	VM_MUTANT(ALARM_AGAIN, v->timers.earlier = true);
 	if (v->slice_alarm) {

@@ -4,9 +4,11 @@
  * way_end, which the includer defines, are a function's beginning and end. */
 #include "guest/test/base/entry.h"
 #include "guest/test/irql/irql-kinds.h"
+#include "lib/apic.h"
 #include "lib/x86_msr.h"
 
 	.set	x2apic_tpr, MSR_X2APIC_TPR
+	.set	tpr_offset, APIC_TPR
 
 	/* Puts a way into its list, WAYS or READS, and begins its code. */
 	.macro	list_entry kind:req, name:req

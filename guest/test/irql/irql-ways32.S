@@ -55,15 +55,15 @@
 	.endm
 
 	.macro	write_relative
-	way	WAY_MMIO, "movl %eax, 0x80(%edx)"
-	way	WAY_MMIO, "movl %ecx, (%edx)", "movl %eax, %ecx; addl $0x80, %edx"
+	way	WAY_MMIO, "movl %eax, tpr_offset(%edx)"
+	way	WAY_MMIO, "movl %ecx, (%edx)", "movl %eax, %ecx; addl $tpr_offset, %edx"
 	way	WAY_MMIO, "movl %eax, 0x40(%edx)", "addl $0x40, %edx"
 	way	WAY_MMIO, "movl %esi, (%edx,%ecx,4)", "movl %eax, %esi; movl $0x20, %ecx"
 	way	WAY_MMIO, "movl %eax, -8(%ebx,%ecx,8)", "leal 0x48(%edx), %ebx; movl $8, %ecx"
-	way_by_esp WAY_MMIO, "movl %esp, 0x80(%edx)"
-	way_by_immediate WAY_MMIO|WAY_CLASS, "0x80(%edx)"
-	way	WAY_MMIO, "popl 0x80(%edx)", "push %eax"
-	write_changes WAY_MMIO, "0x80(%edx)"
+	way_by_esp WAY_MMIO, "movl %esp, tpr_offset(%edx)"
+	way_by_immediate WAY_MMIO|WAY_CLASS, "tpr_offset(%edx)"
+	way	WAY_MMIO, "popl tpr_offset(%edx)", "push %eax"
+	write_changes WAY_MMIO, "tpr_offset(%edx)"
 	.endm
 
 	list	ways
@@ -91,10 +91,10 @@
 	list	looks
 	read_absolute WAY_MMIO|WAY_FIXED, TPR_USUAL
 	read_absolute WAY_MMIO|WAY_ALIAS, TPR_ALIAS
-	look	WAY_MMIO, "movl 0x80(%edx), %eax"
-	look	WAY_MMIO, "pushl 0x80(%edx)", "", "popl %eax"
+	look	WAY_MMIO, "movl tpr_offset(%edx), %eax"
+	look	WAY_MMIO, "pushl tpr_offset(%edx)", "", "popl %eax"
 	look	WAY_MMIO, "movl (%edx,%ecx,4), %esi", "movl $0x20, %ecx", "movl %esi, %eax"
-	read_values WAY_MMIO, "0x80(%edx)"
+	read_values WAY_MMIO, "tpr_offset(%edx)"
 	look	WAY_MSR, "rdmsr", "movl $x2apic_tpr, %ecx; orl $-1, %edx", "orl %edx, %eax"
 	list_end
 

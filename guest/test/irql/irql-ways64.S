@@ -55,14 +55,14 @@
 	.endm
 
 	.macro	write_relative
-	way	WAY_MMIO, "movl %eax, 0x80(%rdx)"
-	way	WAY_MMIO, "movl %ecx, (%rdx)", "movl %eax, %ecx; addq $0x80, %rdx"
+	way	WAY_MMIO, "movl %eax, tpr_offset(%rdx)"
+	way	WAY_MMIO, "movl %ecx, (%rdx)", "movl %eax, %ecx; addq $tpr_offset, %rdx"
 	way	WAY_MMIO, "movl %eax, 0x40(%rdx)", "addq $0x40, %rdx"
 	way	WAY_MMIO, "movl %esi, (%rdx,%rcx,4)", "movl %eax, %esi; movl $0x20, %ecx"
 	way	WAY_MMIO, "movl %eax, -8(%rbx,%rcx,8)", "leaq 0x48(%rdx), %rbx; movl $8, %ecx"
-	way_by_esp WAY_MMIO, "movl %esp, 0x80(%rdx)"
-	way_by_immediate WAY_MMIO|WAY_CLASS, "0x80(%rdx)"
-	write_changes WAY_MMIO, "0x80(%rdx)"
+	way_by_esp WAY_MMIO, "movl %esp, tpr_offset(%rdx)"
+	way_by_immediate WAY_MMIO|WAY_CLASS, "tpr_offset(%rdx)"
+	write_changes WAY_MMIO, "tpr_offset(%rdx)"
 	.endm
 
 	.macro	write_cr8
@@ -80,7 +80,7 @@
 	write_absolute WAY_MMIO|WAY_ALIAS, TPR_ALIAS
 	way	WAY_MMIO|WAY_FIXED, "movabs %eax, 0xfee00080"
 	write_relative
-	way	WAY_MMIO, "movl %r9d, (%r13)", "movl %eax, %r9d; leaq 0x80(%rdx), %r13"
+	way	WAY_MMIO, "movl %r9d, (%r13)", "movl %eax, %r9d; leaq tpr_offset(%rdx), %r13"
 	write_cr8
 	way	WAY_MSR, "wrmsr", "movl $x2apic_tpr, %ecx; xorl %edx, %edx"
 	list_end
@@ -101,9 +101,9 @@
 	list	looks
 	read_absolute WAY_MMIO|WAY_ALIAS, TPR_ALIAS
 	look	WAY_MMIO|WAY_FIXED, "movabs 0xfee00080, %eax"
-	look	WAY_MMIO, "movl 0x80(%rdx), %eax"
+	look	WAY_MMIO, "movl tpr_offset(%rdx), %eax"
 	look	WAY_MMIO, "movl (%rdx,%rcx,4), %esi", "movl $0x20, %ecx", "movl %esi, %eax"
-	read_values WAY_MMIO, "0x80(%rdx)"
+	read_values WAY_MMIO, "tpr_offset(%rdx)"
 	read_cr8
 	look	WAY_MSR, "rdmsr", "movl $x2apic_tpr, %ecx; orl $-1, %edx", "orl %edx, %eax"
 	list_end

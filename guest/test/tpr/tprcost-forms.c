@@ -201,6 +201,15 @@ static const struct tprcost registers[] = {
 	{ "absent", 0x3f0, 0 },
 };
 
+/* The same of a timer that runs: each write of these arms an alarm, or comes to nothing. A count of 0x20, as MOV of an
+ * immediate writes it, has passed when it is done. */
+static const struct tprcost timer[] = {
+	{ "initial_runs", APIC_TIMER_INITIAL, 0x400000f0 },
+	{ "current_runs", APIC_TIMER_CURRENT, 0 },
+	{ "divide_runs", APIC_TIMER_DIVIDE, TIMER_DIVIDE_BY_1 },
+	{ "lvt_timer_runs", APIC_LVT_TIMER, 0x20 },
+};
+
 void measure_registers(void)
 {
 	bool all = parameter("all");
@@ -215,5 +224,12 @@ void measure_registers(void)
 		measure_news();
 	for (unsigned n = 0; n < (all ? sizeof(registers) / sizeof(registers[0]) : TPRCOST_TRAPPED); n++)
 		measure_forms(&registers[n]);
+	apic_write(APIC_LVT_TIMER, 0x20);
+	apic_write(APIC_TIMER_DIVIDE, TIMER_DIVIDE_BY_1);
+	for (unsigned n = 0; all && n < sizeof(timer) / sizeof(timer[0]); n++) {
+		apic_write(APIC_TIMER_INITIAL, 0x400000f0);
+		measure_forms(&timer[n]);
+	}
+	apic_write(APIC_TIMER_INITIAL, 0);
 	apic_write(APIC_TPR, 0);
 }

@@ -56,6 +56,14 @@ static void fill(struct vm *vm, uint64_t first, uint64_t pages)
 
 static bool in_memory(struct vm *vm, uint64_t page) { return !hfn_is_none(ram_frame(&vm->ram[0], GFN(page))); }
 
+/* 8 MB, of which the pages from 512 on have been written. */
+static struct vm *start_full(void)
+{
+	start_with("mem 8M\nswap ide1.0\n", 1);
+	fill(bench.vm[0], 512, 1024);
+	return bench.vm[0];
+}
+
 /* The guest goes on, and serves what it was asked to. */
 static void go_on(void) { STEP(violation(READ_KNOWN, 0x1000)); }
 
@@ -64,12 +72,9 @@ static void go_on(void) { STEP(violation(READ_KNOWN, 0x1000)); }
 /* Above the low mark nothing goes; below, until the high one, and what is zero goes as well. */
 static void between_the_marks(void **state)
 {
-	struct vm *vm;
+	struct vm *vm = start_full();
 
 	(void)state;
-	start_with("mem 8M\nswap ide1.0\n", 1);
-	vm = bench.vm[0];
-	fill(vm, 512, 1024);
 	take_all_but(LOW + 600);
 	go_on();
 	assert_int_equal(ram_swapped(vm), 0);
@@ -87,12 +92,9 @@ static void between_the_marks(void **state)
 /* Below the least mark there is no time to see what is used. */
 static void in_need(void **state)
 {
-	struct vm *vm;
+	struct vm *vm = start_full();
 
 	(void)state;
-	start_with("mem 8M\nswap ide1.0\n", 1);
-	vm = bench.vm[0];
-	fill(vm, 512, 1024);
 	take_all_but(LEAST - 20);
 	STEP(violation(WRITE_KNOWN, 3 * BLOCK));
 	assert_in_range(frames_available(), LEAST, HIGH + SWAP_MOST);
@@ -103,12 +105,9 @@ static void in_need(void **state)
 /* A fault for which there is no frame at all comes again. */
 static void a_fault_waits(void **state)
 {
-	struct vm *vm;
+	struct vm *vm = start_full();
 
 	(void)state;
-	start_with("mem 8M\nswap ide1.0\n", 1);
-	vm = bench.vm[0];
-	fill(vm, 512, 1024);
 	take_all_but(RAM_KEPT);
 	STEP(violation(WRITE_KNOWN, 3 * BLOCK));
 	assert_false(in_memory(vm, 3 * BLOCK >> PAGE_SHIFT));
@@ -124,12 +123,9 @@ static void a_fault_waits(void **state)
 static void cold_ones_go(void **state)
 {
 	uint64_t hot = 0, cold = 0;
-	struct vm *vm;
+	struct vm *vm = start_full();
 
 	(void)state;
-	start_with("mem 8M\nswap ide1.0\n", 1);
-	vm = bench.vm[0];
-	fill(vm, 512, 1024);
 	take_all_but(LOW - 1);
 	for (unsigned i = 0; i < 600 && ram_swapped(vm) < PLACES; i++) {
 		if (frames_available() >= LOW)
@@ -149,12 +145,9 @@ static void cold_ones_go(void **state)
 /* The first time, too, there is time between the two hands. */
 static void a_chance_at_first(void **state)
 {
-	struct vm *vm;
+	struct vm *vm = start_full();
 
 	(void)state;
-	start_with("mem 8M\nswap ide1.0\n", 1);
-	vm = bench.vm[0];
-	fill(vm, 512, 1024);
 	take_all_but(LOW - 1);
 	STEP(violation(WRITE_KNOWN, 3 * BLOCK));
 	assert_true(vm->ram[0].lead > 0);

@@ -43,15 +43,21 @@ static void controls(void **state)
 
 /* ---- when an interrupt comes ---- */
 
+/* Interrupts are on, and the TPR holds back one of class 5. */
+static void hold_back(const char *mmu)
+{
+	at(mmu, "flexpriority", BENCH_PAE);
+	interrupts_on();
+	STEP(bench_write_tpr(0x80));
+	self_ipi(0x51);
+}
+
 /* The TPR holds one back: the threshold is its class, and only a write below it exits. */
 static void the_threshold(void **state)
 {
 	(void)state;
 	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
-		at(lapic_mechanisms[m], "flexpriority", BENCH_PAE);
-		interrupts_on();
-		STEP(bench_write_tpr(0x80));
-		self_ipi(0x51);
+		hold_back(lapic_mechanisms[m]);
 		EXPECT_NOTHING();
 		assert_int_equal(vmcs_get(VMCS_TPR_THRESHOLD), 5);
 		assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
@@ -334,10 +340,7 @@ static void changed_while_it_runs(void **state)
 {
 	(void)state;
 	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
-		at(lapic_mechanisms[m], "flexpriority", BENCH_PAE);
-		interrupts_on();
-		STEP(bench_write_tpr(0x80));
-		self_ipi(0x51);
+		hold_back(lapic_mechanisms[m]);
 		use(lapic_mechanisms[m], LAPIC + ID);
 		STEP(ask("t1 tpr 0 trap\n"));
 		assert_non_null(strstr(bench_log(), "done t1 ok\n"));
