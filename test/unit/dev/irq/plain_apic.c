@@ -159,8 +159,8 @@ void plain_init_ipi(struct plain_apic *p)
 	p->command = 0;
 	for (unsigned i = 0; i < PLAIN_LVTS; i++)
 		p->lvt[i] = LVT_MASKED;
-	p->initial = p->divide = 0;
-	p->deadline = 0;
+	p->initial = p->divide = p->count = 0;
+	p->part = p->deadline = 0;
 	p->remote_irr[0] = p->remote_irr[1] = false;
 }
 
@@ -277,7 +277,7 @@ bool plain_read(const struct plain_apic *p, unsigned offset, uint64_t *value)
 		case APIC_ESR: *value = p->errors; break;
 		case APIC_ICR: *value = x2 ? p->command : (uint32_t)p->command; break;
 		case APIC_TIMER_INITIAL: *value = p->initial; break;
-		case APIC_TIMER_CURRENT: *value = deadline_mode(p) ? 0 : p->initial; break;
+		case APIC_TIMER_CURRENT: *value = deadline_mode(p) ? 0 : p->count; break;
 		case APIC_TIMER_DIVIDE: *value = p->divide; break;
 		default: return read_xapic_only(p, offset, value);
 		}
@@ -302,7 +302,59 @@ static void write_timer(struct plain_apic *p, uint32_t value)
 	p->lvt[PLAIN_TIMER] = value;
 	if (before != deadline_mode(p)) {
 		p->deadline = 0;
-		p->initial = 0;
+		p->initial = p->count = 0;
+	}
+}
+
+/* "APIC Timer": by 2, 4, 8, 16, 32, 64, 128, 1. */
+static uint64_t divisor(const struct plain_apic *p)
+{
+	return p->divide == 11 ? 1 : 2u << ((p->divide >> 1 & 4) | (p->divide & 3));
+}
+
+static void write_initial(struct plain_apic *p, uint32_t value)
+{
+	if (deadline_mode(p))
+		return;
+	p->initial = p->count = value;
+	p->part = 0;
+}
+
+static void write_divide(struct plain_apic *p, uint32_t value)
+{
+	p->part = p->divide == (value & 0xb) ? p->part : 0;
+	p->divide = value & 0xb;
+}
+
+static void expire(struct plain_apic *p)
+{
+	if (!(p->lvt[PLAIN_TIMER] & LVT_MASKED))
+		p->expired += plain_message(p, PLAIN_FIXED, (uint8_t)p->lvt[PLAIN_TIMER], false);
+}
+
+static void count_down(struct plain_apic *p, uint64_t ticks)
+{
+	while (ticks && p->count) {
+		uint64_t left = p->count * divisor(p) - p->part;
+
+		if (ticks < left) {
+			p->count -= (uint32_t)((p->part += ticks) / divisor(p));
+			p->part %= divisor(p);
+			return;
+		}
+		ticks -= left, p->part = 0;
+		p->count = (p->lvt[PLAIN_TIMER] & LVT_TIMER_MODE) == LVT_TIMER_PERIODIC ? p->initial : 0;
+		expire(p);
+	}
+}
+
+void plain_time(struct plain_apic *p, uint64_t now)
+{
+	count_down(p, now - p->now);
+	p->now = now;
+	if (p->deadline && p->deadline <= now) {
+		p->deadline = 0;
+		expire(p);
 	}
 }
 
@@ -364,8 +416,8 @@ static bool write(struct plain_apic *p, unsigned offset, uint32_t value)
 	case APIC_EOI: end_of_interrupt(p); return true;
 	case APIC_SVR: write_spurious(p, value); return true;
 	case APIC_ESR: p->errors = p->new_errors, p->new_errors = 0; return true;
-	case APIC_TIMER_INITIAL: p->initial = deadline_mode(p) ? p->initial : value; return true;
-	case APIC_TIMER_DIVIDE: p->divide = value & 0xb; return true;
+	case APIC_TIMER_INITIAL: write_initial(p, value); return true;
+	case APIC_TIMER_DIVIDE: write_divide(p, value); return true;
 	case APIC_ICR:
 		p->command = (p->command & 0xffffffff00000000) | (value & 0xccfff & ~ICR_DELIVERY_STATUS);
 		send_command(p);

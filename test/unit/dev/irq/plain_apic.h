@@ -29,8 +29,10 @@ struct plain_apic {
 	uint32_t errors, new_errors; /* ESR as it reads, and what has come since it was written */
 	uint64_t command; /* ICR */
 	uint32_t lvt[PLAIN_LVTS];
-	uint32_t initial, divide;
-	uint64_t deadline;
+	uint32_t initial, divide, count;
+	uint64_t part; /* ticks since the count last went down */
+	uint64_t deadline, now;
+	unsigned expired; /* how often the timer has */
 	bool pin[2], remote_irr[2];
 	/* What has come out, how often: by delivery mode; EOIs told to I/O APICs, by vector; commands. */
 	unsigned signals[8], broadcasts[256], commands;
@@ -53,6 +55,9 @@ void plain_set_tpr(struct plain_apic *p, uint8_t tpr);
 /* A message, from an I/O APIC or another CPU, that is for this one. false: not accepted. */
 bool plain_message(struct plain_apic *p, unsigned delivery, uint8_t vector, bool level);
 void plain_set_pin(struct plain_apic *p, unsigned pin, bool level);
+
+/* It is now, by the clock that its timer counts and that the TSC is. */
+void plain_time(struct plain_apic *p, uint64_t now);
 
 unsigned plain_ppr(const struct plain_apic *p);
 /* What an INTA cycle would give, if the TPR were this one: a vector, or -1. */

@@ -18,14 +18,14 @@
 #include "lib/xorshift.h"
 
 #define STEPS 1000000u
-#define NOW 1000000u
+#define LEAST 64u /* a count that takes longer than the least period (LAPIC_MIN_PERIOD_US) */
 
 static struct lapic l;
 static struct plain_apic p;
 static struct apic_bus bus;
 static struct timers timers;
 static unsigned signals[8], broadcasts[256], commands, kicks;
-static uint64_t seed;
+static uint64_t seed, present;
 
 static bool with_cpu; /* the local APIC may be the CPU's */
 static uint32_t page[1024];
@@ -35,7 +35,7 @@ static unsigned eoi_exits, eois, writes;
 static uint64_t now(void *ctx)
 {
 	(void)ctx;
-	return NOW;
+	return present;
 }
 
 static void ipi(void *ctx, struct lapic *from, const struct apic_message *m)
@@ -72,7 +72,8 @@ static void start(uint64_t first)
 	static const struct lapic_host host = { ipi, eoi, kick, signal_cpu };
 
 	seed = first;
-	timers = (struct timers){ .tsc_hz = 1000000000, .now = now };
+	present = 0;
+	timers = (struct timers){ .tsc_hz = 1000000, .now = now };
 	lapic_init(&l, &timers, 5, true, LAPIC_X2APIC | LAPIC_TSC_DEADLINE | LAPIC_CMCI | LAPIC_DIRECTED_EOI, 40, &host,
 		   NULL);
 	plain_init(&p, 5, true);
@@ -310,7 +311,7 @@ static void step_registers(void)
 {
 	switch (random_below(7)) {
 	case 0: write_register(0x280, 0); break;
-	case 1: write_register(0x380, random_below(100000)); break;
+	case 1: write_register(0x380, one_in(8) ? 0 : LEAST + random_below(2000)); break;
 	case 2: write_register(0x3e0, random_below(16)); break;
 	case 3: write_register(0x0d0, (uint64_t)random_below(256) << 24); break;
 	case 4: write_register(0x0e0, (uint64_t)random_below(16) << 28); break;
@@ -331,7 +332,24 @@ static void step_any(void)
 		assert_int_equal(lapic_mmio_read(&l, offset, 4), plain_mmio_read(&p, offset));
 		return;
 	}
+	if (offset == 0x380)
+		value |= LEAST;
 	write_register(offset, l.x2apic ? value : (uint32_t)value);
+}
+
+/* One that is not masked, and expires soon or now and then. */
+static void step_timer(void)
+{
+	write_register(0x320, random_vector() | 0x10 | random_below(2) << 17);
+	write_register(0x380, LEAST + random_below(200));
+}
+
+/* What is due by then comes once, however often it was. */
+static void step_time(void)
+{
+	present += 1 + random_below(one_in(8) ? 5000 : 200);
+	timers_run(&timers, present);
+	plain_time(&p, present);
 }
 
 static void step_msrs(void)
@@ -342,7 +360,7 @@ static void step_msrs(void)
 
 	assert_int_equal(lapic_msr_read(&l, msr, &value), there);
 	assert_true(!there || value == expected);
-	value = NOW + 1 + random_below(1000000);
+	value = present + 1 + random_below(2000);
 	assert_int_equal(lapic_msr_write(&l, MSR_TSC_DEADLINE, value), plain_msr_write(&p, MSR_TSC_DEADLINE, value));
 }
 
@@ -397,7 +415,7 @@ static void step(void)
 	static void (*const often[])(void) = { step_message, step_message, step_message, step_tpr, step_tpr, step_take,
 					       step_take, step_take, step_eoi, step_eoi };
 	static void (*const seldom[])(void) = { step_lvt, step_pin, step_pin, step_command, step_registers, step_any,
-						step_msrs, step_on };
+						step_msrs, step_on, step_timer, step_time, step_time };
 
 	if (one_in(500))
 		step_method();
@@ -431,6 +449,7 @@ static void beside_the_plain_one(void)
 	}
 	assert_memory_equal(broadcasts, p.broadcasts, sizeof(broadcasts));
 	/* The stream has been everywhere. */
+	assert_true(p.expired > STEPS / 200);
 	assert_true(pending > STEPS / 20 && kicks > STEPS / 100);
 	assert_true(modes[PLAIN_OFF] > STEPS / 200);
 	assert_true(modes[PLAIN_XAPIC] > STEPS / 5 && modes[PLAIN_X2APIC] > STEPS / 10);
