@@ -19,6 +19,9 @@
 #include "test/vm/cpu.h"
 #include "vmx/guest.h"
 
+/* All that an Intel CPU can have. */
+static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
+
 /* Exit qualification for EPT violations: the linear address is known, and the access is to what it means. */
 #define GVA_KNOWN (VIOLATION_LINEAR_VALID | VIOLATION_TRANSLATED)
 /* Pending debug exceptions: breakpoint n, which is enabled. */

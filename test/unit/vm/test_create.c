@@ -83,7 +83,6 @@ static void the_tsc_begins_at_0(void **state)
 static void bits_that_are_not_offered(void **state)
 {
 	static const unsigned bits[] = { 11, 12, 13, 14, 15, 17, 19, 22, 23, 31 };
-	static const char *const mechanisms[] = { "ept", "shadow" };
 
 	(void)state;
 	for (unsigned m = 0; m < 2; m++) {

@@ -12,8 +12,6 @@
 #define BACK_LENGTH 8
 #define SPIN 0xeb, 0xfe
 
-static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
-
 static void at_door_by(const char *mmu, const char *tpr, bool guest_clock)
 {
 	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = mmu, .tpr = tpr,

@@ -2,8 +2,6 @@
  * makes. */
 #include "test/unit/vm/fixture.h"
 
-static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
-
 static void run(enum bench_cpu cpu, const char *mmu, enum bench_mode mode, unsigned cpl)
 {
 	bool runs;

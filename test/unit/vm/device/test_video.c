@@ -11,7 +11,6 @@
 
 #define LFB 0xe0000000u
 
-static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
 static struct vm *vm;
 
 static void start_screen(const char *mmu)

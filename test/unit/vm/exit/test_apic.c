@@ -4,8 +4,8 @@
 static void loads_and_stores(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
-		at(lapic_mechanisms[m], "flexpriority", BENCH_PAE);
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		at(mechanisms[m], "flexpriority", BENCH_PAE);
 		/* The first is decoded, the others are known. */
 		for (unsigned n = 0; n < 3; n++) {
 			mov_load(PPR);
@@ -160,8 +160,8 @@ static void a_breakpoint_on_the_page(void **state)
 static void an_operand_across_the_edge(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
-		at(lapic_mechanisms[m], "flexpriority", BENCH_PAE);
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		at(mechanisms[m], "flexpriority", BENCH_PAE);
 		for (unsigned n = 0; n < 3; n++) {
 			CODE("\x8b\x8b\xfe\xff\xff\xff"); /* mov ecx, [ebx - 2] */
 			STEP(apic_access(0, 0));

@@ -9,8 +9,6 @@
 #define CLTS (2u << 4)
 #define LMSW(value) (3u << 4 | (uint32_t)(value) << 16)
 
-static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
-
 static enum bench_at access(uint32_t qualification)
 {
 	return bench_exit(

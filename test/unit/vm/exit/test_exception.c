@@ -11,8 +11,6 @@ static void exception(uint32_t info, uint32_t error, uint64_t qualification, uin
 
 static void they_are_intercepted(void **state)
 {
-	static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
-
 	(void)state;
 	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
 		start_as(BENCH_HASWELL, mechanisms[m]);

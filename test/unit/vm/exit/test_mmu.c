@@ -66,21 +66,19 @@ static enum bench_at touch(const char *mmu, bool write, uint64_t address)
 
 static void device_memory_is_emulated(void **state)
 {
-	static const char *const all[] = { "ept", "shadow", "vtlb", "brute" };
-
 	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(all); m++) {
-		at_mode(all[m], BENCH_PAE, 0);
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		at_mode(mechanisms[m], BENCH_PAE, 0);
 		*bench_gpr(GPR_RAX) = 0x30;
 		*bench_gpr(GPR_RBX) = LAPIC + LAPIC_TPR;
 		CODE("\x89\x03"); /* mov [ebx], eax */
-		STEP(touch(all[m], true, LAPIC + LAPIC_TPR));
+		STEP(touch(mechanisms[m], true, LAPIC + LAPIC_TPR));
 		EXPECT_NOTHING();
 		assert_int_equal(bench.entry.rip, BENCH_CODE + 2);
 		assert_int_equal(lapic_tpr(&bench.v->lapic), 0x30);
 		CODE("\x8b\x0b"); /* mov ecx, [ebx] */
 		*bench_gpr(GPR_RCX) = ~0ull;
-		STEP(touch(all[m], false, LAPIC + LAPIC_TPR));
+		STEP(touch(mechanisms[m], false, LAPIC + LAPIC_TPR));
 		assert_int_equal(*bench_gpr(GPR_RCX), 0x30);
 		finish();
 	}

@@ -88,8 +88,6 @@ static void bytes_in(const char *mmu, enum bench_mode mode)
 	finish();
 }
 
-static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
-
 static void bytes_moved(void **state)
 {
 	static const enum bench_mode modes[] = { BENCH_PROT32, BENCH_PAGED32 };

@@ -22,8 +22,8 @@ static uint32_t word(uint64_t gpa)
 static void each_mechanism(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
-		at(lapic_mechanisms[m], "flexpriority", BENCH_PAE);
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		at(mechanisms[m], "flexpriority", BENCH_PAE);
 		for (unsigned n = 0; n < 3; n++) {
 			lapic_mmio_write(&bench.v->lapic, SVR, 4, 0x100 | n);
 			push_at(BENCH_STACK);
@@ -99,8 +99,8 @@ static void pop_from(uint64_t esp)
 static void popped_by_each(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
-		at(lapic_mechanisms[m], "flexpriority", BENCH_PAE);
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		at(mechanisms[m], "flexpriority", BENCH_PAE);
 		STEP(apic_write(SVR, 0x1ff));
 		for (uint32_t n = 0; n < 3; n++) {
 			uint32_t value = 0x1a0 | n;

@@ -133,7 +133,6 @@ static void good_segments(void **state)
 /* A double fault has an address space of its own, and its error code goes to a stack there. */
 static void the_error_code_in_the_new_address_space(void **state)
 {
-	static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
 	const uint32_t directory = BENCH_DATA + 0x4000, table = BENCH_DATA + 0x5000, stack = BENCH_DATA + 0x7000;
 	uint8_t page[4096];
 

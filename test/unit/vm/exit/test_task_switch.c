@@ -4,8 +4,6 @@
 
 static void jump(void **state)
 {
-	static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
-
 	(void)state;
 	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
 		prepare_as(mechanisms[m]);
@@ -30,7 +28,6 @@ static void jump(void **state)
 /* The new task has its own address space. */
 static void the_new_address_space(void **state)
 {
-	static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
 	uint8_t directory[4096];
 
 	(void)state;

@@ -12,7 +12,6 @@
 #define DESCRIPTOR 0x1000u
 #define TARGET 0x3000u
 
-static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
 static struct vm *vm;
 
 static void start_firmware(enum bench_cpu cpu, const char *mmu, const char *description)

@@ -3,8 +3,6 @@
 
 #include "host/memory/frames.h"
 
-static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
-
 
 /* What stays while there is a machine: what is still said of it on request. */
 static uint64_t kept(const struct vm *vm)

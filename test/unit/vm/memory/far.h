@@ -5,8 +5,6 @@
 
 #include "test/unit/vm/fixture.h"
 
-static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
-
 #define FAR_GFN 0x400u /* two blocks from there on */
 #define FAR ((uint64_t)FAR_GFN << PAGE_SHIFT)
 /* Where the bench has the guest's directory of the low linear addresses, in 64-bit mode. */

@@ -6,8 +6,6 @@
 #include "host/memory/frames.h"
 #include "host/trap/interrupt.h"
 
-static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
-
 static void start_under(const char *mmu)
 {
 	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = mmu, .guest_clock = true,

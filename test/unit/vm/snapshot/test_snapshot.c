@@ -7,8 +7,6 @@
 #include "lib/x86_msr.h"
 #include "vm/device/virtio.h"
 
-static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
-
 /* What the guest sees of the VMCS. */
 static const enum vmcs_field fields[] = {
 	VMCS_GUEST_RIP, VMCS_GUEST_RSP, VMCS_GUEST_RFLAGS, VMCS_GUEST_DR7, VMCS_CR0_SHADOW, VMCS_CR4_SHADOW,

@@ -12,8 +12,6 @@
 
 enum { ID = APIC_ID, TPR = APIC_TPR, PPR = APIC_PPR, EOI = APIC_EOI, SVR = APIC_SVR, ICR = APIC_ICR };
 
-static const char *const lapic_mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
-
 static inline void at(const char *mmu, const char *tpr, enum bench_mode mode)
 {
 	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = mmu, .tpr = tpr });

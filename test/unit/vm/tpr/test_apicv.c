@@ -108,8 +108,8 @@ static void cpus_without(void **state)
 static void registers(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
-		at(lapic_mechanisms[m], "apicv", BENCH_PAE);
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		at(mechanisms[m], "apicv", BENCH_PAE);
 		assert_int_equal(shown(APIC_VERSION), lapic_mmio_read(&bench.v->lapic, APIC_VERSION, 4));
 		assert_int_equal(shown(SVR), 0xff | bench.v->lapic.svr);
 		STEP(apic_write(SVR, 0x1ab));

@@ -9,8 +9,8 @@ static void a_read(void **state)
 	uint8_t now[5];
 
 	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
-		begin(lapic_mechanisms[m], BENCH_PAE);
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		begin(mechanisms[m], BENCH_PAE);
 		PATCH(LOAD_EAX, false);
 		fetched(BENCH_CODE, now, 5);
 		assert_int_equal(now[0], 0xa1);
@@ -31,8 +31,8 @@ static void writes(void **state)
 	uint8_t now[10];
 
 	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
-		begin(lapic_mechanisms[m], m & 1 ? BENCH_PAGED32 : BENCH_PROT32);
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		begin(mechanisms[m], m & 1 ? BENCH_PAGED32 : BENCH_PROT32);
 		PATCH(STORE_EAX, true);
 		fetched(BENCH_CODE, now, 5);
 		assert_int_equal(now[0], 0xe8);
@@ -179,8 +179,8 @@ static void no_longer_mapped(void **state)
 static void a_threshold(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
-		begin(lapic_mechanisms[m], BENCH_PAE);
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		begin(mechanisms[m], BENCH_PAE);
 		STEP(put_register(SVR, 0x1ff));
 		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 		STEP(put_register(TPR, 0x80));

@@ -8,8 +8,8 @@
 static void written(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
-		begin(lapic_mechanisms[m], BENCH_PAE);
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		begin(mechanisms[m], BENCH_PAE);
 		PATCH(LOAD_EAX, false);
 		put_byte(BENCH_CODE + 0x800, 0x90);
 		assert_false(is_patched(LOAD_EAX, 5));
@@ -51,8 +51,8 @@ static void the_local_apic_goes(void **state)
 static void paging_changes(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
-		begin(lapic_mechanisms[m], BENCH_PAGED32);
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		begin(mechanisms[m], BENCH_PAGED32);
 		PATCH(LOAD_EAX, false);
 		STEP(bench_mov_to_cr(4, vmcs_get(VMCS_CR4_SHADOW) | CR4_PGE));
 		assert_true(is_patched(LOAD_EAX, 5));
@@ -72,8 +72,8 @@ static void another_method(void **state)
 
 	(void)state;
 	patch_stub(&stub, key, 0, 0);
-	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
-		begin(lapic_mechanisms[m], BENCH_PAE);
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		begin(mechanisms[m], BENCH_PAE);
 		PATCH(STORE_EAX, true);
 		put_byte(TPR_AT, 0x43);
 		STEP(ask(m & 1 ? "t1 tpr 0 trap\n" : "t1 tpr 0 flexpriority\n"));
@@ -128,13 +128,13 @@ static void in_a_stub(void **state)
 	const struct patch_key key = { PATCH_MOV, false, GPR_RCX, 0 };
 
 	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++)
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++)
 		for (unsigned offset = 0; offset < PATCH_STUB_MAX; offset++) {
 			struct patch_stack stack;
 
 			if (!patch_stack_at(key, offset, &stack))
 				continue;
-			begin(lapic_mechanisms[m], BENCH_PAE);
+			begin(mechanisms[m], BENCH_PAE);
 			PATCH(STORE_ECX, true);
 			vmcs_put(VMCS_GUEST_RSP, BENCH_STACK);
 			push(BENCH_CODE + 6);
@@ -156,8 +156,8 @@ static void in_a_stub(void **state)
 static void at_a_patched_place(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
-		begin(lapic_mechanisms[m], BENCH_PAE);
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		begin(mechanisms[m], BENCH_PAE);
 		PATCH(LOAD_EAX, false);
 		STEP(fault(0, 0x40000000));
 		EXPECT_NOTHING();

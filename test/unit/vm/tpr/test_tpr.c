@@ -56,8 +56,8 @@ static void hold_back(const char *mmu)
 static void the_threshold(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
-		hold_back(lapic_mechanisms[m]);
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		hold_back(mechanisms[m]);
 		EXPECT_NOTHING();
 		assert_int_equal(vmcs_get(VMCS_TPR_THRESHOLD), 5);
 		assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
@@ -249,8 +249,8 @@ static void moved(const char *mmu)
 static void the_local_apic_moves(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++)
-		moved(lapic_mechanisms[m]);
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++)
+		moved(mechanisms[m]);
 }
 
 /* In x2APIC mode the TPR is an MSR, which the CPU serves where it can, and only for a guest in that mode. */
@@ -318,9 +318,9 @@ static void disabled_while_one_waits(void **state)
 static void a_fetch_from_the_page(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
-		at(lapic_mechanisms[m], "flexpriority", BENCH_PAE);
-		use(lapic_mechanisms[m], LAPIC + ID);
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		at(mechanisms[m], "flexpriority", BENCH_PAE);
+		use(mechanisms[m], LAPIC + ID);
 		assert_true(audits());
 		vmcs_put(VMCS_GUEST_RIP, LAPIC + ID);
 		if (m)
@@ -339,9 +339,9 @@ static void a_fetch_from_the_page(void **state)
 static void changed_while_it_runs(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
-		hold_back(lapic_mechanisms[m]);
-		use(lapic_mechanisms[m], LAPIC + ID);
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		hold_back(mechanisms[m]);
+		use(mechanisms[m], LAPIC + ID);
 		STEP(ask("t1 tpr 0 trap\n"));
 		assert_non_null(strstr(bench_log(), "done t1 ok\n"));
 		assert_int_equal(kind_at(LAPIC), SLOT_MMIO);

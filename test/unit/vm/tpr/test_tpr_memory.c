@@ -72,9 +72,9 @@ static void audit(void)
 static void registers_in_front_of_memory(void **state)
 {
 	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms) * ARRAY_SIZE(methods); m++) {
-		start_over(lapic_mechanisms[m % ARRAY_SIZE(lapic_mechanisms)],
-			   methods[m / ARRAY_SIZE(lapic_mechanisms)]);
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms) * ARRAY_SIZE(methods); m++) {
+		start_over(mechanisms[m % ARRAY_SIZE(mechanisms)],
+			   methods[m / ARRAY_SIZE(mechanisms)]);
 		for (unsigned n = 0; n < 3; n++) {
 			store(TPR, 0x30 + n);
 			assert_int_equal(lapic_tpr(&bench.v->lapic), 0x30 + n);
@@ -122,8 +122,8 @@ static void another_cpus(void **state)
 	uint32_t word;
 
 	(void)state;
-	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
-		bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = lapic_mechanisms[m],
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = mechanisms[m],
 						  .tpr = "flexpriority", .description = "vcpus 2\n" });
 		check_entry(0);
 		assert_true(bench_mode(BENCH_PAE, 0));
