@@ -11,8 +11,6 @@
 #define AREA_F 0xf0000u
 #define LFB 0xe0000000u
 
-static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
-
 static struct bench_config pc(const char *mmu)
 {
 	return (struct bench_config){ .mmu = mmu, .firmware = true, .description = "vga vgabios\n" };
