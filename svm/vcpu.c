@@ -288,7 +288,7 @@ static void go_back(struct svm_vcpu *v)
 }
 
 /* DR6 is the guest's in the CPU and in the VMCB (APM, "#DB (Debug)" of "Exception Intercepts": it is updated before the
- * exit). BS and BD are never cleared by the CPU. */
+ * exit). BS and BD are never cleared by the CPU; the guest may have done so since the entry. */
 static void take_debug(struct svm_vcpu *v, uint64_t before)
 {
 	uint64_t dr6 = v->vmcb->dr6, causes;
@@ -298,6 +298,7 @@ static void take_debug(struct svm_vcpu *v, uint64_t before)
 		return;
 	}
 	causes = (dr6 & DR6_BREAKPOINTS) | (dr6 & ~before & (DR6_BD | DR6_BS));
+	VM_MUTANT(SVM_DR6_SINCE, before = (before & DR6_BREAKPOINTS) | (dr6 & ~DR6_BREAKPOINTS & ~causes));
 	if (!causes)
 		causes = dr6 & (DR6_BD | DR6_BS);
 	v->debug_causes = causes;

@@ -119,6 +119,7 @@
 	M(CACHE_LIMIT, "the limit of CS, of decoded instructions that no CPU fetched") \
 	M(LONG_TSS, "#GP where IA-32e mode would begin with a TSS of 16 bits") \
 	M(LMSW_PE, "that LMSW does not clear PE") \
+	M(XSETBV_CPL, "#GP for XSETBV outside level 0") \
 	M(XCR_INDEX, "#GP for other registers than XCR0") \
 	M(XCR0_VALID, "#GP for what XCR0 cannot hold") \
 	M(XCR0_AVX, "that AVX state needs SSE state") \

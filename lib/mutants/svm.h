@@ -22,6 +22,7 @@
 	M(SVM_CR4_READ, "the same of CR4") \
 	M(SVM_ROOT, "the mechanism's CR3") \
 	M(SVM_CHECKED, "that an illegal VMCB is not entered") \
+	M(SVM_DR6_SINCE, "what the guest has written to DR6 since the entry, where a #DB exits") \
 	M(SVM_SOFT_BACK, "going back to the instruction whose event was interrupted") \
 	M(SVM_SOFT_LENGTH, "that a software event returns behind its instruction") \
 	M(SVM_SOFT_AGAIN, "that a software event is not injected again") \

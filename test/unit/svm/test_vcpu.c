@@ -171,6 +171,12 @@ static void steps(struct vmcb *c)
 	c->dr6 |= DR6_BS;
 }
 
+static void clears_and_watches(struct vmcb *c)
+{
+	c->exit_code = EXITCODE_EXCEPTION + VECTOR_DB;
+	c->dr6 = DR6_RESET | 2;
+}
+
 /* An intercepted #DB has changed DR6; what vm/ does with it wants the causes, and DR6 as it was. */
 static void debug_exceptions(void **state)
 {
@@ -184,6 +190,12 @@ static void debug_exceptions(void **state)
 	soft_svm.dr6 = DR6_RESET | DR6_BS;
 	svm_enter(&svm_test);
 	assert_int_equal(svm_test.debug_causes, DR6_BS);
+	/* what the guest clears in between stays so */
+	soft_svm.run = clears_and_watches;
+	soft_svm.dr6 = DR6_RESET | DR6_BS | DR6_BD;
+	svm_enter(&svm_test);
+	assert_int_equal(svm_test.debug_causes, 2);
+	assert_int_equal(soft_svm.dr6, DR6_RESET);
 }
 
 static void a_trap_that_waits(void **state)

@@ -261,6 +261,20 @@ static void xcr0(void **state)
 	finish();
 }
 
+static void xcr0_of_a_program(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	at_mode("ept", BENCH_LONG64, 3);
+	before = bench.v->xcr0;
+	try_xsetbv(0, 7);
+	EXPECT_GP();
+	assert_int_equal(bench.v->xcr0, before);
+	assert_int_equal(bench.entry.rip, BENCH_CODE);
+	finish();
+}
+
 /* SDM, INVLPG: nothing happens where the address is not canonical. */
 static void invlpg(void **state)
 {
@@ -295,6 +309,7 @@ int main(void)
 		cmocka_unit_test(long_mode_on_and_off),
 		cmocka_unit_test(what_long_mode_demands),
 		cmocka_unit_test(xcr0),
+		cmocka_unit_test(xcr0_of_a_program),
 		cmocka_unit_test(invlpg),
 	};
 
