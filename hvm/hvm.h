@@ -160,6 +160,8 @@ static inline uint64_t hvm_exit_length(const struct hvm_vcpu *v);
  * During Event Delivery"). */
 static inline uint64_t hvm_exit_delivery(const struct hvm_vcpu *v);
 static inline uint64_t hvm_exit_delivery_error(const struct hvm_vcpu *v);
+/* An instruction was delivering its event, of which hvm_exit_delivery() tells nothing: it is carried out anew. */
+static inline bool hvm_exit_delivery_anew(const struct hvm_vcpu *v);
 /* HVM_EXIT_EXCEPTION, HVM_EXIT_INTERRUPT: what it was, in the same format. An interrupt with EVENT_VALID has been
  * acknowledged. */
 static inline uint64_t hvm_exit_event(const struct hvm_vcpu *v);

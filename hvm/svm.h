@@ -223,6 +223,7 @@ static inline uint64_t hvm_exit_delivery_error(const struct hvm_vcpu *v)
 {
 	return hvm_vmcb(v)->exit_interrupt >> SVM_EVENT_ERROR_SHIFT;
 }
+static inline bool hvm_exit_delivery_anew(const struct hvm_vcpu *v) { return svm_exit_delivery_anew(hvm_svm(v)); }
 /* What has interrupted the guest is taken through the IDT as soon as the host's interrupt flag is set. */
 static inline uint64_t hvm_exit_event(const struct hvm_vcpu *v)
 {

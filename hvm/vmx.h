@@ -158,6 +158,7 @@ static inline uint64_t hvm_exit_detail(const struct hvm_vcpu *v) { (void)v; retu
 static inline uint64_t hvm_exit_length(const struct hvm_vcpu *v) { (void)v; return vmx_exit_length(); }
 static inline uint64_t hvm_exit_delivery(const struct hvm_vcpu *v) { (void)v; return vmx_exit_delivery(); }
 static inline uint64_t hvm_exit_delivery_error(const struct hvm_vcpu *v) { (void)v; return vmx_exit_delivery_error(); }
+static inline bool hvm_exit_delivery_anew(const struct hvm_vcpu *v) { (void)v; return false; }
 static inline uint64_t hvm_exit_event(const struct hvm_vcpu *v) { (void)v; return vmx_exit_event(); }
 static inline uint64_t hvm_exit_event_error(const struct hvm_vcpu *v) { (void)v; return vmx_exit_event_error(); }
 static inline gva_t hvm_exit_fault_gva(const struct hvm_vcpu *v) { (void)v; return vmx_exit_fault_gva(); }

@@ -177,17 +177,29 @@ void svm_inject(struct svm_vcpu *v, const struct event *e)
 	v->check = true;
 }
 
-/* SV4: what INT n, INT3 or INTO was delivering is left to the instruction. */
-uint64_t svm_exit_delivery(const struct svm_vcpu *v)
+/* SV4: what INT n, INT3 or INTO was delivering is left to the instruction. A task switch tells by it where it came
+ * from, and is carried out. */
+static bool is_left(const struct svm_vcpu *v)
 {
 	uint32_t info = (uint32_t)v->vmcb->exit_interrupt, vector = info & EVENT_VECTOR;
-	bool again = (info & EVENT_TYPE) == EVENT_TYPE_SOFTWARE_INTERRUPT ||
-		     ((info & EVENT_TYPE) == EVENT_TYPE_HARDWARE_EXCEPTION &&
-		      (vector == VECTOR_BP || vector == VECTOR_OF));
 
-	/* A task switch tells by it where it came from, and is carried out. */
-	again = again && v->exit != SVM_EXIT_TASK_SWITCH;
-	return VM_KEPT(SVM_SOFT_AGAIN, again) ? 0 : info & (EVENT_VECTOR | EVENT_TYPE | EVENT_HAS_ERROR | EVENT_VALID);
+	return ((info & EVENT_TYPE) == EVENT_TYPE_SOFTWARE_INTERRUPT ||
+		((info & EVENT_TYPE) == EVENT_TYPE_HARDWARE_EXCEPTION &&
+		 (vector == VECTOR_BP || vector == VECTOR_OF))) &&
+	       v->exit != SVM_EXIT_TASK_SWITCH;
+}
+
+uint64_t svm_exit_delivery(const struct svm_vcpu *v)
+{
+	uint32_t info = (uint32_t)v->vmcb->exit_interrupt;
+
+	return VM_KEPT(SVM_SOFT_AGAIN, is_left(v)) ? 0
+						   : info & (EVENT_VECTOR | EVENT_TYPE | EVENT_HAS_ERROR | EVENT_VALID);
+}
+
+bool svm_exit_delivery_anew(const struct svm_vcpu *v)
+{
+	return VM_KEPT(SVM_SOFT_KNOWN, (v->vmcb->exit_interrupt & EVENT_VALID) && is_left(v));
 }
 
 /* An interrupt is not acknowledged by the exit: it waits for the host's interrupt flag, and is none here. */

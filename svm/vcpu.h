@@ -78,6 +78,7 @@ void svm_set_pat(struct svm_vcpu *v, uint64_t pat);
 bool svm_own_msr(const struct svm_vcpu *v, uint32_t msr, uint64_t *value);
 void svm_set_own_msr(struct svm_vcpu *v, uint32_t msr, uint64_t value);
 uint64_t svm_exit_delivery(const struct svm_vcpu *v);
+bool svm_exit_delivery_anew(const struct svm_vcpu *v);
 uint64_t svm_exit_event(const struct svm_vcpu *v);
 struct hvm_nested_fault svm_exit_nested_fault(const struct svm_vcpu *v);
 struct hvm_task_switch svm_exit_task_switch(const struct svm_vcpu *v);

@@ -26,6 +26,7 @@
 	M(SVM_SOFT_BACK, "going back to the instruction whose event was interrupted") \
 	M(SVM_SOFT_LENGTH, "that a software event returns behind its instruction") \
 	M(SVM_SOFT_AGAIN, "that a software event is not injected again") \
+	M(SVM_SOFT_KNOWN, "that a fault came while an instruction delivered its event") \
 	M(SVM_INJECT_ERROR, "the error code of what is injected") \
 	M(SVM_NMI_IRET, "that IRET exits while NMIs are blocked") \
 	M(SVM_WINDOW, "that the window's virtual interrupt exits") \

@@ -33,6 +33,8 @@ static void emulate(struct vcpu *v, gpa_t gpa)
 			emulation_deliver(v);
 		return;
 	}
+	if (hvm_exit_delivery_anew(&v->hvm) && mmu_loosen(&v->vm->mmu, gpa))
+		return;
 	if (unlikely(gpa.v == v->patch_watched))
 		access_tpr(v, gpa);
 	else
@@ -108,7 +110,7 @@ static void give_to_heart(struct vcpu *v, struct mmu_fault *fault, bool nmi_unbl
 
 	VM_MUTANT(FAULT_QUEUED, exit_requeue_event(v));
 	fault->pdptes = fault->kind != MMU_FAULT_PAGE && may_load_pdptes(v, fault->gpa);
-	fault->delivery = v->event.info & EVENT_VALID;
+	fault->delivery = (v->event.info & EVENT_VALID) || hvm_exit_delivery_anew(&v->hvm);
 	v->faulting = true;
 	r = mmu_fault(&v->mmu, fault);
 	v->faulting = false;

@@ -253,6 +253,42 @@ static void test_whole(void)
 	}
 }
 
+/* Events that are delivered on a stack in a page table in use; so are their handlers. */
+#define ON_STACK(what) __asm__ volatile("movq %0, %%rsp; " what : : "r"(top) : "memory")
+static void software_interrupt(void *top) { ON_STACK("int $0x80"); }
+static void breakpoint(void *top) { ON_STACK("int3"); }
+static void undefined(void *top) { ON_STACK("ud2"); }
+
+static void deliver(uint64_t *table, unsigned event)
+{
+	static const struct {
+		void (*fn)(void *);
+		unsigned result;
+	} events[3] = { { software_interrupt, 0 }, { breakpoint, TRAP(BP) }, { undefined, TRAP(UD) } };
+	uint64_t *top = &table[PAGE_TABLE_ENTRIES];
+	unsigned result;
+
+	pt[0][0] = frame(event) | PTE_W | PTE_P;
+	flush();
+	CHECK(look(WINDOW) == 0xdad00000 + event, "delivery %u: the page reads 0x%x", event, look(WINDOW));
+	result = trap_call(events[event].fn, top);
+	CHECK(result == events[event].result, "delivery %u to a page table ended with %u", event, result);
+	CHECK(((volatile uint64_t *)top)[-2] == (word)top, "delivery %u: pushed was 0x%lx", event, top[-2]);
+	CHECK(look(WINDOW) == 0xdad00000 + event, "delivery %u: the page reads 0x%x then", event, look(WINDOW));
+	for (unsigned i = 1; i < PAGE_TABLE_ENTRIES; i++)
+		table[i] = 0;
+}
+
+static void test_delivery(void)
+{
+	for (unsigned i = 0; i < 6; i++) {
+		deliver(pt[0], i % 3);
+		deliver(pd, i % 3);
+	}
+	pt[0][0] = 0;
+	flush();
+}
+
 /* Level 3 runs on a copy of the low memory. */
 static void build_user(void)
 {
@@ -298,4 +334,5 @@ void test_main(void)
 	test_repetition();
 	test_rights();
 	test_whole();
+	test_delivery();
 }

@@ -117,11 +117,14 @@ static void interrupted_delivery(void **state)
 	svm_enter(&svm_test);
 	assert_int_equal(vmcb_of_test()->rip, 0x1000);
 	assert_int_equal(svm_exit_delivery(&svm_test), 0);
+	assert_true(svm_exit_delivery_anew(&svm_test));
 	soft_svm.run = interrupted_pf;
 	svm_enter(&svm_test);
 	assert_int_equal(svm_exit_delivery(&svm_test), 0x80000b0e);
+	assert_false(svm_exit_delivery_anew(&svm_test));
 	soft_svm.run = by_a_task_gate;
 	svm_enter(&svm_test);
+	assert_false(svm_exit_delivery_anew(&svm_test));
 	assert_int_equal(svm_exit_delivery(&svm_test), 0x80000480);
 }
 
