@@ -55,12 +55,16 @@ static inline void hvm_read_paging(struct mmu_caps *m)
 
 /* ---- how a virtual CPU begins ---- */
 
+/* Of real mode's 256 vectors, at address 0 (SDM, "Interrupt and Exception Handling"). */
+#define REAL_MODE_IDT_LIMIT (256u * 4 - 1)
+
 struct hvm_first {
 	struct segment_state segment[SEG_TR + 1];
 	struct table_register gdtr, idtr;
 };
 
-/* TR must be usable, of a busy TSS; LDTR need not be (SDM, "Checks on Guest Segment Registers"). */
+/* TR must be usable, of a busy TSS; LDTR need not be (SDM, "Checks on Guest Segment Registers"). In protected mode IDTR
+ * is still the firmware's, of real mode, where a kernel may go back to with it. */
 static inline struct hvm_first hvm_first_protected(const struct hvm_start *s)
 {
 	struct segment_state data = { s->ds, 0xffffffff, SEGMENT_FLAT_DATA, 0 };
@@ -70,6 +74,7 @@ static inline struct hvm_first hvm_first_protected(const struct hvm_start *s)
 		.segment = { data, code, data, data, data, data, { 0, 0, SEGMENT_NO_LDT, 0 },
 			     { 0, TSS_LIMIT_LEAST, SEGMENT_TSS_BUSY, 0 } },
 		.gdtr = { s->gdt_base, s->gdt_limit },
+		.idtr = { 0, s->long_mode ? 0 : REAL_MODE_IDT_LIMIT },
 	};
 }
 

@@ -1,6 +1,7 @@
 /* 32 bits: what small kernels take for given on a PC. The BIOS data area; the MP table, found as the MultiProcessor
- * Specification says; a console of its own on the text screen, which knows its place by the CRTC's cursor alone; the
- * serial port's interrupts, though OUT2 has never been set. input: three characters come, each by an interrupt. */
+ * Specification says; real mode's interrupt vectors, and IDTR at them; a console of its own on the text screen, which
+ * knows its place by the CRTC's cursor alone; the serial port's interrupts, though OUT2 has never been set. input:
+ * three characters come, each by an interrupt. */
 #include "guest/test/base/apic.h"
 #include "guest/test/base/pc.h"
 
@@ -42,6 +43,17 @@ static void data_area(void)
 	      "the screen is in mode %u, of %u columns and %u rows", *byte_at(0x449), word_at(0x44a),
 	      *byte_at(0x484) + 1);
 	CHECK(word_at(0x463) == VGA_CRTC, "its CRTC is at %x", word_at(0x463));
+}
+
+/* With IDTR as it is a kernel may go back to real mode, and call the BIOS. */
+static void real_mode_vectors(void)
+{
+	CHECK(boot_idt.base == 0 && boot_idt.limit >= 0x3ff, "IDTR: base %x, limit %x", boot_idt.base, boot_idt.limit);
+	for (unsigned v = 0; v < 256; v++) {
+		word at = (word)word_at(v * 4 + 2) * 16 + word_at(v * 4);
+
+		CHECK(*byte_at(at) == 0xcf, "vector %x leads to %lx, where is no IRET", v, at);
+	}
 }
 
 /* ---- the MP table ---- */
@@ -309,6 +321,7 @@ void test_main(void)
 	unsigned pin;
 
 	data_area();
+	real_mode_vectors();
 	text_screen();
 	retrace();
 	pin = mp_table();

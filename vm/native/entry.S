@@ -25,7 +25,7 @@
 #define START_DS 136
 #define OWN_GDT 176
 #define START_GDT 192
-#define NO_IDT 208
+#define START_IDT 208
 
 	.macro load_start_segments plan
 	movw START_DS(\plan), %ax
@@ -55,7 +55,7 @@ native_code:
 	movq CR3(%rbp), %rax
 	movq %rax, %cr3
 	lgdt OWN_GDT(%rbp)
-	lidt NO_IDT(%rbp)
+	lidt START_IDT(%rbp)
 	movq LOW_FROM(%rbp), %rsi
 	movq LOW_TO(%rbp), %rdi
 	movq LOW_WORDS(%rbp), %rcx

@@ -14,7 +14,7 @@ struct native_plan {
 	uint64_t start_cr3, rip, rsp, rax, rbx, rsi, cs, ds;
 	uint64_t gdt[4];                          /* null, 64-bit code, data, 32-bit code */
 	uint8_t own_gdt[16], start_gdt[16];       /* operands of LGDT: a limit and a base */
-	uint8_t no_idt[16];                       /* zero: an operand of LIDT */
+	uint8_t idt[16];                          /* an operand of LIDT: real mode's, or none */
 };
 
 /* Offsets for the assembly. */

@@ -18,6 +18,9 @@
 #define TABLE_ENTRY (PTE_P | PTE_W)
 #define LARGE_ENTRY (PTE_P | PTE_W | PTE_PS)
 
+/* Of real mode's 256 vectors, at address 0: what a protected-mode kernel finds in a virtual machine too. */
+#define REAL_MODE_IDT_LIMIT (256u * 4 - 1)
+
 /* What lies above, page by page. */
 enum { PAGE_CODE, PAGE_PLAN, PAGE_STACK, PAGE_PML4, PAGE_PDPT, PAGE_PD, PAGES = PAGE_PD + MAPPED_GIB };
 
@@ -81,6 +84,8 @@ static _Noreturn void leave(uint8_t *pages, const uint8_t *staged, uint64_t mem,
 	};
 	native_pointer(plan->own_gdt, sizeof(plan->gdt) - 1, (uintptr_t)plan->gdt);
 	native_pointer(plan->start_gdt, (uint16_t)start->gdt_limit, start->gdt_base);
+	if (!plan->long_mode)
+		native_pointer(plan->idt, REAL_MODE_IDT_LIMIT, 0);
 	console_line("stat 0 native.start_ticks %lu", rdtsc());
 	console_flush();
 	((native_code_fn *)pages)(plan);

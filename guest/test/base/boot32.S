@@ -94,12 +94,14 @@ gdt:	common_descriptors
 	.skip	8 * 8			/* 0x48 and up: the test's */
 gdtr:	.word	. - gdt - 1
 	.long	gdt
-	.globl trap_sp, user_alias, boot_magic, boot_info, boot_cr0
+	.globl trap_sp, user_alias, boot_magic, boot_info, boot_cr0, boot_idt
 trap_sp:	.long	0
 user_alias:	.long	0
 boot_magic:	.long	0
 boot_info:	.long	0
 boot_cr0:	.long	0
+boot_idt:	.word	0
+	.long	0
 
 	.bss
 	.balign 4096

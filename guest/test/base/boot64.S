@@ -119,13 +119,15 @@ trap_common:
 gdt:	common_descriptors
 gdtr:	.word	. - gdt - 1
 	.quad	gdt
-	.globl trap_sp, user_alias, boot_magic, boot_info, boot_cr0
+	.globl trap_sp, user_alias, boot_magic, boot_info, boot_cr0, boot_idt
 	.balign 8
 trap_sp:	.quad	0
 user_alias:	.quad	0
 boot_magic:	.quad	0
 boot_info:	.quad	0
 boot_cr0:	.quad	0
+boot_idt:	.word	0
+	.long	0
 
 	.bss
 	.balign 4096

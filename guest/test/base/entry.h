@@ -21,6 +21,7 @@
 	movl	%ebx, boot_info
 	movl	%cr0, %eax
 	movl	%eax, boot_cr0
+	sidt	boot_idt
 	movl	$stack_top, %esp
 	lgdt	gdtr
 	.endm

@@ -77,6 +77,8 @@ struct multiboot_mmap {
 } __attribute__((packed));
 
 extern word boot_magic, boot_info, boot_cr0;
+/* The loader's IDTR. */
+extern const struct __attribute__((packed)) { uint16_t limit; uint32_t base; } boot_idt;
 extern char image_end[];
 static inline const struct multiboot_info *info(void) { return (const void *)boot_info; }
 /* Is word one of the words of the command line after the first? */
