@@ -179,13 +179,18 @@ void svm_inject(struct svm_vcpu *v, const struct event *e)
 
 /* SV4: what INT n, INT3 or INTO was delivering is left to the instruction. A task switch tells by it where it came
  * from, and is carried out. */
+static bool is_software_exception(uint32_t info)
+{
+	uint32_t vector = info & EVENT_VECTOR;
+
+	return (info & EVENT_TYPE) == EVENT_TYPE_HARDWARE_EXCEPTION && (vector == VECTOR_BP || vector == VECTOR_OF);
+}
+
 static bool is_left(const struct svm_vcpu *v)
 {
-	uint32_t info = (uint32_t)v->vmcb->exit_interrupt, vector = info & EVENT_VECTOR;
+	uint32_t info = (uint32_t)v->vmcb->exit_interrupt;
 
-	return ((info & EVENT_TYPE) == EVENT_TYPE_SOFTWARE_INTERRUPT ||
-		((info & EVENT_TYPE) == EVENT_TYPE_HARDWARE_EXCEPTION &&
-		 (vector == VECTOR_BP || vector == VECTOR_OF))) &&
+	return ((info & EVENT_TYPE) == EVENT_TYPE_SOFTWARE_INTERRUPT || is_software_exception(info)) &&
 	       v->exit != SVM_EXIT_TASK_SWITCH;
 }
 
@@ -193,8 +198,13 @@ uint64_t svm_exit_delivery(const struct svm_vcpu *v)
 {
 	uint32_t info = (uint32_t)v->vmcb->exit_interrupt;
 
-	return VM_KEPT(SVM_SOFT_AGAIN, is_left(v)) ? 0
-						   : info & (EVENT_VECTOR | EVENT_TYPE | EVENT_HAS_ERROR | EVENT_VALID);
+	if (VM_KEPT(SVM_SOFT_AGAIN, is_left(v)))
+		return 0;
+	if (VM_KEPT(SVM_SOFT_TYPE, is_software_exception(info)))
+		info = (info & ~(uint32_t)EVENT_TYPE) | EVENT_TYPE_SOFTWARE_EXCEPTION;
+	else if (VM_KEPT(SVM_INT1_TYPE, v->back_length) && (info & EVENT_VECTOR) == VECTOR_DB)
+		info = (info & ~(uint32_t)EVENT_TYPE) | EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION;
+	return info & (EVENT_VECTOR | EVENT_TYPE | EVENT_HAS_ERROR | EVENT_VALID);
 }
 
 bool svm_exit_delivery_anew(const struct svm_vcpu *v)
@@ -252,6 +262,8 @@ uint64_t svm_exit_length(const struct svm_vcpu *v)
 {
 	const struct vmcb *c = v->vmcb;
 
+	if (VM_KEPT(SVM_BACK_LENGTH, v->back_length))
+		return v->back_length;
 	return (uint32_t)c->exit_code == EXITCODE_IOIO ? c->exit_info[1] - c->rip : c->next_rip - c->rip;
 }
 

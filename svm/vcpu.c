@@ -282,8 +282,8 @@ static void look_at_nmi(struct svm_vcpu *v)
 /* SV4: RIP stood behind the instruction, for that is what was to be pushed. */
 static void go_back(struct svm_vcpu *v)
 {
-	if (v->soft_length && (v->vmcb->exit_interrupt & EVENT_VALID))
-		VM_MUTANT(SVM_SOFT_BACK, v->vmcb->rip -= v->soft_length);
+	v->back_length = v->vmcb->exit_interrupt & EVENT_VALID ? v->soft_length : 0;
+	VM_MUTANT(SVM_SOFT_BACK, v->vmcb->rip -= v->back_length);
 	v->soft_length = 0;
 }
 

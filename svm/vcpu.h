@@ -33,6 +33,7 @@ struct svm_vcpu {
 	uint64_t host_pat;
 	uint64_t iret_rip;      /* with iret: where the IRET is */
 	uint32_t soft_length;   /* of the instruction whose event is injected; 0: none, or it is no such event */
+	uint32_t back_length;   /* the same, where the last exit has interrupted that event, and RIP went back */
 	unsigned exit;          /* the number of the last one (svm/exits.h) */
 	bool nmi_blocked, iret;
 	bool interrupt_window, nmi_window;

@@ -26,6 +26,9 @@
 	M(SVM_SOFT_BACK, "going back to the instruction whose event was interrupted") \
 	M(SVM_SOFT_LENGTH, "that a software event returns behind its instruction") \
 	M(SVM_SOFT_AGAIN, "that a software event is not injected again") \
+	M(SVM_SOFT_TYPE, "that the task which INT3 or INTO leaves goes on behind it") \
+	M(SVM_INT1_TYPE, "that the #DB of an INT1 is one where an exit interrupts it") \
+	M(SVM_BACK_LENGTH, "the length of the instruction whose event an exit interrupts") \
 	M(SVM_SOFT_KNOWN, "that a fault came while an instruction delivered its event") \
 	M(SVM_INJECT_ERROR, "the error code of what is injected") \
 	M(SVM_NMI_IRET, "that IRET exits while NMIs are blocked") \

@@ -100,6 +100,19 @@ static void by_a_task_gate(struct vmcb *c)
 	c->exit_interrupt = EVENT_VALID | EVENT_TYPE_SOFTWARE_INTERRUPT | 0x80;
 }
 
+static void interrupted_db(struct vmcb *c)
+{
+	c->exit_code = EXITCODE_NPF;
+	c->next_rip = 0;
+	c->exit_interrupt = EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION | VECTOR_DB;
+}
+
+static void int3_by_a_task_gate(struct vmcb *c)
+{
+	by_a_task_gate(c);
+	c->exit_interrupt = EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION | VECTOR_BP;
+}
+
 static void interrupted_delivery(void **state)
 {
 	struct event soft = event(EVENT_VALID | EVENT_TYPE_SOFTWARE_INTERRUPT | 0x80, 0, 2);
@@ -126,6 +139,20 @@ static void interrupted_delivery(void **state)
 	svm_enter(&svm_test);
 	assert_false(svm_exit_delivery_anew(&svm_test));
 	assert_int_equal(svm_exit_delivery(&svm_test), 0x80000480);
+	soft_svm.run = int3_by_a_task_gate;
+	svm_enter(&svm_test);
+	assert_int_equal(svm_exit_delivery(&svm_test), 0x80000603);
+	/* INT1, which exits before its event; the delivery of that is interrupted, and the next one is not */
+	soft = event(EVENT_VALID | EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION | VECTOR_DB, 0, 1);
+	svm_inject(&svm_test, &soft);
+	soft_svm.run = interrupted_db;
+	svm_enter(&svm_test);
+	assert_int_equal(soft_svm.entered.rip, 0x1001);
+	assert_int_equal(vmcb_of_test()->rip, 0x1000);
+	assert_int_equal(svm_exit_delivery(&svm_test), 0x80000501);
+	assert_int_equal(svm_exit_length(&svm_test), 1);
+	svm_enter(&svm_test);
+	assert_int_equal(svm_exit_delivery(&svm_test), 0x80000301);
 }
 
 static void windows(void **state)
