@@ -10,7 +10,7 @@ VM_DIRS := vm vm/exit vm/cpu vm/sched vm/life vm/memory vm/tpr vm/device vm/firm
 	vm/snapshot vm/config vm/native vm/account
 HOST_DIRS := host/boot host/cpu host/memory host/trap host/device
 LAB_DIRS := lab lab/engine lab/machine lab/os lab/work lab/trace lab/config lab/sweep lab/show lab/command
-TOOL_DIRS := tool tool/base tool/options tool/emulator tool/run tool/ctl tool/view tool/gdb tool/compare
+TOOL_DIRS := tool tool/base tool/options tool/emulator tool/run tool/ctl tool/view tool/gdb tool/compare tool/image
 
 # $(call sources,FOLDER...): the C sources in them; headers likewise.
 sources = $(foreach d,$(1),$(wildcard $(d)/*.c))

@@ -83,3 +83,6 @@ UNIT_TESTS += tool_guest
 UNIT_tool_view_SRC := test/unit/tool/view/test_view.c tool/view/compare.c tool/view/start.c tool/base/size.c \
 	tool/base/util.c tool/base/temporary.c tool/base/output.c
 UNIT_TESTS += tool_view
+UNIT_tool_image_SRC := test/unit/tool/image/test_layout.c tool/image/files.c tool/image/layout.c tool/base/util.c \
+	tool/base/temporary.c tool/base/output.c
+UNIT_TESTS += tool_image

@@ -2,7 +2,7 @@
 # Installs the Debian packages that Vellum needs and that are missing. Quick, and without network, when none is.
 #
 #   deps.sh [GROUP]...       GROUP: qemu (for --machine qemu), bochs-debian (for --bochs debian), i386 (for the 32-bit
-#   guests);
+#   guests), image (for vellum image);
 #                            always: the rest
 set -euo pipefail
 
@@ -26,7 +26,8 @@ for group; do
 	qemu) packages+=(qemu-system-x86) ;;
 	bochs-debian) packages+=(bochs bochs-term) ;;
 	i386) packages+=(gcc-multilib) ;;
-	*) echo "deps: there is no group $group (there are qemu, bochs-debian and i386)" >&2; exit 2 ;;
+	image) packages+=(mmdebstrap fakeroot uidmap e2fsprogs) ;;
+	*) echo "deps: there is no group $group (there are qemu, bochs-debian, i386 and image)" >&2; exit 2 ;;
 	esac
 done
 

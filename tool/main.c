@@ -13,6 +13,7 @@
 #include "tool/ctl/ctl.h"
 #include "tool/gdb/gdb.h"
 #include "tool/emulator/iso.h"
+#include "tool/image/image.h"
 #include "tool/options/options.h"
 #include "tool/base/output.h"
 #include "tool/base/temporary.h"
@@ -54,7 +55,7 @@ static const struct {
 	int (*main)(int argc, char **argv);
 } commands[] = {
 	{ "lab", lab_main }, { "ctl", ctl_main }, { "top", top_main }, { "gdb", gdb_main }, { "view", view_main },
-	{ "compare", compare_main },
+	{ "compare", compare_main }, { "image", image_main },
 };
 
 /* The commands that have options of their own, by name. */

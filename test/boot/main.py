@@ -22,6 +22,7 @@ import foreign      # noqa: E402
 import hostile      # noqa: E402
 import hostmemory   # noqa: E402
 import ide          # noqa: E402
+import images       # noqa: E402
 import inspecting   # noqa: E402
 import irql         # noqa: E402
 import lives        # noqa: E402
@@ -55,7 +56,7 @@ def chosen(everything, only):
     tests = matrix.tests(everything) + (schedule.storms() if everything else []) + lives.tests(everything)
     tests += smp.tests(everything) + debugger.tests(everything) + disks.tests(everything)
     tests += foreign.tests(everything) + ide.tests(everything) + memory.tests(everything)
-    tests += ryzen.tests(everything) + snapshot.tests(everything)
+    tests += ryzen.tests(everything) + snapshot.tests(everything) + images.tests(everything)
     tests += irql.tests(everything) + merging.tests(everything) + balloon.tests(everything)
     tests += [t for part in PARTS for t in part.tests()]
     names = [t.name for t in tests]

@@ -6,6 +6,7 @@ const char help_text[] =
 	"usage: vellum run [OPTION]...           boots virtual machines on Vellum, in an emulated PC\n"
 	"       vellum iso OUT.iso [OPTION]...   makes the boot image only, for a real PC too (BIOS, and UEFI where\n"
 	"                                        GRUB's EFI modules are installed)\n"
+	"       vellum image debian FILE         makes a disk with an installed Debian (vellum image --help)\n"
 	"       vellum lab COMMAND ...           what would it cost? (vellum lab help)\n"
 	"       vellum ctl COMMAND ...           looks at a running virtual machine and directs it (vellum ctl help)\n"
 	"       vellum view [VM]                 shows its screen to VNC viewers (vellum view --help)\n"
