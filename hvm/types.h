@@ -112,6 +112,7 @@ struct hvm_debug {
 	bool step;            /* after one instruction */
 	bool debug_registers; /* MOV DR */
 	bool int3;            /* #BP */
+	bool exceptions;      /* all of them, for good; where .step can be had */
 };
 
 /* ---- events ---- */

@@ -125,6 +125,11 @@ static void say_once(struct vm *vm, enum machine_event kind, const char *what)
 
 static void panicked(struct vm *vm)
 {
+	struct vcpu *v = this_cpu()->loaded;
+
+	/* Whose access it is. */
+	if (v && v->vm == vm && !(vm->panics_said & BIT(MACHINE_PANICKED)))
+		VM_MUTANT(PANIC_TELLS, vm_tell_state(v));
 	switch (vm->config->on_panic) {
 	case CONFIG_PANIC_STOP:
 		vm_end(vm, VM_STATUS_PANICKED, "the guest panicked");

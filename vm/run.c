@@ -182,7 +182,10 @@ static inline void handle_exit(struct vcpu *v)
 	struct exit_stat *exit;
 
 	if (unlikely(reason >= v->traced.codes)) {
-		trace_handle(v, reason);
+		if (unlikely(v->chain.looks))
+			chain_exit(v, reason);
+		else
+			trace_handle(v, reason);
 		return;
 	}
 	exit = &v->exits[reason];
@@ -220,17 +223,20 @@ static bool entry_check(struct vcpu *v)
 {
 	const char *broken = hvm_entry_check(&v->hvm, &machine.caps);
 
-	if (broken)
-		vm_end(v->vm, VM_STATUS_STOPPED,
-		       "stopped: Vellum left a state that a CPU would refuse (last exit %u, rip 0x%lx): %s",
-		       (unsigned)hvm_exit_code(&v->hvm), hvm_rip(&v->hvm), broken);
-	return !broken;
+	if (!broken)
+		return true;
+	vm_tell_state(v);
+	vm_end(v->vm, VM_STATUS_STOPPED,
+	       "stopped: Vellum left a state that a CPU would refuse (last exit %u, rip 0x%lx): %s",
+	       (unsigned)hvm_exit_code(&v->hvm), hvm_rip(&v->hvm), broken);
+	return false;
 }
 
 /* There was no exit to clear in_guest after (RL2). */
 static void entry_failed(struct vcpu *v)
 {
 	VM_MUTANT(FAILED_OUT_OF_GUEST, __atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE));
+	VM_MUTANT(FAILED_TELLS, vm_tell_state(v));
 	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: the CPU refused to enter the guest (VM-instruction error %lu)",
 	       hvm_entry_error(&v->hvm));
 }

@@ -45,6 +45,7 @@
 #include "vm/debug/debug.h"
 #include "vm/memory/dirty.h"
 #include "vm/memory/merge.h"
+#include "vm/exit/chain.h"
 #include "vm/exit/cpuid.h"
 #include "vm/firmware/firmware.h"
 #include "vm/machine.h"
@@ -160,6 +161,7 @@ struct vcpu {
 	uint64_t breakpoints;
 	uint64_t breakpoint_hits; /* of DR0 to DR3, by the accesses of that instruction */
 	struct vcpu_debug debug;
+	struct vcpu_chain chain;
 	struct exit_stat exits[HVM_EXIT_CODES];
 };
 

@@ -243,9 +243,9 @@ static void apply_controls(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 	write_proc2(v, proc2);
 	vmwrite(VMCS_EXCEPTION_BITMAP, (VM_LEFT_OUT_OR(INTERCEPT, false) ? 0 : HVM_EXCEPTIONS_ALWAYS) |
 					       (i->page_fault ? BIT(VECTOR_PF) : 0) |
-					       (v->int3_exits ? BIT(VECTOR_BP) : 0));
-	vmwrite(VMCS_PF_ERROR_MASK, i->pf_mask);
-	vmwrite(VMCS_PF_ERROR_MATCH, i->pf_match);
+					       v->exceptions);
+	vmwrite(VMCS_PF_ERROR_MASK, v->exceptions & BIT(VECTOR_PF) ? 0 : i->pf_mask);
+	vmwrite(VMCS_PF_ERROR_MATCH, v->exceptions & BIT(VECTOR_PF) ? 0 : i->pf_match);
 }
 
 static void apply_cr0(const struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
@@ -406,10 +406,15 @@ void vmx_set_debug(struct vmx_vcpu *v, const struct hvm_debug *d)
 	uint32_t proc = v->proc & ~(uint32_t)(PROC_MONITOR_TRAP | PROC_MOV_DR);
 
 	write_proc(v, proc | (uint32_t)((d->step ? PROC_MONITOR_TRAP : 0) | (d->debug_registers ? PROC_MOV_DR : 0)));
-	if (d->int3 == v->int3_exits)
-		return;
-	v->int3_exits = d->int3;
-	vmwrite(VMCS_EXCEPTION_BITMAP, vmread(VMCS_EXCEPTION_BITMAP) ^ BIT(VECTOR_BP));
+	if (d->exceptions) {
+		v->exceptions = ~0u;
+		vmwrite(VMCS_EXCEPTION_BITMAP, ~0u);
+		vmwrite(VMCS_PF_ERROR_MASK, 0);
+		vmwrite(VMCS_PF_ERROR_MATCH, 0);
+	} else if (d->int3 != !!v->exceptions) {
+		v->exceptions = d->int3 ? (uint32_t)BIT(VECTOR_BP) : 0;
+		vmwrite(VMCS_EXCEPTION_BITMAP, vmread(VMCS_EXCEPTION_BITMAP) ^ BIT(VECTOR_BP));
+	}
 }
 
 void vmx_set_segment(enum segment n, const struct segment_state *s)

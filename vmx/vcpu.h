@@ -35,7 +35,7 @@ struct vmx_vcpu {
 	uint32_t proc, proc2;
 	uint32_t tpr_threshold;
 	hpa_t log;               /* of page modifications: what the index in the VMCS is for; 0: none was yet */
-	bool int3_exits;         /* for a debugger */
+	uint32_t exceptions;     /* that exit for a debugger: a bit each */
 	struct vmx_msr_areas *msr_areas; /* vmx/msrs.c; NULL where the VMCS has fields for the MSRs */
 	uint64_t cr4_offered;    /* CR4 bits that the guest's CPUID offers: it may set them without an exit */
 	/* What mmu->regs were made from when they were synchronised last, as the VMCS had it; and how often that was

@@ -18,6 +18,12 @@
 	M(TRACED_WHOLE, "whole records, those that are there, in an answer") \
 	M(MEMORY_ZEROES, "how much empty memory is looked at for one answer") \
 	M(STATE_ONCE, "that only the first who ends a machine tells of its registers") \
+	M(PANIC_TELLS, "telling registers where the guest says that it has panicked") \
+	M(FAILED_TELLS, "telling registers where the CPU has refused to enter the guest") \
+	M(CHAIN_INTERRUPTS, "that no interrupt comes in front of the instruction that is looked at again") \
+	M(CHAIN_NMI, "nor an NMI") \
+	M(CHAIN_EXITS, "that nothing else of it is carried out") \
+	M(CHAIN_BOUND, "that it is looked at for so many exits only") \
 	M(CONFIG_TRACE_PLACE, "the check of the place that a trace goes to")
 
 #endif

@@ -152,6 +152,22 @@ def lost(c):
     require(ran == [('%s-%x' % case, case[0]) for case in cases], 'the machines are others: %s' % ran)
 
 
+def exceptions_of_a_triple_fault(c):
+    """Without an IDT: #UD, whose delivery is #GP, whose delivery is #GP, so #DF, whose delivery is #GP. The same under
+    each mechanism, with the registers before the instruction."""
+    mmus = ('ept', 'shadow', 'vtlb', 'brute')
+    text = ''.join('vm %s\nkernel %s\nmem 16M\nmmu %s\n\n' % (mmu, c.guest('triple-fault'), mmu) for mmu in mmus)
+    o = c.run(['run', '--vm', c.file('machines.txt', text), '--timeout', '100'], status=65, limit=120)
+    for mmu in mmus:
+        said = re.findall(r'^vellum: %s: exception (.*)$' % mmu, o.text, re.M)
+        require(said == ['#UD', '#GP, error 0x33, in the delivery of #UD', '#GP, error 0x6b, in the delivery of #GP',
+                         '#GP, error 0x43, in the delivery of #DF'], '%s: exceptions %r' % (mmu, said))
+        require(re.search(r'^vellum: %s: virtual CPU 0, rip 0x[0-9a-f]+, rsp 0x' % mmu, o.text, re.M), 'no registers')
+    for vm in o.json['vms']:
+        require(vm['exits']['by_reason']['triple_fault']['count'] == 1 and
+                vm['exits']['by_reason'].get('monitor_trap_flag') is None, 'exits: %r' % vm['exits']['by_reason'])
+
+
 def exit_codes(c):
     for value in (0, 1, 21, 127, 128, 255, 256):
         o = c.run(['run', '--kernel', c.guest('exit-code'), '--append', 'value=%d' % value, '--mem', '16M', '--timeout',
@@ -255,6 +271,7 @@ def tests():
         single('timer', '', ['--clock', 'host']),
         Test('a clock that stands still while the hypervisor works', own_clock),
         ends('a triple fault', 'triple-fault', '', 65, 'triple fault', r'^triple-fault: now$'),
+        Test('the exceptions of a triple fault', exceptions_of_a_triple_fault),
         ends('garbage without an IDT', 'garbage', '', 65, 'triple fault', r'^garbage: now$'),
         Test('real mode on the bare machine', bare_real_mode),
         single('sysret', '', []),

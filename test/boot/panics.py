@@ -39,7 +39,8 @@ CRASH = 'echo c > /proc/sysrq-trigger\n'
 def by_device(c):
     """Linux' driver finds the device by ACPI, and what it says is the end: at once, with the account told."""
     o = c.run(['run', '--initrd', initrd(c, CRASH), '--timeout', '60'], status=68, never=[r'FAIL'],
-              expect=[r'sysrq: Trigger a crash', r'status 68, the guest panicked', r'^vellum: guest: status 68'])
+              expect=[r'sysrq: Trigger a crash', r'status 68, the guest panicked', r'^vellum: guest: status 68',
+                      r'^vellum: guest: virtual CPU 0, rip 0x', r'^vellum: guest: cr0 0x'])
     require(o.json['counters'] == 'end' and o.json['ending'] == 'ended', 'JSON: %r, %r' %
             (o.json['counters'], o.json['ending']))
     require(o.json['guest']['end'] == 'the guest panicked', 'JSON: end %r' % o.json['guest']['end'])
@@ -69,7 +70,8 @@ def goes_on(c):
 def by_console(c):
     """Without the driver, Linux' last words are enough."""
     o = c.run(['run', '--initrd', 'none', '--timeout', '60'], status=68, never=[r'FAIL'],
-              expect=[r'^vellum: guest panicked: VFS: Unable to mount root fs .*; the machine was stopped'])
+              expect=[r'^vellum: guest panicked: VFS: Unable to mount root fs .*; the machine was stopped',
+                      r'^vellum: guest: virtual CPU 0, rip 0xffffffff8', r'^vellum: guest: cr0 0x'])
     require(o.json['ending'] == 'guest-panic' and o.json['counters'] == 'stop', 'JSON: %r, %r' %
             (o.json['ending'], o.json['counters']))
     require(o.json['guest']['panic'].startswith('VFS: Unable to mount'), 'JSON: panic %r' % o.json['guest']['panic'])

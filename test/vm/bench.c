@@ -219,6 +219,8 @@ enum bench_at bench_exit(const struct bench_exit *x)
 	vmcs_put(VMCS_GUEST_LINEAR_ADDRESS, x->gva);
 	vmcs_put(VMCS_GUEST_PHYSICAL_ADDRESS, x->gpa);
 	resume();
+	if (bench.at == BENCH_ENTRY && bench.v->chain.looks && !bench.chains)
+		return bench_exit_simple(EXIT_MONITOR_TRAP_FLAG, 0);
 	return bench.at;
 }
 

@@ -109,6 +109,9 @@ struct bench {
 	bool no_card;            /* nic_host_init() finds none */
 	uint64_t bytes_out;      /* of frames that it was given */
 	bool machine_check_fatal; /* what the host's machine check lost was in use */
+	/* What a triple fault is made of is asked for (vm/exit/chain.c), and the test answers; else the CPU does, that
+	 * no exception came again. */
+	bool chains;
 	bool entry_fails;        /* the next VMLAUNCH or VMRESUME: VMCS_INSTRUCTION_ERROR says 7 */
 	bool stalled;            /* the host's serial ports take no byte */
 	bool invalidations_fail; /* INVVPID and INVEPT but of all contexts fail, as on a CPU that lacks the type */

@@ -58,17 +58,21 @@ bool machine_silent(const struct session *session)
 	return worked > SILENT_CPU_MS || silent > SILENT_MS || (silent > SILENT_CPU_MS && worked < STOPPED_CPU_MS);
 }
 
-/* Asks the next virtual machine that runs, for its counters and then for those of its phases. false: there is none. */
+/* Asks the next virtual machine that runs, if it has panicked, what it was doing, for its counters, and for those of
+ * its phases. false: there is none. */
 static bool ask_next(struct session *session)
 {
-	while (session->farewell_next < 2 * session->result.vm_count) {
-		unsigned vm = session->farewell_next / 2;
-		bool phases = session->farewell_next++ % 2 != 0;
+	static const char *const words[] = { "tell", "stats", "phases" };
+	enum { WORDS = sizeof(words) / sizeof(words[0]) };
+
+	while (session->farewell_next < WORDS * session->result.vm_count) {
+		unsigned vm = session->farewell_next / WORDS, word = session->farewell_next++ % WORDS;
+		const struct vm_result *one = &session->result.vms[vm];
 		char *request;
 
-		if (!session->result.vms[vm].started || session->result.vms[vm].ended)
+		if (!one->started || one->ended || (word == 0 && (!one->stuck || session->panic_told[vm])))
 			continue;
-		request = text("%s %u", phases ? "phases" : "stats", vm);
+		request = text("%s %u", words[word], vm);
 		control_ask(&session->control, request);
 		free(request);
 		return true;

@@ -37,14 +37,18 @@ void look_for_panic(struct session *session, unsigned vm)
 {
 	const struct vm_result *one = result_vm(&session->result, vm);
 	char *request;
+	bool first;
 
 	if (!one->stuck || one->ended || session->ending != RUNNING)
 		return;
-	if (on_panic(session, vm) == CONFIG_PANIC_PAUSE && !session->panic_seen[vm]) {
-		request = text("pause %u", vm);
-		control_ask(&session->control, request);
-		free(request);
-	}
+	first = !session->panic_seen[vm];
 	session->panic_seen[vm] = true;
 	panics_alone(session);
+	/* What the machine is stopped for is asked for last (farewell.c). */
+	if (first && session->ending == RUNNING) {
+		request = text("tell %u%s", vm, on_panic(session, vm) == CONFIG_PANIC_PAUSE ? " pause" : "");
+		control_ask(&session->control, request);
+		free(request);
+		session->panic_told[vm] = true;
+	}
 }

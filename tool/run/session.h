@@ -63,9 +63,10 @@ struct session {
 	struct bytes requests;                  /* for the hypervisor, not sent yet */
 	/* when the hypervisor last said something, or was asked, in seconds: the clock's, the emulator's CPU time */
 	double heard_at, heard_at_cpu;
-	bool farewell;                          /* the last questions are being asked: two of each VM */
+	bool farewell;                          /* the last questions are being asked: three of each VM */
 	unsigned farewell_next;                 /* ... of which this is next */
 	bool panic_seen[MAX_VMS];               /* what follows from a guest's panic has been done */
+	bool panic_told[MAX_VMS];               /* its registers have been asked for */
 	bool hurry;                             /* who stopped the machine has said so again */
 };
 

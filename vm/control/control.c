@@ -27,7 +27,7 @@ static struct {
 	struct control_line line;
 	struct control_request request;
 	struct json answer;
-	char error[280];
+	char error[300];
 	bool ok;
 	size_t sent;
 	char *text; /* of the answer */
@@ -179,11 +179,21 @@ static bool do_audit(struct vcpu *v)
 	return false;
 }
 
+/* What each of its virtual CPUs is doing, in the log; last: of these. */
+static bool do_tell(struct vcpu *v, bool last)
+{
+	if (v->started)
+		vm_tell_state(v);
+	if (last && *channel.request.word)
+		return do_pause(v->vm, true);
+	return !last || say_pair(&channel.answer, v->vm, "state", control_state(v->vm));
+}
+
 /* The next of those that the request is about; NULL: v is the last. */
 static struct vcpu *next_of(const struct vcpu *v)
 {
 	enum control_command command = channel.request.command;
-	bool each = command == CONTROL_DETAIL || command == CONTROL_TRACE ||
+	bool each = command == CONTROL_DETAIL || command == CONTROL_TRACE || command == CONTROL_TELL ||
 		    (command == CONTROL_PIN && channel.request.vcpu == CONTROL_ANY);
 
 	return each && v->id + 1 < v->vm->vcpu_count ? v->vm->vcpu[v->id + 1] : NULL;
@@ -201,16 +211,16 @@ static bool carry_out(struct vcpu *v)
 		break; /* not here */
 	case CONTROL_WEIGHT:
 		return control_weight(v->vm, r, j, channel.error, sizeof(channel.error));
-	case CONTROL_MMU:
-		return do_mmu(v->vm);
+	case CONTROL_MMU: return do_mmu(v->vm);
 	case CONTROL_PAUSE: case CONTROL_RESUME:
 		return do_pause(v->vm, r->command == CONTROL_PAUSE);
-	case CONTROL_TPR:
-		return do_tpr(v->vm);
+	case CONTROL_TPR: return do_tpr(v->vm);
 	case CONTROL_SHUTDOWN:
 		return do_shutdown(v->vm);
 	case CONTROL_AUDIT:
 		return do_audit(v);
+	case CONTROL_TELL:
+		return do_tell(v, !next_of(v));
 	case CONTROL_DIRTY: case CONTROL_MERGE: case CONTROL_BALLOON:
 		return control_of_memory(v->vm, r, j, channel.error, sizeof(channel.error));
 	case CONTROL_DEBUG:

@@ -124,6 +124,7 @@ static const struct {
 	[CONTROL_INPUT] = { "input", 2, 2, "input VM BYTES" },
 	[CONTROL_SAVE] = { "save", 2, 3, "save VM[.VCPU] WORD [OFFSET]" },
 	[CONTROL_MERGE] = { "merge", 2, 2, "merge VM on, off or stats" },
+	[CONTROL_TELL] = { "tell", 1, 2, "tell VM [pause]" },
 	[CONTROL_AUDIT] = { "audit", 1, 1, "audit VM" },
 	[CONTROL_START] = { "start", 1, 1, "start VM" },
 	[CONTROL_STOP] = { "stop", 1, 1, "stop VM" },
@@ -214,11 +215,13 @@ static bool parse_dirty(struct control_request *r, char *const *word, unsigned c
 	return true;
 }
 
-static bool parse_merge(struct control_request *r, const char *word, char *error, size_t size)
+static bool parse_merge_or_tell(struct control_request *r, const char *word, char *error, size_t size)
 {
-	if (VM_KEPT(REQUEST_MERGE_WORD,
-		    strcmp(word, "on") != 0 && strcmp(word, "off") != 0 && strcmp(word, "stats") != 0)) {
-		fmt(error, size, "it is: %s", commands[CONTROL_MERGE].usage);
+	bool known = r->command == CONTROL_TELL ? !*word || strcmp(word, "pause") == 0
+		: strcmp(word, "on") == 0 || strcmp(word, "off") == 0 || strcmp(word, "stats") == 0;
+
+	if (VM_KEPT(REQUEST_MERGE_WORD, !known)) {
+		fmt(error, size, "it is: %s", commands[r->command].usage);
 		return false;
 	}
 	fmt(r->word, sizeof(r->word), "%s", word);
@@ -396,8 +399,8 @@ static bool parse_words(struct control_request *r, struct words *w, char *error,
 		return parse_offset(r, w->word + 4, w->count - 4, error, size);
 	if (r->command >= CONTROL_DETAIL && r->command < CONTROL_MEMORY)
 		return parse_trace(r, w->count > 3 ? w->word[3] : "", error, size);
-	if (r->command == CONTROL_MERGE)
-		return parse_merge(r, w->word[3], error, size);
+	if (r->command == CONTROL_MERGE || r->command == CONTROL_TELL)
+		return parse_merge_or_tell(r, w->count > 3 ? w->word[3] : "", error, size);
 	if (r->command >= CONTROL_SCREEN)
 		return parse_screen(r, w->word + 3, w->count - 3, error, size);
 	if (r->command == CONTROL_DEBUG)

@@ -56,7 +56,8 @@ enum control_command {
 	CONTROL_INPUT,
 	CONTROL_SAVE,
 	CONTROL_MERGE,
-	CONTROL_LAST = CONTROL_MERGE
+	CONTROL_TELL,
+	CONTROL_LAST = CONTROL_TELL
 };
 
 enum control_space { CONTROL_REGISTERS, CONTROL_GVA, CONTROL_GPA };
@@ -67,7 +68,7 @@ struct control_request {
 	char vm[CONTROL_WORD_MAX + 1];   /* its name or number */
 	uint64_t vcpu;                   /* of VM.VCPU, as it was given; CONTROL_ANY: none was */
 	/* CONTROL_MMU: the mechanism; CONTROL_TPR: the method; CONTROL_DETAIL: on, off or ""; CONTROL_DIRTY: the same,
-	 * or show; CONTROL_SAVE: what; CONTROL_MERGE: on, off or stats */
+	 * or show; CONTROL_SAVE: what; CONTROL_MERGE: on, off or stats; CONTROL_TELL: pause or "" */
 	char word[CONTROL_WORD_MAX + 1];
 	enum control_space space;        /* CONTROL_DUMP: what */
 	/* or a CPU, or CONTROL_ANY; or a weight; CONTROL_SCREEN, CONTROL_CONSOLE: since when; CONTROL_SAVE,

@@ -126,7 +126,7 @@ static void exit_pause(struct vcpu *v)
  * lost its way, and its state is worth more than a new start. */
 static void exit_triple_fault(struct vcpu *v)
 {
-	vm_triple_fault(v);
+	chain_triple_fault(v);
 }
 
 /* Hypercalls: none yet; the number in RAX is unknown, as any hypervisor says. They are for the kernel: what runs at
@@ -164,6 +164,7 @@ static void exit_entry_failed(struct vcpu *v)
 
 void exit_unknown(struct vcpu *v)
 {
+	vm_tell_state(v);
 	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: VM exit with reason %lu, which Vellum does not handle",
 	       hvm_exit_code(&v->hvm));
 }

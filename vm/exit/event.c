@@ -57,9 +57,11 @@ void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t er
 {
 	uint8_t first = (uint8_t)(v->event.info & EVENT_VECTOR);
 
+	if (unlikely(v->chain.looks))
+		chain_note(v, vector, has_error, error);
 	if (is_fault(&v->event)) {
 		if (VM_KEPT(TRIPLE_FAULT, first == VECTOR_DF)) {
-			vm_triple_fault(v);
+			chain_triple_fault(v);
 			return;
 		}
 		if (VM_KEPT(DOUBLE_FAULT, doubles(first, vector))) {

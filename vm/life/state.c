@@ -1,11 +1,55 @@
-/* vm/life/state.c - what a virtual CPU was doing when its machine came to a bad end, in the log: registers, and where
- * its exits were looked at one by one (vm/account/trace.h), the last of them. */
+/* vm/life/state.c - what a virtual CPU was doing when its machine came to a bad end, in the log: registers, the
+ * exceptions of a triple fault (vm/exit/chain.c), and where its exits were looked at one by one (vm/account/trace.h),
+ * the last of them. */
 #include "vm/vm.h"
 
 #include "host/device/console.h"
+#include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 
 #define LAST_EXITS 64u
+
+static const char *exception_name(uint32_t vector)
+{
+	static const char *const names[] = { "DE", "DB", "NMI", "BP", "OF", "BR", "UD", "NM", "DF", "9", "TS", "NP",
+					     "SS", "GP", "PF", "15", "MF", "AC", "MC", "XM", "VE", "CP" };
+
+	return vector < sizeof(names) / sizeof(names[0]) ? names[vector] : "?";
+}
+
+/* In the delivery of what it was raised. */
+static void write_delivered(char *text, size_t size, uint32_t info)
+{
+	uint32_t type = info & EVENT_TYPE, vector = info & EVENT_VECTOR;
+
+	if (!info)
+		text[0] = '\0';
+	else if (type == EVENT_TYPE_EXTERNAL || type == EVENT_TYPE_SOFTWARE_INTERRUPT)
+		fmt(text, size, ", in the delivery of interrupt 0x%x", vector);
+	else
+		fmt(text, size, ", in the delivery of #%s", exception_name(vector));
+}
+
+/* vm/exit/chain.c has looked for them. */
+static void tell_chain(const struct vcpu *v)
+{
+	const struct vcpu_chain *c = &v->chain;
+	const char *name = v->vm->config->name;
+
+	if (c->over && !c->count)
+		console_log("%s: no exception comes again: it was in the delivery of an interrupt", name);
+	for (unsigned n = 0; n < c->count; n++) {
+		uint32_t vector = c->of[n].info & EVENT_VECTOR;
+		char error[32] = "", address[40] = "", delivered[64];
+
+		if (c->of[n].info & EVENT_HAS_ERROR)
+			fmt(error, sizeof(error), ", error 0x%x", c->of[n].error);
+		if (vector == VECTOR_PF)
+			fmt(address, sizeof(address), ", address 0x%lx", c->of[n].cr2);
+		write_delivered(delivered, sizeof(delivered), c->of[n].delivered);
+		console_log("%s: exception #%s%s%s%s", name, exception_name(vector), error, address, delivered);
+	}
+}
 
 static void tell_segment(const struct vcpu *v, const char *name, enum segment n)
 {
@@ -60,4 +104,5 @@ void vm_tell_state(struct vcpu *v)
 		return;
 	tell_registers(v);
 	tell_exits(v);
+	tell_chain(v);
 }

@@ -22,6 +22,7 @@ static void a_panic_is_the_end(void **state)
 	STEP(byte_out(PVPANIC_PORT, 0));
 	EXPECT_END(byte_out(PVPANIC_PORT, 1), "the guest panicked");
 	assert_int_equal(bench.vm[0]->status, VM_STATUS_PANICKED);
+	assert_int_equal(occurrences(bench_log(), "log test0: virtual CPU 0, rip 0x"), 1);
 	bench_delete();
 }
 
@@ -44,6 +45,7 @@ static void a_panic_that_is_nothing(void **state)
 	for (unsigned n = 0; n < 3; n++)
 		STEP(byte_out(PVPANIC_PORT, 1));
 	assert_int_equal(occurrences(bench_log(), ": the guest panicked; it goes on\n"), 1);
+	assert_int_equal(occurrences(bench_log(), "log test0: virtual CPU 0, rip 0x"), 1);
 	finish();
 }
 

@@ -108,6 +108,7 @@ static void an_entry_that_fails(void **state)
 		assert_true(first->ended);
 		assert_false(first->vcpu[0]->in_guest); /* who waits for that (RL2) does not wait for ever */
 		assert_non_null(strstr(first->end_text, "VM-instruction error 7"));
+		assert_true(said("log test0: virtual CPU 0, rip 0x") || said("log test1: virtual CPU 0, rip 0x"));
 		assert_ptr_not_equal(bench.v->vm, first);
 		STEP(bench_exit_simple(EXIT_CPUID, 2));
 		EXPECT_NOTHING();

@@ -114,6 +114,11 @@ static void who_is_asked(void **state)
 	assert_true(said("done 5 ok\n"));
 	STEP(ask("6 audit test0\n"));
 	assert_true(said("done 6 ok\n"));
+	STEP(ask("7 tell 0\n"));
+	assert_true(said("log test0: virtual CPU 0, rip 0x"));
+	assert_true(answered("7", "{\"vm\":\"test0\",\"state\":\"running\"}"));
+	assert_int_equal(ask("8 tell test0 pause\n"), BENCH_IDLE);
+	assert_true(answered("8", "{\"vm\":\"test0\",\"state\":\"paused\"}"));
 	finish();
 }
 

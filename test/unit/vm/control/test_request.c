@@ -14,7 +14,7 @@
 #include "lib/xorshift.h"
 
 static struct control_request request;
-static char error[280];
+static char error[300];
 
 /* Feeds a text; 1: a request came out, 0: a sentence, -1: nothing. Only the first line counts. */
 static int feed(const char *text)
@@ -219,14 +219,14 @@ static void test_refusals(void **state)
 	bad("list\n", "list",
 	    "no command; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, audit, start, "
 	    "stop, reset, destroy, tpr, dirty, balloon, pin, migrate, weight, debug, screen, "
-	    "video, keys, mouse, detail, trace, traced, memory, console, input, save and merge");
+	    "video, keys, mouse, detail, trace, traced, memory, console, input, save, merge and tell");
 	bad("a lust\n", "a",
 	    "there is no command lust; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, "
 	    "audit, start, stop, reset, destroy, tpr, dirty, balloon, pin, migrate, weight, debug, screen, "
-	    "video, keys, mouse, detail, trace, traced, memory, console, input, save and merge");
+	    "video, keys, mouse, detail, trace, traced, memory, console, input, save, merge and tell");
 	bad("a list b\n", "a", "it is: list");
 	bad("a stats\n", "a", "it is: stats VM");
-	bad("a phases\n", "a", "it is: phases VM");
+	bad("a tell g stop\n", "a", "it is: tell VM [pause]");
 	bad("a dump g gva\n", "a", "it is: dump VM[.VCPU], or dump VM[.VCPU] [gva|gpa] ADDRESS [LENGTH]");
 	bad("a dump g gva 1 2 3 4 5 6\n", "a", "it is: dump VM[.VCPU], or dump VM[.VCPU] [gva|gpa] ADDRESS [LENGTH]");
 	bad("a dump g 1 0\n", "a", "the length must be from 1 to 4096, not 0");
@@ -282,7 +282,7 @@ static const char *const seeds[] = {
 	"t1 translate 0 18446744073709551615\n",
 	"abc mmu guest next\n",
 	"q list\n",
-	"q audit g\n", "q start g\n", "q stop g\n", "q reset g\n", "q destroy g\n",
+	"q audit g\n", "q tell g pause\n", "q start g\n", "q stop g\n", "q reset g\n", "q destroy g\n",
 	"\n\n a b c d e f g h i j\n",
 	"dump dump dump dump dump dump\n",
 };
