@@ -80,7 +80,7 @@ bool lab_unknown(const char *what, const char *asked, const char *(*name)(unsign
 	return lab_fail(error, "there is no %s '%s'; %s shows all", what, asked, list);
 }
 
-static bool assign(struct lab_config *config, char *line, struct lab_error *error);
+static bool assign(struct lab_config *config, char *line, bool *seen, struct lab_error *error);
 
 static bool load_preset(struct lab_config *config, const char *name, struct lab_error *error)
 {
@@ -100,7 +100,7 @@ static bool load_preset(struct lab_config *config, const char *name, struct lab_
 	for (const char *at = p->settings; *at;) {
 		size_t n = strcspn(at, "\n");
 		char *line = strndup(at, n);
-		bool ok = line && assign(config, line, error);
+		bool ok = line && assign(config, line, NULL, error);
 
 		free(line);
 		if (!ok)
@@ -145,10 +145,12 @@ static char *trim(char *s)
 	return s;
 }
 
-/* One line of a file: a setting, a comment, or nothing. Writes into line. */
-static bool assign(struct lab_config *config, char *line, struct lab_error *error)
+/* One line of a file: a setting, a comment, or nothing. Writes into line. seen: which settings the file has had; NULL:
+ * nobody asks. */
+static bool assign(struct lab_config *config, char *line, bool *seen, struct lab_error *error)
 {
 	char *comment = line, *equals;
+	const struct setting *s;
 
 	/* A # inside a value (of a file name, say) is no comment. */
 	while ((comment = strchr(comment, '#')) && comment > line && !strchr(" \t", comment[-1]))
@@ -162,7 +164,13 @@ static bool assign(struct lab_config *config, char *line, struct lab_error *erro
 	if (!equals)
 		return lab_fail(error, "'%s' is not of the form key = value", line);
 	*equals = '\0';
-	return lab_config_set(config, trim(line), trim(equals + 1), error);
+	line = trim(line);
+	s = find(line);
+	if (s && seen && seen[s - settings])
+		return lab_fail(error, "%s is set twice", line);
+	if (s && seen)
+		seen[s - settings] = true;
+	return lab_config_set(config, line, trim(equals + 1), error);
 }
 
 bool lab_config_assign(struct lab_config *config, const char *assignment, struct lab_error *error)
@@ -189,13 +197,13 @@ bool lab_config_read(struct lab_config *config, const char *path, struct lab_err
 	char *line = NULL;
 	size_t room = 0;
 	unsigned number = 0;
-	bool ok = true;
+	bool ok = true, seen[ARRAY_SIZE(settings)] = { false };
 
 	if (!f)
 		return lab_fail(error, "cannot read the configuration %s: %s", path, strerror(errno));
 	while (ok && getline(&line, &room, f) >= 0) {
 		number++;
-		ok = assign(config, line, &inner);
+		ok = assign(config, line, seen, &inner);
 	}
 	if (ok && ferror(f))
 		ok = lab_fail(error, "cannot read the configuration %s: %s", path, strerror(errno));

@@ -15,10 +15,6 @@
 /* What a firmware takes of the end of RAM for itself. */
 #define FIRMWARE_RAM 0x40000u
 
-#define VERSION_OLDEST 0x203u /* the first that says where an initrd may lie */
-#define VERSION_CMDLINE_SIZE 0x206u
-#define VERSION_INIT_SIZE 0x20au
-#define CMDLINE_OLD_MAX 255u
 #define LOADER_QEMU 0xb0u
 #define LOADFLAG_HEAP 0x80u
 
@@ -41,7 +37,7 @@ static bool check_header(struct loader *l, struct firmware_kernel *k)
 	if (!load_in_file(l, 0, ZP_HEADER_MAX, "setup header"))
 		return false;
 	version = load_u16(l, ZP_VERSION);
-	if (VM_KEPT(FIRMWARE_OLD, version < VERSION_OLDEST || !(load_u8(l, ZP_LOADFLAGS) & LOADFLAG_LOADED_HIGH)))
+	if (VM_KEPT(FIRMWARE_OLD, version < LINUX_VERSION_INITRD_MAX || !(load_u8(l, ZP_LOADFLAGS) & LOADFLAG_LOADED_HIGH)))
 		return load_fail(l, "the kernel is too old: its boot protocol is %u.%02u, at least 2.03 is needed",
 				 version >> 8, version & 255);
 	k->setup_size = linux_setup_size(load_u8(l, ZP_SETUP_SECTS));
@@ -54,8 +50,8 @@ static bool check_header(struct loader *l, struct firmware_kernel *k)
 static bool check_cmdline(struct loader *l)
 {
 	size_t length = strlen(l->files->cmdline);
-	uint32_t most = load_u16(l, ZP_VERSION) >= VERSION_CMDLINE_SIZE ? load_u32(l, ZP_CMDLINE_SIZE) :
-									 CMDLINE_OLD_MAX;
+	uint32_t most = load_u16(l, ZP_VERSION) >= LINUX_VERSION_CMDLINE_SIZE ? load_u32(l, ZP_CMDLINE_SIZE) :
+									 LINUX_CMDLINE_OLD_MAX;
 
 	return VM_LEFT_OUT_OR(FIRMWARE_CMDLINE, length <= most) ||
 	       load_fail(l, "the command line has %zu characters, this kernel takes %u", length, most);
@@ -66,7 +62,7 @@ static uint64_t kernel_end(const struct loader *l, const struct firmware_kernel 
 {
 	uint64_t loaded = KERNEL_AT + l->files->kernel_size - k->setup_size;
 
-	if (load_u16(l, ZP_VERSION) < VERSION_INIT_SIZE)
+	if (load_u16(l, ZP_VERSION) < LINUX_VERSION_INIT_SIZE)
 		return loaded;
 	return max_u64(loaded, min_u64(load_u64(l, ZP_PREF_ADDRESS), LOADER_LOW_MAX) + load_u32(l, ZP_INIT_SIZE));
 }

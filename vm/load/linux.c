@@ -9,10 +9,16 @@
 /* Where the loader's own tables lie: RAM that the kernel has read before it uses it for anything else. */
 #define GDT_AT 0x6000ull       /* and a stack below the page's end, which no kernel needs */
 #define ZERO_PAGE_AT 0x7000ull
-#define CMDLINE_AT 0x8000ull
+#define CMDLINE_OFFSET 0x1000ull /* from the zero page */
 #define PAGE_TABLES_AT 0x9000ull /* the PML4, the PDPT, one page directory per GiB */
 #define TABLES_END 0xf000ull
 #define MAPPED_GIB 4u
+/* Before 2.02 a kernel finds its zero page, and in it the command line, at a fixed place. */
+#define OLD_ZERO_PAGE_AT 0x90000ull
+#define OLD_TABLES_END 0x92000ull
+#define OLD_CMDLINE_MAGIC 0xa33fu
+/* Of a zImage, which is not loaded high. */
+#define ZIMAGE_AT 0x10000ull
 
 #define BOOT_CS 0x10
 #define BOOT_DS 0x18
@@ -25,7 +31,6 @@
 
 #define BOOT_FLAG 0xaa55u
 #define HEADER_MAGIC 0x53726448u /* "HdrS" */
-#define VERSION_XLOADFLAGS 0x20cu /* the first with that field */
 #define VERSION_FILLED_IN 0x20fu /* what we know of, for a vmlinux, which has no header */
 #define XLF_KERNEL_64 0x01u
 #define ENTRY_64 0x200ull
@@ -38,12 +43,15 @@ struct linux_kernel {
 	uint64_t entry;
 	uint64_t initrd_max;   /* the initrd lies below this */
 	uint64_t cmdline_max;
+	uint64_t zero_page;    /* where it lies */
 	size_t header_end;     /* of the setup header in the image; 0: the image has none */
 };
 
-static bool claim_tables(struct loader *l)
+static bool claim_tables(struct loader *l, const struct linux_kernel *k)
 {
-	return load_claim(l, "loader's tables", GDT_AT, TABLES_END - GDT_AT);
+	return load_claim(l, "loader's tables", GDT_AT, TABLES_END - GDT_AT) &&
+	       (k->zero_page == ZERO_PAGE_AT ||
+		load_claim(l, "loader's tables", OLD_ZERO_PAGE_AT, OLD_TABLES_END - OLD_ZERO_PAGE_AT));
 }
 
 static bool write_gdt(struct loader *l, bool is64)
@@ -80,14 +88,36 @@ static bool write_page_tables(struct loader *l)
 	return true;
 }
 
-static bool write_e820(struct loader *l)
+static bool write_e820(struct loader *l, uint64_t zero_page)
 {
 	struct e820_entry map[LOAD_MAP_MAX];
 	unsigned n = load_map(l, map);
 	uint8_t count = (uint8_t)n;
 
-	return load_write(l, ZERO_PAGE_AT + ZP_E820_TABLE, map, n * sizeof(map[0])) &&
-	       load_write(l, ZERO_PAGE_AT + ZP_E820_ENTRIES, &count, 1);
+	return load_write(l, zero_page + ZP_E820_TABLE, map, n * sizeof(map[0])) &&
+	       load_write(l, zero_page + ZP_E820_ENTRIES, &count, 1);
+}
+
+/* What came before that map: how much there is above 1 MByte, in KBytes. */
+static bool write_memory(struct loader *l, uint64_t zero_page)
+{
+	uint32_t kb = (uint32_t)((l->mem->low_ram_end - LOADER_MB) >> 10);
+
+	return load_write_u16(l, zero_page + ZP_EXT_MEM_K, (uint16_t)min_u64(kb, UINT16_MAX)) &&
+	       load_write_u32(l, zero_page + ZP_ALT_MEM_K, kb) && write_e820(l, zero_page);
+}
+
+/* The command line, and where it is: by both ways, of which a kernel knows one. */
+static bool write_cmdline(struct loader *l, const struct linux_kernel *k)
+{
+	uint64_t at = k->zero_page + CMDLINE_OFFSET;
+
+	if (k->zero_page != ZERO_PAGE_AT &&
+	    !(load_write_u16(l, k->zero_page + ZP_OLD_CMDLINE_MAGIC, OLD_CMDLINE_MAGIC) &&
+	      load_write_u16(l, k->zero_page + ZP_OLD_CMDLINE_OFFSET, CMDLINE_OFFSET)))
+		return false;
+	return load_write_u32(l, k->zero_page + ZP_CMD_LINE_PTR, (uint32_t)at) &&
+	       load_write(l, at, l->files->cmdline, strlen(l->files->cmdline) + 1);
 }
 
 /* The setup header as the kernel's build made it, or what one for a vmlinux would say. */
@@ -96,30 +126,29 @@ static bool write_header(struct loader *l, const struct linux_kernel *k)
 	const uint8_t loadflags = LOADFLAG_LOADED_HIGH;
 
 	if (k->header_end)
-		return load_write(l, ZERO_PAGE_AT + ZP_SETUP_SECTS, (const uint8_t *)l->files->kernel + ZP_SETUP_SECTS,
+		return load_write(l, k->zero_page + ZP_SETUP_SECTS, (const uint8_t *)l->files->kernel + ZP_SETUP_SECTS,
 				  k->header_end - ZP_SETUP_SECTS);
-	return load_write_u16(l, ZERO_PAGE_AT + ZP_BOOT_FLAG, BOOT_FLAG) &&
-	       load_write_u32(l, ZERO_PAGE_AT + ZP_HEADER, HEADER_MAGIC) &&
-	       load_write_u16(l, ZERO_PAGE_AT + ZP_VERSION, VERSION_FILLED_IN) &&
-	       load_write(l, ZERO_PAGE_AT + ZP_LOADFLAGS, &loadflags, 1) &&
-	       load_write_u32(l, ZERO_PAGE_AT + ZP_INITRD_ADDR_MAX, (uint32_t)(k->initrd_max - 1)) &&
-	       load_write_u32(l, ZERO_PAGE_AT + ZP_KERNEL_ALIGNMENT, 2u << 20) &&
-	       load_write_u16(l, ZERO_PAGE_AT + ZP_XLOADFLAGS, k->is64 ? XLF_KERNEL_64 : 0) &&
-	       load_write_u32(l, ZERO_PAGE_AT + ZP_CMDLINE_SIZE, CMDLINE_MAX);
+	return load_write_u16(l, k->zero_page + ZP_BOOT_FLAG, BOOT_FLAG) &&
+	       load_write_u32(l, k->zero_page + ZP_HEADER, HEADER_MAGIC) &&
+	       load_write_u16(l, k->zero_page + ZP_VERSION, VERSION_FILLED_IN) &&
+	       load_write(l, k->zero_page + ZP_LOADFLAGS, &loadflags, 1) &&
+	       load_write_u32(l, k->zero_page + ZP_INITRD_ADDR_MAX, (uint32_t)(k->initrd_max - 1)) &&
+	       load_write_u32(l, k->zero_page + ZP_KERNEL_ALIGNMENT, 2u << 20) &&
+	       load_write_u16(l, k->zero_page + ZP_XLOADFLAGS, k->is64 ? XLF_KERNEL_64 : 0) &&
+	       load_write_u32(l, k->zero_page + ZP_CMDLINE_SIZE, CMDLINE_MAX);
 }
 
 static bool write_zero_page(struct loader *l, const struct linux_kernel *k, uint64_t initrd)
 {
 	const uint8_t loader = LOADER_UNDEFINED;
 
-	return load_zero(l, ZERO_PAGE_AT, PAGE_SIZE) && write_header(l, k) &&
-	       load_write(l, ZERO_PAGE_AT + ZP_TYPE_OF_LOADER, &loader, 1) &&
-	       load_write_u16(l, ZERO_PAGE_AT + ZP_VID_MODE, VID_MODE_NORMAL) &&
-	       load_write_u32(l, ZERO_PAGE_AT + ZP_RAMDISK_IMAGE, (uint32_t)initrd) &&
-	       load_write_u32(l, ZERO_PAGE_AT + ZP_RAMDISK_SIZE, (uint32_t)l->files->initrd_size) &&
-	       load_write_u32(l, ZERO_PAGE_AT + ZP_CMD_LINE_PTR, CMDLINE_AT) &&
-	       load_write_u64(l, ZERO_PAGE_AT + ZP_ACPI_RSDP, l->mem->acpi_rsdp) && write_e820(l) &&
-	       load_write(l, CMDLINE_AT, l->files->cmdline, strlen(l->files->cmdline) + 1);
+	return load_zero(l, k->zero_page, PAGE_SIZE) && write_header(l, k) &&
+	       load_write(l, k->zero_page + ZP_TYPE_OF_LOADER, &loader, 1) &&
+	       load_write_u16(l, k->zero_page + ZP_VID_MODE, VID_MODE_NORMAL) &&
+	       load_write_u32(l, k->zero_page + ZP_RAMDISK_IMAGE, (uint32_t)initrd) &&
+	       load_write_u32(l, k->zero_page + ZP_RAMDISK_SIZE, (uint32_t)l->files->initrd_size) &&
+	       load_write_u64(l, k->zero_page + ZP_ACPI_RSDP, l->mem->acpi_rsdp) && write_memory(l, k->zero_page) &&
+	       write_cmdline(l, k);
 }
 
 static bool claim_initrd(struct loader *l, const struct linux_kernel *k, uint64_t *initrd)
@@ -147,7 +176,7 @@ static bool load_rest(struct loader *l, const struct linux_kernel *k, struct cpu
 		.mode = k->is64 ? START_LONG64 : START_PROT32,
 		.rip = k->entry,
 		.rsp = GDT_AT + PAGE_SIZE - 16,
-		.rsi = ZERO_PAGE_AT,
+		.rsi = k->zero_page,
 		.cr3 = k->is64 ? PAGE_TABLES_AT : 0,
 		.gdt_base = GDT_AT,
 		.gdt_limit = BOOT_DS + 7,
@@ -165,44 +194,70 @@ bool bzimage_is(const struct loader *l)
 	       VM_LEFT_OUT_OR(LINUX_MAGIC, load_u32(l, ZP_HEADER) == HEADER_MAGIC);
 }
 
+/* What each version has added; what it lacks is as the first had it. *at: where the kernel is loaded to, *room: how much
+ * it needs there, if it says. */
+static void read_header(const struct loader *l, struct linux_kernel *k, uint64_t *at, uint64_t *room)
+{
+	unsigned version = load_u16(l, ZP_VERSION);
+	bool high = load_u8(l, ZP_LOADFLAGS) & LOADFLAG_LOADED_HIGH;
+
+	k->is64 = version >= LINUX_VERSION_XLOADFLAGS && (load_u16(l, ZP_XLOADFLAGS) & XLF_KERNEL_64);
+	k->zero_page = version >= LINUX_VERSION_CMD_LINE_PTR ? ZERO_PAGE_AT : OLD_ZERO_PAGE_AT;
+	k->initrd_max = version >= LINUX_VERSION_INITRD_MAX ? (uint64_t)load_u32(l, ZP_INITRD_ADDR_MAX) + 1
+							      : INITRD_MAX_32;
+	k->cmdline_max = version >= LINUX_VERSION_CMDLINE_SIZE ? load_u32(l, ZP_CMDLINE_SIZE) : LINUX_CMDLINE_OLD_MAX;
+	*at = version >= LINUX_VERSION_INIT_SIZE ? load_u64(l, ZP_PREF_ADDRESS) : high ? LOADER_MB : ZIMAGE_AT;
+	*room = version >= LINUX_VERSION_INIT_SIZE ? load_u32(l, ZP_INIT_SIZE) : 0;
+	k->header_end = ZP_HEADER + load_u8(l, ZP_HEADER_LENGTH);
+	if (version >= LINUX_VERSION_INIT_SIZE)
+		k->header_end = max_u64(k->header_end, ZP_INIT_SIZE + 4);
+	k->header_end = min_u64(k->header_end, ZP_HEADER_MAX);
+}
+
 /* Is the header one that we can follow? Its fields up to init_size are in the image afterwards. */
-static bool check_bzimage(struct loader *l, struct linux_kernel *k)
+static bool check_bzimage(struct loader *l, struct linux_kernel *k, uint64_t *at, uint64_t *room)
 {
 	unsigned version;
 
 	if (!load_in_file(l, 0, ZP_INIT_SIZE + 4, "setup header"))
 		return false;
 	version = load_u16(l, ZP_VERSION);
-	if (VM_KEPT(LINUX_OLD, version < VERSION_XLOADFLAGS))
-		return load_fail(l, "the kernel is too old: its boot protocol is %u.%02u, at least 2.12 is needed",
+	if (VM_KEPT(LINUX_OLD, version < LINUX_VERSION_OLDEST))
+		return load_fail(l, "the kernel is too old: its boot protocol is %u.%02u, at least 2.00 is needed",
 				 version >> 8, version & 255);
-	k->is64 = load_u16(l, ZP_XLOADFLAGS) & XLF_KERNEL_64;
-	k->header_end = ZP_HEADER + ((const uint8_t *)l->files->kernel)[ZP_HEADER_LENGTH];
-	k->header_end = (size_t)min_u64(max_u64(k->header_end, ZP_INIT_SIZE + 4), ZP_HEADER_MAX);
-	k->initrd_max = (uint64_t)load_u32(l, ZP_INITRD_ADDR_MAX) + 1;
-	k->cmdline_max = load_u32(l, ZP_CMDLINE_SIZE);
+	read_header(l, k, at, room);
 	return load_in_file(l, 0, k->header_end, "setup header");
 }
+
+/* Bytes of the kernel's code, which begins at start in the image; up to 15 more than there are, since it is told in
+ * paragraphs. Before 2.04 the field has 16 bits, which is too few, and so is not to be relied on. */
+static uint64_t code_size(const struct loader *l, uint64_t start)
+{
+	if (load_u16(l, ZP_VERSION) < LINUX_VERSION_SYSSIZE)
+		return l->files->kernel_size > start ? l->files->kernel_size - start : 0;
+	return (uint64_t)load_u32(l, ZP_SYSSIZE) * 16;
+}
+
+static bool says_place(const struct loader *l) { return load_u16(l, ZP_VERSION) >= LINUX_VERSION_INIT_SIZE; }
 
 bool load_bzimage(struct loader *l, struct cpu_start *out)
 {
 	struct linux_kernel k = { 0 };
-	uint64_t at, start, size;
+	uint64_t at = 0, room = 0, start, size;
 
-	if (!check_bzimage(l, &k))
+	if (!check_bzimage(l, &k, &at, &room))
 		return false;
 	start = linux_setup_size(load_u8(l, ZP_SETUP_SECTS));
-	size = (uint64_t)load_u32(l, ZP_SYSSIZE) * 16; /* rounded up: the file may end within the last paragraph */
-	at = load_u64(l, ZP_PREF_ADDRESS);
+	size = code_size(l, start);
 	if (VM_KEPT(LINUX_SIZE, size <= (k.is64 ? ENTRY_64 : 0) + 16))
 		return load_fail(l, "the kernel image is damaged: its header says that it holds %lu bytes of code",
 				 size);
 	if (VM_KEPT(LINUX_CODE, !load_in_file(l, start, size - 15, "code")))
 		return false;
 	size = min_u64(size, l->files->kernel_size - start);
-	if (VM_KEPT(LINUX_PLACE, at < LOADER_MB || at % PAGE_SIZE))
+	if (VM_KEPT(LINUX_PLACE, at % PAGE_SIZE || (at < LOADER_MB && says_place(l))))
 		return load_fail(l, "the kernel image is damaged: it wants to be loaded at 0x%lx", at);
-	if (!load_claim(l, "kernel", at, max_u64(load_u32(l, ZP_INIT_SIZE), size)) || !claim_tables(l))
+	if (!load_claim(l, "kernel", at, max_u64(room, size)) || !claim_tables(l, &k))
 		return false;
 	k.entry = at + (k.is64 ? ENTRY_64 : 0);
 	return load_write(l, at, (const uint8_t *)l->files->kernel + start, size) && load_rest(l, &k, out);
@@ -226,11 +281,11 @@ static bool has_kernel_addresses(const struct loader *l, const struct elf *elf)
 bool load_vmlinux(struct loader *l, struct cpu_start *out)
 {
 	/* Without a header: what every such kernel's header says. */
-	struct linux_kernel k = { .cmdline_max = CMDLINE_MAX };
+	struct linux_kernel k = { .cmdline_max = CMDLINE_MAX, .zero_page = ZERO_PAGE_AT };
 	struct elf elf;
 	const char *almost = multiboot_almost(l);
 
-	if (!claim_tables(l) || !elf_claim(l, &elf))
+	if (!claim_tables(l, &k) || !elf_claim(l, &elf))
 		return false;
 	if (VM_KEPT(LINUX_ADDRESSES, !has_kernel_addresses(l, &elf)))
 		return load_fail(l, "the kernel image is a %u-bit ELF program, but not a Linux kernel%s%s",

@@ -5,7 +5,11 @@
 #include "lib/base.h"
 
 /* Fields of the zero page; those of the setup header lie at the same offsets in the image. */
+#define ZP_EXT_MEM_K 0x002
+#define ZP_OLD_CMDLINE_MAGIC 0x020
+#define ZP_OLD_CMDLINE_OFFSET 0x022
 #define ZP_ACPI_RSDP 0x070
+#define ZP_ALT_MEM_K 0x1e0
 #define ZP_E820_ENTRIES 0x1e8
 #define ZP_SETUP_SECTS 0x1f1
 #define ZP_SYSSIZE 0x1f4
@@ -30,6 +34,17 @@
 #define ZP_E820_TABLE 0x2d0
 
 #define LOADFLAG_LOADED_HIGH 0x01u
+
+/* Versions of the protocol, each the first with a field ("The Real-Mode Kernel Header"). */
+#define LINUX_VERSION_OLDEST 0x200u /* the first whose header says its version and takes an initrd */
+#define LINUX_VERSION_CMD_LINE_PTR 0x202u
+#define LINUX_VERSION_INITRD_MAX 0x203u
+#define LINUX_VERSION_SYSSIZE 0x204u /* of 32 bits */
+#define LINUX_VERSION_CMDLINE_SIZE 0x206u
+#define LINUX_VERSION_INIT_SIZE 0x20au
+#define LINUX_VERSION_XLOADFLAGS 0x20cu
+/* The most characters of a command line where the header does not say. */
+#define LINUX_CMDLINE_OLD_MAX 255u
 
 /* An entry of the memory map, in the zero page and as firmware has it (ACPI, "INT 15H, E820H"). */
 struct e820_entry {

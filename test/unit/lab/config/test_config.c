@@ -137,10 +137,31 @@ static void test_broken_file(void **state)
 	assert_non_null(strstr(missing.text, "cannot read"));
 }
 
+/* Which of two was meant nobody knows. What comes from elsewhere may be set anew. */
+static void test_twice(void **state)
+{
+	char path[] = "/tmp/lab-config-XXXXXX";
+	struct lab_error error = { "" };
+	struct lab_config c;
+	FILE *f = fdopen(mkstemp(path), "w");
+
+	(void)state;
+	assert_non_null(f);
+	lab_config_init(&c);
+	assert_true(lab_config_set(&c, "seed", "3", &error));
+	fputs("machine.preset = zen4\nmachine.l2 = 2048/16\nseed = 5\nseed = 6\n", f);
+	fclose(f);
+	assert_false(lab_config_read(&c, path, &error));
+	assert_non_null(strstr(error.text, "line 4: seed is set twice"));
+	assert_int_equal(c.seed, 5);
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values), cmocka_unit_test(test_files), cmocka_unit_test(test_broken_file),
+		cmocka_unit_test(test_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
