@@ -12,6 +12,7 @@ UNIT_load_elf_SRC := test/unit/vm/load/test_elf.c test/unit/vm/load/ram.c $(LOAD
 UNIT_config_firmware_SRC := test/unit/vm/config/test_config_firmware.c $(CONFIG_C) lib/fmt.c
 UNIT_load_firmware_SRC := test/unit/vm/load/test_load_firmware.c test/unit/vm/load/ram.c $(LOAD_C)
 UNIT_load_linux_SRC := test/unit/vm/load/test_linux.c test/unit/vm/load/ram.c $(LOAD_C)
+UNIT_load_linux_old_SRC := test/unit/vm/load/test_linux_old.c test/unit/vm/load/ram.c $(LOAD_C)
 UNIT_load_multiboot_SRC := test/unit/vm/load/test_multiboot.c test/unit/vm/load/ram.c $(LOAD_C)
 UNIT_TESTS += config config_disk config_firmware config_module config_memory config_merge config_net \
-	load_elf load_firmware load_linux load_multiboot
+	load_elf load_firmware load_linux load_linux_old load_multiboot

@@ -165,6 +165,7 @@
 	M(MB_CLASS, "refusing a kernel that says nowhere where it goes") \
 	M(LINUX_CMDLINE, "the length of the command line that a kernel takes") \
 	M(LINUX_OLD, "refusing a boot protocol that is too old") \
+	M(LINUX_OLD_TABLES, "that nothing else lies where an old kernel's zero page does") \
 	M(LINUX_SIZE, "refusing a kernel without code") \
 	M(LINUX_CODE, "that all of its code is in the file") \
 	M(LINUX_PLACE, "refusing a place below 1 MByte or between pages") \

@@ -64,6 +64,31 @@ def bzimage(name, args):
     return Test(name, run)
 
 
+def old_image(high):
+    """A bzImage, or a zImage, of boot protocol 2.00, whose code of 32 bits finds its command line where such a kernel
+    does, writes it to COM1, and ends by the debug-exit port."""
+    setup = bytearray(5 * 512)
+    setup[0x1f1] = 4
+    setup[0x1fe:0x208] = b'\x55\xaa\xeb\x2eHdrS\x00\x02'
+    setup[0x211] = high
+    code = (b'\x0f\xb7\x35\x22\x00\x09\x00'    # movzwl 0x90022,%esi
+            b'\x81\xc6\x00\x00\x09\x00'        # add $0x90000,%esi
+            b'\x66\xba\xf8\x03'                # mov $0x3f8,%dx
+            b'\xac\x84\xc0\x74\x03\xee\xeb\xf8'  # lodsb; test %al,%al; jz; out %al,%dx; jmp
+            b'\xb0\x0a\xee'                    # mov $10,%al; out %al,%dx
+            b'\x66\xba\xf4\x00\xb0\x15\xee'    # mov $0xf4,%dx; mov $21,%al; out %al,%dx
+            b'\xf4\xeb\xfd')                   # hlt; jmp
+    magic = (b'\x66\x81\x3d\x20\x00\x09\x00\x3f\xa3'  # cmpw $0xa33f,0x90020
+             b'\x75\xf5')                            # jne: back, for ever
+    return bytes(setup) + magic + code + bytes(4096)
+
+
+def old_protocols(c):
+    for high in (1, 0):
+        c.run(['run', '--kernel', c.file('kernel', old_image(high)), '--initrd', 'none', '--append',
+               'words of %d' % high, '--mem', '16M', '--timeout', '50'], status=43, expect=[r'^words of %d$' % high])
+
+
 def two_cpus_host_clock(o):
     require(o.json['host']['cpus'] == 2, 'the host has %r CPUs' % o.json['host']['cpus'])
     require(o.json['clock'] == 'host', 'the clock is %r' % o.json['clock'])
@@ -121,7 +146,7 @@ COMBINATIONS = ((MODELS[0], True, '4k'), (MODELS[0], False, '2m'), (MODELS[1], T
 def tests():
     t = [bzimage('boot: bzImage', [])] + [combination(*c) for c in COMBINATIONS]
     t += [other("boot: 2 host CPUs, by the host's clock", ['--host-cpus', '2', '--clock', 'host'], two_cpus_host_clock),
-          other('boot: all defaults', []),
+          other('boot: all defaults', []), Test('boot: kernels of protocol 2.00', old_protocols),
           other('boot: without RDRAND', ['--no-rdrand']),
           other('boot: shadow paging', ['--mmu', 'shadow', '--no-rdrand'], shadowed),
           other('boot: Ice Lake, 512 MB', ['--cpu', 'corei7_icelake_u', '--mem', '512M']),

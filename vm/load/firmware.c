@@ -37,7 +37,8 @@ static bool check_header(struct loader *l, struct firmware_kernel *k)
 	if (!load_in_file(l, 0, ZP_HEADER_MAX, "setup header"))
 		return false;
 	version = load_u16(l, ZP_VERSION);
-	if (VM_KEPT(FIRMWARE_OLD, version < LINUX_VERSION_INITRD_MAX || !(load_u8(l, ZP_LOADFLAGS) & LOADFLAG_LOADED_HIGH)))
+	if (VM_KEPT(FIRMWARE_OLD,
+		    version < LINUX_VERSION_INITRD_MAX || !(load_u8(l, ZP_LOADFLAGS) & LOADFLAG_LOADED_HIGH)))
 		return load_fail(l, "the kernel is too old: its boot protocol is %u.%02u, at least 2.03 is needed",
 				 version >> 8, version & 255);
 	k->setup_size = linux_setup_size(load_u8(l, ZP_SETUP_SECTS));
@@ -50,8 +51,8 @@ static bool check_header(struct loader *l, struct firmware_kernel *k)
 static bool check_cmdline(struct loader *l)
 {
 	size_t length = strlen(l->files->cmdline);
-	uint32_t most = load_u16(l, ZP_VERSION) >= LINUX_VERSION_CMDLINE_SIZE ? load_u32(l, ZP_CMDLINE_SIZE) :
-									 LINUX_CMDLINE_OLD_MAX;
+	uint32_t most = load_u16(l, ZP_VERSION) >= LINUX_VERSION_CMDLINE_SIZE
+				? load_u32(l, ZP_CMDLINE_SIZE) : LINUX_CMDLINE_OLD_MAX;
 
 	return VM_LEFT_OUT_OR(FIRMWARE_CMDLINE, length <= most) ||
 	       load_fail(l, "the command line has %zu characters, this kernel takes %u", length, most);

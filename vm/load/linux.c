@@ -51,7 +51,8 @@ static bool claim_tables(struct loader *l, const struct linux_kernel *k)
 {
 	return load_claim(l, "loader's tables", GDT_AT, TABLES_END - GDT_AT) &&
 	       (k->zero_page == ZERO_PAGE_AT ||
-		load_claim(l, "loader's tables", OLD_ZERO_PAGE_AT, OLD_TABLES_END - OLD_ZERO_PAGE_AT));
+		VM_LEFT_OUT_OR(LINUX_OLD_TABLES, load_claim(l, "loader's tables", OLD_ZERO_PAGE_AT,
+							    OLD_TABLES_END - OLD_ZERO_PAGE_AT)));
 }
 
 static bool write_gdt(struct loader *l, bool is64)
@@ -194,8 +195,8 @@ bool bzimage_is(const struct loader *l)
 	       VM_LEFT_OUT_OR(LINUX_MAGIC, load_u32(l, ZP_HEADER) == HEADER_MAGIC);
 }
 
-/* What each version has added; what it lacks is as the first had it. *at: where the kernel is loaded to, *room: how much
- * it needs there, if it says. */
+/* What each version has added; what it lacks is as the first had it. *at: where the kernel is loaded to, *room: bytes
+ * that it needs there, if it says. */
 static void read_header(const struct loader *l, struct linux_kernel *k, uint64_t *at, uint64_t *room)
 {
 	unsigned version = load_u16(l, ZP_VERSION);

@@ -30,24 +30,6 @@ static void check_tables(struct ram *r, const struct cpu_start *s)
 	assert_true(s->rsp > s->gdt_base + s->gdt_limit);
 }
 
-static void check_e820(struct ram *r, uint64_t zp, uint64_t low, uint64_t high)
-{
-	unsigned n = r->bytes[zp + 0x1e8];
-	uint64_t at = zp + 0x2d0, ram = 0, end = 0;
-
-	for (unsigned i = 0; i < n; i++, at += 20) {
-		uint64_t base = ram_u64(r, at), size = ram_u64(r, at + 8);
-
-		assert_true(base >= end && size > 0);
-		end = base + size;
-		if (ram_u32(r, at + 16) == 1)
-			ram += size;
-		else
-			assert_int_equal(ram_u32(r, at + 16), 2);
-	}
-	assert_int_equal(ram, 0x9fc00 + low - MB + high);
-}
-
 static void test_bzimage(void **state)
 {
 	size_t n, initrd_size = 3 * 4096 + 5;
@@ -87,20 +69,6 @@ static void test_bzimage(void **state)
 	ram_free(&r);
 	free(initrd);
 	free(k);
-}
-
-/* A kernel of 32 bits: protected mode, flat segments of 32 bits, no paging. */
-static void check_start32(struct ram *r, const struct cpu_start *s)
-{
-	assert_int_equal(s->mode, START_PROT32);
-	assert_int_equal(s->cr3, 0);
-	assert_int_equal(s->cs, 0x10);
-	assert_int_equal(s->ds, 0x18);
-	assert_int_equal(s->rbx, 0);
-	assert_true(s->gdt_limit >= 0x1f);
-	assert_int_equal(ram_u64(r, s->gdt_base + 0x10), 0x00cf9b000000ffff);
-	assert_int_equal(ram_u64(r, s->gdt_base + 0x18), 0x00cf93000000ffff);
-	assert_true(s->rsp > s->gdt_base + s->gdt_limit);
 }
 
 static void test_bzimage32(void **state)
@@ -377,93 +345,6 @@ static void test_mutations(void **state)
 	free(k);
 }
 
-/* Each version by what it was the first to have: a kernel of 64 bits too is entered in protected mode then. */
-static void test_old_bzimage(void **state)
-{
-	static const struct {
-		unsigned version, zero_page, cmdline_max;
-		uint64_t at, initrd;
-	} of[] = {
-		{ 0x200, 0x90000, 255, MB, 32 * MB - 4096 },
-		{ 0x202, 0x7000, 255, MB, 32 * MB - 4096 },
-		{ 0x203, 0x7000, 255, MB, 24 * MB - 4096 },
-		{ 0x206, 0x7000, 1000, MB, 24 * MB - 4096 },
-		{ 0x20a, 0x7000, 1000, 16 * MB, 24 * MB - 4096 },
-		{ 0x20b, 0x7000, 1000, 16 * MB, 24 * MB - 4096 },
-	};
-	char line[1002];
-	struct cpu_start s;
-	struct ram r;
-	size_t n;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
-		uint8_t *k = make_bzimage(&n);
-		struct image_files f = { .kernel = k, .kernel_size = n, .initrd = "initrd", .initrd_size = 6,
-					 .cmdline = line };
-
-		memset(line, 'x', sizeof(line));
-		line[of[i].cmdline_max] = 0;
-		put16(k + 0x206, (uint16_t)of[i].version);
-		put32(k + 0x22c, 24 * MB - 1);
-		put32(k + 0x238, 1000);
-		if (of[i].version < 0x204)
-			put32(k + 0x1f4, 0); /* not looked at */
-		ram_init(&r, 32 * MB, 0, true);
-		s = load_ok(&r, &f);
-		check_start32(&r, &s);
-		assert_int_equal(s.rip, of[i].at);
-		assert_memory_equal(r.bytes + of[i].at, k + SETUP, CODE);
-		assert_int_equal(s.rsi, of[i].zero_page);
-		assert_int_equal(ram_u32(&r, s.rsi + 0x218), of[i].initrd);
-		assert_int_equal(ram_u32(&r, s.rsi + 0x228), s.rsi + 0x1000);
-		assert_string_equal(ram_text(&r, s.rsi + 0x1000), line);
-		assert_int_equal(ram_u32(&r, s.rsi + 0x20), of[i].version < 0x202 ? 0x1000a33f : 0);
-		assert_int_equal(ram_u32(&r, s.rsi + 0x1e0), 31 * 1024);
-		assert_int_equal(ram_u32(&r, s.rsi) >> 16, 31 * 1024);
-		check_e820(&r, s.rsi, 32 * MB, 0);
-		line[of[i].cmdline_max] = 'x';
-		line[of[i].cmdline_max + 1] = 0;
-		load_bad(&r, &f, "the command line has");
-		ram_free(&r);
-		free(k);
-	}
-}
-
-/* Not loaded high. Its code may not reach the zero page. */
-static void test_zimage(void **state)
-{
-	size_t n, most = 0x90000 - 0x10000;
-	uint8_t *k = make_bzimage(&n), *big = calloc(1, SETUP + most + 1);
-	struct image_files f = { .kernel = k, .kernel_size = n, .cmdline = "" };
-	struct cpu_start s;
-	struct ram r;
-
-	(void)state;
-	put16(k + 0x206, 0x200);
-	k[0x211] = 0;
-	ram_init(&r, 32 * MB, 0, true);
-	s = load_ok(&r, &f);
-	check_start32(&r, &s);
-	assert_int_equal(s.rip, 0x10000);
-	assert_memory_equal(r.bytes + 0x10000, k + SETUP, CODE);
-	memcpy(big, k, n);
-	f.kernel = big;
-	f.kernel_size = SETUP + most;
-	load_ok(&r, &f);
-	f.kernel_size++;
-	load_bad(&r, &f, "the kernel is there");
-	/* A newer one says where it wants to be, which is not there. */
-	put16(k + 0x206, 0x20a);
-	put64(k + 0x258, 0x10000);
-	f.kernel = k;
-	f.kernel_size = n;
-	load_bad(&r, &f, "it wants to be loaded at 0x10000");
-	ram_free(&r);
-	free(big);
-	free(k);
-}
-
 static void test_no_modules(void **state)
 {
 	size_t n;
@@ -487,8 +368,7 @@ int main(void)
 		cmocka_unit_test(test_bzimage),	    cmocka_unit_test(test_bzimage_header),
 		cmocka_unit_test(test_bzimage_bad), cmocka_unit_test(test_vmlinux),
 		cmocka_unit_test(test_vmlinux_bad), cmocka_unit_test(test_mutations),
-		cmocka_unit_test(test_no_modules),  cmocka_unit_test(test_old_bzimage),
-		cmocka_unit_test(test_zimage),
+		cmocka_unit_test(test_no_modules),
 		cmocka_unit_test(test_bzimage32),   cmocka_unit_test(test_vmlinux32),
 	};
 	return cmocka_run_group_tests_name("load_linux", tests, NULL, NULL);
