@@ -39,7 +39,7 @@ def summary(jobs):
 def main():
     a = arguments()
     jobs = [programs.unit(u) for u in a.units]
-    jobs += programs.native(a.build) + programs.oracle(a.build, a.all) + programs.tree(a.build)
+    jobs += programs.native(a.build) + programs.oracle(a.build, a.all) + programs.tree(a.build, a.all)
     jobs = [j for j in jobs if not a.only or re.search(a.only, j.name)]
     jobs += boot.jobs(a.build, boot.chosen(a.all, a.only))
     if not jobs:

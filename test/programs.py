@@ -111,9 +111,10 @@ def oracle(build, everything):
                        {'ASAN_OPTIONS': 'detect_leaks=0'})]
 
 
-def tree(build):
+def tree(build, everything):
     """What looks at the tree as a whole."""
-    return [program(build, 'the tree', *p) for p in (
+    more = (('figures of the documents, and what prints them', ['script/docs-check.py', build]),) if everything else ()
+    return [program(build, 'the tree', *p) for p in more + (
         ('the figures of docs/mmu.md', ['script/figures-check.sh', build]),
         ('the rooms, who uses whom, and the reading order', ['script/rooms.py', build]),
         ('how long lines, functions and files are', ['script/sizes.py']),

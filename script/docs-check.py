@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+"""The figures of README.md and docs/*.md that a command prints, held against that command.
+
+    script/docs-check.py BUILD [--only REGEX] [--list]
+
+A block of the documents that is a session has a comment before it, which a reader of the page does not see:
+
+    <!-- docs-check 5%: run --no-rdrand; ctl list -->
+
+What follows the colon are `vellum` commands, one after the other; `&` before one has it run beside those behind it.
+Each line of the block, in its order, must be a line of what they print: words as they are, spaces as they like, numbers
+as near as the percentage says. "[...]" stands for lines, or for the rest of one; lines that begin with "$" are the
+commands, and those that tell how long this computer took are not looked at; with "5% but addresses" nor are numbers
+behind "0x", which any build moves. Tables and sentences are in TABLES and SENTENCES below.
+Status 1 where a figure has grown old, or nothing is found where one was."""
+
+import argparse
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+MARK = re.compile(r'<!-- docs-check (\d+)%( but addresses)?: (.*?) -->\n+```\n(.*?)```', re.S)
+NUMBER = re.compile(r'(?<![\w.])\d[\d,]*(?:\.\d+)?(?![\w.]*\w)')
+OWN_TIME = re.compile(r'^Bochs [\d.]+: [\d.]+ s, of which')
+TIMEOUT = 1200
+
+
+class Runs:
+    """Commands, each carried out once."""
+
+    def __init__(self, build):
+        self.vellum = os.path.join(build, 'vellum')
+        self.seen = {}
+
+    def __call__(self, args):
+        """(what it printed, its JSON or None)."""
+        if args not in self.seen:
+            self.seen[args] = self.run(args)
+        return self.seen[args]
+
+    def run(self, args):
+        with tempfile.TemporaryDirectory() as work:
+            path = os.path.join(work, 'run.json')
+            more = ['--json', path] if args.startswith('run ') and '--json' not in args else []
+            print('  vellum ' + args, flush=True)
+            p = subprocess.run([self.vellum] + args.split() + more, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True, errors='replace', timeout=TIMEOUT, check=False)
+            data = None
+            if os.path.exists(path):
+                with open(path, encoding='utf-8') as f:
+                    data = json.load(f)
+            return p.stdout, data
+
+    def session(self, commands):
+        """Those of a mark, which may have one of them beside the others."""
+        out, beside = '', []
+        name = 'docs-check-%d' % os.getpid()
+        try:
+            for command in commands.split('; '):
+                if command.startswith('& '):
+                    print('  vellum ' + command, flush=True)
+                    beside.append(subprocess.Popen([self.vellum] + command[2:].split() + ['--name', name, '--quiet'],
+                                                   stdout=subprocess.DEVNULL))
+                    self.wait_for(name)
+                elif beside:
+                    verb, rest = command.split(None, 1)
+                    out += self.run('%s --run %s %s' % (verb, name, rest))[0]
+                else:
+                    out += self(command)[0]
+        finally:
+            for p in beside:
+                p.terminate()
+                p.wait()
+        return out
+
+    def wait_for(self, name):
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            p = subprocess.run([self.vellum, 'ctl', '--run', name, 'list'], capture_output=True, text=True, check=False)
+            if p.returncode == 0 and 'running' in p.stdout:
+                time.sleep(8)
+                return
+            time.sleep(0.5)
+        raise SystemExit('docs-check: the run beside it has not begun')
+
+
+def value(text):
+    return float(text.replace(',', ''))
+
+
+def near(told, found, percent):
+    """The least figure of what is told may be rounded besides."""
+    digits = told.replace(',', '')
+    unit = 10.0 ** -len(digits.partition('.')[2])
+    if '.' not in digits:
+        unit = 10.0 ** (len(digits) - len(digits.rstrip('0'))) if digits.strip('0') else 1
+    return abs(value(told) - found) <= max(found * percent / 100.0, unit)
+
+
+def same(told, line, percent, addresses):
+    """Is a line of a document the line of an output?"""
+    told, rest = told.rstrip(), False
+    if not addresses:
+        told, line = (re.sub(r'\b0x[0-9a-f]+', '0x', t) for t in (told, line))
+    if told.endswith('[...]'):
+        told, rest = told[:-5].rstrip(), True
+    words = [NUMBER.sub('#', t).split() for t in (told, line)]
+    if rest:
+        words[1] = words[1][:len(words[0])]
+    if words[0] != words[1]:
+        return False
+    return all(near(a, value(b), percent) for a, b in zip(NUMBER.findall(told), NUMBER.findall(line)))
+
+
+def stale_lines(block, out, percent, addresses):
+    """The lines of the block that are not in out, behind those before them."""
+    lines, at = out.splitlines(), 0
+    for told in block.splitlines():
+        if not told.strip() or told.strip() == '[...]' or told.startswith('$') or OWN_TIME.match(told):
+            continue
+        for n in range(at, len(lines)):
+            if same(told, lines[n], percent, addresses):
+                at = n + 1
+                break
+        else:
+            yield told
+
+
+def bench(runs):
+    """What exits cost, by their names in the test kernel."""
+    out, _ = runs('run --kernel build/guest/test/exitcost.elf --mem 64M --clock host')
+    return {name: int(least) for name, least in re.findall(r'^BENCH (\S+) (\d+) \d+$', out, re.M)}
+
+
+def exits_table(runs, text):
+    """docs/exits.md: what the guest sees."""
+    names = {'VMCALL': 'vmcall', 'CPUID': 'cpuid', 'IN from a port without a device': 'in_absent',
+             'WRMSR of the TSC deadline': 'wrmsr_tsc_deadline', 'IN from port 0x61': 'in_served',
+             'RDMSR of IA32_EFER': 'rdmsr_efer', 'read of absent memory': 'mmio_absent'}
+    rows = dict(re.findall(r'^\| ([^|]+?) \| (?:about )?([\d,]+) \|', text, re.M))
+    for row, name in names.items():
+        yield row, rows.get(row), bench(runs).get(name), 5
+
+
+def mechanisms_table(runs, text):
+    """README.md: the default guest under each mechanism."""
+    for name, pti, *cells in re.findall(r'^\| `(\w+)`(, pti)? \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|', text,
+                                        re.M):
+        _, data = runs('run --no-rdrand --mmu %s%s' % (name, ' --append pti=on' if pti else ''))
+        found = (data['instructions']['guest'] / 1e6, data['instructions']['hypervisor'] / 1e6, data['exits']['total'],
+                 data['exits']['mechanism']['count'])
+        for column, told, this in zip(('guest', 'hypervisor', 'exits', "the mechanism's"), cells, found):
+            yield '%s%s, %s' % (name, pti, column), told, this, 40 if name == 'brute' else 5
+
+
+def guests_table(runs, text):
+    """docs/guests.md: what the boot of each guest costs."""
+    for guest, name, *cells in re.findall(r'^\| `(\S+)` \| `(\w+)` \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|',
+                                          text, re.M):
+        _, data = runs('run --guest %s --mmu %s --workload boot --no-rdrand' % (guest, name))
+        found = (data['instructions']['guest'] / 1e6, data['instructions']['hypervisor'] / 1e6, data['exits']['total'],
+                 data['exits']['mechanism']['count'])
+        for column, told, this in zip(('guest', 'hypervisor', 'exits', "the mechanism's"), cells, found):
+            yield '%s, %s, %s' % (guest, name, column), told, this, 40 if name == 'brute' else 5
+
+
+def exits_sentence(runs, told):
+    names = ('vmcall', 'cpuid', 'wrmsr_tsc_deadline', 'in_served')
+    return [(name, t, bench(runs).get(name), 5) for name, t in zip(names, told)]
+
+
+def unmoved_sentence(runs, told):
+    """What the mechanism does not cause."""
+    reasons = runs('run --no-rdrand --mmu ept')[1]['exits']['by_reason']
+    names = ('cpuid', 'rdmsr', 'xsetbv', 'io_instruction', 'external_interrupt')
+    return [(name, t, reasons[name]['count'], 3) for name, t in zip(names, told)]
+
+
+def more_sentence(runs, told):
+    """Instructions of both, beside ept."""
+    def whole(args):
+        i = runs('run --no-rdrand ' + args)[1]['instructions']
+        return i['guest'] + i['hypervisor']
+    pairs = (('--mmu shadow', '--mmu ept'), ('--mmu shadow --append pti=on', '--mmu ept --append pti=on'))
+    return [(a, t, 100.0 * whole(a) / whole(b) - 100, 10) for t, (a, b) in zip(told, pairs)]
+
+
+TABLES = (('docs/exits.md', exits_table), ('README.md', mechanisms_table), ('docs/guests.md', guests_table))
+SENTENCES = (
+    ('README.md', r'VMCALL (\d+)\s+instructions, CPUID (\d+), a\s+WRMSR of the TSC deadline (\d+), a\s+read of port '
+                  r'0x61 (\d+)', exits_sentence),
+    ('README.md', r'([\d,]+) CPUID, (\d+) RDMSR and (\d+) XSETBV exits to the exit,\s+ports \(([\d,]+)\)',
+     unmoved_sentence),
+    ('README.md', r'`shadow` needs ([\d.]+)% more instructions than `ept`.*?with it `shadow` needs ([\d.]+)% more',
+     more_sentence),
+)
+
+
+def figures(runs, only):
+    """(document, what, told, found, percent) of tables and sentences; told or found None: it is not there."""
+    for path, table in TABLES:
+        if re.search(only, '%s %s' % (path, table.__name__)):
+            yield from ((path, *f) for f in table(runs, read(path)))
+    for path, pattern, sentence in SENTENCES:
+        if re.search(only, '%s %s' % (path, sentence.__name__)):
+            found = re.search(pattern, read(path), re.S)
+            if found:
+                yield from ((path, *f) for f in sentence(runs, found.groups()))
+            else:
+                yield path, sentence.__name__, None, None, 0
+
+
+def read(path):
+    with open(path, encoding='utf-8') as f:
+        return f.read()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('build')
+    parser.add_argument('--only', default='')
+    parser.add_argument('--list', action='store_true')
+    a = parser.parse_args()
+    runs, looked, faults = Runs(a.build), 0, 0
+    for path in ['README.md'] + sorted(glob.glob('docs/*.md')):
+        for percent, no_addresses, commands, block in MARK.findall(read(path)):
+            if not re.search(a.only, '%s %s' % (path, commands)):
+                continue
+            looked += 1
+            if a.list:
+                print('%s: %s' % (path, commands))
+                continue
+            for line in stale_lines(block, runs.session(commands), float(percent), not no_addresses):
+                faults += 1
+                print('%s: "%s" is not what %s prints' % (path, line.strip(), commands))
+    for path, what, told, found, percent in () if a.list else figures(runs, a.only):
+        looked += 1
+        if told is None or found is None or not near(told, found, percent):
+            faults += 1
+            print('%s: %s: told %s, found %s' % (path, what, told, 'nothing' if found is None else '%.6g' % found))
+    print('%d sessions and figures of the documents looked at, %d of them old' % (looked, faults))
+    return 1 if faults or not looked else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
