@@ -40,21 +40,21 @@ void *mmu_guest_ptr_locked(struct mmu_vm *vm, gpa_t gpa, bool write)
 
 /* Brings gfn in without the lock (S12); locked again, and alone, on return. What was mapped read-only for the page is
  * dropped when it moved. */
-bool mmu_populate(struct mmu_vm *vm, gfn_t gfn, bool write)
+enum populated mmu_populate(struct mmu_vm *vm, gfn_t gfn, bool write)
 {
 	struct mmu_page before = mmu_peek(vm, gfn), after;
 	struct slot *slot = before.slot;
+	enum populated how;
 	uint64_t index;
-	bool ok;
 
 	mmu_alone(vm);
 	if (write && overlay_drop(vm, gfn, 1))
-		return true;
+		return POPULATE_DONE;
 	if (!slot || !slot->backing || !slot->backing->populate)
-		return false;
+		return POPULATE_NONE;
 	index = gfn.v - slot->base.v;
 	mmu_unlock(vm);
-	ok = slot->backing->populate(slot->backing, index, write);
+	how = slot->backing->populate(slot->backing, index, write);
 	mmu_lock_alone(vm);
 	vm->counters.populated++;
 	after = mmu_peek(vm, gfn);
@@ -62,7 +62,7 @@ bool mmu_populate(struct mmu_vm *vm, gfn_t gfn, bool write)
 		MUTANT(POPULATE_UNMAP, vm->ops->unmap(vm, gfn, 1));
 		MUTANT(POPULATE_KICK, tag_synchronize(vm, NULL));
 	}
-	return ok;
+	return how;
 }
 
 /* The page of gfn, populated where that is needed; locked before and after. */
@@ -74,7 +74,7 @@ static void *ready_ptr(struct mmu_vm *vm, gfn_t gfn, bool write)
 
 		if (p || page.kind != MMU_WAIT)
 			return p;
-		if (!mmu_populate(vm, gfn, write))
+		if (mmu_populate(vm, gfn, write) != POPULATE_DONE)
 			return NULL;
 	}
 	return NULL;

@@ -173,7 +173,7 @@ unsigned mmu_leaf_shift(const struct mmu_vm *vm, gfn_t gfn, const struct mmu_pag
 #define MMU_POPULATE_TRIES 8
 
 /* Brings gfn in without the lock (released and taken again inside). false: there is no memory for it. */
-bool mmu_populate(struct mmu_vm *vm, gfn_t gfn, bool write);
+enum populated mmu_populate(struct mmu_vm *vm, gfn_t gfn, bool write);
 
 /* A pointer to gpa's page plus offset, without populating; NULL where it is not in memory or (with write) not writable
  * RAM. */

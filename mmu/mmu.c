@@ -138,6 +138,7 @@ static void count_outcome(struct mmu_counters *c, enum mmu_outcome outcome) { (&
 struct mmu_result mmu_fault_locked(struct mmu_vcpu *vcpu, const struct mmu_fault *fault)
 {
 	struct mmu_vm *vm = vcpu->vm;
+	enum populated how;
 	struct mmu_result r;
 
 	mmu_lock_alone_as(vcpu);
@@ -150,14 +151,14 @@ struct mmu_result mmu_fault_locked(struct mmu_vcpu *vcpu, const struct mmu_fault
 		r = vm->ops->fault(vcpu, fault);
 		if (!vcpu->populate.wanted)
 			break;
-		if (tries == MMU_POPULATE_TRIES * (WALK_LEVELS_MAX + 1)) {
-			r = mmu_done(MMU_RETRY);
-			break;
-		}
-		if (!mmu_populate(vm, vcpu->populate.gfn, vcpu->populate.write)) {
-			r = mmu_stop("there is no host memory for a page of the guest");
-			break;
-		}
+		how = tries == MMU_POPULATE_TRIES * (WALK_LEVELS_MAX + 1)
+			      ? POPULATE_LATER
+			      : mmu_populate(vm, vcpu->populate.gfn, vcpu->populate.write);
+		if (how == POPULATE_DONE)
+			continue;
+		r = how == POPULATE_LATER ? mmu_done(MMU_RETRY)
+					  : mmu_stop("there is no host memory for a page of the guest");
+		break;
 	}
 	count_outcome(&vm->counters, r.outcome);
 	mmu_unlock(vm);

@@ -36,6 +36,10 @@ struct backing_page {
 	bool writable; /* false: merged or logged; a write must go to the fault path */
 };
 
+/* What becomes of a page that is to be brought in: there is no memory for it; it is there; or it comes while the guest
+ * does something else, and its fault is to come again (which is the answer to nobody but a fault). */
+enum populated { POPULATE_NONE, POPULATE_DONE, POPULATE_LATER };
+
 /* Where a slot's memory comes from. The implementation owns the frames. page() is called with the VM's lock held,
  * populate() without; neither may call back into mmu/, except that populate() may end in the host-side changes
  * (mmu_unmap, …). */
@@ -46,9 +50,8 @@ struct backing {
 	 * anybody else. With the VM's lock held, or beside (mmu/lock.h). false: populate() is to be called. May be
 	 * NULL. */
 	bool (*touch)(struct backing *b, uint64_t index);
-	/* Brings the page in, for writing where write is set. false: there is no memory for it. NULL where page() never
-	 * fails. */
-	bool (*populate)(struct backing *b, uint64_t index, bool write);
+	/* Brings the page in, for writing where write is set. NULL where page() never fails. */
+	enum populated (*populate)(struct backing *b, uint64_t index, bool write);
 };
 
 /* A block of 2 MBytes of guest-physical memory, aligned, that lies in as much of the host's in one piece, aligned

@@ -37,6 +37,7 @@ struct machine {
 	struct vm_place *place; /* vm_count of them */
 	/* which wait for room on the statistics port, a bit for each by its number; changed atomically */
 	uint64_t *console_waits;
+	uint64_t swaps_over; /* commands of the swap area that have ended (WA4 in vm/memory/swap.h) */
 	unsigned alive;  /* virtual machines that have not settled, and whoever else keeps the machine up */
 	bool unsettled;  /* some have been released, which the first CPU does not know yet; by any CPU, atomically */
 };

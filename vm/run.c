@@ -91,7 +91,7 @@ static __attribute__((noinline)) uint64_t serve_rare(struct vcpu *v, uint64_t re
 	if (requests & REQUEST_MEMORY)
 		firmware_memory_changed(v->vm);
 	if (requests & REQUEST_RECLAIM)
-		reclaim_serve(v);
+		requests |= reclaim_serve(v);
 	if (requests & REQUEST_MOVE)
 		vcpu_wander(v);
 	requests |= requests & REQUEST_DEVICES ? virtio_serve(v->vm) : 0;

@@ -99,6 +99,7 @@ struct vcpu {
 	bool halted;   /* since a HLT, or waiting for a start-up IPI (event_halt) */
 	bool deaf;     /* when it halted, interrupts were disabled: only an NMI ends that, or a reset */
 	uint32_t signals; /* SIGNAL_*: atomically, by any CPU (vm/cpu/vcpu.c) */
+	uint64_t swap_awaited; /* it has no turn before so many commands of the swap area have ended; its own CPU's */
 	bool parked;   /* its CPU waits for a VM to be frozen, or to thaw (vm/sched/freeze.c) */
 	uint64_t alarm_due; /* by its VM's clock: what its alarm was set for, slice or not */
 	bool slice_alarm; /* its alarm is the end of a slice, not one of its timers' (vm/sched/alarm.c) */

@@ -150,41 +150,42 @@ static void set_due(struct channel *c, uint64_t now)
 	__atomic_store_n(&c->due, due, __ATOMIC_RELAXED);
 }
 
+/* The lock is held. */
+static bool start(struct channel *c, unsigned n, enum ata_op op, uint64_t sector, unsigned sectors)
+{
+	uint64_t now = rdtsc();
+	bool begun = ata_start(&c->ata, n, op, sector, sectors, now);
+
+	set_due(c, now);
+	return begun;
+}
+
 bool disk_host_start(unsigned channel, unsigned n, enum ata_op op, uint64_t sector, unsigned sectors)
 {
 	struct channel *c = &channels[channel];
-	uint64_t now = rdtsc();
 	bool begun;
 
 	spin_lock(&c->lock);
-	begun = ata_start(&c->ata, n, op, sector, sectors, now);
-	set_due(c, now);
+	begun = start(c, n, op, sector, sectors);
 	spin_unlock(&c->lock);
 	return begun;
 }
 
 /* A channel that is being reset takes no command until that is over, or is given up. */
-static bool ready(struct channel *c)
-{
-	while (c->ata.state == ATA_RESETTING)
-		ata_advance(&c->ata, rdtsc());
-	return c->ata.state == ATA_IDLE;
-}
-
-bool disk_host_now(unsigned channel, unsigned n, enum ata_op op, uint64_t sector, unsigned sectors)
+bool disk_host_begin(unsigned channel, unsigned n, enum ata_op op, uint64_t sector, unsigned sectors)
 {
 	struct channel *c = &channels[channel];
-	enum ata_result result = ATA_FAILED;
+	bool begun;
 
 	spin_lock(&c->lock);
-	if (ready(c) && ata_start(&c->ata, n, op, sector, sectors, rdtsc()))
-		while ((result = ata_advance(&c->ata, rdtsc())) == ATA_BUSY)
-			cpu_relax();
+	while (c->ata.state == ATA_RESETTING)
+		ata_advance(&c->ata, rdtsc());
+	begun = start(c, n, op, sector, sectors);
 	spin_unlock(&c->lock);
-	return result == ATA_DONE;
+	return begun;
 }
 
-void disk_host_interrupt(unsigned channel)
+enum ata_result disk_host_poll(unsigned channel)
 {
 	struct channel *c = &channels[channel];
 	uint64_t now = rdtsc();
@@ -194,9 +195,16 @@ void disk_host_interrupt(unsigned channel)
 	result = ata_advance(&c->ata, now);
 	set_due(c, now);
 	spin_unlock(&c->lock);
+	return result;
+}
+
+void disk_host_interrupt(unsigned channel)
+{
+	enum ata_result result = disk_host_poll(channel);
+
 	if (result != ATA_BUSY && result != ATA_GONE)
 		disk_event(channel, result == ATA_DONE);
-	if (__atomic_exchange_n(&c->later, false, __ATOMIC_ACQUIRE))
+	if (__atomic_exchange_n(&channels[channel].later, false, __ATOMIC_ACQUIRE))
 		disk_later(channel);
 }
 

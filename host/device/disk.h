@@ -19,9 +19,11 @@ const struct ata_disk *disk_host(unsigned channel, unsigned n);
 uint8_t *disk_host_buffer(unsigned channel);
 /* As ata_start(); disk_event() will tell what came of it. false: nothing was begun. */
 bool disk_host_start(unsigned channel, unsigned n, enum ata_op op, uint64_t sector, unsigned sectors);
-/* The same, and waits for its end, which disk_event() is not told: for a channel all of whose commands are such. With
- * any lock held that disk_event() does not take. false: it failed. */
-bool disk_host_now(unsigned channel, unsigned n, enum ata_op op, uint64_t sector, unsigned sectors);
+/* The same, but waits for the end of a reset first; and a look at whether a command has ended, without waiting for its
+ * interrupt. What came of it is told once: by disk_event(), or here. For a channel all of whose commands are begun so.
+ * With any lock held. */
+bool disk_host_begin(unsigned channel, unsigned n, enum ata_op op, uint64_t sector, unsigned sectors);
+enum ata_result disk_host_poll(unsigned channel);
 extern void (*disk_event)(unsigned channel, bool good);
 /* disk_later() is called soon, on the boot CPU with no lock held. */
 void disk_host_later(unsigned channel);

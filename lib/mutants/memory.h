@@ -40,6 +40,7 @@
 	M(GIVE_SPLIT, "telling of a block page by page, of which some are given back") \
 	M(RELEASE_LAZY, "giving back RAM that was taken as it was touched") \
 	M(RAM_ASKED, "that a page which is asked for is not aged any more") \
+	M(RELEASE_SETTLES, "that RAM is given back when nothing of it is on its way any more") \
 	M(RELEASE_SWAPPED, "giving back the places of what is in the swap area") \
 	M(RELEASE_HELD, "that nobody takes pages of RAM that is given back") \
 	M(AGE_BLOCK_UNMAPS, "unmapping a block that is aged") \
@@ -53,7 +54,16 @@
 	M(PUT_OUT_ZERO, "that zeroes are not written") \
 	M(PUT_OUT_WRITTEN, "that what is not written stays") \
 	M(PUT_OUT_RELEASES, "giving back places that nothing came to") \
-	M(PUT_OUT_BACK, "that what finds no place stays") \
+	M(PUT_OUT_BACK, "that what was not written is back") \
+	M(PUT_OUT_BACK_FULL, "that what finds no place stays") \
+	M(BACK_OUT_STILL, "the look, when a page was read, whether it is out still") \
+	M(SWAP_WAKES, "waking the CPUs of those that wait for the area") \
+	M(SWAP_OVER, "that who waits for the area has his turn again") \
+	M(RUN_SWAPPING, "that who waits for the area has no turn") \
+	M(AWAIT_LEAVES, "that who waits for the area lets others have the CPU") \
+	M(SWEEP_ONE, "that no more pages are taken while some are on their way") \
+	M(RECLAIM_PATIENT, "that nobody ends while pages are on their way") \
+	M(RECLAIM_GOES_ON, "that pages go on leaving when some have gone") \
 	M(BACK_READ, "reading a page that comes back") \
 	M(BACK_RELEASES, "giving back the place of a page that has come back") \
 	M(BACK_LOOKS_AGAIN, "the second look at a page, with the area's lock held") \
@@ -74,6 +84,7 @@
 	M(RECLAIM_SHARED, "that pages in shared frames go where no others can") \
 	M(RECLAIM_ENDS_ONE, "ending one where nothing can go") \
 	M(CLOCK_GAP, "the distance between the two hands") \
+	M(CLOCK_WATCH, "that pages are aged before memory is short") \
 	M(CLOCK_STUCK, "that who has nothing to give is passed over") \
 	M(CONFIG_SIZE_MOST, "how much reservation and limit can be") \
 	M(CONFIG_SIZE_PAGES, "that these are whole pages") \

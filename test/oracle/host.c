@@ -241,7 +241,7 @@ static bool backing_touch(struct backing *b, uint64_t index)
 	return page_in(r, index, false);
 }
 
-static bool backing_populate(struct backing *b, uint64_t index, bool write)
+static enum populated backing_populate(struct backing *b, uint64_t index, bool write)
 {
 	struct ram *r = container_of(b, struct ram, backing);
 
@@ -249,7 +249,7 @@ static bool backing_populate(struct backing *b, uint64_t index, bool write)
 		fail(r->vm->world, "populate() with the VM's lock held (S12)");
 	if (index < r->pages)
 		weave_wait_page(r->vm->world, &r->page[index]);
-	return index < r->pages && page_in(r, index, write);
+	return index < r->pages && page_in(r, index, write) ? POPULATE_DONE : POPULATE_NONE;
 }
 
 const struct backing host_backing = { backing_page, backing_touch, backing_populate };

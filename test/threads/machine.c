@@ -119,7 +119,7 @@ static bool backing_page(struct backing *b, uint64_t index, struct backing_page 
 }
 
 /* The host has brought it back when it is not busy. */
-static bool backing_populate(struct backing *b, uint64_t index, bool write)
+static enum populated backing_populate(struct backing *b, uint64_t index, bool write)
 {
 	struct machine *m = container_of(b, struct part, backing)->machine;
 
@@ -127,7 +127,7 @@ static bool backing_populate(struct backing *b, uint64_t index, bool write)
 	(void)write;
 	pthread_mutex_lock(&m->busy);
 	pthread_mutex_unlock(&m->busy);
-	return true;
+	return POPULATE_DONE;
 }
 
 static uint64_t *words(struct machine *m, uint64_t gfn)

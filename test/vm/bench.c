@@ -176,7 +176,8 @@ struct vmx_vcpu *vmx_enter(struct vmx_vcpu *v, uint32_t *failed)
 /* HLT of the host, with interrupts on. */
 void irq_wait(void)
 {
-	yield(BENCH_IDLE);
+	if (!bench_disk_interrupt())
+		yield(BENCH_IDLE);
 	irq_window();
 }
 

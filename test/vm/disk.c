@@ -33,17 +33,11 @@ bool disk_host_start(unsigned channel, unsigned n, enum ata_op op, uint64_t sect
 	return true;
 }
 
-bool disk_host_now(unsigned channel, unsigned n, enum ata_op op, uint64_t sector, unsigned sectors)
+bool disk_host_begin(unsigned channel, unsigned n, enum ata_op op, uint64_t sector, unsigned sectors)
 {
-	BUG_ON(channel != 1 || n != 0 || bench_disk.busy || sector + sectors > BENCH_DISK_SECTORS);
-	if (bench_disk.fail)
-		return false;
-	if (op == ATA_OP_READ)
-		memcpy(buffer[1], bench_disk.data[sector], (size_t)sectors * SECTOR_SIZE);
-	else
-		memcpy(bench_disk.data[sector], buffer[1], (size_t)sectors * SECTOR_SIZE);
+	bench_disk.swapping = true;
 	bench_disk.commands++;
-	return true;
+	return disk_host_start(channel, n, op, sector, sectors);
 }
 
 void disk_host_later(unsigned channel)
@@ -52,18 +46,41 @@ void disk_host_later(unsigned channel)
 	bench_disk.later = true;
 }
 
-static void work(void)
+static void transfer(void)
 {
 	size_t bytes = (size_t)bench_disk.sectors * SECTOR_SIZE;
 
-	bench_disk.busy = false;
+	bench_disk.busy = bench_disk.swapping = false;
 	if (bench_disk.op == ATA_OP_FLUSH)
 		bench_disk.flushed++;
-	else if (bench_disk.op == ATA_OP_READ)
+	else if (bench_disk.op == ATA_OP_READ && !bench_disk.fail)
 		memcpy(buffer[1], bench_disk.data[bench_disk.sector], bytes);
 	else if (!bench_disk.fail)
 		memcpy(bench_disk.data[bench_disk.sector], buffer[1], bytes);
+}
+
+static void work(void)
+{
+	transfer();
 	disk_event(1, !bench_disk.fail);
+}
+
+enum ata_result disk_host_poll(unsigned channel)
+{
+	BUG_ON(channel != 1);
+	if (!bench_disk.busy)
+		return ATA_BUSY;
+	transfer();
+	return bench_disk.fail ? ATA_FAILED : ATA_DONE;
+}
+
+bool bench_disk_interrupt(void)
+{
+	bool due = bench_disk.busy && bench_disk.swapping && !bench_disk.slow;
+
+	if (due)
+		work();
+	return due;
 }
 
 void bench_disk_finish(void)

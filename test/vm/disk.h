@@ -12,13 +12,16 @@ struct bench_disk {
 	unsigned small; /* sectors that it has less */
 	uint8_t data[BENCH_DISK_SECTORS][SECTOR_SIZE];
 	bool busy, later, fail;
+	bool swapping, slow; /* the command is the swap area's, and its interrupt comes only by bench_disk_finish() */
 	enum ata_op op;
 	uint64_t sector;
-	unsigned sectors, flushed, commands; /* the last: of those that are waited for */
+	unsigned sectors, flushed, commands; /* the last: of the swap area */
 };
 extern struct bench_disk bench_disk;
 
 /* What it has been told, and what follows from that, until it has nothing to do. */
 void bench_disk_finish(void);
+/* The interrupt of a command of the swap area comes, unless it is slow. false: there is none. */
+bool bench_disk_interrupt(void);
 
 #endif

@@ -2,6 +2,7 @@
  * one CPU, interrupts that the test raises, serial ports that keep what is written, boot modules. What is freed is
  * poisoned. */
 #include "test/vm/cpu.h"
+#include "test/vm/disk.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,6 +188,7 @@ void host_interrupt_pending(uint8_t vector)
 void irq_window(void)
 {
 	soft_step();
+	bench_disk_interrupt();
 	if (soft_emulated_enough())
 		bench_pause_emulation();
 	for (unsigned i = 0; i < pending_count; i++)

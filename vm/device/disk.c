@@ -30,7 +30,6 @@ static struct medium {
 static void medium_lock(void *ctx) { spin_lock(&((struct medium *)ctx)->lock); }
 static void medium_unlock(void *ctx) { spin_unlock(&((struct medium *)ctx)->lock); }
 
-/* The boot CPU looks after commands, and may sleep without an alarm. */
 static bool medium_start(void *ctx, unsigned unit, enum block_op op, uint64_t sector, unsigned sectors)
 {
 	static const enum ata_op ops[] = {
@@ -40,14 +39,23 @@ static bool medium_start(void *ctx, unsigned unit, enum block_op op, uint64_t se
 	const struct medium *m = ctx;
 	bool begun = disk_host_start(m->channel, unit, ops[op], sector, sectors);
 
-	if (begun && this_cpu()->id != 0 && cpuset_next(&cpus_idle, 0) == 0)
-		lapic_host_kick(percpu_of(0)->apic_id);
+	if (begun)
+		schedule_disk_begun();
 	return begun;
 }
 
 static void medium_later(void *ctx) { disk_host_later(((struct medium *)ctx)->channel); }
 
-static void medium_event(unsigned channel, bool good) { block_event(&media[channel].queue, good); }
+static void medium_event(unsigned channel, bool good)
+{
+	if (!swap_has_channel(channel)) {
+		block_event(&media[channel].queue, good);
+		return;
+	}
+	swap_event(good);
+	reclaim_go_on();
+}
+
 static void medium_go_on(unsigned channel) { block_go_on(&media[channel].queue); }
 
 static void make_queues(void)

@@ -169,22 +169,26 @@ static bool bring_page(struct ram *r, gfn_t gfn)
 	return here;
 }
 
-/* false: there is no frame for it, or it cannot be read. */
-static bool bring(struct ram *r, gfn_t gfn)
+/* POPULATE_NONE: there is no frame for it, or it cannot be read. */
+static enum populated bring(struct ram *r, gfn_t gfn)
 {
 	switch (ram_bring_back(r, gfn)) {
-	case RAM_BACK: return true;
-	case RAM_NOT_OUT: return bring_block(r, block_of(r, gfn)) || bring_page(r, gfn);
+	case RAM_BACK: return POPULATE_DONE;
+	case RAM_COMES: return POPULATE_LATER;
+	case RAM_NOT_OUT:
+		return bring_block(r, block_of(r, gfn)) || bring_page(r, gfn) ? POPULATE_DONE : POPULATE_NONE;
 	case RAM_LOST:
 		vm_end(r->vm, VM_STATUS_STOPPED,
 		       "stopped: page 0x%lx of its RAM cannot be read back from the swap area", gfn.v);
 		break;
 	case RAM_SHORT: break;
 	}
-	return false;
+	return POPULATE_NONE;
 }
 
-static bool populate(struct backing *backing, uint64_t index, bool write)
+static enum populated own(struct ram *r, gfn_t gfn) { return ram_unshare(r, gfn) ? POPULATE_DONE : POPULATE_NONE; }
+
+static enum populated populate(struct backing *backing, uint64_t index, bool write)
 {
 	struct ram *r = container_of(backing, struct ram, backing);
 	gfn_t gfn = GFN(r->base.v + index);
@@ -193,20 +197,24 @@ static bool populate(struct backing *backing, uint64_t index, bool write)
 	for (unsigned tries = 0; tries < POPULATE_TRIES; tries++) {
 		reclaim_note(r->vm);
 		bool here = page(backing, index, &now);
+		enum populated how;
 
 		if (here && (!write || now.writable))
-			return true;
-		if (!(here ? ram_unshare(r, gfn) : bring(r, gfn)))
+			return POPULATE_DONE;
+		how = here ? own(r, gfn) : bring(r, gfn);
+		if (how == POPULATE_LATER)
+			return how;
+		if (how == POPULATE_NONE)
 			break;
 	}
 	if (page(backing, index, &now) && (!write || now.writable))
-		return true;
+		return POPULATE_DONE;
 	if (reclaim_can_wait(r->vm))
-		return true;
+		return POPULATE_LATER;
 	vm_end(r->vm, VM_STATUS_STOPPED,
 	       "the machine has no memory left for it: %lu MB of its %lu MB of RAM are in use",
 	       ram_resident(r->vm) >> 8, r->vm->config->mem >> 20);
-	return false;
+	return POPULATE_NONE;
 }
 
 /* ---- its life ---- */
@@ -249,6 +257,7 @@ void ram_release(struct ram *r)
 {
 	if (!r->vm)
 		return;
+	VM_MUTANT(RELEASE_SETTLES, ram_settle(r));
 	share_leave(r);
 	for (uint64_t n = 0; n < block_count(r); n++) {
 		if (r->block[n].at) {

@@ -143,46 +143,83 @@ static void take_back(struct ram *r, gfn_t gfn)
 	spin_unlock(&r->lock);
 }
 
-/* As many as find places in a row; done: of them, how many have gone. 0: the area takes none. */
-static unsigned write_some(struct ram *r, const struct ram_going *list, unsigned n, unsigned *done)
-{
-	unsigned count;
-	uint64_t first;
-	bool ok = false;
+/* ---- on its way: what the command that is under way is about, with the area's lock held ---- */
 
-	swap_lock();
-	count = swap_take((unsigned)min_u64(n, SWAP_MOST), &first);
-	for (unsigned i = 0; i < count; i++)
-		memcpy((char *)swap_buffer() + i * PAGE_SIZE, frames_ptr(list[i].frame), PAGE_SIZE);
-	if (count)
-		ok = VM_LEFT_OUT_OR(PUT_OUT_WRITTEN, swap_write(first, count));
-	for (unsigned i = 0; i < count; i++) {
-		if (ok && settle(r, &list[i], (first + i) << PAGE_SHIFT | OUT))
-			++*done;
-		else
-			VM_MUTANT(PUT_OUT_RELEASES, swap_release(first + i));
+static struct {
+	struct ram *ram;   /* NULL: nothing is */
+	uint64_t place;    /* the first one that is written or read */
+	unsigned count;    /* pages that the command has */
+	/* Of what goes: all of it, in page[]; of which so many are done. */
+	unsigned pages, done;
+	struct ram_going page[SWAP_MOST];
+	gfn_t gfn;         /* of what comes: the first */
+	bool unread;       /* the last that was to come could not be read */
+} moving;
+
+static void write_next(void);
+
+/* RO2. */
+static void written(bool good)
+{
+	bool went = VM_LEFT_OUT_OR(PUT_OUT_WRITTEN, good);
+
+	for (unsigned i = 0; i < moving.count; i++) {
+		const struct ram_going *g = &moving.page[moving.done + i];
+
+		if (went && settle(moving.ram, g, (moving.place + i) << PAGE_SHIFT | OUT))
+			continue;
+		VM_MUTANT(PUT_OUT_RELEASES, swap_release(moving.place + i));
+		if (!went)
+			VM_MUTANT(PUT_OUT_BACK, take_back(moving.ram, g->gfn));
 	}
-	swap_unlock();
-	return ok ? count : 0;
+	moving.done += moving.count;
+	write_next();
+}
+
+/* As many as find places in a row; those for which there is none stay. */
+static void write_next(void)
+{
+	const struct ram_going *g = &moving.page[moving.done];
+
+	moving.count = moving.done < moving.pages ? swap_take(moving.pages - moving.done, &moving.place) : 0;
+	for (unsigned i = 0; i < moving.count; i++)
+		memcpy((char *)swap_buffer() + i * PAGE_SIZE, frames_ptr(g[i].frame), PAGE_SIZE);
+	if (moving.count) {
+		swap_write(moving.place, moving.count, written);
+		return;
+	}
+	for (; moving.done < moving.pages; moving.done++)
+		VM_MUTANT(PUT_OUT_BACK_FULL, take_back(moving.ram, moving.page[moving.done].gfn));
+	moving.ram = NULL;
 }
 
 unsigned ram_put_out(struct ram *r, const struct ram_going *list, unsigned n)
 {
-	struct ram_going full[SWAP_MOST];
-	unsigned kept = 0, at = 0, count, done = 0;
+	unsigned done = 0;
 
 	BUG_ON(n > SWAP_MOST);
+	swap_lock();
+	swap_finish();
+	moving.pages = moving.done = 0;
 	for (unsigned i = 0; i < n; i++) {
 		if (VM_KEPT(PUT_OUT_ZERO, is_zero(list[i].frame)))
 			done += settle(r, &list[i], 0);
 		else
-			full[kept++] = list[i];
+			moving.page[moving.pages++] = list[i];
 	}
-	while (at < kept && (count = write_some(r, full + at, kept - at, &done)))
-		at += count;
-	for (; at < kept; at++)
-		VM_MUTANT(PUT_OUT_BACK, take_back(r, full[at].gfn));
+	moving.ram = r;
+	write_next();
+	done += moving.ram ? moving.pages : 0;
+	swap_unlock();
 	return done;
+}
+
+void ram_settle(const struct ram *r)
+{
+	swap_lock();
+	if (moving.ram == r)
+		swap_finish();
+	swap_unlock();
 }
 
 /* ---- back ---- */
@@ -203,8 +240,8 @@ static unsigned in_a_row(const struct ram *r, gfn_t gfn, uint64_t place)
 	return n;
 }
 
-/* The page is out, at this place, which is so as long as the area's lock is held. Those behind the first have not been
- * asked for. */
+/* The page is out, at this place, which is so as long as the area's lock is held, and has been read. Those behind the
+ * first have not been asked for. */
 static bool put_back(struct ram *r, gfn_t gfn, uint64_t place, unsigned behind)
 {
 	uint64_t *word = word_of(r, gfn);
@@ -230,28 +267,65 @@ static bool put_back(struct ram *r, gfn_t gfn, uint64_t place, unsigned behind)
 	return put;
 }
 
+/* RO3: what is not out any more, or there no more, is passed over. */
+static void has_come(bool good)
+{
+	struct ram *r = moving.ram;
+
+	moving.ram = NULL;
+	moving.unread = !good;
+	if (VM_KEPT(BACK_READ, !good))
+		return;
+	for (unsigned i = 0; i < moving.count; i++) {
+		gfn_t gfn = GFN(moving.gfn.v + i);
+
+		if (!VM_LEFT_OUT_OR(BACK_OUT_STILL, is_out_at(word_of(r, gfn), moving.place + i)))
+			continue;
+		if (i ? !reclaim_affords(1) : !share_allows(r->vm, 1))
+			break;
+		if (!put_back(r, gfn, moving.place + i, i))
+			break;
+	}
+}
+
+static void begin_to_come(struct ram *r, gfn_t gfn, uint64_t place)
+{
+	moving.ram = r;
+	moving.gfn = gfn;
+	moving.place = place;
+	moving.count = in_a_row(r, gfn, place);
+	swap_read(place, moving.count, has_come);
+}
+
 /* The area's lock is held. */
 static enum ram_back read_back(struct ram *r, gfn_t gfn, uint64_t word)
 {
-	uint64_t place = word >> PAGE_SHIFT;
-	unsigned n = in_a_row(r, gfn, place);
-	enum ram_back how;
-
 	if (!share_allows(r->vm, 1))
 		return RAM_SHORT;
-	if (VM_KEPT(BACK_READ, !swap_read(place, n)))
+	begin_to_come(r, gfn, word >> PAGE_SHIFT);
+	swap_finish();
+	if (moving.unread)
 		return RAM_LOST;
-	how = put_back(r, gfn, place, 0) ? RAM_BACK : RAM_SHORT;
-	for (unsigned i = 1; i < n && how == RAM_BACK; i++)
-		if (!put_back(r, GFN(gfn.v + i), place + i, i))
-			break;
-	return how;
+	return word_now(r, gfn) == word ? RAM_SHORT : RAM_BACK;
+}
+
+/* The same for a fault that comes again, so that others have their turn meanwhile. */
+static enum ram_back call_back(struct ram *r, gfn_t gfn, uint64_t word)
+{
+	if (!swap_is_busy()) {
+		if (!share_allows(r->vm, 1))
+			return RAM_SHORT;
+		begin_to_come(r, gfn, word >> PAGE_SHIFT);
+	}
+	reclaim_await();
+	return RAM_COMES;
 }
 
 enum ram_back ram_bring_back(struct ram *r, gfn_t gfn)
 {
 	enum ram_back how = RAM_BACK;
 	uint64_t word = word_now(r, gfn);
+	bool later;
 
 	if (word & GOING) {
 		take_back(r, gfn);
@@ -261,9 +335,13 @@ enum ram_back ram_bring_back(struct ram *r, gfn_t gfn)
 		return RAM_NOT_OUT;
 	vm_seam();
 	swap_lock();
+	/* One that cannot be read is read once more, by who can tell its VM. */
+	later = reclaim_may_await(r->vm) && !moving.unread;
+	if (!later)
+		swap_finish();
 	VM_MUTANT(BACK_LOOKS_AGAIN, word = word_now(r, gfn)); /* RO3 */
 	if (word & OUT)
-		how = read_back(r, gfn, word);
+		how = later ? call_back(r, gfn, word) : read_back(r, gfn, word);
 	swap_unlock();
 	return how;
 }

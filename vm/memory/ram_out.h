@@ -6,8 +6,9 @@
  * RO2  It keeps its frame until its content is in the area. Who asks for it meanwhile has it back at once, as it was,
  *      and what was written to the area counts for nothing: whoever takes a page looks again, with the lock held,
  *      whether it is still going.
- * RO3  What is in the area is looked for, read and put in its place in one hold of swap_lock(): two that want the same
- *      page bring it in once, and nobody reads a place that has become another's.
+ * RO3  What is in the area is looked for, and begun to be read, in one hold of swap_lock(), and nothing else is read or
+ *      written until that has ended (WA4). Then, with the lock held, only what is in the same place still is put in
+ *      its own: so two that want the same page bring it in once, and nobody gets what has become another's.
  * RO4  A page is aged by unmapping it; whoever maps it again, or accesses it for the guest, takes the mark away. One
  *      that still has it has not been used since.
  * RO5  A page in a shared frame goes by itself, to a place of its own, and the frame has counted it until it is there:
@@ -34,13 +35,17 @@ unsigned ram_age(struct ram *r, gfn_t gfn, bool shared);
 /* Of the same pages, those that are still aged are going from now on: up to most of them, *n in all, are in list. */
 unsigned ram_take(struct ram *r, gfn_t gfn, bool shared, struct ram_going *list, unsigned *n, unsigned most);
 
-/* Writes pages that are going, and frees their frames, if nobody shares them; those that the area does not take stay.
- * With no lock held; the VM is not given back meanwhile. Returns how many have gone. */
+/* Begins to write pages that are going, when what was under way has ended. At its end their frames are free, if nobody
+ * shares them; those that the area does not take stay. With no lock held; the VM is not given back meanwhile. Returns
+ * how many have gone, for they were all zero, or are on their way. */
 unsigned ram_put_out(struct ram *r, const struct ram_going *list, unsigned n);
+/* Nothing of this RAM is on its way from or to the area when it returns, until somebody begins that. */
+void ram_settle(const struct ram *r);
 
 enum ram_back {
 	RAM_NOT_OUT, /* it is in memory, or nothing */
 	RAM_BACK,    /* it has come, or has gone on to be something else */
+	RAM_COMES,   /* later, and the fault in whose middle the VM's vCPU is may come again then (reclaim_await()) */
 	RAM_SHORT,   /* there is no frame for it */
 	RAM_LOST,    /* it cannot be read */
 };

@@ -2,15 +2,18 @@
  * longest.
  *
  * RC1  Below the low mark of free frames, guests' pages leave the memory (ram_out.h) until the high one; below the
- *      least mark nobody who has just taken one enters its guest before that has been tried. So who takes memory finds
- *      some, and the hypervisor's own reserve (RAM_KEPT) stays.
+ *      least mark nobody who has just taken one enters its guest before that has been tried, and, where pages are on
+ *      their way, before these have gone. So who takes memory finds some, and the hypervisor's own reserve (RAM_KEPT)
+ *      stays. Up to 64 pages are on their way at a time; their end begins the next, up to the high mark.
  * RC2  Whose pages go is decided anew for each few (share_victim()); which of them by a clock with two hands for each
- *      VM: the first one ages pages, the second one, a quarter of the RAM behind it, takes those that are aged still.
+ *      VM: the first one ages pages, the second one, a round behind it, takes those that are aged still. The first one
+ *      begins at the watch mark, well above the low one: so that what is used has been used when pages are taken.
  * RC3  One CPU at a time does so, with no lock held but the reclaimer's; who waits for that has parked its vCPU (FZ3).
  *      A VM's RAM is given back with that lock, too.
  * RC5  Pages that share a frame go only where no others can: each asks for a place, and the frame is free when all of
  *      them have gone.
- * RC4  Where nothing can go one VM ends, with a sentence: the one that is most above its share. */
+ * RC4  Where nothing can go, and nothing is on its way, one VM ends, with a sentence: the one that is most above its
+ *      share. */
 #ifndef VELLUM_VM_MEMORY_RECLAIM_H
 #define VELLUM_VM_MEMORY_RECLAIM_H
 
@@ -33,9 +36,16 @@ bool reclaim_spares_block(const struct vm *vm);
 void reclaim_note(struct vm *vm);
 /* The VM has got no frame for a page, in the middle of a fault of the vCPU that this CPU runs. true: that fault may
  * come again, after somebody has given back. */
-bool reclaim_can_wait(struct vm *vm);
-/* Serves REQUEST_RECLAIM of a vCPU of this CPU. */
-void reclaim_serve(struct vcpu *v);
+bool reclaim_can_wait(const struct vm *vm);
+/* Is this CPU in the middle of a fault of a vCPU of the VM's, which may come again later? */
+bool reclaim_may_await(const struct vm *vm);
+/* That vCPU has its next turn when what is under way to or from the area has ended. */
+void reclaim_await(void);
+/* What was under way has ended, says the disk: who left off for that goes on. With no lock held. */
+void reclaim_go_on(void);
+/* Serves REQUEST_RECLAIM of a vCPU of this CPU. Returns what else is to be served: REQUEST_SWITCH where it has to wait
+ * until some have gone. */
+uint64_t reclaim_serve(struct vcpu *v);
 /* The same where no vCPU need be: between two pieces of what is written to a VM's memory, with no lock held. */
 void reclaim_look(void);
 /* The same, but nobody ends for it. */

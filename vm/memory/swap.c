@@ -3,10 +3,13 @@
 #include "host/cpu/spinlock.h"
 #include "host/device/console.h"
 #include "host/device/disk.h"
+#include "host/device/lapic.h"
 #include "host/memory/frames.h"
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 #include "vm/config/config.h"
+#include "vm/sched/schedule.h"
+#include "vm/vm.h"
 
 #define PAGE_SECTORS (PAGE_SIZE / SECTOR_SIZE)
 _Static_assert(SWAP_MOST * PAGE_SIZE <= ATA_BUFFER, "a command's pages fit");
@@ -21,6 +24,11 @@ static struct {
 	uint64_t next;   /* where the search begins */
 	uint64_t *taken; /* a bit for each */
 	bool failed;
+	void (*done)(bool good); /* of the command that is under way; NULL: none is */
+	bool writes;             /* it does */
+	uint64_t begun;          /* commands */
+	enum told { TOLD_NOTHING, TOLD_GOOD, TOLD_BAD } told; /* by disk_event(), of that command */
+	bool awaited;            /* somebody has asked for its number; changed by atomic operations */
 } swap;
 
 static uint64_t bytes_for(uint64_t places)
@@ -34,6 +42,7 @@ void swap_end(void)
 	if (swap.places)
 		frames_free(frames_of_ptr(swap.taken), bytes_for(swap.places) >> PAGE_SHIFT);
 	swap.places = swap.free = 0;
+	swap.begun = machine.swaps_over = 0;
 }
 
 const char *swap_begin(const char *place)
@@ -118,21 +127,86 @@ void swap_release(uint64_t place)
 	spin_unlock(&swap.places_lock);
 }
 
-/* ---- commands ---- */
+/* ---- commands (WA4) ---- */
 
-static bool command(enum ata_op op, uint64_t first, unsigned n)
+bool swap_is_busy(void)
 {
-	return disk_host_now(swap.channel, swap.unit, op, first * PAGE_SECTORS, n * PAGE_SECTORS);
+	return __atomic_load_n(&swap.begun, __ATOMIC_SEQ_CST) != __atomic_load_n(&machine.swaps_over, __ATOMIC_SEQ_CST);
 }
 
-bool swap_write(uint64_t first, unsigned n)
+uint64_t swap_await(void)
 {
-	if (command(ATA_OP_WRITE, first, n))
-		return true;
-	if (!swap.failed)
-		console_log("the swap area cannot be written any more: its disk has failed");
-	VM_MUTANT(SWAP_FAILED, __atomic_store_n(&swap.failed, true, __ATOMIC_RELAXED));
-	return false;
+	__atomic_store_n(&swap.awaited, true, __ATOMIC_SEQ_CST);
+	return __atomic_load_n(&swap.begun, __ATOMIC_SEQ_CST);
 }
 
-bool swap_read(uint64_t first, unsigned n) { return command(ATA_OP_READ, first, n); }
+bool swap_has_channel(unsigned channel) { return swap.places && channel == swap.channel; }
+
+/* Their CPUs may have gone to sleep. */
+static void wake_others(void)
+{
+	if (!__atomic_exchange_n(&swap.awaited, false, __ATOMIC_SEQ_CST))
+		return;
+	for (unsigned n = 0; n < cpus_count(); n++)
+		if (percpu_of(n) != this_cpu())
+			VM_MUTANT(SWAP_WAKES, lapic_host_kick(percpu_of(n)->apic_id));
+}
+
+/* The lock is held; in all of these. */
+static void over(bool good)
+{
+	void (*done)(bool good) = swap.done;
+	uint64_t number = swap.begun;
+
+	if (swap.writes && !good) {
+		if (!swap.failed)
+			console_log("the swap area cannot be written any more: its disk has failed");
+		VM_MUTANT(SWAP_FAILED, __atomic_store_n(&swap.failed, true, __ATOMIC_RELAXED));
+	}
+	swap.done = NULL;
+	__atomic_store_n(&swap.told, TOLD_NOTHING, __ATOMIC_RELAXED);
+	done(good);
+	VM_MUTANT(SWAP_OVER, __atomic_store_n(&machine.swaps_over, number, __ATOMIC_SEQ_CST));
+	wake_others();
+}
+
+static void begin(enum ata_op op, uint64_t first, unsigned n, void (*done)(bool good))
+{
+	BUG_ON(swap.done); /* WA4 */
+	swap.done = done;
+	swap.writes = op == ATA_OP_WRITE;
+	__atomic_store_n(&swap.begun, swap.begun + 1, __ATOMIC_SEQ_CST);
+	if (disk_host_begin(swap.channel, swap.unit, op, first * PAGE_SECTORS, n * PAGE_SECTORS))
+		schedule_disk_begun();
+	else
+		over(false);
+}
+
+void swap_write(uint64_t first, unsigned n, void (*done)(bool good)) { begin(ATA_OP_WRITE, first, n, done); }
+void swap_read(uint64_t first, unsigned n, void (*done)(bool good)) { begin(ATA_OP_READ, first, n, done); }
+
+static enum told told(void) { return __atomic_load_n(&swap.told, __ATOMIC_ACQUIRE); }
+
+void swap_finish(void)
+{
+	while (swap.done) {
+		enum ata_result result = disk_host_poll(swap.channel);
+
+		if (result != ATA_BUSY)
+			over(result == ATA_DONE);
+		else if (told() != TOLD_NOTHING)
+			over(told() == TOLD_GOOD);
+		else
+			cpu_relax();
+	}
+}
+
+/* Who holds the lock may have waited for just that, and has noticed by .told. */
+void swap_event(bool good)
+{
+	__atomic_store_n(&swap.told, good ? TOLD_GOOD : TOLD_BAD, __ATOMIC_RELEASE);
+	swap_lock();
+	if (swap.done && told() != TOLD_NOTHING)
+		over(told() == TOLD_GOOD);
+	swap_unlock();
+}

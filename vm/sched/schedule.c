@@ -28,13 +28,19 @@
 
 uint64_t schedule_slice(void) { return machine.tsc_hz / SLICES_PER_SECOND; }
 
+/* WA4 in vm/memory/swap.h. */
+static bool waits_for_area(const struct vcpu *v)
+{
+	return __atomic_load_n(&machine.swaps_over, __ATOMIC_SEQ_CST) < v->swap_awaited;
+}
+
 /* One that is over has its last turn: also one that a device has reset while it slept, or that was paused (RL3 in
  * vm/run.c). */
 bool schedule_runnable(const struct vcpu *v)
 {
 	if (VM_KEPT(LAST_TURN, v->vm->ended))
 		return true;
-	if (v->debug.held)
+	if (v->debug.held || VM_KEPT(RUN_SWAPPING, waits_for_area(v)))
 		return false;
 	return VM_LEFT_OUT_OR(RUN_FROZEN, !v->vm->frozen_by) && VM_LEFT_OUT_OR(RUN_PAUSED, !v->vm->paused) &&
 	       (VM_LEFT_OUT_OR(RUN_HALTED, !__atomic_load_n(&v->halted, __ATOMIC_RELAXED)) || vcpu_requested(v));
@@ -73,6 +79,12 @@ void schedule_arm_idle(const struct percpu *cpu)
 	if (cpu->id == 0)
 		next = min_u64(next, disk_host_due());
 	lapic_host_timer(next);
+}
+
+void schedule_disk_begun(void)
+{
+	if (this_cpu()->id != 0 && cpuset_next(&cpus_idle, 0) == 0)
+		lapic_host_kick(percpu_of(0)->apic_id);
 }
 
 /* SC2. The one that runs is the ring's first; its alarm is set before its entry (cover_alarm in vm/run.c) where its
@@ -258,7 +270,7 @@ static void raise_floor(struct percpu *cpu, const struct vcpu *v)
 void schedule_account(struct vcpu *v, uint64_t ticks)
 {
 	VM_MUTANT(FAIR_TICKS, v->fair += schedule_weighed(v, ticks));
-	v->slept = v->halted || v->vm->paused;
+	v->slept = v->halted || v->vm->paused || waits_for_area(v);
 	VM_MUTANT(FAIR_RAISED, raise_floor(v->cpu, v));
 	__atomic_store_n(&v->lock_waits, v->lock_waits + v->cpu->lock_waits, __ATOMIC_RELAXED);
 	__atomic_store_n(&v->lock_ticks, v->lock_ticks + v->cpu->lock_ticks, __ATOMIC_RELAXED);

@@ -40,6 +40,8 @@ bool schedule_runnable(const struct vcpu *v);
 uint64_t schedule_fair(const struct percpu *cpu, const struct vcpu *v);
 /* The CPU's timer covers what must happen while nobody runs; or the end of the slice, and the alarms of who runs. */
 void schedule_arm_idle(const struct percpu *cpu);
+/* A disk's command has been begun, on any CPU: the first one, which looks after it, may sleep without an alarm. */
+void schedule_disk_begun(void);
 void schedule_arm_running(const struct percpu *cpu);
 /* When the CPU must look at the timers of a vCPU, by the TSC; that of one that is about to be entered may be later. */
 static inline uint64_t schedule_alarm(const struct vcpu *v)

@@ -299,18 +299,18 @@ static bool swap_page(struct backing *b, uint64_t index, struct backing_page *ou
 	return swap.present;
 }
 
-static bool swap_populate(struct backing *b, uint64_t index, bool write)
+static enum populated swap_populate(struct backing *b, uint64_t index, bool write)
 {
 	(void)b;
 	(void)index;
 	swap.populated++;
 	if (swap.fail)
-		return false;
+		return POPULATE_NONE;
 	if (swap.present && write)
 		swap.hfn += 0x1000; /* copy on write */
 	swap.present = true;
 	swap.writable |= write;
-	return true;
+	return POPULATE_DONE;
 }
 
 static void test_populate(void **state)

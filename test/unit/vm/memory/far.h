@@ -4,6 +4,7 @@
 #define VELLUM_TEST_VM_FAR_H
 
 #include "test/unit/vm/fixture.h"
+#include "vm/memory/ram_out.h"
 
 #define FAR_GFN 0x400u /* two blocks from there on */
 #define FAR ((uint64_t)FAR_GFN << PAGE_SHIFT)
@@ -44,6 +45,16 @@ static inline const char *far_peek(unsigned page)
 
 	bench_peek(FAR + page * PAGE_SIZE, text, sizeof(text));
 	return text;
+}
+
+/* ram_put_out(), and its end: how many have gone. */
+static inline unsigned put_out_wholly(struct ram *r, const struct ram_going *list, unsigned n)
+{
+	uint64_t before = r->count.went + r->count.zeroes;
+
+	ram_put_out(r, list, n);
+	ram_settle(r);
+	return (unsigned)(r->count.went + r->count.zeroes - before);
 }
 
 /* As devices of any guest write there, and read: up to 15 characters. */

@@ -137,7 +137,7 @@ static void that_were_out(void **state)
 	ram_take(far, GFN(FAR_GFN), false, list, &going, 32);
 	vm_thaw(vm);
 	assert_int_equal(going, 32);
-	assert_int_equal(ram_put_out(far, list, going), 32);
+	assert_int_equal(put_out_wholly(far, list, going), 32);
 	assert_int_equal(swap_room(), room - 32);
 	assert_int_equal(give(FAR_GFN, 32), 0);
 	assert_int_equal(swap_room(), room);

@@ -1,69 +1,12 @@
 /* Pages that leave the memory and come back (vm/memory/ram_out.c), and the area that they are in meanwhile
  * (vm/memory/swap.c). */
-#include "test/unit/vm/memory/far.h"
+#include "test/unit/vm/memory/out.h"
 
 #include "host/memory/frames.h"
-#include "test/vm/disk.h"
 #include "vm/memory/owner.h"
 #include "vm/memory/ram_inside.h"
-#include "vm/memory/ram_out.h"
-#include "vm/memory/swap.h"
 #include "vm/snapshot/snapshot.h"
 #include "vm/seam.h"
-
-#define PLACES 128u
-
-static struct vm *vm;
-static struct ram *far;
-static struct ram_going list[SWAP_MOST];
-static unsigned going;
-
-static void start_under(const char *mmu)
-{
-	memset(&bench_disk, 0, sizeof(bench_disk));
-	bench_disk.there = true;
-	bench_disk.small = BENCH_DISK_SECTORS - 8 * PLACES;
-	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = mmu, .description = "mem 8M\nswap ide1.0\n" });
-	far_map();
-	vm = bench.vm[0];
-	far = ram_of(vm, GFN(FAR_GFN));
-	going = 0;
-}
-
-/* The first block of the far RAM, with a text in so many of its pages. */
-static void fill(unsigned pages)
-{
-	for (unsigned n = 0; n < pages; n++)
-		far_poke(n, "text");
-}
-
-static gfn_t page_gfn(unsigned page) { return GFN(FAR_GFN + page); }
-
-/* Pages from this one on, of those that are aged, begin to go. */
-static unsigned begin_to_take(unsigned page, unsigned most)
-{
-	vm_freeze(vm);
-	while (going < most && page < 512)
-		page += ram_take(far, page_gfn(page), false, list, &going, most);
-	vm_thaw(vm);
-	return going;
-}
-
-static void age_block(void)
-{
-	vm_freeze(vm);
-	for (unsigned page = 0; page < 512;)
-		page += ram_age(far, page_gfn(page), false);
-	vm_thaw(vm);
-}
-
-static unsigned put_out(void)
-{
-	unsigned n = going;
-
-	going = 0;
-	return ram_put_out(far, list, n);
-}
 
 /* ---- there and back ---- */
 
@@ -336,6 +279,7 @@ static void full(void **state)
 		assert_int_equal(put_out(), n < 2 ? SWAP_MOST : 0);
 	}
 	assert_int_equal(swap_room(), 0);
+	assert_false(hfn_is_none(ram_frame(far, page_gfn(2 * SWAP_MOST))));
 	assert_string_equal(far_peek(2 * SWAP_MOST), "text");
 	/* A place that becomes free is taken again. */
 	vm_freeze(vm);
@@ -384,6 +328,8 @@ static void not_read(void **state)
 	begin_to_take(0, 4);
 	put_out();
 	bench_disk.fail = true;
+	/* What a fault waits for in vain is read once more. */
+	assert_int_equal(far_access(2, false), BENCH_ENTRY);
 	assert_int_equal(far_access(2, false), BENCH_OVER);
 	assert_string_equal(vm->end_text, "stopped: page 0x402 of its RAM cannot be read back from the swap area");
 	finish();

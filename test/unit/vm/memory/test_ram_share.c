@@ -77,7 +77,7 @@ static unsigned begin_to_take(struct vm *of, unsigned page, bool shared, unsigne
 	return going;
 }
 
-static unsigned put_out(struct vm *of) { return ram_put_out(far_of(of), list, going); }
+static unsigned put_out(struct vm *of) { return put_out_wholly(far_of(of), list, going); }
 
 static void give_back(void)
 {

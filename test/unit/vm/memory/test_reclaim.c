@@ -67,6 +67,13 @@ static struct vm *start_full(void)
 /* The guest goes on, and serves what it was asked to. */
 static void go_on(void) { STEP(violation(READ_KNOWN, 0x1000)); }
 
+/* The disk works, and what waits for that goes on, until nobody wants anything of it. */
+static void settle_down(void)
+{
+	while (bench_disk_interrupt())
+		go_on();
+}
+
 /* ---- the marks (RC1) ---- */
 
 /* Above the low mark nothing goes; below, until the high one, and what is zero goes as well. */
@@ -84,6 +91,7 @@ static void between_the_marks(void **state)
 	STEP(violation(WRITE_KNOWN, 3 * BLOCK));
 	for (unsigned i = 0; i < 40 && frames_available() < LOW; i++)
 		STEP(violation(WRITE_KNOWN, 3 * BLOCK + (uint64_t)i * PAGE_SIZE));
+	settle_down();
 	assert_in_range(frames_available(), HIGH - 1, HIGH + SWAP_MOST);
 	assert_false(vm->ended);
 	give_back();
@@ -117,6 +125,43 @@ static void a_fault_waits(void **state)
 	give_back();
 }
 
+/* ---- while the disk works (WA4) ---- */
+
+/* No more are taken meanwhile; below the least mark the guest has no turn, and nobody ends. */
+static void some_are_on_their_way(void **state)
+{
+	struct vm *vm;
+
+	(void)state;
+	for (unsigned pressing = 0; pressing < 2; pressing++) {
+		start_with("mem 8M\nswap ide1.0\n", 1);
+		vm = bench.vm[0];
+		fill(vm, 0, 1536);
+		for (unsigned i = 0; i < 20; i++) { /* they are aged */
+			take_all_but(LOW + 200);
+			STEP(violation(WRITE_KNOWN, 3 * BLOCK + (uint64_t)i * PAGE_SIZE));
+		}
+		bench_disk.slow = true;
+		take_all_but(pressing ? LEAST - 20 : LOW - 1);
+		for (unsigned i = 20; i < 40 && !swap_is_busy(); i++)
+			violation(WRITE_KNOWN, 3 * BLOCK + (uint64_t)i * PAGE_SIZE);
+		assert_true(swap_is_busy());
+		assert_int_equal(bench.at, pressing ? BENCH_IDLE : BENCH_ENTRY);
+		if (!pressing) {
+			take_all_but(LOW - 1);
+			STEP(violation(WRITE_KNOWN, 3 * BLOCK + 50 * PAGE_SIZE));
+			take_all_but(LEAST - 1);
+			assert_int_equal(violation(WRITE_KNOWN, 3 * BLOCK + 51 * PAGE_SIZE), BENCH_IDLE);
+		}
+		assert_int_equal(bench_disk.commands, 1);
+		assert_false(vm->ended);
+		bench_disk.slow = false;
+		assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_ENTRY);
+		assert_in_range(frames_available(), LEAST, HIGH + SWAP_MOST);
+		give_back();
+	}
+}
+
 /* ---- which pages (RC2) ---- */
 
 /* The guest uses half of its pages all the time: of what goes, less than a twentieth is of these. */
@@ -139,6 +184,35 @@ static void cold_ones_go(void **state)
 		*(page < 1024 ? &hot : &cold) += !in_memory(vm, page);
 	assert_in_range(cold, PLACES / 2, 512);
 	assert_true(hot * 20 <= cold + hot);
+	give_back();
+}
+
+/* Pages are aged before memory is short, once, and none goes. */
+static void aged_ahead(void **state)
+{
+	struct ram *r;
+
+	(void)state;
+	start_with("mem 8M\nswap ide1.0\n", 1);
+	r = &bench.vm[0]->ram[0];
+	fill(bench.vm[0], 512, 1024);
+	take_all_but(HIGH + 32);
+	for (unsigned i = 0; i < 20 && r->lead < r->pages; i++)
+		STEP(violation(WRITE_KNOWN, 3 * BLOCK + (uint64_t)i * PAGE_SIZE));
+	assert_int_equal(r->lead, r->pages);
+	assert_true(r->aged[1] && r->aged[2]);
+	STEP(violation(READ_KNOWN, BLOCK));
+	STEP(violation(WRITE_KNOWN, 3 * BLOCK + 20 * PAGE_SIZE));
+	assert_true(!r->aged[1] && r->aged[2]);
+	assert_int_equal(ram_swapped(bench.vm[0]), 0);
+	assert_in_range(frames_available(), LOW, HIGH + 32);
+	/* What was used since is passed over. */
+	for (unsigned i = 21; i < 40 && ram_in_one_piece(r, GFN(1024)); i++) {
+		take_all_but(LOW - 1);
+		STEP(violation(WRITE_KNOWN, 3 * BLOCK + i * PAGE_SIZE));
+		settle_down();
+	}
+	assert_true(ram_in_one_piece(r, GFN(512)) && !ram_in_one_piece(r, GFN(1024)));
 	give_back();
 }
 
@@ -326,7 +400,9 @@ int main(void)
 		cmocka_unit_test(between_the_marks),
 		cmocka_unit_test(in_need),
 		cmocka_unit_test(a_fault_waits),
+		cmocka_unit_test(some_are_on_their_way),
 		cmocka_unit_test(cold_ones_go),
+		cmocka_unit_test(aged_ahead),
 		cmocka_unit_test(a_chance_at_first),
 		cmocka_unit_test(limited),
 		cmocka_unit_test(the_other_one),

@@ -90,11 +90,11 @@ static bool touched(struct backing *b, uint64_t index, struct backing_page *out)
 	return index < TOUCHED && all->page(all, index, out);
 }
 
-static bool is_never_asked(struct backing *b, uint64_t index, bool write)
+static enum populated is_never_asked(struct backing *b, uint64_t index, bool write)
 {
 	(void)b;
 	fail_msg("page %lu is brought in%s", index, write ? " to be written" : "");
-	return false;
+	return POPULATE_NONE;
 }
 
 static void what_was_never_touched(void **state)
