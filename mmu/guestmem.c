@@ -175,6 +175,20 @@ static void lock_to_tell(struct mmu_vm *vm)
 		mmu_alone(vm);
 }
 
+/* S22: before anybody can see what is written. */
+static ALWAYS_INLINE void tell_first(struct mmu_vm *vm, gpa_t gpa, const void *with, size_t n)
+{
+	if (unlikely(vm->several) && vm->ops->guest_writes)
+		MUTANT(WRITE_FIRST, vm->ops->guest_writes(vm, gpa, with, (unsigned)n));
+}
+
+static ALWAYS_INLINE void tell(struct mmu_vm *vm, gpa_t gpa, size_t n)
+{
+	seam_written();
+	if (vm->ops->guest_written)
+		MUTANT(WRITE_TOLD, vm->ops->guest_written(vm, gpa, (unsigned)n));
+}
+
 /* Where gpa's byte is, for a write; with the lock. */
 static __attribute__((noinline)) char *ready_byte(struct mmu_vm *vm, gpa_t gpa)
 {
@@ -196,10 +210,9 @@ static ALWAYS_INLINE bool write_page(struct mmu_vm *vm, gpa_t gpa, const void *b
 	if (unlikely(!p))
 		p = ready_byte(vm, gpa);
 	if (likely(p)) {
+		tell_first(vm, gpa, buf, n);
 		store(p, buf, n);
-		seam_written();
-		if (vm->ops->guest_written)
-			MUTANT(WRITE_TOLD, vm->ops->guest_written(vm, gpa, (unsigned)n));
+		tell(vm, gpa, n);
 	}
 	mmu_unlock(vm);
 	return p;
@@ -227,6 +240,52 @@ size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n)
 	return write_page(vm, gpa, buf, n) ? n : 0;
 }
 
+/* n: 1, 2, 4, 8. */
+static bool exchange(void *p, void *expected, const void *desired, size_t n)
+{
+	uint64_t want = 0, with = 0;
+	bool done;
+
+	memcpy(&want, expected, n);
+	memcpy(&with, desired, n);
+	done = compare_exchange(p, &want, with, (unsigned)n);
+	memcpy(expected, &want, n);
+	return done;
+}
+
+static __attribute__((noinline)) bool exchange16(void *p, void *expected, const void *desired)
+{
+	uint64_t *want = expected;
+	const uint64_t *with = desired;
+	bool done;
+
+	__asm__ volatile("lock cmpxchg16b %1"
+			 : "=@ccz"(done), "+m"(*(unsigned __int128 *)p), "+a"(want[0]), "+d"(want[1])
+			 : "b"(with[0]), "c"(with[1]) : "memory");
+	return done;
+}
+
+bool mmu_guest_exchange(struct mmu_vm *vm, gpa_t gpa, void *expected, const void *desired, size_t n, bool *done)
+{
+	size_t offset = gpa.v & (PAGE_SIZE - 1);
+	char *p;
+
+	/* CMPXCHG16B of what is not aligned would be the host's #GP. */
+	if (n > PAGE_SIZE - offset || (n == 16 && (offset & 15)))
+		return false;
+	lock_to_tell(vm);
+	p = slots_linear(&vm->slots, gpa, true);
+	if (unlikely(!p))
+		p = ready_byte(vm, gpa);
+	if (likely(p)) {
+		tell_first(vm, gpa, desired, n);
+		*done = n == 16 ? exchange16(p, expected, desired) : exchange(p, expected, desired, n);
+		tell(vm, gpa, n);
+	}
+	mmu_unlock(vm);
+	return p;
+}
+
 bool mmu_guest_absent(struct mmu_vm *vm, gfn_t gfn)
 {
 	bool absent;
@@ -251,32 +310,6 @@ void *mmu_guest_ptr(struct mmu_vm *vm, gpa_t gpa, size_t n, bool write)
 	p = ready_ptr(vm, gpa_gfn(gpa), write);
 	mmu_unlock(vm);
 	return p ? p + offset : NULL;
-}
-
-/* S13: between mmu_guest_ptr() and the write a log may have begun, or have been collected. */
-static void mark_again(struct mmu_vm *vm, gfn_t gfn)
-{
-	struct slot *slot = slots_find(&vm->slots, gfn);
-
-	if (slot && slot->kind == SLOT_RAM)
-		mmu_mark_dirty(vm, slot, gfn);
-}
-
-void mmu_guest_written(struct mmu_vm *vm, gpa_t gpa, size_t n)
-{
-	/* By a locked instruction: what was written is seen by others before it is looked whether they log. */
-	if (!vm->ops->guest_written && !__atomic_fetch_add(&vm->logs, 0, __ATOMIC_SEQ_CST))
-		return;
-	lock_to_tell(vm);
-	for (size_t done = 0; done < n;) {
-		size_t chunk = min_u64(n - done, PAGE_SIZE - ((gpa.v + done) & (PAGE_SIZE - 1)));
-
-		mark_again(vm, gpa_gfn(gpa_add(gpa, done)));
-		if (vm->ops->guest_written)
-			vm->ops->guest_written(vm, gpa_add(gpa, done), chunk);
-		done += chunk;
-	}
-	mmu_unlock(vm);
 }
 
 /* ---- the walker's view ---- */
@@ -345,6 +378,8 @@ static bool table_update(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint
 		}
 		p += gpa.v & (PAGE_SIZE - 1);
 	}
+	if (unlikely(vcpu->vm->several) && vcpu->vm->ops->flags_writes && !mmu_is_beside(vcpu))
+		MUTANT(WRITE_FIRST, vcpu->vm->ops->flags_writes(vcpu->vm, gpa, new, size));
 	*lost = !compare_exchange(p, &old, new, size);
 	if (!*lost && vcpu->vm->ops->flags_written && MUTANT_OR(FLAGS_BESIDE, !mmu_is_beside(vcpu)))
 		MUTANT(FLAGS_TOLD, vcpu->vm->ops->flags_written(vcpu->vm, gpa, size));
@@ -373,13 +408,10 @@ static bool entry_read(void *ctx, gpa_t gpa, unsigned size, uint64_t *value)
 
 static bool entry_update(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint64_t new, bool *lost)
 {
-	void *p = mmu_guest_ptr(ctx, gpa, size, true);
+	bool done = false, memory = mmu_guest_exchange(ctx, gpa, &old, &new, size, &done);
 
-	*lost = p && !compare_exchange(p, &old, new, size);
-	if (!p || *lost)
-		return false;
-	mmu_guest_written(ctx, gpa, size);
-	return true;
+	*lost = memory && !done;
+	return done;
 }
 
 struct walk_result mmu_walk(struct mmu_vm *vm, const struct walk_regs *regs, gva_t gva, struct access access,

@@ -320,9 +320,14 @@ struct mmu_ops {
 			 bool protect);
 	/* Drops tables of [first, first + pages) where leaves could be larger. May be NULL. */
 	void (*join)(struct mmu_vm *vm, gfn_t first, uint64_t pages);
-	/* Called after the hypervisor itself (emulator, device, loader) wrote [gpa, gpa + n) of guest memory. May be
-	 * NULL. */
+	/* The hypervisor itself (emulator, device, loader) is about to write n bytes at gpa, within a page, in this
+	 * hold of the lock, alone; called where the VM has several vCPUs. May be NULL. */
+	void (*guest_writes)(struct mmu_vm *vm, gpa_t gpa, const void *with, unsigned n);
+	/* It has, or, where another had changed what a locked instruction was to change, it has not. May be NULL. */
 	void (*guest_written)(struct mmu_vm *vm, gpa_t gpa, unsigned n);
+	/* The walker is about to make the entry of size bytes at gpa new, by flags, for the mechanism itself, alone;
+	 * called where the VM has several vCPUs. May be NULL. */
+	void (*flags_writes)(struct mmu_vm *vm, gpa_t gpa, uint64_t new, unsigned size);
 	/* Called after the walker set accessed or dirty flags in the entry of size bytes at gpa for the mechanism
 	 * itself. May be NULL. */
 	void (*flags_written)(struct mmu_vm *vm, gpa_t gpa, unsigned size);
@@ -468,11 +473,14 @@ size_t mmu_guest_read(struct mmu_vm *vm, gpa_t gpa, void *buf, size_t n);
 size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n);
 /* Is gfn a page of memory that is not in it now, so that a read would bring it in? */
 bool mmu_guest_absent(struct mmu_vm *vm, gfn_t gfn);
+/* Compares n bytes at gpa (1, 2, 4, 8 or 16, within a page; 16 aligned) with *expected, and where they are the same
+ * writes *desired, by one locked instruction; else *expected becomes what is there. *done: it was written. false: it
+ * cannot be written. */
+bool mmu_guest_exchange(struct mmu_vm *vm, gpa_t gpa, void *expected, const void *desired, size_t n, bool *done);
 /* A pointer to the n bytes at gpa, which must not cross a page; NULL if that is not backed memory of the kind asked
- * for. With write, the page is marked dirty, and mmu_guest_written() must be told of the writes when they are done,
- * before the next entry of any vCPU. Valid until the next host-side change. */
+ * for. With write, the page is one that may be written, and is marked dirty; but guest memory is written by the above
+ * alone. Valid until the next host-side change. */
 void *mmu_guest_ptr(struct mmu_vm *vm, gpa_t gpa, size_t n, bool write);
-void mmu_guest_written(struct mmu_vm *vm, gpa_t gpa, size_t n);
 
 /* No memory is at gpa: an access there is a device's, as mmu_fault() would say, which need not be asked then, but told
  * (mmu_count_known_mmio). A leaf of this generation was there, and no older one can have taken its place (E4, S14); or

@@ -26,7 +26,10 @@
  *     page (spage.busy), and, for as long as it changes a frame's list, that (shadow.list). Entries that name tables,
  *     what is known of frames, and the order of use are not touched so.
  * S21 An entry of a table that is out of sync is read only when INVLPG exits on all vCPUs: what it was read before
- *     would not be told to anyone. */
+ *     would not be told to anyone.
+ * S22 What the hypervisor writes into a table in sync is taken out of the shadow first: who sees the new entry, and
+ *     invalidates what it names by an INVLPG that does not exit, finds no old one there. Where a TLB may have a page of
+ *     the guest's in parts, which one INVLPG must drop together, INVLPG exits on all vCPUs first instead. */
 #ifndef VELLUM_MMU_SHADOW_H
 #define VELLUM_MMU_SHADOW_H
 
@@ -189,12 +192,19 @@ struct shadow {
 	const struct gframe *crowded; /* more pages stand for it than should; NULL: none does */
 	/* the operation has looked at enough for once; NULL or false is not for want of memory then */
 	bool interrupted;
-	bool watching;           /* INVLPG exits: an entry of a table out of sync is about to be read (S21) */
+	/* INVLPG exits: an entry of a table out of sync is about to be read (S21), or one is written that TLBs may
+	 * have parts of (S22) */
+	bool watching;
 	bool stale;              /* a TLB may hold more than the tables do: not flushed on every vCPU since */
 	struct spage *doomed;    /* unlinked, by older; freed at the next commit */
 	hfn_t empty;             /* a table without entries, for roots that are no memory */
 	hfn_t self;
 	struct shadow_list list[SHADOW_LISTS];
+	/* of a write of the hypervisor's: tables that may have lost their last name, leaves that were taken out first
+	 * (by reference); what does not fit is evicted, or made by its next use */
+	uint32_t orphans, takens;
+	struct spage *orphan[8];
+	uint32_t taken[16];
 };
 _Static_assert(sizeof(struct shadow) <= PAGE_SIZE, "it is a frame");
 
@@ -377,6 +387,9 @@ void shadow_sync_address(struct mmu_vcpu *vcpu, gva_t gva);
 void shadow_flags_written(struct mmu_vm *vm, gpa_t gpa, unsigned size);
 bool shadow_flags_concern(const struct mmu_vm *vm, gpa_t gpa, unsigned size);
 void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n);
+/* S22. */
+void shadow_guest_writes(struct mmu_vm *vm, gpa_t gpa, const void *with, unsigned n);
+void shadow_flags_writes(struct mmu_vm *vm, gpa_t gpa, uint64_t new, unsigned size);
 /* Takes a page out of those out of sync. */
 void shadow_unlist_unsync(struct shadow *s, struct spage *sp);
 /* After an INVLPG of gva: a table that the guest keeps editing and invalidating entry by entry loses its other entries

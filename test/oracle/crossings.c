@@ -17,6 +17,7 @@ enum act {
 	CLEAR,    /* makes it not present */
 	CLEAN,    /* makes it name frame .b, neither accessed nor dirty */
 	EDIT_PD,  /* makes the entry above name the table of page .b */
+	LARGE,    /* makes it name the large page in whose middle the tables lie */
 	INVLPG,   /* of page .a */
 	SAY,      /* tells the other .a */
 	HEAR,     /* waits until it is told */
@@ -131,6 +132,13 @@ static const struct crossing all[] = {
 	  { BY(0, LOOK, 0, 0), BY(1, LOOK, 1, 0), BY(0, EDIT, 512, 600), BY(0, LOOK, 512, 0), BY(0, CLEAN, 0, 100),
 	    BY(0, INVLPG, 0, 0), BY(1, INVLPG, 0, 0), BY(0, ZAP, 101, 0), BY(0, ZAP, 600, 0) },
 	  { { S(LOOK, 0), S(LOOK, 1) }, { S(LOOK, 1), S(LOOK, 0) } } },
+	{ "an edit above that is carried out, and INVLPG by who sees it",
+	  { BY(0, LOOK, 0, 0), BY(1, LOOK, 0, 0), BY(0, INVLPG, 0, 0), BY(1, INVLPG, 0, 0), BY(1, LOOK, 0, 0) },
+	  { { { .op = EDIT_PD + 1, .a = 0, .b = 512 }, S(LOOK, 1) }, { S(INVLPG, 0), S(LOOK, 0) } } },
+	{ "an edit above that is carried out, and INVLPG of a part by who sees it",
+	  { BY(0, LARGE, 0, 0), BY(0, INVLPG, 0, 0), BY(1, INVLPG, 0, 0), BY(1, LOOK, 0, 0), BY(1, LOOK, 1, 0),
+	    BY(0, LOOK, 0, 0), BY(0, INVLPG, 0, 0), BY(1, INVLPG, 0, 0), BY(1, LOOK, 0, 0), BY(1, LOOK, 1, 0) },
+	  { { { .op = EDIT_PD + 1, .a = 0, .b = 512 }, S(LOOK, 1) }, { S(INVLPG, 0), S(LOOK, 1) } } },
 	{ "an event is delivered into a table, and an access by it",
 	  { BY(0, LOOK, 0, 0), BY(1, LOOK, 1, 0) },
 	  { { S(EVENT, 0), S(LOOK, 0) }, { S(LOOK, 1), S(INVLPG, 1), S(LOOK, 1) } } },
@@ -213,6 +221,9 @@ static void by_guest(struct vcpu *v, const struct step *s)
 		break;
 	case EDIT_PD:
 		guest_edit(v, L2_GFN * 4096ull, 8, align_down(entry_at(s->b), 4096) | flags, false);
+		break;
+	case LARGE:
+		guest_edit(v, L2_GFN * 4096ull, 8, flags | X_PS, false);
 		break;
 	case INVLPG:
 		guest_invlpg(v, s->a * 4096ull);

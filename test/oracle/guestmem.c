@@ -83,9 +83,7 @@ void gm_settle(struct vcpu *v)
 	if (!s || s->done)
 		return;
 	s->done = true;
-	s->old = gm_read(v->vm, s->gpa & ~7ull, 8);
 	gm_write(v->vm, s->gpa, s->size, s->value);
-	s->change = v->vm->changes;
 }
 
 /* In entries of either size. */
@@ -168,8 +166,6 @@ static bool store_by_hypervisor(struct vcpu *v, uint64_t gpa, unsigned size, uin
 	done = mmu_guest_write(&vm->mmu, GPA(gpa), &value, size);
 	if (done != size || (v->pending && !store.done))
 		fail(vm->world, "mmu_guest_write does not write %llx", (unsigned long long)gpa);
-	if (v->pending && !vm->world->failed)
-		spec_prolong(vm, store.change, gpa & ~7ull);
 	v->pending = NULL;
 	return !vm->world->failed;
 }

@@ -162,7 +162,6 @@ struct change {
 	uint64_t word;  /* guest-physical address / 8 */
 	uint64_t value; /* what it was */
 	uint64_t when;  /* something else was in memory from then on */
-	uint64_t seen;  /* it could be met until then */
 	uint32_t next;  /* older, in the same bucket; 0: none */
 };
 #define HISTORY (1u << 15)
@@ -187,7 +186,7 @@ struct context {
 
 /* What mmu_guest_write is writing: in memory already, or not yet; and the word that was there. Until it returns,
  * shadows may follow the one or the other. */
-struct store { uint64_t gpa, value, old; unsigned size; uint32_t change; bool done; };
+struct store { uint64_t gpa, value; unsigned size; bool done; };
 
 struct vcpu {
 	struct mmu_vcpu mmu;
@@ -383,8 +382,6 @@ void spec_drop(struct vcpu *v, enum drop drop, uint64_t va, uint16_t pcid);
 /* The page fault of the attempt that began when the vCPU was last entered drops what was cached before. */
 void spec_drop_fault(struct vcpu *v, uint64_t va);
 void spec_change(struct vm *vm, uint64_t gpa, uint64_t old);
-/* What the word was before that change could be met until now. */
-void spec_prolong(struct vm *vm, uint32_t change, uint64_t word);
 void spec_forget(struct vcpu *v);
 /* true where the guest's own staleness permits what was seen; *gpa is where the access went. */
 bool spec_stale(struct vcpu *v, uint64_t va, struct x_access a, const struct observed *o, uint64_t *gpa);

@@ -27,8 +27,7 @@ void spec_change(struct vm *vm, uint64_t gpa, uint64_t old)
 		return;
 	}
 	vm->change[++vm->changes] =
-		(struct change){ .word = word, .value = old, .when = vm->world->now, .seen = vm->world->now,
-				 .next = vm->bucket[b] };
+		(struct change){ .word = word, .value = old, .when = vm->world->now, .next = vm->bucket[b] };
 	vm->bucket[b] = vm->changes;
 }
 
@@ -54,14 +53,6 @@ void spec_drop(struct vcpu *v, enum drop drop, uint64_t va, uint16_t pcid)
 	}
 	BUG_ON(v->events == EVENTS);
 	v->event[v->events++] = (struct event){ .when = now, .va = va, .drop = drop, .pcid = pcid };
-}
-
-void spec_prolong(struct vm *vm, uint32_t change, uint64_t word)
-{
-	uint64_t now = ++vm->world->now;
-
-	if (change && vm->change[change].word == word / 8)
-		vm->change[change].seen = now;
 }
 
 /* Others may have changed the entry since, and what was cached after that is not dropped by it. */
@@ -264,16 +255,9 @@ static void consider_since(struct search *s, unsigned level, uint64_t at, struct
 	unsigned size = x_entry_size(s->mode);
 
 	for (uint32_t i = vm->bucket[bucket_of(at / 8)]; i && !s->found; i = vm->change[i].next)
-		if (vm->change[i].word == at / 8 && vm->change[i].seen > s->v->since)
+		if (vm->change[i].word == at / 8 && vm->change[i].when > s->v->since)
 			consider(s, level, at, part(vm->change[i].value, at, size), rights, vm->world->now, NEVER,
 				 true);
-	/* What the hypervisor is just writing. */
-	for (unsigned i = 0; i < vm->world->c.vcpus && !s->found; i++) {
-		const struct store *p = vm->vcpu[i].pending;
-
-		if (p && p->done && p->gpa / 8 == at / 8)
-			consider(s, level, at, part(p->old, at, size), rights, vm->world->now, NEVER, true);
-	}
 }
 
 static void descend(struct search *s, unsigned level, uint64_t table, struct x_rights rights, uint64_t from, bool now)
@@ -303,7 +287,7 @@ static void descend(struct search *s, unsigned level, uint64_t table, struct x_r
 		if (!i || begin <= from)
 			return;
 		value = vm->change[i].value;
-		to = vm->change[i].seen;
+		to = vm->change[i].when;
 		i = vm->change[i].next;
 	}
 }

@@ -7,7 +7,6 @@
 
 #include "vm/device/console.h"
 #include "host/cpu/insn_slot.h"
-#include "lib/atomic.h"
 #include "lib/mutants/mutate.h"
 
 static struct vcpu *vcpu_of(struct emulate *e) { return e->opaque; }
@@ -172,38 +171,12 @@ static enum emulate_access probe(struct emulate *e, uint64_t linear, unsigned si
 	return EMULATE_ACCESS_OK;
 }
 
-/* size: 1, 2, 4, 8. */
-static bool exchange(void *p, void *expected, const void *desired, unsigned size)
-{
-	uint64_t want = 0, with = 0;
-	bool done;
-
-	memcpy(&want, expected, size);
-	memcpy(&with, desired, size);
-	done = compare_exchange(p, &want, with, size);
-	memcpy(expected, &want, size);
-	return done;
-}
-
-static bool exchange16(void *p, void *expected, const void *desired)
-{
-	uint64_t *want = expected;
-	const uint64_t *with = desired;
-	bool done;
-
-	__asm__ volatile("lock cmpxchg16b %1"
-			 : "=@ccz"(done), "+m"(*(unsigned __int128 *)p), "+a"(want[0]), "+d"(want[1])
-			 : "b"(with[0]), "c"(with[1]) : "memory");
-	return done;
-}
-
 static enum emulate_access cmpxchg(struct emulate *e, uint64_t linear, void *expected, const void *desired,
 				   unsigned size, bool *done)
 {
 	struct vcpu *v = vcpu_of(e);
 	uint32_t error;
 	gpa_t gpa;
-	void *p;
 
 	if (!emulation_translate(e, linear, EMULATE_HOW_WRITE, false, &gpa, &error))
 		return page_fault(e, linear, error);
@@ -215,12 +188,8 @@ static enum emulate_access cmpxchg(struct emulate *e, uint64_t linear, void *exp
 		*done = true;
 		return EMULATE_ACCESS_OK;
 	}
-	p = mmu_guest_ptr(&v->vm->mmu, gpa, size, true);
-	/* CMPXCHG16B of what is not aligned would be the host's #GP. */
-	if (!p || (size == 16 && (gpa.v & 15)))
+	if (!mmu_guest_exchange(&v->vm->mmu, gpa, expected, desired, size, done))
 		return EMULATE_ACCESS_UNHANDLEABLE;
-	*done = size == 16 ? exchange16(p, expected, desired) : exchange(p, expected, desired, size);
-	mmu_guest_written(&v->vm->mmu, gpa, size);
 	return EMULATE_ACCESS_OK;
 }
 

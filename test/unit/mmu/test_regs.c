@@ -199,25 +199,25 @@ static void test_memory(void **state)
 	stop();
 }
 
-/* S13: what is written by a pointer of before a log or a report is in the next report. */
-static void test_log_of_pointers(void **state)
+static void test_exchange(void **state)
 {
-	uint64_t bits[1], out[1];
+	uint64_t is[2] = { 0 }, with[2] = { 0x1122334455667788, 9 }, wrong = 5;
+	bool done = false;
 
 	(void)state;
 	start(CR0_ET, 0, 0);
-	assert_non_null(mmu_guest_ptr(&vm, GPA(0x3000), 8, true));
-	assert_true(mmu_log_start(&vm, GFN(0), bits));
-	mmu_guest_written(&vm, GPA(0x3000), 8);
-	assert_non_null(mmu_guest_ptr(&vm, GPA(0x4000), 8, true));
-	assert_true(mmu_log_collect(&vm, GFN(0), out));
-	assert_int_equal(out[0], BIT(3) | BIT(4));
-	mmu_guest_written(&vm, GPA(0x4ff8), 16);
-	assert_true(mmu_log_collect(&vm, GFN(0), out));
-	assert_int_equal(out[0], BIT(4) | BIT(5));
-	assert_true(mmu_log_stop(&vm, GFN(0)));
-	mmu_guest_written(&vm, GPA(0x3000), 8);
-	assert_int_equal(bits[0], 0);
+	for (unsigned n = 1; n <= 16; n *= 2) {
+		memset(is, 0, sizeof(is));
+		memset((char *)f->frame[0x102] + 0x40, 0, 16);
+		assert_true(mmu_guest_exchange(&vm, GPA(0x2040), is, with, n, &done) && done);
+		assert_memory_equal((char *)f->frame[0x102] + 0x40, with, n);
+		assert_int_equal(((char *)f->frame[0x102])[0x40 + n], 0);
+	}
+	assert_true(mmu_guest_exchange(&vm, GPA(0x2040), &wrong, with, 8, &done) && !done);
+	assert_int_equal(wrong, with[0]);
+	assert_false(mmu_guest_exchange(&vm, GPA(0x2048), is, with, 16, &done));
+	assert_false(mmu_guest_exchange(&vm, GPA(0x2ffc), is, with, 8, &done));
+	assert_false(mmu_guest_exchange(&vm, GPA(0x10000), is, with, 8, &done)); /* ROM */
 	stop();
 }
 
@@ -276,7 +276,7 @@ int main(void)
 		cmocka_unit_test(test_efer),
 		cmocka_unit_test(test_pdptes),
 		cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_log_of_pointers),
+		cmocka_unit_test(test_exchange),
 		cmocka_unit_test(test_forced_paging),
 		cmocka_unit_test(test_no_identity_map),
 	};

@@ -123,6 +123,16 @@ void change_slots(void)
 	audit("changing slots");
 }
 
+void rewritten(uint64_t gfn, uint64_t pages)
+{
+	for (uint64_t end = gfn + pages; gfn < end; gfn++) {
+		uint8_t is[PAGE_SIZE];
+
+		memcpy(is, ram(gfn), PAGE_SIZE);
+		assert_int_equal(mmu_guest_write(&vm, GPA(gfn << PAGE_SHIFT), is, PAGE_SIZE), PAGE_SIZE);
+	}
+}
+
 void guest_start(const struct mmu_ops *ops, bool one_run, uint32_t frames)
 {
 	struct mmu_config config = { .page_limit = PAGE_LIMIT_1G, .vpid = true, .table_frames = frames };

@@ -29,6 +29,8 @@ void guest_start(const struct mmu_ops *ops, bool one_run, uint32_t frames);
 void guest_stop(void);
 
 static inline uint8_t *ram(uint64_t gfn) { return f->frame[frame_of[gfn]]; }
+/* What a test has put into pages, as if the hypervisor had written it. */
+void rewritten(uint64_t gfn, uint64_t pages);
 void audit(const char *where);
 /* The device at MMIO_GFN goes, or comes. */
 void change_slots(void);

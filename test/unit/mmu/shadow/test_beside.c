@@ -27,7 +27,7 @@ static void start(const struct mmu_ops *ops)
 	f->below.lock = f->below.unlock = nothing; /* there is one: faults may come beside */
 	for (uint64_t gfn = 0; gfn < TABLES; gfn++)
 		memset(ram(gfn), 0, 4096);
-	mmu_guest_written(&vm, GPA(0), TABLES << 12);
+	rewritten(0, TABLES);
 	set_entry(1, 0, 2 << 12 | LINK);
 	set_entry(2, 0, 4 << 12 | LINK);
 	set_entry(4, 0, 6 << 12 | LINK);

@@ -16,7 +16,7 @@ static void lay_out(void)
 	memset(ram(0), 0, 4096);
 	for (uint64_t gfn = 0; gfn < TABLES; gfn++)
 		memset(ram(gfn), 0, 4096);
-	mmu_guest_written(&vm, GPA(0), TABLES << 12);
+	rewritten(0, TABLES);
 	set_entry(1, 0, 2 << 12 | link);
 	set_entry(2, 0, 4 << 12 | link);
 	set_entry(4, 0, 6 << 12 | link);
@@ -51,7 +51,7 @@ static void test_brute_forgets(void **state)
 	/* Another last-level table in the place of table 6, so that there is a way to look; then the upper link goes
 	 * and comes. */
 	memcpy(ram(7), ram(6), 4096);
-	mmu_guest_written(&vm, GPA(7 << 12), 4096);
+	rewritten(7, 1);
 	set_entry(4, 0, 7 << 12 | PTE_P | PTE_W | PTE_U | PTE_A);
 	assert_int_equal(read_page(6), MMU_FIXED);
 	assert_int_equal(read_page(7), MMU_EMULATE);

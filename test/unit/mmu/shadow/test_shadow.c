@@ -122,8 +122,7 @@ static void open_windows(void)
 			}
 		}
 		written[gfn] = 1;
-		assert_non_null(mmu_guest_ptr(&vm, GPA(gfn << 12), 1, true));
-		mmu_guest_written(&vm, GPA(gfn << 12), 4096);
+		rewritten(gfn, 1);
 	}
 	audit("opening the windows");
 }
@@ -241,7 +240,7 @@ static void change_mode(void)
 	expect_loaded(mmu_set_cr4(&vcpu, (mode >= PAGING_PAE ? CR4_PAE : 0) | (mode == PAGING_5LEVEL ? CR4_LA57 : 0) |
 				  (rnd() & (CR4_PSE | CR4_SMEP | CR4_SMAP | CR4_PGE))));
 	memset(ram(0x30), 0, 4096);
-	mmu_guest_written(&vm, GPA(0x30000), 4096);
+	rewritten(0x30, 1);
 	if (mode != PAGING_NONE)
 		expect_loaded(mmu_set_cr0(&vcpu, CR0_PE | CR0_PG | (rnd() & CR0_WP)));
 	open_windows();
@@ -360,7 +359,7 @@ static void start(const struct mmu_ops *ops, bool one_run, uint32_t frames)
 
 				memcpy(ram(gfn) + i * 8, &e, 8);
 			}
-	mmu_guest_written(&vm, GPA(0), TABLES << 12);
+	rewritten(0, TABLES);
 	open_windows();
 }
 
