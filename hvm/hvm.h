@@ -64,7 +64,8 @@ static inline void hvm_vcpu_reset(struct hvm_vcpu *v, const struct hvm_start *st
 static inline void hvm_load(struct hvm_vcpu *v);
 static inline void hvm_unload(struct hvm_vcpu *v);
 
-/* Before the first of a series of hvm_enter() calls that are made with the same stack pointer. */
+/* Before the first of a series of hvm_enter() calls that are made with the same stack pointer, where that may be
+ * another than that of the last. The first behind hvm_load() is such a one by itself. */
 static inline void hvm_begin_turn(struct hvm_vcpu *v);
 /* Enters the guest; interrupts are off. Returns v again, so that the caller need not keep it: the guest takes every
  * register. *failed: there was no entry (hvm_entry_error() says why), and no exit. */
@@ -216,6 +217,8 @@ static inline void hvm_set_tpr_threshold(struct hvm_vcpu *v, unsigned class);
 
 /* With hvm_tpr.delivery: the highest vectors that wait and that are in service, as the page has them; 0: none. */
 static inline void hvm_set_interrupts(struct hvm_vcpu *v, uint8_t waiting, uint8_t in_service);
+/* The two as the CPU has them now: returns the one that waits. */
+static inline uint8_t hvm_interrupts(const struct hvm_vcpu *v, uint8_t *in_service);
 /* One more that waits in the page. */
 static inline void hvm_request_interrupt(struct hvm_vcpu *v, uint8_t vector);
 /* The set of 256 vectors whose EOI exits: HVM_EXIT_EOI. */

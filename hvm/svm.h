@@ -300,6 +300,12 @@ static inline void hvm_set_interrupts(struct hvm_vcpu *v, uint8_t waiting, uint8
 	(void)waiting;
 	(void)in_service;
 }
+static inline uint8_t hvm_interrupts(const struct hvm_vcpu *v, uint8_t *in_service)
+{
+	(void)v;
+	*in_service = 0;
+	return 0;
+}
 static inline void hvm_request_interrupt(struct hvm_vcpu *v, uint8_t vector)
 {
 	(void)v;

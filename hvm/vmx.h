@@ -206,6 +206,11 @@ static inline void hvm_set_interrupts(struct hvm_vcpu *v, uint8_t waiting, uint8
 	(void)v;
 	vmx_set_interrupts(waiting, in_service);
 }
+static inline uint8_t hvm_interrupts(const struct hvm_vcpu *v, uint8_t *in_service)
+{
+	(void)v;
+	return vmx_interrupts(in_service);
+}
 static inline void hvm_request_interrupt(struct hvm_vcpu *v, uint8_t vector)
 {
 	(void)v;

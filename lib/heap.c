@@ -66,7 +66,7 @@ void heap_take(struct heap *h, struct heap_node *n)
 	ASSERT(n->in);
 	n->in = false;
 	if (h->first == n) {
-		h->first = meld_all(n->child);
+		h->first = n->child ? meld_all(n->child) : NULL;
 		return;
 	}
 	cut(n);

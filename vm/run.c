@@ -39,17 +39,18 @@ static void load(struct vcpu *v)
 {
 	struct percpu *cpu = this_cpu();
 
+	/* Who was here last finds all as the last turn left it. */
 	if (cpu->loaded != v) {
 		hvm_load(&v->hvm);
 		cpu->loaded = v;
 	}
-	VM_MUTANT(LOAD_FPU, resident_switch(v));
+	if (unlikely(cpu->resident != v))
+		VM_MUTANT(LOAD_FPU, resident_switch(v));
 	if (!v->started)
 		vcpu_begin(v);
 	if (VM_KEPT(LOAD_TPR, unlikely(v->tpr_stale || v->undecided)))
 		vcpu_catch_up(v);
 	VM_MUTANT(LOAD_TSC, vcpu_write_tsc_offset(v));
-	hvm_begin_turn(&v->hvm);
 }
 
 /* Can u not wake another, and has it nothing to do that might let it? What would wake it is cleared after halted is, by
@@ -101,18 +102,21 @@ static __attribute__((noinline)) uint64_t serve_rare(struct vcpu *v, uint64_t re
 static bool serve_once(struct vcpu *v)
 {
 	uint64_t requests = __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
+	enum event_wakes wakes = EVENT_TO_DELIVER;
 
 	if (VM_KEPT(STOP, requests & REQUEST_STOP))
 		return false;
 	if (unlikely(requests & ~(REQUEST_EVENT | REQUEST_STOP | REQUEST_SWITCH)))
 		requests = serve_rare(v, requests);
 	if (v->halted) {
-		if (!event_wakes(v)) {
+		wakes = event_wakes(v);
+		if (wakes == EVENT_NONE) {
 			end_if_deaf(v);
 			return false;
 		}
 		VM_MUTANT(WOKEN, __atomic_store_n(&v->halted, false, __ATOMIC_RELEASE));
-		switch_woken(v);
+		if (unlikely(v->vm->switching.exits))
+			switch_woken(v);
 	}
 	/* What is ready to be injected must be entered with: whoever leaves now looks for events when it comes back. */
 	if (requests & REQUEST_SWITCH) {
@@ -121,7 +125,8 @@ static bool serve_once(struct vcpu *v)
 	}
 	if (unlikely(v->emulated))
 		emulated_look_again(v);
-	event_deliver(v);
+	if (wakes == EVENT_TO_DELIVER)
+		event_deliver(v);
 	return true;
 }
 
@@ -369,7 +374,8 @@ static void run(struct vcpu *v)
 	if (own_clock)
 		VM_MUTANT(CLOCK_BEGINS, clock_stop(&v->vm->clock, now));
 	load(v);
-	vcpu_bring_up_to_date(v);
+	if (tag_work_pending(&v->mmu.tag, v->cpu->id) || out_of_date(v))
+		vcpu_bring_up_to_date(v);
 	if (own_clock)
 		run_on(v, true);
 	else

@@ -539,8 +539,13 @@ bool event_may_come(const struct vcpu *v);
 /* A HLT has been done, by the guest or for it, and RIP and RFLAGS are those behind it: the vCPU sleeps, or its VM ends
  * if nothing can wake it. */
 void event_halt(struct vcpu *v);
-/* Is there something that ends a HLT? */
-bool event_wakes(struct vcpu *v);
+/* Is there something that ends a HLT, and what is to be done with it? */
+enum event_wakes {
+	EVENT_NONE,       /* nothing ends a HLT */
+	EVENT_TO_DELIVER, /* what event_deliver() sees to */
+	EVENT_WITH_CPU,   /* an interrupt that the CPU has been handed; nothing else is to be delivered */
+};
+enum event_wakes event_wakes(struct vcpu *v);
 /* What has arrived, and whether it waits for a start-up IPI. */
 enum { SIGNAL_INIT = 1, SIGNAL_SIPI = 2, SIGNAL_NMI = 4, SIGNAL_WAITS = 8, SIGNAL_VECTOR_SHIFT = 8 };
 static inline uint32_t vcpu_signals(const struct vcpu *v) { return __atomic_load_n(&v->signals, __ATOMIC_ACQUIRE); }

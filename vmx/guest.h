@@ -204,6 +204,14 @@ static inline void vmx_set_interrupts(uint8_t rvi, uint8_t svi)
 	vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (uint64_t)svi << 8 | rvi);
 }
 
+static inline uint8_t vmx_interrupts(uint8_t *svi)
+{
+	uint64_t status = vmread(VMCS_GUEST_INTERRUPT_STATUS);
+
+	*svi = (uint8_t)(status >> 8);
+	return (uint8_t)status;
+}
+
 static inline void vmx_request_interrupt(uint8_t vector)
 {
 	uint64_t status = vmread(VMCS_GUEST_INTERRUPT_STATUS);

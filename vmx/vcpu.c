@@ -203,6 +203,7 @@ void vmx_vcpu_start(struct vmx_vcpu *v, const struct hvm_start *start, struct mm
 void vmx_load(struct vmx_vcpu *v)
 {
 	BUG_ON(!vmptrld(v->vmcs));
+	vmx_begin_turn(v);
 	hvm_load_guards(&v->hvm);
 	VM_MUTANT(LOAD_HOST, write_host_cpu());
 }

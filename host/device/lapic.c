@@ -67,6 +67,10 @@ uint32_t lapic_host_id(void)
 
 void lapic_host_eoi(void) { reg_write(APIC_EOI, 0); }
 
+/* The same for host/trap/interrupt_entry.S: every register is as it was. */
+void lapic_host_kicked(void) __attribute__((no_caller_saved_registers));
+void lapic_host_kicked(void) { reg_write(APIC_EOI, 0); }
+
 static void timer_one_shot(uint64_t deadline)
 {
 	uint64_t now = rdtsc(), ticks;
@@ -82,7 +86,11 @@ static void timer_one_shot(uint64_t deadline)
 
 void lapic_host_timer(uint64_t deadline)
 {
-	this_cpu()->timer_armed = deadline;
+	struct percpu *cpu = this_cpu();
+
+	if (cpu->timer_armed == deadline)
+		return;
+	cpu->timer_armed = deadline;
 	if (tsc_deadline)
 		/* 0 disarms; a deadline that is past fires at once. */
 		wrmsr(MSR_TSC_DEADLINE, deadline == UINT64_MAX ? 0 : max_u64(deadline, 1));

@@ -24,7 +24,7 @@ struct idt_gate {
 _Static_assert(sizeof(struct idt_gate) == 16, "SDM, 64-Bit IDT Gate Descriptors");
 
 static struct idt_gate idt[256] READ_MOSTLY;
-extern const char interrupt_stubs[];
+extern const char interrupt_stubs[], interrupt_kick[];
 void interrupt_dispatch(struct interrupt_frame *f);
 
 #define STUB_SIZE 16
@@ -32,7 +32,8 @@ void interrupt_dispatch(struct interrupt_frame *f);
 void interrupt_init(void)
 {
 	for (unsigned v = 0; v < 256; v++) {
-		uint64_t entry = (uintptr_t)interrupt_stubs + v * STUB_SIZE;
+		uint64_t entry = v == VECTOR_KICK ? (uintptr_t)interrupt_kick
+						  : (uintptr_t)interrupt_stubs + v * STUB_SIZE;
 
 		/* Interrupt gates, so that IF is 0 in every handler. */
 		idt[v] = (struct idt_gate){

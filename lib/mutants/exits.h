@@ -79,6 +79,9 @@
 	M(ONE_EVENT, "injecting no interrupt over an event that is being injected") \
 	M(WAKE_TRAP, "a debug trap that ends a HLT") \
 	M(WAKE_IF, "sleeping through interrupts while RFLAGS.IF is 0") \
+	M(WAKE_ABOVE_TPR, "sleeping on where what the CPU would deliver is not above the TPR") \
+	M(WAKE_ABOVE_SERVICE, "or not above what is in service") \
+	M(HANDED_WINDOW, "giving a window up that nothing waits for when such an interrupt ends a HLT") \
 	M(DB_REGISTERS, "DR6 of a #DB that exited") \
 	M(DB_GD, "clearing DR7.GD for such a #DB") \
 	M(DB_PENDING, "keeping the single-step trap pending where STI or MOV SS blocks") \

@@ -245,16 +245,37 @@ void event_deliver(struct vcpu *v)
 /* With interrupts off only an NMI ends it, or a debug trap that the HLT itself has caused (SDM, HLT). */
 void event_halt(struct vcpu *v)
 {
-	v->deaf = VM_KEPT(HLT_FOR_GOOD, !(hvm_rflags(&v->hvm) & RFLAGS_IF)) && !event_wakes(v);
+	v->deaf = VM_KEPT(HLT_FOR_GOOD, !(hvm_rflags(&v->hvm) & RFLAGS_IF)) && event_wakes(v) == EVENT_NONE;
 	__atomic_store_n(&v->halted, true, __ATOMIC_RELEASE);
 	vcpu_note(v, REQUEST_EVENT);
 }
 
-bool event_wakes(struct vcpu *v)
+/* Where the CPU delivers: would it now? What has come is in the page then, and the CPU knows the highest of it. */
+static bool handed_waits(struct vcpu *v)
 {
-	if ((v->event.info & EVENT_VALID) || vcpu_nmi_pending(v) || VM_KEPT(WAKE_TRAP, trap_waits(v)))
-		return true;
-	if (VM_KEPT(WAKE_IF, !(hvm_rflags(&v->hvm) & RFLAGS_IF)))
-		return false;
-	return interrupt_waits(v);
+	unsigned waiting, in_service, tpr = lapic_tpr(&v->lapic);
+	uint8_t highest;
+
+	waiting = hvm_interrupts(&v->hvm, &highest) & APIC_CLASS;
+	in_service = highest & APIC_CLASS;
+	return VM_LEFT_OUT_OR(WAKE_ABOVE_TPR, waiting > (tpr & APIC_CLASS)) &&
+	       VM_LEFT_OUT_OR(WAKE_ABOVE_SERVICE, waiting > in_service);
+}
+
+/* A debug trap of the HLT itself that waits besides is the entry's to deliver. */
+enum event_wakes event_wakes(struct vcpu *v)
+{
+	bool open = !VM_KEPT(WAKE_IF, !(hvm_rflags(&v->hvm) & RFLAGS_IF));
+
+	if ((v->event.info & EVENT_VALID) || vcpu_nmi_pending(v))
+		return EVENT_TO_DELIVER;
+	if (open && likely(tpr_cpu_delivers(v))) {
+		if (hand(v))
+			return EVENT_TO_DELIVER;
+		if (handed_waits(v))
+			return VM_KEPT(HANDED_WINDOW, v->interrupt_waits) ? EVENT_TO_DELIVER : EVENT_WITH_CPU;
+	} else if (open && interrupt_waits(v)) {
+		return EVENT_TO_DELIVER;
+	}
+	return VM_KEPT(WAKE_TRAP, trap_waits(v)) ? EVENT_TO_DELIVER : EVENT_NONE;
 }

@@ -145,8 +145,8 @@ void switch_next(struct vcpu *boot)
 
 void switch_woken(struct vcpu *v)
 {
-	if (v == vm_boot_vcpu(v->vm) && VM_KEPT(SWITCH_WOKEN, v->vm->switching.exits))
-		vcpu_note(v, REQUEST_MMU);
+	if (v == vm_boot_vcpu(v->vm))
+		VM_MUTANT(SWITCH_WOKEN, vcpu_note(v, REQUEST_MMU));
 }
 
 static bool read_list(struct vm *vm)

@@ -48,11 +48,6 @@ void balance_sleep(struct percpu *cpu)
 		VM_MUTANT(SLEEP_ASKS, lapic_host_kick(percpu_of(crowded)->apic_id));
 }
 
-void balance_awake(struct percpu *cpu)
-{
-	cpuset_remove(&cpus_idle, cpu->id);
-}
-
 /* ---- who waits ---- */
 
 static uint64_t has_had(const struct percpu *cpu, const struct vcpu *v)

@@ -147,6 +147,10 @@ bool queue_accept(struct percpu *cpu)
 	if (likely(!__atomic_load_n(&cpu->arrivals, __ATOMIC_RELAXED)))
 		return false;
 	v = __atomic_exchange_n(&cpu->arrivals, NULL, __ATOMIC_SEQ_CST);
+	if (likely(!v->ring)) {
+		arrive(cpu, v);
+		return true;
+	}
 	for (; v; v = next) {
 		next = v->ring;
 		v->ring = in_turn;

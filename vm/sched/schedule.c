@@ -92,13 +92,16 @@ void schedule_disk_begun(void)
 void schedule_arm_running(const struct percpu *cpu)
 {
 	struct vcpu *v = cpu->run_queue;
-	uint64_t next = v->vm->clock.stopped ? UINT64_MAX : schedule_alarm(v);
 	uint64_t others = max_u64(cpu->slice_end, VM_KEPT(SLEEPERS_ARMED, true) ? sleepers_next(cpu) : UINT64_MAX);
+	uint64_t next;
 
+	/* RL1: to be looked at before its next entry, where its clock stands until then; else it is looked at now, and
+	 * who arms an earlier one says so behind it. */
+	__atomic_store_n(&v->timers.earlier, VM_KEPT(ARM_AGAIN, v->vm->clock.guest_only), __ATOMIC_SEQ_CST);
+	next = v->vm->clock.stopped ? UINT64_MAX : schedule_alarm(v);
 	if (VM_KEPT(SLICE_ARMED, v->ring != v))
 		others = cpu->slice_end;
 	lapic_host_timer(min_u64(next, others));
-	VM_MUTANT(ARM_AGAIN, v->timers.earlier = true); /* RL1: to be looked at before its next entry */
 }
 
 static void run_locked(struct vcpu *v, struct timers *t)
@@ -205,11 +208,27 @@ static struct vcpu *favour(struct vcpu *best, struct vcpu *favoured)
 	return VM_KEPT(FAVOURED, may) ? favoured : best;
 }
 
-uint64_t schedule_fair(const struct percpu *cpu, const struct vcpu *v)
+static inline uint64_t fair_of(const struct percpu *cpu, const struct vcpu *v, uint64_t slice)
 {
-	uint64_t least = cpu->fair_floor - min_u64(cpu->fair_floor, schedule_slice());
+	uint64_t least = cpu->fair_floor - min_u64(cpu->fair_floor, slice);
 
 	return VM_KEPT(FAIR_SLEPT, v->slept) ? max_u64(v->fair, least) : v->fair;
+}
+
+uint64_t schedule_fair(const struct percpu *cpu, const struct vcpu *v) { return fair_of(cpu, v, schedule_slice()); }
+
+/* The same as fairest() where there is one. */
+static struct vcpu *only(struct percpu *cpu, uint64_t slice)
+{
+	struct vcpu *v = cpu->run_queue;
+
+	if (!look(v))
+		return NULL;
+	v->fair = fair_of(cpu, v, slice);
+	v->slept = false;
+	__atomic_store_n(&cpu->fair_least, v->fair, __ATOMIC_RELAXED);
+	balance_say_crowded(cpu, false);
+	return v;
 }
 
 static struct vcpu *fairest(struct percpu *cpu)
@@ -239,17 +258,20 @@ static struct vcpu *fairest(struct percpu *cpu)
 
 struct vcpu *schedule_pick(struct percpu *cpu)
 {
+	uint64_t slice = schedule_slice();
 	struct vcpu *v;
 
 	queue_accept(cpu);
-	v = cpu->run_queue ? fairest(cpu) : NULL;
+	v = cpu->run_queue;
+	if (v)
+		v = likely(v->ring == v) ? only(cpu, slice) : fairest(cpu);
 	if (!v)
 		return NULL;
 	cpu->run_queue = v;
 	__atomic_store_n(&v->favoured, false, __ATOMIC_RELAXED);
 	v->came = false;
-	cpu->slice_end = rdtsc() + schedule_slice();
-	if (unlikely(balance_crowded(cpu) && cpuset_any(&cpus_idle)))
+	cpu->slice_end = rdtsc() + slice;
+	if (unlikely(v->ring != v && balance_crowded(cpu) && cpuset_any(&cpus_idle)))
 		VM_MUTANT(PICK_GIVES, balance_to_idle(cpu));
 	schedule_arm_running(cpu);
 	return v;

@@ -122,7 +122,7 @@ static inline void balance_say_crowded(const struct percpu *cpu, bool on)
 }
 /* Around the sleep of the calling CPU. */
 void balance_sleep(struct percpu *cpu);
-void balance_awake(struct percpu *cpu);
+static inline void balance_awake(const struct percpu *cpu) { cpuset_remove(&cpus_idle, cpu->id); }
 /* Gives those that wait for cpu, which is the calling one and has chosen who runs, to CPUs that sleep. */
 void balance_to_idle(struct percpu *cpu);
 /* At the end of a slice: gives one away that others of the machine have left behind (BA2). */

@@ -276,4 +276,12 @@ static inline void ask_and_hear(const char *request, const char *words)
 		fail_msg("no \"%s\" after %s", words, request);
 }
 
+/* A CPU without a preemption timer: bench_config.msr. */
+static inline uint64_t no_timer(uint32_t msr, uint64_t value)
+{
+	bool pin = msr == MSR_VMX_PINBASED_CTLS || msr == MSR_VMX_TRUE_PINBASED_CTLS;
+
+	return pin ? value & ~((uint64_t)PIN_PREEMPTION_TIMER << 32) : value;
+}
+
 #endif

@@ -15,13 +15,6 @@ static void begin(void)
 	assert_true(by_cpu());
 }
 
-static uint64_t no_timer(uint32_t msr, uint64_t value)
-{
-	bool pin = msr == MSR_VMX_PINBASED_CTLS || msr == MSR_VMX_TRUE_PINBASED_CTLS;
-
-	return pin ? value & ~((uint64_t)PIN_PREEMPTION_TIMER << 32) : value;
-}
-
 static uint64_t not_saved(uint32_t msr, uint64_t value)
 {
 	bool exit = msr == MSR_VMX_EXIT_CTLS || msr == MSR_VMX_EXIT_CTLS + 0xc;

@@ -228,6 +228,37 @@ static void halted(void **state)
 	assert_true(lapic_deliver(&bench.v->lapic, &m));
 	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_ENTRY);
 	EXPECT_EVENT(EXTERNAL(0x71), 0);
+	/* And above what is in service. */
+	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
+	m.vector = 0x75;
+	assert_true(lapic_deliver(&bench.v->lapic, &m));
+	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_IDLE);
+	m.vector = 0x81;
+	assert_true(lapic_deliver(&bench.v->lapic, &m));
+	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_ENTRY);
+	EXPECT_EVENT(EXTERNAL(0x81), 0);
+	finish();
+}
+
+/* The window was for one of the 8259's, which is no more. */
+static void halted_with_a_window(void **state)
+{
+	struct apic_message m = { .delivery = APIC_FIXED, .assert = true, .vector = 0x51 };
+
+	(void)state;
+	begin(BENCH_PAE);
+	STEP(apic_write(LINT0, APIC_EXTINT << 8));
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
+	lapic_set_lint(&bench.v->lapic, 0, true);
+	STEP(bench_interrupt(VECTOR_KICK));
+	assert_true(bench.entry.proc & PROC_INTERRUPT_WINDOW);
+	lapic_set_lint(&bench.v->lapic, 0, false);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
+	assert_true(lapic_deliver(&bench.v->lapic, &m));
+	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_ENTRY);
+	EXPECT_EVENT(EXTERNAL(0x51), 0);
+	assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
 	finish();
 }
 
@@ -395,6 +426,7 @@ int main(void)
 		cmocka_unit_test(level_pin),
 		cmocka_unit_test(nested),
 		cmocka_unit_test(halted),
+		cmocka_unit_test(halted_with_a_window),
 		cmocka_unit_test(with_the_8259),
 		cmocka_unit_test(by_the_8259),
 		cmocka_unit_test(delivery_that_exits),
