@@ -187,10 +187,7 @@ static inline void handle_exit(struct vcpu *v)
 	struct exit_stat *exit;
 
 	if (unlikely(reason >= v->traced.codes)) {
-		if (unlikely(v->chain.looks))
-			chain_exit(v, reason);
-		else
-			trace_handle(v, reason);
+		(v->chain.looks ? chain_exit : trace_handle)(v, reason);
 		return;
 	}
 	exit = &v->exits[reason];
@@ -396,15 +393,13 @@ static void run(struct vcpu *v)
 
 void vcpu_leave_cpu(struct vcpu *v)
 {
-	struct percpu *cpu = this_cpu();
-
 	ASSERT(!v->running);
 	VM_MUTANT(LEAVE_RESIDENT, resident_release(v));
 	/* This CPU may hold of its state although another was loaded since (SDM, "Software Use of Virtual-Machine
 	 * Control Structures"). */
 	VM_MUTANT(LEAVE_UNLOAD, hvm_unload(&v->hvm));
-	if (VM_KEPT(LEAVE_LOADED, cpu->loaded == v))
-		cpu->loaded = NULL;
+	if (VM_KEPT(LEAVE_LOADED, this_cpu()->loaded == v))
+		this_cpu()->loaded = NULL;
 }
 
 /* v is on no CPU any more; its VM has an account to be told once that holds for all of its vCPUs (VM3). */

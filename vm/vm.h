@@ -132,9 +132,7 @@ struct vcpu {
 	uint64_t tsc_offset_written;
 	uint64_t tsc_adjust; /* IA32_TSC_ADJUST */
 	uint64_t misc_enable; /* IA32_MISC_ENABLE */
-	uint64_t saved_msr[SAVED_MSRS];
-	uint64_t saved_dr[SAVED_DRS];
-	uint64_t saved_cr2;
+	uint64_t saved_msr[SAVED_MSRS], saved_dr[SAVED_DRS], saved_cr2;
 	void *fpu;             /* XSAVE area, one page or more */
 	/* ... in the form with the selectors of the last x87 instruction, and addresses of 32 bits */
 	bool fpu_short;

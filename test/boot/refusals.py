@@ -96,7 +96,7 @@ def cut_elf32(c):
 
 def old_bzimage(c):
     k = bytearray(read(c, 'guest', 'bzImage'))
-    k[0x206:0x208] = struct.pack('<H', 0x020a)
+    k[0x206:0x208] = struct.pack('<H', 0x0105)
     return bytes(k)
 
 
@@ -250,7 +250,7 @@ def kernels():
         with_kernel('a bzImage cut short', cut_bzimage, r'the kernel image is cut short: it has 3000000 bytes'),
         with_kernel('a vmlinux cut short', cut_vmlinux, r'cut short'),
         with_kernel('a Multiboot kernel cut short', cut_elf32, r'cut short: it has 5000 bytes'),
-        with_kernel('a bzImage of long ago', old_bzimage, r'boot protocol is 2\.10'),
+        with_kernel('a bzImage of long ago', old_bzimage, r'boot protocol is 1\.05, at least 2\.00 is needed'),
         with_kernel('random bytes', lambda c: random.Random(3).randbytes(300000),
                     r'neither a Linux .* nor a Multiboot'),
         with_kernel('text', lambda c: b'#!/bin/sh\necho hello\n' * 50, r'neither a Linux .* nor a Multiboot'),

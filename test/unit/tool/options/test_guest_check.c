@@ -134,7 +134,7 @@ static void multiboot_checksum(uint8_t *k) { multiboot(k), put32(k + 4096 + 8, 1
 static void multiboot2(uint8_t *k) { put32(k + 4096, MULTIBOOT2_HEADER_MAGIC); }
 static void multiboot2_elf(uint8_t *k) { a_program(k), put32(k + 8192, MULTIBOOT2_HEADER_MAGIC); }
 
-static void bzimage_old(uint8_t *k) { bzimage(k), put16(k + 0x206, 0x20a); }
+static void bzimage_old(uint8_t *k) { bzimage(k), put16(k + 0x206, 0x105); }
 static void bzimage_empty(uint8_t *k) { bzimage(k), put32(k + 0x1f4, 0); }
 static void bzimage_cut(uint8_t *k) { bzimage(k), put32(k + 0x1f4, MB / 16); }
 static void bzimage_place(uint8_t *k) { bzimage(k), put64(k + 0x258, 0x1234); }
@@ -183,7 +183,7 @@ static const struct {
 	{ "Multiboot 2", multiboot2, 0, "cannot be loaded: it is a Multiboot 2 kernel, of which there is no loader" },
 	{ "Multiboot 2, ELF", multiboot2_elf, 0, "a 64-bit ELF program, but not a Linux kernel: it is a Multiboot 2" },
 	{ "bzImage: header cut", bzimage, 0x240, "cut short: it has 576 bytes, its setup header should end" },
-	{ "bzImage: old", bzimage_old, 0, "its boot protocol is 2.10, at least 2.12 is needed" },
+	{ "bzImage: old", bzimage_old, 0, "its boot protocol is 1.05, at least 2.00 is needed" },
 	{ "bzImage: empty", bzimage_empty, 0, "its header says that it holds 0 bytes of code" },
 	{ "bzImage: cut", bzimage_cut, 0, "cut short: it has 65536 bytes, its code should end at byte" },
 	{ "bzImage: place", bzimage_place, 0, "it wants to be loaded at 0x1234" },
