@@ -11,6 +11,7 @@
 #include "tool/base/util.h"
 #include "vm/load/firmware.h"
 #include "vm/load/image.h"
+#include "vm/load/linux.h"
 
 /* Linux' own tables, caches and processes, beside its image and initial RAM disk: Debian's kernel with the default
  * initramfs came to its end with 9 MB, and with 1 MB it did not. */
@@ -161,6 +162,16 @@ static void check_firmware_kernel(const struct vm_config *vm, const struct image
 		die(STATUS_USAGE, "%s, the kernel of %s: %s", vm->kernel, vm->name, error);
 }
 
+/* Has it a header of a boot protocol before 2.12? Others than Linux have those to be loaded by (iPXE, GRUB), and take a
+ * command line and an initial RAM disk for something else. Linux has 2.12 since 3.8. */
+static bool has_old_header(const struct image_files *files)
+{
+	const uint8_t *k = files->kernel;
+
+	return files->kernel_size > ZP_HEADER_MAX && memcmp(k + ZP_HEADER, "HdrS", 4) == 0 &&
+	       (k[ZP_VERSION] | (unsigned)k[ZP_VERSION + 1] << 8) < LINUX_VERSION_XLOADFLAGS;
+}
+
 enum guest_kind guest_kind(const char *path)
 {
 	static const struct vm_config nothing;
@@ -172,7 +183,7 @@ enum guest_kind guest_kind(const char *path)
 	files.kernel = map_file(path, &files.kernel_size);
 	if (files.kernel == NULL)
 		return GUEST_OTHER;
-	good = loads(&nothing, &files, LOADER_LOW_MAX, false, &start, error, sizeof error);
+	good = loads(&nothing, &files, LOADER_LOW_MAX, false, &start, error, sizeof error) && !has_old_header(&files);
 	munmap((void *)files.kernel, files.kernel_size);
 	if (!good || !starts_linux(&start))
 		return GUEST_OTHER;

@@ -16,7 +16,7 @@ struct guest_needs {
 	uint64_t run;
 };
 
-/* What the loaders take a file for; OTHER also for what they refuse. */
+/* What the loaders take a file for; OTHER also for what they refuse, and for what may be Linux or not. */
 enum guest_kind { GUEST_OTHER, GUEST_LINUX_64, GUEST_LINUX_32 };
 enum guest_kind guest_kind(const char *path);
 

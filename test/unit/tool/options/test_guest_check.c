@@ -135,6 +135,7 @@ static void multiboot2(uint8_t *k) { put32(k + 4096, MULTIBOOT2_HEADER_MAGIC); }
 static void multiboot2_elf(uint8_t *k) { a_program(k), put32(k + 8192, MULTIBOOT2_HEADER_MAGIC); }
 
 static void bzimage_old(uint8_t *k) { bzimage(k), put16(k + 0x206, 0x105); }
+static void bzimage_before_3_8(uint8_t *k) { bzimage(k), put16(k + 0x206, 0x20b); }
 static void bzimage_empty(uint8_t *k) { bzimage(k), put32(k + 0x1f4, 0); }
 static void bzimage_cut(uint8_t *k) { bzimage(k), put32(k + 0x1f4, MB / 16); }
 static void bzimage_place(uint8_t *k) { bzimage(k), put64(k + 0x258, 0x1234); }
@@ -312,6 +313,7 @@ static void kinds(void **state)
 	expect_kind(vmlinux64, GUEST_LINUX_64);
 	expect_kind(vmlinux32, GUEST_LINUX_32);
 	expect_kind(bzimage, GUEST_LINUX_64);
+	expect_kind(bzimage_before_3_8, GUEST_OTHER);
 	expect_kind(multiboot, GUEST_OTHER);
 	expect_kind(multiboot64, GUEST_OTHER);
 	expect_kind(multiboot_addresses, GUEST_OTHER);
