@@ -12,19 +12,17 @@ MB = 1 << 20
 class Login(Shell):
     """A run of an installed system, of which root is logged in."""
 
-    def __enter__(self):
+    def begin(self):
         self.wait(rb'login: ', 1500)
         self.say('root')
-        return self.prompt()
+        self.prompt()
 
     def prompt(self):
         self.wait(rb'root@vellum:[^\r\n]*# ', 200)
         self.seen = b''
-        return self
 
-    def end(self):
-        self.say('poweroff')
-        super().end()
+    def end(self, how='poweroff'):
+        super().end(how)
 
 
 def installed(more, memory, mechanisms):
@@ -37,7 +35,7 @@ def installed(more, memory, mechanisms):
             with Login(c, ['--bios', 'seabios', '--disk', disk, '-m', memory, '--mmu', mechanism]) as s:
                 if n > 0:
                     s.say('cat kept')
-                    s.wait(b'\n%d is kept' % n)
+                    s.wait(rb'[\r\n]%d is kept' % n)
                     s.prompt()
                 s.say('echo %d is kept > kept' % (n + 1))
                 s.prompt()

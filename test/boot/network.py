@@ -3,15 +3,12 @@ costs, and what is refused."""
 
 import hashlib
 import os
-import pty
 import re
-import select
-import time
 
 from otherend import OtherEnd
 from refusals import refused
 from runner import Test, require
-from sessions import read_until
+from sessions import on_terminal, read_to_end, read_until
 
 # The workload's checksum for one megabyte.
 SUM = '7abb0f329ed80770'
@@ -62,9 +59,7 @@ class Shell:
 
     def __init__(self, c, more):
         self.c, self.seen = c, b''
-        self.master, slave = pty.openpty()
-        self.process = c.start(['run', '-i', '--timeout', '900'] + list(more), stdin=slave, stdout=slave, stderr=slave)
-        os.close(slave)
+        self.terminal = on_terminal(c, 'run', '-i', '--timeout', '900', *more)
 
     def wait(self, pattern, limit=400):
         self.seen = read_until(self.master, pattern, limit, self.seen)
@@ -74,26 +69,24 @@ class Shell:
         # The shell asks the terminal where its cursor is, and may take the next character for the answer.
         os.write(self.master, b' ' + line.encode() + b'\r')
 
-    def end(self):
+    def end(self, how='poweroff -f'):
         """Powers off, and waits for the run's end."""
-        self.say('poweroff -f')
-        end = time.monotonic() + 300
-        while self.process.poll() is None and time.monotonic() < end:
-            ready, _, _ = select.select([self.master], [], [], 0.2)
-            if ready:
-                try:
-                    self.seen += os.read(self.master, 65536)
-                except OSError:
-                    time.sleep(0.1)
+        self.say(how)
+        self.seen += read_to_end(self.process, self.master, 60)
         require(self.process.poll() == 0, 'status %s' % self.process.poll())
 
-    def __enter__(self):
+    def begin(self):
+        """Until it can be typed at."""
         self.wait(rb'vellum:[^\r\n]*# ')
+
+    def __enter__(self):
+        self.process, self.master = self.terminal.__enter__()
+        self.begin()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *why):
         self.c.log.write(self.seen.decode(errors='replace'))
-        os.close(self.master)
+        self.terminal.__exit__(*why)
 
 
 def random_numbers(c):

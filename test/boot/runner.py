@@ -121,9 +121,9 @@ class Context:
         """Starts the command as the leader of a session of its own."""
         self.log.write('$ vellum %s\n' % ' '.join("'%s'" % a if re.search(r'[^\w./=,-]', a) else a for a in args))
         self.log.flush()
-        return subprocess.Popen([self.vellum] + patient(args), env=self.environment(), start_new_session=True,
-                                **dict(dict(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT),
-                                       **options))
+        usual = dict(env=self.environment(), start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                     stderr=subprocess.STDOUT)
+        return subprocess.Popen([self.vellum] + patient(args), **dict(usual, **options))
 
     def finish(self, process, limit):
         """Waits for the command, limit seconds of its CPU time; (status, text)."""

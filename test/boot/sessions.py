@@ -48,10 +48,10 @@ def read_to_end(p, fd, limit):
 
 
 @contextlib.contextmanager
-def on_terminal(c, *words):
+def on_terminal(c, *words, **options):
     """`vellum WORDS` on a terminal of its own: the process, and the terminal's other end."""
     master, slave = pty.openpty()
-    p = c.start(list(words), stdin=slave, stdout=slave, stderr=slave)
+    p = c.start(list(words), stdin=slave, stdout=slave, stderr=slave, **options)
     os.close(slave)
     try:
         yield p, master

@@ -12,7 +12,7 @@ import termios
 
 from control import ask, ctl, stay, until
 from runner import Test, require
-from sessions import read_until
+from sessions import on_terminal, read_until
 
 
 def top_once(c):
@@ -85,17 +85,11 @@ def dumb_terminal(c):
     """A terminal that only writes lines gets lines, each second."""
     with stay(c):
         for kind in ('dumb', 'no-such-terminal'):
-            master, slave = pty.openpty()
-            p = subprocess.Popen([c.vellum, 'top'], env=dict(c.environment(), TERM=kind), stdin=slave, stdout=slave,
-                                 stderr=slave, start_new_session=True)
-            os.close(slave)
-            try:
+            with on_terminal(c, 'top', env=dict(c.environment(), TERM=kind)) as (p, master):
                 seen = read_until(master, rb'(?s)run \d+, .*run \d+, ', 30)
-                require(b'\x1b' not in seen, 'it moves the cursor: %r' % seen[:200])
-            finally:
                 p.terminate()
                 p.wait()
-                os.close(master)
+                require(b'\x1b' not in seen, 'it moves the cursor: %r' % seen[:200])
 
 
 def tests():
