@@ -26,6 +26,7 @@ static char *directory;
 static pid_t owner;
 static volatile sig_atomic_t signal_number;
 static volatile pid_t waited_for; /* and its process group */
+static volatile sig_atomic_t ending = SIGKILL; /* what ends it */
 
 static int remove_one(const char *path, const struct stat *info, int type, struct FTW *where)
 {
@@ -52,20 +53,24 @@ static void remove_own(void)
 
 static void on_signal(int number)
 {
+	if (signal_number != 0)
+		ending = SIGKILL;
 	signal_number = number;
 	if (waited_for > 0)
-		kill(-waited_for, SIGKILL);
+		kill(-waited_for, ending);
 }
+
+void temporary_ends_gently(void) { ending = SIGTERM; }
 
 static void watch_signals(void)
 {
-	static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	struct sigaction action = { .sa_handler = on_signal }, old;
 
-	for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		/* What is ignored (nohup) stays so. */
-		if (sigaction(ending[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
-			sigaction(ending[i], &action, NULL);
+		if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+			sigaction(numbers[i], &action, NULL);
 }
 
 void temporary_check(void)
@@ -78,7 +83,7 @@ void temporary_waits_for(pid_t pid)
 {
 	waited_for = pid;
 	if (pid > 0 && signal_number != 0)
-		kill(-pid, SIGKILL);
+		kill(-pid, ending);
 }
 
 /* ---- what others have left ---- */

@@ -14,5 +14,7 @@ char *temporary_directory(void);
 void temporary_check(void);
 /* pid is ended by such a signal, so that whoever waits for it comes to temporary_check(); 0: nobody is waited for. */
 void temporary_waits_for(pid_t pid);
+/* From now on such a program is ended by SIGTERM, as it has to clean up behind itself; by a second signal at once. */
+void temporary_ends_gently(void);
 
 #endif

@@ -270,6 +270,22 @@ int run_program(char *const argv[], struct bytes *output)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+const char *complaint(struct bytes *output)
+{
+	static const char *const signs[] = { "E: ", "rror:", "error processing", "annot ", "ould not", "FAILURE" };
+	const char *last = "it does not say why";
+	char *line, *state;
+
+	line = output->data != NULL ? strtok_r(output->data, "\n", &state) : NULL;
+	for (; line != NULL; line = strtok_r(NULL, "\n", &state)) {
+		for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+			if (strstr(line, signs[i]) != NULL)
+				return line;
+		last = line;
+	}
+	return last;
+}
+
 double clock_seconds(void)
 {
 	struct timespec t;

@@ -60,5 +60,8 @@ pid_t spawn(char *const argv[], const char *directory, int output);
  * appended to *output (which may be null). A signal that this program is to end by ends that one first
  * (tool/base/temporary.h). */
 int run_program(char *const argv[], struct bytes *output);
+/* The first line of what a program that failed said which sounds like a complaint, or just the last. It is cut into
+ * lines for that. */
+const char *complaint(struct bytes *output);
 
 #endif

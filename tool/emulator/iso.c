@@ -48,20 +48,6 @@ static void stage_grub(const char *root, const struct machines *machines)
 	free(path);
 }
 
-/* The last line of what a program said that sounds like a complaint, or just the last. */
-static const char *complaint(struct bytes *output)
-{
-	const char *found = "it does not say why";
-	char *line, *state;
-
-	line = output->data != NULL ? strtok_r(output->data, "\n", &state) : NULL;
-	for (; line != NULL; line = strtok_r(NULL, "\n", &state))
-		if (strcasestr(line, "error") != NULL || strstr(line, "FAILURE") != NULL ||
-		    strcasestr(line, "cannot") != NULL)
-			found = line;
-	return found;
-}
-
 /* Is there a Multiboot2 header (the specification's section "OS image format"): 8-byte aligned, in the first 32 KB? */
 void iso_check_hypervisor(const char *path)
 {

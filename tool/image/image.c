@@ -34,42 +34,28 @@ static const char usage[] =
 
 /* ---- running Debian's programs ---- */
 
-/* The first line of what a program said that tells of an error, or just the last. */
-static const char *complaint(struct bytes *output)
+static char **with_fakeroot(char *owners, char *const argv[])
 {
-	static const char *const signs[] = { "E: ", "rror", "annot", "ould not", "No space" };
-	const char *last = "it does not say why";
-	char *line, *state;
-
-	line = output->data != NULL ? strtok_r(output->data, "\n", &state) : NULL;
-	for (; line != NULL; line = strtok_r(NULL, "\n", &state)) {
-		for (size_t n = 0; n < ARRAY_SIZE(signs); n++)
-			if (strstr(line, signs[n]) != NULL)
-				return line;
-		last = line;
-	}
-	return last;
-}
-
-static size_t count(char *const argv[])
-{
+	char *before[] = { "fakeroot", "-i", owners, "-s", owners, "--" }, **all;
 	size_t n = 0;
 
 	while (argv[n] != NULL)
 		n++;
-	return n;
+	all = allocate(sizeof before + (n + 1) * sizeof *all);
+	memcpy(all, before, sizeof before);
+	memcpy(all + ARRAY_SIZE(before), argv, (n + 1) * sizeof *all);
+	return all;
 }
 
 void image_run(const struct image *i, char *const argv[], const char *what, const char *package)
 {
-	char *owners = text("%s/owners", i->work), *all[64] = { "fakeroot", "-i", owners, "-s", owners, "--" };
+	char *owners = text("%s/owners", i->work), **all = with_fakeroot(owners, argv);
 	bool rights = geteuid() == 0 || strcmp(argv[0], "mmdebstrap") == 0; /* that makes its own */
 	struct bytes said = { 0 };
 	int status;
 
 	if (!rights && !file_exists(owners))
 		file_write(owners, "", 0);
-	memcpy(all + 6, argv, (count(argv) + 1) * sizeof argv[0]);
 	status = run_program(rights ? argv : all, &said);
 	if (status == 127)
 		die(STATUS_FAILED, "image: %s is missing: run script/deps.sh image (package %s%s)",
@@ -77,6 +63,7 @@ void image_run(const struct image *i, char *const argv[], const char *what, cons
 	if (status != 0)
 		die(STATUS_FAILED, "image: cannot %s: %s", what, complaint(&said));
 	bytes_free(&said);
+	free(all);
 	free(owners);
 }
 
@@ -194,6 +181,7 @@ int image_main(int argc, char **argv)
 		i.suite = suite != NULL ? suite : "stable";
 	name_it(&i);
 	i.work = temporary_directory();
+	temporary_ends_gently(); /* mmdebstrap has a directory of its own */
 	i.output = output_begin(i.path);
 	if (i.output == NULL)
 		die(STATUS_FAILED, "image: %s cannot be written: %s", i.path, strerror(errno));

@@ -51,20 +51,27 @@ static unsigned names(char name[256])
 	return n;
 }
 
-/* A process that has a temporary directory with something in it, and waits in a program. */
-static pid_t begin(void)
+/* Leaves a file that it removes if it is ended by SIGTERM, and says that it was. */
+static char tidy[] = "trap 'rm .tidy; touch .was-tidy; exit' TERM; touch .tidy; while :; do sleep 0.1; done";
+
+/* A process that has a temporary directory with something in it, and waits in a program: for ever, or in one that is
+ * tidy. */
+static pid_t begin_with(bool gently)
 {
-	static char sleeps[] = "sleep", long_time[] = "100";
+	static char shell[] = "sh", option[] = "-c", forever[] = "trap '' TERM; while :; do sleep 0.1; done";
 	char name[256], *path;
 	pid_t child = fork();
 
 	if (child == 0) {
-		char *program[] = { sleeps, long_time, NULL };
+		char *program[] = { shell, option, gently ? tidy : forever, NULL };
 
 		/* Whoever runs the test in the background may ignore some: then so would this. */
 		for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++)
 			signal(signals[i], SIG_DFL);
 		path = text("%s/content", temporary_directory());
+		if (gently)
+			temporary_ends_gently();
+		assert_int_equal(chdir(where), 0);
 		file_write(path, "x", 1);
 		run_program(program, NULL);
 		_exit(99); /* it comes back only to be ended */
@@ -76,6 +83,27 @@ static pid_t begin(void)
 		usleep(10000);
 	free(path);
 	return child;
+}
+
+static pid_t begin(void) { return begin_with(false); }
+
+static void ended_gently(void **state)
+{
+	char name[256], *made = text("%s/.tidy", where), *left = text("%s/.was-tidy", where);
+	pid_t child = begin_with(true);
+	int status;
+
+	(void)state;
+	for (unsigned i = 0; i < 1000 && access(made, F_OK) != 0; i++)
+		usleep(10000);
+	kill(child, SIGINT);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(WEXITSTATUS(status), 128 + SIGINT);
+	assert_int_equal(access(made, F_OK), -1);
+	assert_int_equal(unlink(left), 0);
+	assert_int_equal(names(name), 0);
+	free(made);
+	free(left);
 }
 
 static void ended_by_signals(void **state)
@@ -179,6 +207,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ended_by_signals),
+		cmocka_unit_test(ended_gently),
 		cmocka_unit_test(left_by_the_killed),
 		cmocka_unit_test(of_the_living),
 		cmocka_unit_test(of_others),

@@ -117,13 +117,38 @@ static void cpus_of_bochs(void **state)
 	assert_null(strchr(error, '\n'));
 }
 
+static const char *complains(const char *text)
+{
+	static struct bytes said;
+
+	bytes_free(&said);
+	said = (struct bytes){ 0 };
+	bytes_add(&said, text, strlen(text));
+	return complaint(&said);
+}
+
+/* What comes of an error is said behind it; and not each line that has the word in it tells of one. */
+static void complaints(void **state)
+{
+	struct bytes nothing = { 0 };
+
+	(void)state;
+	assert_string_equal(complaint(&nothing), "it does not say why");
+	assert_string_equal(complains("Setting up libgpg-error0\nx: error: no room\nE: it failed\n"),
+			    "x: error: no room");
+	assert_string_equal(complains("xorriso : UPDATE\nxorriso : FAILURE : none\nCannot go on\n"),
+			    "xorriso : FAILURE : none");
+	assert_string_equal(complains("one\ntwo\n"), "two");
+	complains("");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writable_new_file),
 		cmocka_unit_test(writable_old_file),
 		cmocka_unit_test(not_writable), cmocka_unit_test(bug_ends),
-		cmocka_unit_test(cpus_of_bochs),
+		cmocka_unit_test(cpus_of_bochs), cmocka_unit_test(complaints),
 	};
 
 	return cmocka_run_group_tests(tests, make_temporary, NULL);
