@@ -125,6 +125,17 @@ static void no_credit_against_a_sleeper(void **state)
 	finish();
 }
 
+/* A new one comes to the CPU of v, and has its turn there, and no more. */
+static void one_more_beside(struct vcpu *v)
+{
+	bench_create(&(struct bench_config){ .mmu = "ept" });
+	vcpu_request(v, REQUEST_SWITCH);
+	again();
+	slices_of(v);
+	assert_in_range(slices_of(other_than(v)), 1, 3);
+	finish();
+}
+
 static void nor_is_being_new(void **state)
 {
 	struct vcpu *v;
@@ -135,12 +146,7 @@ static void nor_is_being_new(void **state)
 	bench_wait(50 * schedule_slice());
 	vcpu_request(v, REQUEST_SWITCH);
 	again();
-	bench_create(&(struct bench_config){ .mmu = "ept" });
-	vcpu_request(v, REQUEST_SWITCH);
-	again();
-	slices_of(v);
-	assert_in_range(slices_of(other_than(v)), 1, 3);
-	finish();
+	one_more_beside(v);
 }
 
 /* Nor where the other has not left the CPU since. */
@@ -152,12 +158,7 @@ static void nor_is_being_new_beside_one_alone(void **state)
 	start();
 	v = bench.v;
 	bench_wait(50 * schedule_slice());
-	bench_create(&(struct bench_config){ .mmu = "ept" });
-	vcpu_request(v, REQUEST_SWITCH);
-	again();
-	slices_of(v);
-	assert_in_range(slices_of(other_than(v)), 1, 3);
-	finish();
+	one_more_beside(v);
 }
 
 /* So many slices, all of which v has: nobody else can run. */
