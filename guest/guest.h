@@ -36,6 +36,10 @@ static inline uint64_t mix(uint64_t seed, uint64_t position)
 void fill_words(uint64_t *words, size_t count, uint64_t seed);
 uint64_t check_words(const uint64_t *words, size_t count, uint64_t seed, const char *what);
 
+/* The value of a kernel parameter NAME or NAME=VALUE; null when it is absent, "" when it has no value. It stays until
+ * the next call. */
+const char *parameter(const char *name);
+
 /*
  * Ends the workload: in the first process says "VELLUM-RESULT FAIL what", writes to the debug-exit port and powers off;
  * in any other, tells its parent by the exit status, after saying what.

@@ -91,8 +91,7 @@ uint64_t check_words(const uint64_t *words, size_t count, uint64_t seed, const c
 	return sum;
 }
 
-/* The value of a kernel parameter NAME or NAME=VALUE; null when it is absent, "" when it has no value. */
-static const char *parameter(const char *name)
+const char *parameter(const char *name)
 {
 	static char line[4096];
 	size_t length = strlen(name);

@@ -1,7 +1,9 @@
 /* Two virtual machines on one network, and a third that watches. Who is who is told by the last bytes of their
  * addresses, which the hypervisor gives by number: the first sends, the second receives and answers, all others see
- * that nothing comes to them that is not for them, and try to speak as the first. */
+ * that nothing comes to them that is not for them, and try to speak as the first. With vellum.watched on its command
+ * line the first one waits for one that watches before it begins. */
 #define _GNU_SOURCE
+#include "guest.h"
 #include "workload.h"
 
 #include <arpa/inet.h>
@@ -17,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CHUNK = 1 << 16, WORDS = CHUNK / 8, PER_MB = (1 << 20) / CHUNK, SEED = 41000, PINGS = 50, PORT = 7077,
+enum { CHUNK = 1 << 16, WORDS = CHUNK / 8, PER_MB = (1 << 20) / CHUNK, SEED = 41000, PINGS = 50, PORT = 7077, WATCH_PORT = 7078,
        PATIENCE = 600 /* tries, 100 ms apart */ };
 
 static const char card[] = "eth0";
@@ -141,15 +143,27 @@ static int connect_patiently(void)
 	return -1;
 }
 
-/* All that watch may go. */
-static void say_end(void)
+/* To all stations. */
+static void say_to_all(unsigned port, const char *what)
 {
 	int s = open_socket(AF_INET, SOCK_DGRAM, 0), on = 1;
-	struct sockaddr_in to = station(254, PORT);
+	struct sockaddr_in to = station(254, port);
 
 	setsockopt(s, SOL_SOCKET, SO_BROADCAST, &on, sizeof on);
-	if (sendto(s, "end", 3, 0, (struct sockaddr *)&to, sizeof to) != 3)
-		fail("the end cannot be said: %s", strerror(errno));
+	if (sendto(s, what, strlen(what), 0, (struct sockaddr *)&to, sizeof to) != (ssize_t)strlen(what))
+		fail("%s cannot be said: %s", what, strerror(errno));
+	close(s);
+}
+
+/* Until one that watches says that it does. */
+static void wait_for_watcher(void)
+{
+	int s = open_socket(AF_INET, SOCK_DGRAM, 0);
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(WATCH_PORT) };
+	char said[8];
+
+	if (bind(s, (struct sockaddr *)&at, sizeof at) != 0 || recv(s, said, sizeof said, 0) < 0)
+		fail("nobody can be heard: %s", strerror(errno));
 	close(s);
 }
 
@@ -158,6 +172,8 @@ static uint64_t sender(uint64_t chunks)
 	uint64_t *words = malloc(CHUNK), sum = 0, theirs;
 	int s;
 
+	if (parameter("vellum.watched") != NULL)
+		wait_for_watcher();
 	phase("connect");
 	s = connect_patiently();
 	phase("ping");
@@ -174,7 +190,7 @@ static uint64_t sender(uint64_t chunks)
 	phase("end");
 	if (theirs != sum)
 		fail("they have read another sum: %016llx", (unsigned long long)theirs);
-	say_end();
+	say_to_all(PORT, "end");
 	close(s);
 	free(words);
 	return sum;
@@ -206,35 +222,46 @@ static uint64_t receiver(void)
 	return sum;
 }
 
+/* One frame, from another; its length. Says that it watches, ten times a second, until one comes. */
+static size_t next_frame(int s, unsigned char *frame, size_t room)
+{
+	for (;;) {
+		struct sockaddr_ll from;
+		socklen_t size = sizeof from;
+		ssize_t n = recvfrom(s, frame, room, 0, (struct sockaddr *)&from, &size);
+
+		if (n < 0 && errno == EAGAIN)
+			say_to_all(WATCH_PORT, "watch");
+		else if (n < ETH_HLEN)
+			fail("%s: %s", card, strerror(errno));
+		else if (from.sll_pkttype != PACKET_OUTGOING)
+			return (size_t)n;
+	}
+}
+
 /* Every frame that comes, until the end is said; none may be for another. */
 static uint64_t watcher(uint64_t chunks)
 {
 	int s = open_socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
 	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
 				  .sll_ifindex = (int)if_nametoindex(card) };
+	struct timeval while_ = { .tv_usec = 100000 };
 	/* As if it were the first one's, to the second. */
 	unsigned char frame[2048] = { 0x52, 0x54, 0, 0, 1, 1, 0x52, 0x54, 0, 0, 0, 1, 0x88, 0xb5 };
 	uint64_t sum = 0;
+	size_t n;
 
-	if (bind(s, (struct sockaddr *)&at, sizeof at) != 0 || send(s, frame, 60, 0) != 60)
+	if (bind(s, (struct sockaddr *)&at, sizeof at) != 0 || send(s, frame, 60, 0) != 60 ||
+	    setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &while_, sizeof while_) != 0)
 		fail("%s: %s", card, strerror(errno));
-	for (;;) {
-		struct sockaddr_ll from;
-		socklen_t size = sizeof from;
-		ssize_t n = recvfrom(s, frame, sizeof frame, 0, (struct sockaddr *)&from, &size);
-
-		if (n < ETH_HLEN)
-			fail("%s: %s", card, strerror(errno));
-		if (from.sll_pkttype == PACKET_OUTGOING)
-			continue;
+	do {
+		n = next_frame(s, frame, sizeof frame);
 		if (!(frame[0] & 1) && memcmp(frame, own, ETH_ALEN) != 0)
 			fail("a frame for another has come: %02x:%02x:%02x:%02x:%02x:%02x", frame[0], frame[1],
 			     frame[2], frame[3], frame[4], frame[5]);
-		if ((frame[0] & 1) && n >= 45 && memcmp(frame + 42, "end", 3) == 0)
-			break;
-	}
-	for (uint64_t n = 1; n <= chunks; n++)
-		sum = fold(sum, sum_of_words(WORDS, SEED + n));
+	} while (!(frame[0] & 1) || n < 45 || memcmp(frame + 42, "end", 3) != 0);
+	for (uint64_t k = 1; k <= chunks; k++)
+		sum = fold(sum, sum_of_words(WORDS, SEED + k));
 	return sum;
 }
 

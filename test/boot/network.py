@@ -16,7 +16,8 @@ SUM = '7abb0f329ed80770'
 
 def machines(c, count, more=''):
     guest = ('kernel %(b)s/guest/vmlinux\ninitrd %(b)s/guest/devices.cpio\nmem 96M\nnet lan\n'
-             'append console=ttyS0 cryptomgr.notests=1 nopti vellum.workload=net:1\n' % {'b': os.path.abspath(c.build)})
+             'append console=ttyS0 cryptomgr.notests=1 nopti vellum.workload=net:1%(w)s\n' %
+             {'b': os.path.abspath(c.build), 'w': ' vellum.watched' if count > 2 else ''})
     return c.file('machines', ''.join('vm %s\n%s%s\n' % (name, guest, more) for name in 'abc'[:count]))
 
 
