@@ -19,8 +19,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CHUNK = 1 << 16, WORDS = CHUNK / 8, PER_MB = (1 << 20) / CHUNK, SEED = 41000, PINGS = 50, PORT = 7077, WATCH_PORT = 7078,
-       PATIENCE = 600 /* tries, 100 ms apart */ };
+enum { CHUNK = 1 << 16, WORDS = CHUNK / 8, PER_MB = (1 << 20) / CHUNK, SEED = 41000, PINGS = 50, PORT = 7077,
+       WATCH_PORT = 7078, PATIENCE = 600 /* tries, 100 ms apart */ };
 
 static const char card[] = "eth0";
 static unsigned char own[ETH_ALEN];
