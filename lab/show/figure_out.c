@@ -149,7 +149,7 @@ static void bars(const struct lab_figure_table *t, FILE *out)
 		quoted(t->row[i].label, out);
 		fprintf(out, " %u", i);
 	}
-	fprintf(out, ")\nset yrange [%u.6:-0.6]\nset xrange [*<0:*]\nset key below\n", t->rows - 1);
+	fprintf(out, ")\nset yrange [%u.6:-0.6]\nset xrange [*<0:*]\nset key below height 1\n", t->rows - 1);
 	set("xlabel", t->figure->unit, out);
 	fprintf(out,
 		"plot $d using (($2+$3)/2):($1-0.15):2:3:($1-0.28):($1-0.02) with boxxyerror fs solid 0.6 noborder lc "
@@ -186,7 +186,7 @@ static void lines(const struct lab_figure_table *t, FILE *out)
 	set("xlabel", t->figure->x, out);
 	set("ylabel", t->figure->unit, out);
 	fputs(t->figure->log_x ? "set logscale x\nset format x \"%.0s%c\"\n" : "", out);
-	fputs("set yrange [*<0:*]\nset key below\nset grid\nplot ", out);
+	fputs("set yrange [*<0:*]\nset key below height 1\nset grid\nplot ", out);
 	n = 0;
 	for (unsigned i = 0; i < t->rows; i++) {
 		if (!first_of_series(t, i))
