@@ -84,6 +84,7 @@
 #define XSAVE_XSTATE_BV FXSAVE_BYTES
 #define XSAVE_HEADER_BYTES 64u
 #define XSAVE_HEADER_END (XSAVE_XSTATE_BV + XSAVE_HEADER_BYTES)
+#define XSAVE_YMM_BYTES 256u /* "AVX State": the upper halves of YMM0 to YMM15 */
 #define XCOMP_BV_COMPACTED BIT(63) /* of the header's second word */
 
 /* "x87 FPU Control Word", "MXCSR Control and Status Register": as FNINIT and a reset leave them. */

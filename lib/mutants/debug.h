@@ -20,6 +20,10 @@
 	M(DEBUG_FLAGS_EXTERNAL, "IF of who gets an interrupt") \
 	M(DEBUG_FLAGS_STI, "that nothing is blocked by STI with IF 0") \
 	M(DEBUG_FX_CHECK, "refusing what is no register of x87 or SSE") \
+	M(DEBUG_YMM_UNUSED, "zeroes for what the guest has not used of AVX") \
+	M(DEBUG_YMM_CHECK, "refusing what is no register of AVX") \
+	M(DEBUG_YMM_REST, "zeroes in the other registers where one of AVX is first set") \
+	M(DEBUG_YMM_USED, "that a register of AVX that was set is in use") \
 	M(DEBUG_MXCSR, "the reserved bits of MXCSR") \
 	M(DEBUG_ATTACHED, "that who has not attached may not debug") \
 	M(DEBUG_STOPPED, "refusing what needs a virtual machine that stands still") \

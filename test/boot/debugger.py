@@ -43,11 +43,14 @@ def kernel64(mmu):
             'hbreak test_main', 'break check_that', 'continue', 'info registers rip efer', 'stepi', 'continue',
             'backtrace 2', 'delete', 'watch *(unsigned *)&checks', 'continue', 'delete',
             'set var *(unsigned *)&failures = 7', 'print *(unsigned *)&failures',
-            'set var *(unsigned *)&failures = 0', 'set var $rax = 0x1234', 'print $rax', 'tbreak finish', 'continue',
+            'set var *(unsigned *)&failures = 0', 'set var $rax = 0x1234', 'print $rax',
+            'set var $ymm3.v4_int64[2] = 0x5a5a', 'set var $xmm3.v2_int64[0] = 0x11', 'print $ymm3.v4_int64',
+            'tbreak finish', 'continue',
             'x/1i $pc', 'monitor list', 'detach'],
                 [r'Breakpoint 1, .* in test_main', r'^rip .*<test_main>', r'^efer +0x500', r'in test_main',
                  r'Breakpoint 2, .* in check_that', r'#1 .*in test_main|#1 ', r'Old value = 0\nNew value = 1',
-                 r'= 7$', r'= 4660$', r'Temporary breakpoint .* in finish', r'=> 0x[0-9a-f]+ <finish', r'paused',
+                 r'= 7$', r'= 4660$',
+                 r'= \{17, 0, 23130, 0\}$', r'Temporary breakpoint .* in finish', r'=> 0x[0-9a-f]+ <finish', r'paused',
                  r'detached'])
     return Test('gdb: a 64-bit kernel under %s' % mmu, run)
 

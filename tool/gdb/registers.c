@@ -5,8 +5,9 @@
 
 #include "tool/gdb/packet.h"
 
-/* Where a register comes from: a number of struct registers, or so many bytes of the image from an offset on. */
-enum source { NUMBER, IMAGE, TAGS };
+/* Where a register comes from: a number of struct registers, or so many bytes of the image, or of the upper halves of
+ * YMM registers, from an offset on. */
+enum source { NUMBER, IMAGE, TAGS, YMM };
 
 struct entry {
 	char name[12];
@@ -17,11 +18,11 @@ struct entry {
 	char set[12];           /* its name in requests; "": it cannot be changed */
 };
 
-enum { ENTRIES_MAX = 96 };
+enum { ENTRIES_MAX = 112 };
 
 struct table {
 	struct entry entry[ENTRIES_MAX];
-	unsigned count, core, sse;      /* the first that is none of the core's; of SSE's */
+	unsigned count, core, sse, system;      /* the first that is none of the core's; of SSE's; of the system's */
 };
 
 static void add(struct table *t, const char *name, const char *type, unsigned bits, enum source source, unsigned at,
@@ -106,10 +107,22 @@ static void add_system(struct table *t, bool wide)
 		add(t, system[i].name, NULL, wide ? 64 : 32, NUMBER, 24 + i, system[i].set);
 }
 
-static const struct table *table_of(bool wide)
+static void add_avx(struct table *t, bool wide)
 {
-	static struct table tables[2];
-	struct table *t = &tables[wide];
+	char name[12], set[12];
+
+	for (unsigned i = 0; i < (wide ? 16u : 8u); i++) {
+		snprintf(name, sizeof name, "ymm%uh", i);
+		snprintf(set, sizeof set, "y%u", 16 * i);
+		add(t, name, "uint128", 128, YMM, 16 * i, set);
+	}
+}
+
+static const struct table *table_of(unsigned form)
+{
+	static struct table tables[REGISTERS_FORMS];
+	struct table *t = &tables[form];
+	bool wide = form & REGISTERS_WIDE;
 
 	if (t->count != 0)
 		return t;
@@ -120,13 +133,16 @@ static const struct table *table_of(bool wide)
 	add_sse(t, wide);
 	t->sse = t->count;
 	add_system(t, wide);
+	t->system = t->count;
+	if (form & REGISTERS_AVX)
+		add_avx(t, wide);
 	return t;
 }
 
-unsigned registers_count(bool wide) { return table_of(wide)->count; }
-size_t register_size(bool wide, unsigned n) { return table_of(wide)->entry[n].bits / 8; }
+unsigned registers_count(unsigned form) { return table_of(form)->count; }
+size_t register_size(unsigned form, unsigned n) { return table_of(form)->entry[n].bits / 8; }
 
-bool register_is_pc(bool wide, unsigned n) { return n == (wide ? 16 : 8); }
+bool register_is_pc(unsigned form, unsigned n) { return n == (form & REGISTERS_WIDE ? 16 : 8); }
 
 /* The image has a bit for each register that is in use, GDB wants two as FSAVE has them (SDM, "x87 FPU Tag Word"): 3 is
  * an empty one; which of the others, GDB finds out by the contents. */
@@ -156,9 +172,9 @@ static size_t image_size(const struct entry *e)
 	return e->bits >= 80 ? e->bits / 8 : e->at == 8 || e->at == 16 || e->at == 24 ? 4 : 2;
 }
 
-size_t register_read(const struct registers *r, bool wide, unsigned n, uint8_t *out)
+size_t register_read(const struct registers *r, unsigned form, unsigned n, uint8_t *out)
 {
-	const struct entry *e = &table_of(wide)->entry[n];
+	const struct entry *e = &table_of(form)->entry[n];
 	uint32_t tags;
 
 	memset(out, 0, e->bits / 8);
@@ -169,6 +185,9 @@ size_t register_read(const struct registers *r, bool wide, unsigned n, uint8_t *
 	case IMAGE:
 		memcpy(out, r->image + e->at, image_size(e));
 		break;
+	case YMM:
+		memcpy(out, r->ymm + e->at, e->bits / 8);
+		break;
 	case TAGS:
 		tags = full_tags(r->image[e->at]);
 		memcpy(out, &tags, sizeof tags);
@@ -177,9 +196,9 @@ size_t register_read(const struct registers *r, bool wide, unsigned n, uint8_t *
 	return e->bits / 8;
 }
 
-char *register_set(bool wide, unsigned n, const uint8_t *bytes)
+char *register_set(unsigned form, unsigned n, const uint8_t *bytes)
 {
-	const struct entry *e = &table_of(wide)->entry[n];
+	const struct entry *e = &table_of(form)->entry[n];
 	uint8_t tags = short_tags(bytes);
 	struct bytes words = { 0 };
 
@@ -235,10 +254,11 @@ static void describe(struct bytes *out, const struct table *t, unsigned from, un
 }
 
 /* FS_BASE and GS_BASE are the first two behind SSE's; GDB has a feature for them in 64 bits. */
-char *registers_description(bool wide)
+char *registers_description(unsigned form)
 {
-	const struct table *t = table_of(wide);
+	const struct table *t = table_of(form);
 	struct bytes out = { 0 };
+	bool wide = form & REGISTERS_WIDE;
 	unsigned bases = wide ? 2 : 0;
 
 	bytes_print(&out, "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target version=\"1.0\">"
@@ -252,7 +272,11 @@ char *registers_description(bool wide)
 		describe(&out, t, t->sse, t->sse + bases);
 	}
 	bytes_print(&out, "</feature><feature name=\"org.vellum.system\">");
-	describe(&out, t, t->sse + bases, t->count);
+	describe(&out, t, t->sse + bases, t->system);
+	if (form & REGISTERS_AVX) {
+		bytes_print(&out, "</feature><feature name=\"org.gnu.gdb.i386.avx\">");
+		describe(&out, t, t->system, t->count);
+	}
 	bytes_print(&out, "</feature></target>");
 	return out.data;
 }

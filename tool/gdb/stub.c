@@ -66,7 +66,7 @@ bool stub_begin(struct stub *stub, char *error, size_t size)
 		return false;
 	stub->threads = count < 1 ? 1 : count < STUB_THREADS_MAX ? (unsigned)count : STUB_THREADS_MAX;
 	stub->thread = 1;
-	stub->wide = stub->wanted == WIDE_YES;
+	stub->form = stub->wanted == WIDE_YES ? REGISTERS_WIDE : 0;
 	/* All vCPUs have left their CPUs soon. */
 	for (unsigned n = 0; n < 100; n++)
 		if (stub_fetch_registers(stub))
@@ -104,7 +104,7 @@ static void transfer(struct stub *stub, const char *p)
 		return;
 	}
 	if (stub->xml == NULL)
-		stub->xml = registers_description(stub->wide);
+		stub->xml = registers_description(stub->form);
 	all = strlen(stub->xml);
 	if (from > all)
 		from = all;

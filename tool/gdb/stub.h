@@ -29,7 +29,7 @@ struct stub {
 	struct bytes last;              /* the last packet's frame, in case that it is asked for again */
 	bool no_acks;
 	bool tells_why;                 /* GDB knows swbreak and hwbreak */
-	bool wide;                      /* x86-64 */
+	unsigned form;                  /* REGISTERS_WIDE, REGISTERS_AVX */
 	bool running;                   /* GDB waits for a stop */
 	bool interrupted;               /* and has asked for one */
 	bool ended;                     /* the virtual machine is over */

@@ -26,10 +26,22 @@ static void place_code(struct stub *stub, const cJSON *answer)
 		*pc = (uint32_t)(*pc + stub->code_base);
 }
 
+/* Until GDB has been told which registers there are. */
+static void choose_form(struct stub *stub, const cJSON *answer, bool avx)
+{
+	bool wide = stub->wanted == WIDE_YES;
+
+	if (stub->xml != NULL)
+		return;
+	if (stub->wanted == WIDE_BY_MODE)
+		wide = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(answer, "long"));
+	stub->form = (wide ? REGISTERS_WIDE : 0) | (avx ? REGISTERS_AVX : 0);
+}
+
 bool stub_fetch_registers(struct stub *stub)
 {
 	struct registers *r = &stub->registers;
-	size_t numbers = 0, image = 0;
+	size_t numbers = 0, image = 0, ymm = 0;
 	cJSON *answer;
 
 	if (stub->registers_of == stub->thread)
@@ -37,8 +49,7 @@ bool stub_fetch_registers(struct stub *stub)
 	answer = stub_ask(stub, "debug %s.%u registers", stub->vm, stub->thread - 1);
 	bytes_of(answer, "registers", r->number, sizeof r->number, &numbers);
 	bytes_of(answer, "fpu", r->image, sizeof r->image, &image);
-	if (stub->wanted == WIDE_BY_MODE && stub->xml == NULL)
-		stub->wide = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(answer, "long"));
+	choose_form(stub, answer, bytes_of(answer, "ymm", r->ymm, sizeof r->ymm, &ymm));
 	place_code(stub, answer);
 	cJSON_Delete(answer);
 	stub->registers_of = numbers == sizeof r->number && image == sizeof r->image ? stub->thread : 0;
@@ -56,15 +67,15 @@ void stub_read_all(struct stub *stub)
 		stub_ok(stub, false);
 		return;
 	}
-	for (unsigned n = 0; n < registers_count(stub->wide); n++)
-		hex_add(&reply, value, register_read(&stub->registers, stub->wide, n, value));
+	for (unsigned n = 0; n < registers_count(stub->form); n++)
+		hex_add(&reply, value, register_read(&stub->registers, stub->form, n, value));
 	stub_reply_bytes(stub, &reply);
 }
 
 static bool set_one(struct stub *stub, unsigned n, const uint8_t *bytes)
 {
 	uint8_t now[REGISTER_BYTES_MAX];
-	size_t size = register_read(&stub->registers, stub->wide, n, now);
+	size_t size = register_read(&stub->registers, stub->form, n, now);
 	char *words, *request;
 	uint64_t offset = 0;
 	bool done;
@@ -72,12 +83,12 @@ static bool set_one(struct stub *stub, unsigned n, const uint8_t *bytes)
 	if (memcmp(now, bytes, size) == 0)
 		return true;
 	memcpy(now, bytes, size);
-	if (register_is_pc(stub->wide, n) && stub->code_base != 0) {
+	if (register_is_pc(stub->form, n) && stub->code_base != 0) {
 		memcpy(&offset, bytes, size);
 		offset = (uint32_t)(offset - stub->code_base);
 		memcpy(now, &offset, size);
 	}
-	words = register_set(stub->wide, n, now);
+	words = register_set(stub->form, n, now);
 	if (words == NULL)
 		return false;
 	request = text("debug %s.%u set %s", stub->vm, stub->thread - 1, words);
@@ -95,8 +106,8 @@ void stub_write_all(struct stub *stub, const char *p)
 	struct registers before = stub->registers;
 	uint8_t value[REGISTER_BYTES_MAX];
 
-	for (unsigned n = 0; good && n < registers_count(stub->wide); n++) {
-		size_t size = register_size(stub->wide, n);
+	for (unsigned n = 0; good && n < registers_count(stub->form); n++) {
+		size_t size = register_size(stub->form, n);
 
 		if (*p == 0)
 			break;          /* GDB may leave out the last ones */
@@ -114,11 +125,11 @@ void stub_read_one(struct stub *stub, const char *p)
 	struct bytes reply = { 0 };
 	uint64_t n;
 
-	if (!hex_number(&p, &n) || *p != 0 || n >= registers_count(stub->wide) || !stub_fetch_registers(stub)) {
+	if (!hex_number(&p, &n) || *p != 0 || n >= registers_count(stub->form) || !stub_fetch_registers(stub)) {
 		stub_ok(stub, false);
 		return;
 	}
-	hex_add(&reply, value, register_read(&stub->registers, stub->wide, (unsigned)n, value));
+	hex_add(&reply, value, register_read(&stub->registers, stub->form, (unsigned)n, value));
 	stub_reply_bytes(stub, &reply);
 }
 
@@ -128,11 +139,11 @@ void stub_write_one(struct stub *stub, const char *p)
 	uint64_t n;
 	size_t size;
 
-	if (!hex_number(&p, &n) || *p++ != '=' || n >= registers_count(stub->wide) || !stub_fetch_registers(stub)) {
+	if (!hex_number(&p, &n) || *p++ != '=' || n >= registers_count(stub->form) || !stub_fetch_registers(stub)) {
 		stub_ok(stub, false);
 		return;
 	}
-	size = register_size(stub->wide, (unsigned)n);
+	size = register_size(stub->form, (unsigned)n);
 	stub_ok(stub, hex_bytes(&p, value, size) == size && *p == 0 && set_one(stub, (unsigned)n, value));
 }
 

@@ -73,6 +73,16 @@ static unsigned collect(struct vcpu *v, uint64_t *out)
 	return n;
 }
 
+/* What the guest has not used yet is not in the area: XSTATE_BV says so, and it is zero (SDM, "XSAVE Header"). */
+static void say_ymm(const struct asked *a)
+{
+	static const uint8_t unused[XSAVE_YMM_BYTES];
+	const uint8_t *area = a->v->fpu;
+	bool used = VM_KEPT(DEBUG_YMM_UNUSED, area[XSAVE_XSTATE_BV] & XCR0_AVX);
+
+	json_bytes(a->j, "ymm", used ? area + a->v->vm->cpuid.xsave[2].ebx : unused, XSAVE_YMM_BYTES);
+}
+
 static bool say_registers(const struct asked *a)
 {
 	uint64_t values[GPR_COUNT + 32];
@@ -83,6 +93,8 @@ static bool say_registers(const struct asked *a)
 	json_bool(a->j, "long", a->v->mmu.regs.efer & EFER_LMA);
 	json_bytes(a->j, "registers", (const uint8_t *)values, n * sizeof(values[0]));
 	json_bytes(a->j, "fpu", a->v->fpu, FXSAVE_REGISTERS);
+	if (a->v->vm->cpuid.xcr0_offered & XCR0_AVX)
+		say_ymm(a);
 	json_hex(a->j, "code_base", hvm_in_64bit_code(&a->v->hvm) ? 0 : hvm_segment(&a->v->hvm, SEG_CS).base);
 	json_close(a->j, '{');
 	return true;

@@ -151,6 +151,25 @@ static const char *set_image(struct vcpu *v, const char *digits, const uint8_t *
 	return NULL;
 }
 
+/* yN: bytes of the upper halves of YMM0 to YMM15 from N on (SDM, "AVX State"). The others are zero where the guest has
+ * used none yet. */
+static const char *set_ymm(struct vcpu *v, const char *digits, const uint8_t *bytes, size_t n)
+{
+	uint8_t *area = v->fpu, *ymm;
+	unsigned at = 0;
+
+	for (; *digits >= '0' && *digits <= '9' && at < XSAVE_YMM_BYTES; digits++)
+		at = at * 10 + (unsigned)(*digits - '0');
+	if (!(v->vm->cpuid.xcr0_offered & XCR0_AVX) || *digits || VM_KEPT(DEBUG_YMM_CHECK, at + n > XSAVE_YMM_BYTES))
+		return "that is no part of the registers of AVX";
+	ymm = area + v->vm->cpuid.xsave[2].ebx;
+	if (!(area[XSAVE_XSTATE_BV] & XCR0_AVX))
+		VM_MUTANT(DEBUG_YMM_REST, memset(ymm, 0, XSAVE_YMM_BYTES));
+	memcpy(ymm + at, bytes, n);
+	VM_MUTANT(DEBUG_YMM_USED, area[XSAVE_XSTATE_BV] |= XCR0_AVX);
+	return NULL;
+}
+
 const char *debug_set_register(struct vcpu *v, const char *name, const uint8_t *bytes, size_t n)
 {
 	uint64_t value = 0;
@@ -158,6 +177,8 @@ const char *debug_set_register(struct vcpu *v, const char *name, const uint8_t *
 	resident_release(v);
 	if (name[0] == 'f' && name[1] == 'x')
 		return set_image(v, name + 2, bytes, n);
+	if (name[0] == 'y')
+		return set_ymm(v, name + 1, bytes, n);
 	if (n > sizeof(value))
 		return wrong_length;
 	memcpy(&value, bytes, n);

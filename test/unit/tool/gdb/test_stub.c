@@ -14,13 +14,13 @@
 static struct {
 	struct bytes asked;     /* requests, a line each */
 	char status[300];
-	bool refuses, gone;
+	bool refuses, gone, no_avx;
 } hypervisor;
 
 static void add_registers(struct bytes *out)
 {
 	uint64_t number[REGISTERS_NUMBERS];
-	uint8_t image[REGISTERS_IMAGE] = { 0x7f, 3 };
+	uint8_t image[REGISTERS_IMAGE] = { 0x7f, 3 }, ymm[REGISTERS_YMM] = { [16] = 0x5a };
 
 	for (unsigned n = 0; n < REGISTERS_NUMBERS; n++)
 		number[n] = 0x1000 + n;
@@ -28,6 +28,10 @@ static void add_registers(struct bytes *out)
 	hex_add(out, number, sizeof number);
 	bytes_print(out, "\",\"fpu\":\"");
 	hex_add(out, image, sizeof image);
+	if (!hypervisor.no_avx) {
+		bytes_print(out, "\",\"ymm\":\"");
+		hex_add(out, ymm, sizeof ymm);
+	}
 	bytes_print(out, "\"}");
 }
 
@@ -216,20 +220,43 @@ static void memory(void **state)
 static void registers(void **state)
 {
 	struct stub *stub = start();
-	char *xml;
 
 	(void)state;
-	assert_true(stub->wide);
+	assert_int_equal(stub->form, REGISTERS_WIDE | REGISTERS_AVX);
 	says(stub, "p0", "0010000000000000");
 	says(stub, "p10", "1010000000000000");  /* RIP */
 	says(stub, "P10=2200000000000000", "OK");
 	assert_non_null(strstr(hypervisor.asked.data, "debug g.0 set rip 2200000000000000\n"));
 	says(stub, "p22", "ffff0000");          /* no register of x87 is in use */
-	xml = registers_description(true);
+	says(stub, "p43", "5a000000000000000000000000000000"); /* of YMM1 */
+	hypervisor.asked.length = 0;
+	says(stub, "P43=000102030405060708090a0b0c0d0e0f", "OK");
+	ASKED("debug g.0 set y16 000102030405060708090a0b0c0d0e0f\n");
+	end(stub);
+}
+
+/* GDB takes no more and no fewer than it was told of. */
+static void forms(void **state)
+{
+	char *xml = registers_description(REGISTERS_WIDE);
+	struct stub *stub = start();
+
+	(void)state;
 	assert_non_null(strstr(xml, "i386:x86-64"));
+	assert_null(strstr(xml, "avx"));
 	free(xml);
-	assert_int_equal(registers_count(true), 24 + 16 + 17 + 9);
-	assert_int_equal(registers_count(false), 16 + 16 + 9 + 9);
+	xml = registers_description(REGISTERS_AVX);
+	assert_non_null(strstr(xml, "<feature name=\"org.gnu.gdb.i386.avx\"><reg name=\"ymm0h\""));
+	assert_null(strstr(xml, "ymm8h"));
+	free(xml);
+	assert_int_equal(registers_count(REGISTERS_WIDE), 24 + 16 + 17 + 9);
+	assert_int_equal(registers_count(0), 16 + 16 + 9 + 9);
+	assert_int_equal(registers_count(REGISTERS_WIDE | REGISTERS_AVX), 24 + 16 + 17 + 9 + 16);
+	hypervisor.no_avx = true;
+	stub->registers_of = 0;
+	assert_true(stub_fetch_registers(stub));
+	assert_int_equal(stub->form, REGISTERS_WIDE);
+	says(stub, "p43", "E01");
 	end(stub);
 }
 
@@ -314,8 +341,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frames), cmocka_unit_test(bad_packets), cmocka_unit_test(nonsense),
-		cmocka_unit_test(memory), cmocka_unit_test(registers), cmocka_unit_test(running),
-		cmocka_unit_test(the_end), cmocka_unit_test(others),
+		cmocka_unit_test(memory), cmocka_unit_test(registers), cmocka_unit_test(forms),
+		cmocka_unit_test(running), cmocka_unit_test(the_end), cmocka_unit_test(others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

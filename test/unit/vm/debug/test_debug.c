@@ -18,6 +18,15 @@ static bool asked(const char *request, const char *expected)
 	snprintf(done, sizeof(done), "done t%u %s", serial, expected);
 	return said(done);
 }
+/* So does the JSON that answers it. */
+static bool tells(const char *request, const char *expected)
+{
+	char tag[20];
+
+	assert_true(asked(request, "ok\n"));
+	snprintf(tag, sizeof(tag), "t%u", serial);
+	return answered(tag, expected);
+}
 #define OK(request) assert_true(asked(request, "ok\n"))
 #define REFUSED(request) assert_true(asked(request, "error "))
 
@@ -223,6 +232,29 @@ static void a_step_by_flag(void **state)
 	finish();
 }
 
+/* The other halves of YMM registers become zero with the first that is set, and all are told. */
+static void set_avx(void)
+{
+	uint8_t *area = v0()->fpu, *ymm;
+
+	bench.vm[0]->cpuid.xcr0_offered &= ~XCR0_AVX;
+	REFUSED("set y16 000102030405060708090a0b0c0d0e0f");
+	assert_false(tells("registers", "ymm"));
+	bench.vm[0]->cpuid.xcr0_offered |= XCR0_AVX;
+	bench.vm[0]->cpuid.xsave[2].ebx = 576;
+	area[XSAVE_XSTATE_BV] &= (uint8_t)~XCR0_AVX;
+	ymm = area + 576;
+	memset(ymm, 0x77, XSAVE_YMM_BYTES);
+	assert_true(tells("registers", "\"ymm\":\"0000"));
+	REFUSED("set y255 0000");
+	REFUSED("set y1x 00");
+	OK("set y16 5a0102030405060708090a0b0c0d0e0f");
+	assert_int_equal(ymm[16], 0x5a);
+	assert_int_equal(ymm[0] | ymm[32] | ymm[255], 0);
+	assert_true(area[XSAVE_XSTATE_BV] & XCR0_AVX);
+	assert_true(tells("registers", "\"ymm\":\"000000000000000000000000000000005a01"));
+}
+
 static void registers(void **state)
 {
 	uint32_t mxcsr;
@@ -247,6 +279,7 @@ static void registers(void **state)
 	assert_int_equal(mxcsr, 0xffff);
 	OK("set fx160 000102030405060708090a0b0c0d0e0f");
 	assert_int_equal(((uint8_t *)v0()->fpu)[161], 1);
+	set_avx();
 	/* With an interrupt that is to be injected, IF is 1. */
 	v0()->event = (struct event){ .info = INFO(EVENT_TYPE_EXTERNAL, 0x40) };
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
