@@ -7,7 +7,10 @@ of ROUNDS rounds more, when the cold pages have gone; and what it took for these
 pages that left the memory were cold ones. Of the hot ones, each that left came back, for it is used in every round, and
 nothing asks for a cold one: so what came is an upper bound of them.
 
-    bench/swap.py [BUILD [MECHANISM [ROUNDS]]]      BUILD is build by default, MECHANISM ept, ROUNDS 48
+    bench/swap.py [BUILD [MECHANISM [ROUNDS [ZPOOL]]]]   BUILD is build by default, MECHANISM ept, ROUNDS 48
+
+With ZPOOL, as 32M, pages that go are compressed into so much memory first; and what that takes for one that goes, and
+one that comes, by a guest of 48 MBytes that is given 16 (the test kernel memory, a word in each page).
 
 Status 1 when a limit is missed or a run fails: 5 % more instructions, 95 % cold ones."""
 
@@ -21,13 +24,13 @@ MACHINE, GUESTS, EACH = 256, 2, 192
 MORE_MOST, COLD_LEAST = 0.05, 0.95
 
 
-def run(build, mmu, rounds, host_mem, *more):
+def run(build, mmu, rounds, host_mem, *more, zpool=()):
     with tempfile.TemporaryDirectory() as place:
         vms, out = os.path.join(place, 'vms'), os.path.join(place, 'json')
         with open(vms, 'w', encoding='utf-8') as f:
             for n in range(GUESTS):
-                f.write('vm guest%d\nkernel %s/guest/test/halves.elf\nappend rounds=%d\nmem %dM\nmmu %s\n\n' %
-                        (n, os.path.abspath(build), rounds, EACH, mmu))
+                f.write('vm guest%d\nkernel %s/guest/test/halves.elf\nappend rounds=%d\nmem %dM\nmmu %s\n%s\n' %
+                        (n, os.path.abspath(build), rounds, EACH, mmu, ''.join('zpool %s\n' % z for z in zpool)))
         done = subprocess.run([os.path.join(build, 'vellum'), 'run', '--vm', vms, '--host-mem', '%dM' % host_mem,
                                '--timeout', '3000', '--json', out, *more], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, check=False)
@@ -38,6 +41,25 @@ def run(build, mmu, rounds, host_mem, *more):
             return json.load(f)['vms']
 
 
+def packing(build, mmu, zpool):
+    """What it takes to compress a page, and back."""
+    with tempfile.TemporaryDirectory() as place:
+        out = os.path.join(place, 'json')
+        done = subprocess.run([os.path.join(build, 'vellum'), 'run', '--kernel', build + '/guest/test/memory.elf',
+                               '--mem', '48M', '--limit', '16M', '--mmu', mmu, '--swap', '64M', '--zpool', zpool,
+                               '--timeout', '3000', '--json', out], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, check=False)
+        if done.returncode or 'memory: ok' not in done.stdout:
+            sys.exit('bench: the run with a limit ended with status %d: %s' %
+                     (done.returncode, done.stdout[-500:] + done.stderr[-500:]))
+        with open(out, encoding='utf-8') as f:
+            m = json.load(f)['memory']
+    print('%d pages were compressed, %d instructions each; %d came back from there, %d instructions each' %
+          (m['packed'], m['pack_ticks'] / max(m['packed'], 1), m['unpacked'],
+           m['unpack_ticks'] / max(m['unpacked'], 1)))
+    return m['packed'] and m['unpacked']
+
+
 def instructions(vms):
     return sum(vm['instructions']['guest'] + vm['instructions']['hypervisor'] for vm in vms)
 
@@ -46,9 +68,11 @@ def main():
     build = sys.argv[1] if len(sys.argv) > 1 else 'build'
     mmu = sys.argv[2] if len(sys.argv) > 2 else 'ept'
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 48
+    zpool = sys.argv[4:5]
     room, swap = GUESTS * EACH + MACHINE, ('--swap', '%dM' % (GUESTS * EACH))
-    once = instructions(run(build, mmu, rounds, room)), instructions(run(build, mmu, rounds, MACHINE, *swap))
-    vms = run(build, mmu, 2 * rounds, MACHINE, *swap)
+    once = (instructions(run(build, mmu, rounds, room)),
+            instructions(run(build, mmu, rounds, MACHINE, *swap, zpool=zpool)))
+    vms = run(build, mmu, 2 * rounds, MACHINE, *swap, zpool=zpool)
     roomy, tight = instructions(run(build, mmu, 2 * rounds, room)) - once[0], instructions(vms) - once[1]
     went, zeroes, came = (sum(vm['memory'][key] for vm in vms) for key in ('went', 'zeroes', 'came'))
     more, cold = tight / roomy - 1, 1 - came / max(went, 1)
@@ -58,7 +82,8 @@ def main():
           (once[1] - once[0], (once[1] - once[0]) / max(went, 1)))
     print('%d pages went to the area, %d of zeroes to nowhere, %d came back: %.1f %% cold ones at least' %
           (went, zeroes, came, 100 * cold))
-    return int(more > MORE_MOST or cold < COLD_LEAST or not went)
+    packed = packing(build, mmu, zpool[0]) if zpool else True
+    return int(more > MORE_MOST or cold < COLD_LEAST or not went or not packed)
 
 
 if __name__ == '__main__':

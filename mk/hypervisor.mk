@@ -49,11 +49,19 @@ $(BUILD)/hyp/%.S.o: %.S mk/hypervisor.mk
 	@echo '  CC  $<'
 	@$(CC) $(HYP_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/vellum.elf: host/boot/vellum.ld $(HYP_O)
+# LZ4 of the system's package (vm/memory/compress.c): the one member of its archive, from which nothing asks for a heap.
+LIBLZ4 := $(shell $(CC) -print-file-name=liblz4.a)
+HYP_LZ4 := $(BUILD)/hyp/liblz4-lz4.o
+$(HYP_LZ4): $(LIBLZ4) mk/hypervisor.mk
+	@mkdir -p $(@D)
+	@ar p $< lz4.o > $@
+	@objcopy --redefine-sym calloc=library_alloc --redefine-sym free=library_free $@
+
+$(BUILD)/vellum.elf: host/boot/vellum.ld $(HYP_O) $(HYP_LZ4)
 	@echo '  LD  $@'
 	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,max-page-size=4096 \
 		-Wl,-z,noexecstack \
-		-T host/boot/vellum.ld $(HYP_O) -o $@
+		-T host/boot/vellum.ld $(HYP_O) $(HYP_LZ4) -o $@
 
 -include $(HYP_O:.o=.d) $(HYP_TWICE_C:%.c=$(BUILD)/hyp/%.d) $(HYP_TWICE_C:%.c=$(BUILD)/hyp-svm/%.d)
 

@@ -3,14 +3,14 @@
 # may execute.
 
 VMBENCH_HYP_C := $(filter-out vm/main.c vm/native/native.c vm/cpu/resident.c vmx/entry_check.c vmx/cpu.c,$(call \
-	sources,$(VM_DIRS) vmx)) host/device/console.c host/cpu/spinlock.c host/cpu/speculation.c \
+	sources,$(VM_DIRS) vmx)) host/device/console.c host/cpu/spinlock.c host/cpu/vector.c host/cpu/speculation.c \
 	host/cpu/speculation_read.c lib/fmt.c lib/heap.c
 VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate/cpu.c test/unit/dev/irq/virtual_apic.c $(VMBENCH_HYP_C) \
 	$(call sources,$(DEV_DIRS) $(EMULATE_DIRS) $(MMU_DIRS)) $(wildcard model/vmentry*.c)
 # Not position-independent: static tables have addresses that the CPU models can have as physical ones.
 VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
 
-VMBENCH_TESTS := ram ram_out ram_moving ram_share reclaim \
+VMBENCH_TESTS := ram ram_out ram_moving ram_share reclaim packed \
 	modes dispatch exception event chain cr msr io mmu emulation handover task_switch task_segment run \
 	trace platform panic lapic_order tpr tpr_memory apicv alarm patch patch_undo apic apic_trapped decoded push \
 	synced vcpus smp freeze enterable emulated mechanism_switch mitigations stats release disk ide net virtio life \
@@ -18,7 +18,7 @@ VMBENCH_TESTS := ram ram_out ram_moving ram_share reclaim \
 	firmware save_firmware v86 debug video planes planes_access console merge ram_give
 $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c \
 	test/unit/vm/*/test_$(t).c test/unit/dev/irq/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := \
-	vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie))
+	vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie -llz4))
 UNIT_vm_snapshot_SRC += test/unit/vm/snapshot/taken.c
 UNIT_vm_save_SRC += test/unit/vm/snapshot/taken.c
 UNIT_vm_save_firmware_SRC += test/unit/vm/snapshot/taken.c
@@ -45,7 +45,7 @@ $(VM_MUTANTS_DIR)/obj/%.o: %.c
 define vm_mutants_rule
 $(VM_MUTANTS_DIR)/vm_$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_vm_$(1)_SRC))
 	@echo '  mutants  vm_$(1)'
-	@$(CC) -no-pie -o $$@ $$^ -lcmocka
+	@$(CC) -no-pie -o $$@ $$^ -llz4 -lcmocka
 endef
 $(foreach t,$(VMBENCH_TESTS),$(eval $(call vm_mutants_rule,$(t))))
 # Parts of vm/ and vmx/ whose unit tests need no bench.

@@ -213,7 +213,8 @@ struct vm {
 	struct backing_extents low_backing, high_backing;
 	struct extent extent[VM_EXTENT_LISTS][VM_EXTENTS_MAX]; /* by enum vm_extents */
 	struct ram ram[VM_EXTENTS_HIGH + 1]; /* taken when it is touched, below and above 4 GBytes */
-	uint64_t low_ram, high_ram, preallocated; /* bytes; and pages of RAM that were taken at once */
+	/* Bytes; and pages of RAM that were taken at once, and that are compressed (vm/memory/packed.c). */
+	uint64_t low_ram, high_ram, preallocated, packed;
 	struct vcpu *vcpu[VCPUS_MAX]; /* the first is the boot processor */
 	unsigned vcpu_count;          /* fixed once the VM is made; 0: there was no memory for one */
 	struct cpuid_policy cpuid;

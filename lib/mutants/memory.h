@@ -61,6 +61,15 @@
 	M(SWAP_OVER, "that who waits for the area has his turn again") \
 	M(RUN_SWAPPING, "that who waits for the area has no turn") \
 	M(AWAIT_LEAVES, "that who waits for the area lets others have the CPU") \
+	M(PACKED_MOST, "how many frames there are for packed pages") \
+	M(PACKED_KEEPS, "that the hypervisor's own frames are not taken for them") \
+	M(PACKED_FREES, "giving back a frame in which no page is packed any more") \
+	M(PACKED_VECTORS, "that what packs leaves the vector registers as they were") \
+	M(UNPACKED_VECTORS, "the same of what unpacks") \
+	M(PACKED_DROPS, "that a place which is given back is packed no more") \
+	M(PACKED_STAYS, "that a packed page stays until it has been written") \
+	M(PACKED_GOT, "that what is packed is what comes back") \
+	M(PACKED_ROOM, "that the oldest packed pages go on to the disk") \
 	M(SWEEP_ONE, "that no more pages are taken while some are on their way") \
 	M(RECLAIM_PATIENT, "that nobody ends while pages are on their way") \
 	M(RECLAIM_GOES_ON, "that pages go on leaving when some have gone") \

@@ -63,6 +63,18 @@ def limited(c):
           limit=80, expect=[r'(?m)^memory: ok', r'"?memory.swapped_pages|memory: \d+ pages'], forbid=['FAIL'])
 
 
+def compressed(c):
+    """The same, where what goes is compressed: into memory that is enough for it, and into some that is not, from where
+    the oldest go to the disk."""
+    for zpool, enough in (('4M', True), ('1M', False)):
+        o = c.run(['run', '--kernel', c.guest('memory'), '--mem', '40M', '--limit', '16M', '--swap', '128M', '--zpool',
+                   zpool, '--timeout', '60'], limit=80, expect=[r'(?m)^memory: ok'], forbid=['FAIL'])
+        m = o.json['memory']
+        require(m['packed'] > 5000 and m['packed'] >= m['went'] * 0.95, str(m))
+        require(m['came'] > 5000 and (m['unpacked'] > m['came'] * 0.95 if enough else
+                                      m['unpacked'] < m['came'] * 0.5), str(m))
+
+
 def at_once(c):
     """What is taken at once must be there; the same guest without that begins."""
     c.run(['run', '--kernel', c.guest('hello'), '--mem', '255M', '--host-mem', '256M', '--prealloc', '--timeout', '60'],
@@ -76,5 +88,6 @@ def tests(everything):
     return [Test('memory: more than there is, %s' % m, more_than_there_is(m)) for m in ('ept', 'shadow')] + \
            [Test('memory: short of it, %s' % m, short_of_it(m)) for m in ('ept', 'shadow', 'vtlb', 'brute')] + \
            [Test('memory: two beyond the machine, %s' % m, beyond_the_machine(m)) for m in two] + \
-           [Test('memory: the swap area is full', area_too_small), Test('memory: a limit', limited)] + \
+           [Test('memory: the swap area is full', area_too_small), Test('memory: a limit', limited),
+            Test('memory: compressed', compressed)] + \
            [Test('memory: at once', at_once)]

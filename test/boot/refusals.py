@@ -176,6 +176,8 @@ def qemu(c):
 def guest_options():
     """What a command line says of the guest."""
     return [
+        usage('compressed pages without an area', ['run', '--zpool', '4M'], r'zpool is for pages on their '
+              r'way to a swap area, and there is none: --swap SIZE makes one'),
         usage('half a page to swap to', ['run', '--swap', '6K'], r'--swap 6K: an area has whole pages of 4K'),
         usage('a swap area natively', ['run', '--native', '--swap', '64M'], r'--native runs the guest without the'),
         usage('no command', [], r'say what to do'),

@@ -187,7 +187,7 @@ static void write_resident_msr(uint32_t msr, uint64_t v)
 
 uint64_t rdmsr(uint32_t msr)
 {
-	uint64_t value = model_msr(msr);
+	uint64_t value = msr == MSR_FS_BASE ? soft.fs_base : model_msr(msr);
 
 	return soft.msr ? soft.msr(msr, value) : value;
 }
@@ -198,6 +198,8 @@ void wrmsr(uint32_t msr, uint64_t v)
 		soft.spec_ctrl = v;
 	else if (msr == MSR_PRED_CMD && v == 1)
 		soft.barriers++;
+	else if (msr == MSR_FS_BASE)
+		soft.fs_base = v;
 	else if (resident_msr(msr))
 		write_resident_msr(msr, v);
 	else

@@ -72,6 +72,7 @@ static void take_memory(struct top_vm *vm, const cJSON *memory)
 	vm->resident_mb = ctl_number(memory, "resident_pages") / 256;
 	vm->merged_mb = ctl_number(memory, "shared_pages") / 256;
 	vm->swapped_mb = ctl_number(memory, "swapped_pages") / 256;
+	vm->packed_mb = ctl_number(memory, "packed_pages") / 256;
 	vm->watched = cJSON_IsTrue(ctl_get(memory, "watched"));
 	vm->dirtied_per_second = ticks > 0 ? ctl_number(memory, "dirtied_pages") * vm->hz / ticks : 0;
 }
@@ -159,6 +160,7 @@ static void sum_up(struct top *top)
 		all->resident_mb += vm->resident_mb;
 		all->merged_mb += vm->merged_mb;
 		all->swapped_mb += vm->swapped_mb;
+		all->packed_mb += vm->packed_mb;
 		all->watched |= vm->watched;
 		all->dirtied_per_second += vm->dirtied_per_second;
 		for (unsigned n = 0; n < vm->reasons; n++) {
@@ -223,13 +225,15 @@ static double neither(const struct top_vm *vm)
 
 void top_memory(const struct top_vm *vm, char *line, size_t size)
 {
-	char dirtied[40] = "not watched (ctl dirty)", a[32];
+	char dirtied[40] = "not watched (ctl dirty)", packed[48] = "", a[32];
 
 	if (vm->watched)
 		snprintf(dirtied, sizeof(dirtied), "%s pages/s",
 			 grouped((uint64_t)(vm->dirtied_per_second + 0.5), a));
-	snprintf(line, size, "memory: %.0f MB resident, %.0f of these merged, %.0f swapped; dirtied: %s",
-		 vm->resident_mb, vm->merged_mb, vm->swapped_mb, dirtied);
+	if (vm->packed_mb > 0)
+		snprintf(packed, sizeof(packed), ", %.0f of these compressed in memory", vm->packed_mb);
+	snprintf(line, size, "memory: %.0f MB resident, %.0f of these merged, %.0f swapped%s; dirtied: %s",
+		 vm->resident_mb, vm->merged_mb, vm->swapped_mb, packed, dirtied);
 }
 
 static void print_vm(const struct top_vm *vm, enum top_sort sort)
@@ -288,6 +292,7 @@ static cJSON *json_vm(const struct top_vm *vm, enum top_sort sort)
 	cJSON_AddNumberToObject(object, "resident_mb", vm->resident_mb);
 	cJSON_AddNumberToObject(object, "merged_mb", vm->merged_mb);
 	cJSON_AddNumberToObject(object, "swapped_mb", vm->swapped_mb);
+	cJSON_AddNumberToObject(object, "packed_mb", vm->packed_mb);
 	if (vm->watched)
 		cJSON_AddNumberToObject(object, "dirtied_pages_per_second", vm->dirtied_per_second);
 	reasons = cJSON_AddObjectToObject(object, "by_reason");

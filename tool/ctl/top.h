@@ -25,7 +25,8 @@ struct top_vm {
 	double ticks, hz, guest, hypervisor;    /* so far; hz: ticks in a second */
 	double guest_share, hypervisor_share, exits_per_second;
 	double table_pages, switches;
-	double resident_mb, merged_mb, swapped_mb; /* of its RAM; merged_mb of what is resident */
+	/* Of its RAM; merged_mb of what is resident, packed_mb (compressed in memory) of what is swapped. */
+	double resident_mb, merged_mb, swapped_mb, packed_mb;
 	double dirtied_per_second;      /* pages, where that is watched (ctl dirty VM on), by its own clock */
 	bool watched;
 	bool known;                     /* the figures per second are */

@@ -48,6 +48,7 @@ const char help_text[] =
 	"                     again where it is short (docs/memory.md)\n"
 	"  -m, --mem SIZE     its RAM: a number of megabytes, or with K, M or G   (default: 256M)\n"
 	"  --swap SIZE        pages go to a disk of this size where memory is short (docs/memory.md)\n"
+	"  --zpool SIZE       of these, what fits compressed into so much of the machine's memory goes there first\n"
 	"  --limit SIZE       of its RAM no more than this is in memory at once\n"
 	"  --reservation SIZE of its RAM this much stays in memory\n"
 	"  --merge            its pages that hold what others do lie in one frame (docs/memory.md)\n"

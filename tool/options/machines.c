@@ -336,6 +336,10 @@ static void place_swap(struct machines *machines, struct vm_config *vm, const st
 {
 	if (vm->swap[0] != 0 && options->command != COMMAND_ISO)
 		die(STATUS_USAGE, "%s: swap names a PC's disk, for vellum iso: here it is --swap SIZE", vm->name);
+	if (vm->zpool != 0 && options->swap == 0 && vm->swap[0] == 0)
+		die(STATUS_USAGE, "%s: zpool is for pages on their way to a swap area, and there is none: %s", vm->name,
+		    options->command == COMMAND_ISO ? "swap ide0.1 in its description names one" :
+						      "--swap SIZE makes one");
 	if (options->swap == 0)
 		return;
 	if (machines->drives.swap == NULL)

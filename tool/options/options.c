@@ -60,7 +60,7 @@ enum {
 	OPTION_OPTION_ROM, OPTION_VGA, OPTION_DISPLAY,
 	OPTION_GDB, OPTION_GDB_ARCH, OPTION_PAUSED,
 	OPTION_DETAIL, OPTION_TRACE, OPTION_DIRTY, OPTION_CONSOLE,
-	OPTION_SWAP, OPTION_RESERVATION, OPTION_LIMIT,
+	OPTION_SWAP, OPTION_ZPOOL, OPTION_RESERVATION, OPTION_LIMIT,
 	OPTION_MERGE, OPTION_MERGE_RATE, OPTION_MERGE_SHARE,
 };
 
@@ -82,6 +82,7 @@ static const struct option names[] = {
 	{ "merge-share", required_argument, NULL, OPTION_MERGE_SHARE },
 	{ "prealloc", no_argument, NULL, OPTION_PREALLOC },
 	{ "swap", required_argument, NULL, OPTION_SWAP },
+	{ "zpool", required_argument, NULL, OPTION_ZPOOL },
 	{ "reservation", required_argument, NULL, OPTION_RESERVATION },
 	{ "limit", required_argument, NULL, OPTION_LIMIT },
 	{ "no-rdrand", no_argument, NULL, OPTION_NO_RDRAND },
@@ -163,7 +164,7 @@ static bool take_vm(struct options *options, int option, const char *value)
 		{ OPTION_NO_VM86, "--no-vm86", "vm86", "off" },
 		{ OPTION_NO_VPID, "--no-vpid", "vpid", "off" }, { OPTION_NO_RDRAND, "--no-rdrand", "rdrand", "off" },
 		{ OPTION_RESERVATION, "--reservation", "reservation", NULL },
-		{ OPTION_LIMIT, "--limit", "limit", NULL },
+		{ OPTION_LIMIT, "--limit", "limit", NULL }, { OPTION_ZPOOL, "--zpool", "zpool", NULL },
 		{ OPTION_PREALLOC, "--prealloc", "prealloc", "on" }, { OPTION_MERGE, "--merge", "merge", "on" },
 		{ OPTION_MERGE_RATE, "--merge-rate", "merge-rate", NULL },
 		{ OPTION_MERGE_SHARE, "--merge-share", "merge-share", NULL },
@@ -315,13 +316,13 @@ static void check_native(const struct options *options)
 	    (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) |
 				  BIT(CONFIG_RUN_UNRESTRICTED) | BIT(CONFIG_VM86) | BIT(CONFIG_RDRAND) |
 				  BIT(CONFIG_CLOCK) | BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR) | BIT(CONFIG_VCPUS) |
-				  BIT(CONFIG_DIRTY) | BIT(CONFIG_LIMIT) | BIT(CONFIG_RESERVATION) |
+				  BIT(CONFIG_DIRTY) | BIT(CONFIG_LIMIT) | BIT(CONFIG_RESERVATION) | BIT(CONFIG_ZPOOL) |
 				  BIT(CONFIG_ON_RESET) | BIT(CONFIG_BIOS) | BIT(CONFIG_VGA) | BIT(CONFIG_NET) |
 				  BIT(CONFIG_RNG) | BIT(CONFIG_HVC) | BIT(CONFIG_DETAIL) | BIT(CONFIG_BALLOON))) != 0)
 		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, "
 				  "--no-unrestricted, --no-vm86, --tpr, --no-rdrand, --clock, --vcpus, --on-reset, "
 				  "--bios, --vga, --net, --rng, --hvc, --balloon, --dirty, --limit, --reservation, "
-				  "--detail and --testdev mean nothing to it");
+				  "--zpool, --detail and --testdev mean nothing to it");
 	if (options->native &&
 	    (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))
 		die(STATUS_USAGE, "--native is for one guest of vellum run on Bochs");

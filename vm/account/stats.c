@@ -406,9 +406,14 @@ static void stats_memory(struct scope *s)
 		return;
 	stat(s, "memory.resident_pages", ram_resident(s->vm));
 	stat(s, "memory.swapped_pages", ram_swapped(s->vm));
+	stat(s, "memory.packed_pages", s->vm->packed);
 	stat(s, "memory.went", c.went);
 	stat(s, "memory.zeroes", c.zeroes);
 	stat(s, "memory.came", c.came);
+	stat(s, "memory.packed", c.packed);
+	stat(s, "memory.unpacked", c.unpacked);
+	stat(s, "memory.pack_ticks", c.pack_ticks);
+	stat(s, "memory.unpack_ticks", c.unpack_ticks);
 }
 
 static void stats_run(struct scope *s)

@@ -122,6 +122,7 @@ enum config_key {
 	CONFIG_CONSOLE,
 	CONFIG_RESTORE,
 	CONFIG_RESERVATION,
+	CONFIG_ZPOOL,
 	CONFIG_LIMIT,
 	CONFIG_SWAP,
 	CONFIG_MERGE,
@@ -205,6 +206,7 @@ struct vm_config {
 	uint64_t limit;                       /* bytes of it that may be in memory; 0: all */
 	/* the place of a disk that its pages go to where memory is short; "": they stay */
 	char swap[CONFIG_NAME_MAX + 1];
+	uint64_t zpool;                       /* bytes of the machine's RAM that such pages may have, packed; 0: none */
 	enum config_switch hvc;               /* on: it has a virtio console beside its serial port */
 	enum config_balloon balloon;          /* can its guest give memory back? */
 	/* on: its console is the machine's own, one at most has it so; if none has: the first one's */
@@ -259,6 +261,7 @@ bool config_set_migrate_every(struct vm_config *vm, const char *value, char *err
 /* The values of reservation, limit and swap (vm/config/memory.c); and whether they go together. */
 bool config_set_reservation(struct vm_config *vm, const char *value, char *error, size_t error_size);
 bool config_set_limit(struct vm_config *vm, const char *value, char *error, size_t error_size);
+bool config_set_zpool(struct vm_config *vm, const char *value, char *error, size_t error_size);
 bool config_set_swap(struct vm_config *vm, const char *value, char *error, size_t error_size);
 /* The values of balloon, by enum config_balloon. */
 extern const char *const config_balloons[CONFIG_BALLOONS];

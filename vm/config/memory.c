@@ -49,6 +49,11 @@ bool config_set_reservation(struct vm_config *vm, const char *value, char *error
 	return set_bytes(&vm->reservation, "reservation", value, error, error_size);
 }
 
+bool config_set_zpool(struct vm_config *vm, const char *value, char *error, size_t error_size)
+{
+	return set_bytes(&vm->zpool, "zpool", value, error, error_size);
+}
+
 bool config_set_limit(struct vm_config *vm, const char *value, char *error, size_t error_size)
 {
 	uint64_t n;

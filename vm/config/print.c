@@ -124,6 +124,10 @@ static void print_memory(struct writer *w, const struct vm_config *vm)
 	}
 	if (vm->swap[0])
 		put(w, "swap", vm->swap);
+	if (vm->zpool) {
+		fmt(text, sizeof(text), "%luK", vm->zpool >> 10);
+		put(w, "zpool", text);
+	}
 	print_merge(w, vm);
 }
 

@@ -5,6 +5,7 @@
 #include "lib/fmt.h"
 #include "vm/device/disk.h"
 #include "vm/device/net.h"
+#include "vm/memory/packed.h"
 #include "vm/memory/swap.h"
 
 const char *control_state(const struct vm *vm)
@@ -63,12 +64,24 @@ static void show_vm(struct json *j, const struct vm *vm)
 	json_number(j, "resident_bytes", ram_resident(vm) << PAGE_SHIFT);
 	json_number(j, "shared_bytes", ram_shared(vm) << PAGE_SHIFT);
 	json_number(j, "swapped_bytes", ram_swapped(vm) << PAGE_SHIFT);
+	json_number(j, "packed_pages", vm->packed);
 	json_bool(j, "merge", vm->config->merge == CONFIG_ON);
 	json_bool(j, "switch", vm->config->may_switch != CONFIG_OFF);
 	json_number(j, "starts", machine.place[vm->id].starts);
 	json_number(j, "status", (uint64_t)vm->status);
 	json_text(j, "end", vm->ended ? vm->end_text : NULL);
 	json_close(j, '{');
+}
+
+static void show_packed(struct json *j)
+{
+	struct packed_account a = packed_account();
+
+	json_number(j, "packed_pages", a.pages);
+	json_number(j, "packed_bytes", a.frames << PAGE_SHIFT);
+	json_number(j, "packed_taken", a.taken);
+	json_number(j, "packed_refused", a.refused);
+	json_number(j, "packed_written", a.written);
 }
 
 bool control_list(struct json *j, char *error, size_t size)
@@ -81,6 +94,7 @@ bool control_list(struct json *j, char *error, size_t size)
 	json_number(j, "free_bytes", frames_available() << PAGE_SHIFT);
 	json_number(j, "swap_bytes", swap_places() << PAGE_SHIFT);
 	json_number(j, "swap_free_bytes", swap_room() << PAGE_SHIFT);
+	show_packed(j);
 	json_open(j, "mechanisms", '[');
 	for (unsigned n = 0; mmu_mechanisms[n]; n++)
 		if (!mechanism_lacks(mmu_mechanisms[n]))
@@ -248,9 +262,12 @@ static void show_memory(struct json *j, const struct vm *vm)
 	json_number(j, "resident_pages", ram_resident(vm));
 	json_number(j, "shared_pages", ram_shared(vm));
 	json_number(j, "swapped_pages", ram_swapped(vm));
+	json_number(j, "packed_pages", vm->packed);
 	json_number(j, "went", c.went);
 	json_number(j, "zeroes", c.zeroes);
 	json_number(j, "came", c.came);
+	json_number(j, "packed", c.packed);
+	json_number(j, "unpacked", c.unpacked);
 	json_bool(j, "watched", watched);
 	json_number(j, "dirtied_pages", watched ? vm->dirty.watch.last_pages : 0);
 	json_number(j, "dirtied_ticks", watched ? vm->dirty.watch.last_ticks : 0);

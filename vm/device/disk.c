@@ -299,10 +299,12 @@ static const char *begin_swap(void)
 {
 	static char text[3 * CONFIG_NAME_MAX + 160];
 	const char *place = NULL;
+	uint64_t packed = 0;
 
 	for (unsigned id = 0; id < machine.vm_count; id++) {
 		const struct vm_config *c = machine.place[id].config;
 
+		packed = max_u64(packed, c->zpool);
 		if (!c->swap[0])
 			continue;
 		if (VM_KEPT(SWAP_ONE_DISK, place && strcmp(place, c->swap) != 0)) {
@@ -323,7 +325,7 @@ static const char *begin_swap(void)
 	}
 	if (!place)
 		return NULL;
-	place = swap_begin(place);
+	place = swap_begin(place, packed >> PAGE_SHIFT);
 	if (!place)
 		reclaim_init();
 	return place;

@@ -316,7 +316,11 @@ struct ram_count ram_counts(const struct vm *vm)
 {
 	const struct ram_count *a = &vm->ram[0].count, *b = &vm->ram[1].count;
 
-	return (struct ram_count){ a->went + b->went, a->zeroes + b->zeroes, a->came + b->came };
+	return (struct ram_count){
+		.went = a->went + b->went, .zeroes = a->zeroes + b->zeroes, .came = a->came + b->came,
+		.packed = a->packed + b->packed, .unpacked = a->unpacked + b->unpacked,
+		.pack_ticks = a->pack_ticks + b->pack_ticks, .unpack_ticks = a->unpack_ticks + b->unpack_ticks,
+	};
 }
 
 /* ---- what takes away (RA2) ---- */

@@ -39,6 +39,8 @@ struct ram {
 	uint64_t swapped;          /* pages in the area (swap.h) */
 	struct ram_count {
 		uint64_t went, zeroes, came; /* pages: to the area; of zeroes, to nowhere; from the area */
+		uint64_t packed, unpacked;   /* of those that went and came, the ones that the disk had no part in */
+		uint64_t pack_ticks, unpack_ticks;
 	} count;
 	uint64_t hand, lead;       /* of the clock (reclaim.h): the next page; how many from there on are aged */
 	uint64_t stuck;            /* the pass in which it had none to give */

@@ -2,6 +2,7 @@
 
 #include "lib/mutants/mutate.h"
 #include "vm/memory/owner.h"
+#include "vm/memory/packed.h"
 #include "vm/memory/ram_inside.h"
 #include "vm/memory/reclaim.h"
 #include "vm/memory/swap.h"
@@ -193,6 +194,22 @@ static void write_next(void)
 	moving.ram = NULL;
 }
 
+/* RO2. false: it is still going, or has been taken back. */
+static bool pack(struct ram *r, const struct ram_going *g)
+{
+	uint64_t place, began = rdtsc();
+	bool went;
+
+	if (!packed_takes() || !swap_take(1, &place))
+		return false;
+	went = packed_put(r->vm, place, frames_ptr(g->frame)) && settle(r, g, place << PAGE_SHIFT | OUT);
+	if (!went)
+		swap_release(place);
+	r->count.packed += went;
+	r->count.pack_ticks += rdtsc() - began;
+	return went;
+}
+
 unsigned ram_put_out(struct ram *r, const struct ram_going *list, unsigned n)
 {
 	unsigned done = 0;
@@ -204,6 +221,8 @@ unsigned ram_put_out(struct ram *r, const struct ram_going *list, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		if (VM_KEPT(PUT_OUT_ZERO, is_zero(list[i].frame)))
 			done += settle(r, &list[i], 0);
+		else if (pack(r, &list[i]))
+			done++;
 		else
 			moving.page[moving.pages++] = list[i];
 	}
@@ -235,13 +254,13 @@ static unsigned in_a_row(const struct ram *r, gfn_t gfn, uint64_t place)
 	const uint64_t *word = word_of(r, gfn);
 	unsigned most = reclaim_affords(RAM_AHEAD) ? left_in(r, gfn, RAM_AHEAD) : 1, n = 1;
 
-	while (n < most && is_out_at(&word[n], place + n))
+	while (n < most && is_out_at(&word[n], place + n) && !packed_has(place + n))
 		n++;
 	return n;
 }
 
-/* The page is out, at this place, which is so as long as the area's lock is held, and has been read. Those behind the
- * first have not been asked for. */
+/* The page is out, at this place, which is so as long as the area's lock is held, and has been read, or is packed.
+ * Those behind the first have not been asked for. */
 static bool put_back(struct ram *r, gfn_t gfn, uint64_t place, unsigned behind)
 {
 	uint64_t *word = word_of(r, gfn);
@@ -250,7 +269,8 @@ static bool put_back(struct ram *r, gfn_t gfn, uint64_t place, unsigned behind)
 
 	if (hfn_is_none(frame))
 		return false;
-	memcpy(frames_ptr(frame), (char *)swap_buffer() + behind * PAGE_SIZE, PAGE_SIZE);
+	if (!VM_KEPT(PACKED_GOT, packed_get(place, frames_ptr(frame))))
+		memcpy(frames_ptr(frame), (char *)swap_buffer() + behind * PAGE_SIZE, PAGE_SIZE);
 	spin_lock(&r->lock);
 	if (owner_set(frame, r->vm->id, gfn)) {
 		__atomic_store_n(word, frame.v << PAGE_SHIFT | WRITABLE | HERE | (behind ? AGED : 0), __ATOMIC_RELEASE);
@@ -298,8 +318,14 @@ static void begin_to_come(struct ram *r, gfn_t gfn, uint64_t place)
 }
 
 /* The area's lock is held. */
-static enum ram_back read_back(struct ram *r, gfn_t gfn, uint64_t word)
+static enum ram_back read_back(struct ram *r, gfn_t gfn)
 {
+	uint64_t word;
+
+	swap_finish();
+	word = word_now(r, gfn); /* it may have come by that */
+	if (!(word & OUT))
+		return RAM_BACK;
 	if (!share_allows(r->vm, 1))
 		return RAM_SHORT;
 	begin_to_come(r, gfn, word >> PAGE_SHIFT);
@@ -307,6 +333,17 @@ static enum ram_back read_back(struct ram *r, gfn_t gfn, uint64_t word)
 	if (moving.unread)
 		return RAM_LOST;
 	return word_now(r, gfn) == word ? RAM_SHORT : RAM_BACK;
+}
+
+static enum ram_back unpack(struct ram *r, gfn_t gfn, uint64_t word)
+{
+	uint64_t began = rdtsc();
+
+	if (!share_allows(r->vm, 1) || !put_back(r, gfn, word >> PAGE_SHIFT, 0))
+		return RAM_SHORT;
+	r->count.unpacked++;
+	r->count.unpack_ticks += rdtsc() - began;
+	return RAM_BACK;
 }
 
 /* The same for a fault that comes again, so that others have their turn meanwhile. */
@@ -337,11 +374,11 @@ enum ram_back ram_bring_back(struct ram *r, gfn_t gfn)
 	swap_lock();
 	/* One that cannot be read is read once more, by who can tell its VM. */
 	later = reclaim_may_await(r->vm) && !moving.unread;
-	if (!later)
-		swap_finish();
 	VM_MUTANT(BACK_LOOKS_AGAIN, word = word_now(r, gfn)); /* RO3 */
-	if (word & OUT)
-		how = later ? call_back(r, gfn, word) : read_back(r, gfn, word);
+	if ((word & OUT) && packed_has(word >> PAGE_SHIFT))
+		how = unpack(r, gfn, word);
+	else if (word & OUT)
+		how = later ? call_back(r, gfn, word) : read_back(r, gfn);
 	swap_unlock();
 	return how;
 }

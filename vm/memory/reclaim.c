@@ -201,6 +201,12 @@ static void end_one(void)
 	       swap_failed() ? "has failed" : swap_room() ? "has room, but nothing else may leave" : "is full");
 }
 
+static bool is_at_it(void)
+{
+	VM_MUTANT(PACKED_ROOM, swap_make_room(TAKE));
+	return swap_is_busy();
+}
+
 /* Until pages are on their way, if not before. false: nobody has anything left that may go. */
 static bool sweep(bool shared)
 {
@@ -208,7 +214,7 @@ static bool sweep(bool shared)
 	bool over, ageing = false;
 
 	reclaim.pass++;
-	while (!ageing && VM_LEFT_OUT_OR(SWEEP_ONE, !swap_is_busy())) {
+	while (!ageing && VM_LEFT_OUT_OR(SWEEP_ONE, !is_at_it())) {
 		struct vm *vm = share_victim(reclaim.pass, shared, &over);
 		unsigned gone;
 

@@ -8,6 +8,7 @@
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 #include "vm/config/config.h"
+#include "vm/memory/packed.h"
 #include "vm/sched/schedule.h"
 #include "vm/vm.h"
 
@@ -39,13 +40,14 @@ static uint64_t bytes_for(uint64_t places)
 void swap_end(void)
 {
 	BUG_ON(swap.free != swap.places); /* WA3 */
+	packed_end();
 	if (swap.places)
 		frames_free(frames_of_ptr(swap.taken), bytes_for(swap.places) >> PAGE_SHIFT);
 	swap.places = swap.free = 0;
 	swap.begun = machine.swaps_over = 0;
 }
 
-const char *swap_begin(const char *place)
+const char *swap_begin(const char *place, uint64_t packed_frames)
 {
 	static char text[CONFIG_NAME_MAX + 120];
 	const struct ata_disk *disk = NULL;
@@ -70,6 +72,8 @@ const char *swap_begin(const char *place)
 	swap.next = 0;
 	swap.failed = false;
 	swap.places = swap.free = places;
+	if (!packed_begin(places, packed_frames))
+		return "there is no memory to tell which parts of the swap area are compressed";
 	return NULL;
 }
 
@@ -120,6 +124,7 @@ unsigned swap_take(unsigned n, uint64_t *first)
 
 void swap_release(uint64_t place)
 {
+	VM_MUTANT(PACKED_DROPS, packed_drop(place)); /* PK1 */
 	spin_lock(&swap.places_lock);
 	BUG_ON(place >= swap.places || !is_taken(place)); /* WA3 */
 	swap.taken[place / 64] &= ~BIT(place % 64);
@@ -184,6 +189,31 @@ static void begin(enum ata_op op, uint64_t first, unsigned n, void (*done)(bool 
 
 void swap_write(uint64_t first, unsigned n, void (*done)(bool good)) { begin(ATA_OP_WRITE, first, n, done); }
 void swap_read(uint64_t first, unsigned n, void (*done)(bool good)) { begin(ATA_OP_READ, first, n, done); }
+
+/* ---- what is packed, and has to leave (PK4) ---- */
+
+static struct {
+	uint64_t first;
+	unsigned n;
+} leaving;
+
+/* What has been given back meanwhile is packed no more; nothing else has come to these places (WA4). */
+static void has_left(bool good)
+{
+	for (unsigned i = 0; VM_LEFT_OUT_OR(PACKED_STAYS, good) && i < leaving.n; i++)
+		packed_written(leaving.first + i);
+}
+
+void swap_make_room(unsigned pages)
+{
+	swap_lock();
+	leaving.n = swap.done || swap_failed() || !packed_is_full(pages) ? 0 : packed_oldest(&leaving.first, swap.most);
+	for (unsigned i = 0; i < leaving.n; i++)
+		packed_get(leaving.first + i, (char *)swap_buffer() + i * PAGE_SIZE);
+	if (leaving.n)
+		swap_write(leaving.first, leaving.n, has_left);
+	swap_unlock();
+}
 
 static enum told told(void) { return __atomic_load_n(&swap.told, __ATOMIC_ACQUIRE); }
 

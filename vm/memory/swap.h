@@ -15,9 +15,9 @@
 
 #define SWAP_MOST 64 /* pages in one command */
 
-/* Makes the disk at a place of the machine's (config_disk_place()) the area; disks have been looked for. NULL, or one
- * clause: why not. */
-const char *swap_begin(const char *place);
+/* Makes the disk at a place of the machine's (config_disk_place()) the area; disks have been looked for. Up to so many
+ * frames are for pages of it that are packed (packed.h). NULL, or one clause: why not. */
+const char *swap_begin(const char *place, uint64_t packed_frames);
 /* There is none from now on, and no page is in it. */
 void swap_end(void);
 /* Places that are free, 0 if it is not to be written to any more; and all that there are, 0: there is no area. Any CPU,
@@ -48,6 +48,9 @@ void swap_write(uint64_t first, unsigned n, void (*done)(bool good));
 void swap_read(uint64_t first, unsigned n, void (*done)(bool good));
 /* Waits until nothing is under way. */
 void swap_finish(void);
+/* Where there is no room to pack so many pages, and nothing is under way, the oldest that are packed begin to be
+ * written to their places. Without the lock. */
+void swap_make_room(unsigned pages);
 /* The place is nobody's again. */
 void swap_release(uint64_t place);
 

@@ -20,11 +20,12 @@ static void test_memory(void **state)
 	char text[400];
 
 	(void)state;
-	good("vm a\nkernel k\nmem 64M\nreservation 8M\nlimit 32768K\nswap ide1.0");
+	good("vm a\nkernel k\nmem 64M\nreservation 8M\nlimit 32768K\nswap ide1.0\nzpool 4M");
 	config_print(&vms[0], &none, text, sizeof(text));
 	good(text);
 	assert_int_equal(vms[0].reservation, 8 << 20);
 	assert_int_equal(vms[0].limit, 32 << 20);
+	assert_int_equal(vms[0].zpool, 4 << 20);
 	assert_string_equal(vms[0].swap, "ide1.0");
 	good("vm a\nkernel k\nmem 64M\nreservation 64M");
 	assert_int_equal(vms[0].balloon, CONFIG_BALLOON_OFF);
@@ -43,6 +44,7 @@ static void test_refused(void **state)
 	(void)state;
 	bad_size("reservation", "8MB");
 	bad_size("limit", "3K");
+	bad_size("zpool", "5K");
 	bad_size("limit", "513G");
 	bad_size("reservation", "99999999999999999999999");
 	bad("vm a\nkernel k\nlimit 512K", "line 3: limit 512K is too little: a machine needs at least 1M");
