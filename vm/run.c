@@ -15,7 +15,7 @@
 #include "vm/control/control.h"
 #include "vm/life/life.h"
 #include "vm/device/virtio.h"
-#include "vm/memory/reclaim.h"
+#include "vm/memory/ram_join.h"
 #include "lib/mutants/mutate.h"
 
 struct machine machine;
@@ -91,8 +91,8 @@ static __attribute__((noinline)) uint64_t serve_rare(struct vcpu *v, uint64_t re
 		merge_serve(v->vm);
 	if (requests & REQUEST_MEMORY)
 		firmware_memory_changed(v->vm);
-	if (requests & REQUEST_RECLAIM)
-		requests |= reclaim_serve(v);
+	ram_join_serve(v->vm, requests);
+	requests |= requests & REQUEST_RECLAIM ? reclaim_serve(v) : 0;
 	if (requests & REQUEST_MOVE)
 		vcpu_wander(v);
 	requests |= requests & REQUEST_DEVICES ? virtio_serve(v->vm) : 0;

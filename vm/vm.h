@@ -75,6 +75,7 @@ enum vm_status {
 #define REQUEST_DEBUG BIT(8)  /* what a debugger wants has changed, or a step is being made */
 #define REQUEST_DEVICES BIT(9) /* frames have come, or a device has more to do (vm/device/virtio.c) */
 /* BIT(10): REQUEST_RECLAIM (vm/memory/reclaim.h) */
+/* BIT(12): REQUEST_JOIN (vm/memory/ram_join.h) */
 #define REQUEST_MERGE BIT(11) /* look for pages that hold the same (vm/memory/merge.c) */
 
 struct vcpu {

@@ -61,6 +61,18 @@
 	M(SWAP_OVER, "that who waits for the area has his turn again") \
 	M(RUN_SWAPPING, "that who waits for the area has no turn") \
 	M(AWAIT_LEAVES, "that who waits for the area lets others have the CPU") \
+	M(JOIN_USED, "that a block with pages that were not used is not put together") \
+	M(JOIN_MAPS_ANEW, "unmapping a block that was put together where it was") \
+	M(JOIN_STILL, "the look whether a page was written to while its block was copied") \
+	M(JOIN_UNPROTECTS, "that pages of a block that is not put together may be written again") \
+	M(JOIN_PROTECTS, "protecting pages before they are copied") \
+	M(JOIN_UNMAPS, "unmapping a block before the frames that it had are free") \
+	M(JOIN_FREES, "freeing them") \
+	M(JOIN_SPARES, "that nobody has to give back for a block to be put together") \
+	M(JOIN_NOTED, "telling that there is a block to be put together") \
+	M(JOIN_LATER, "that a block which has just been opened stays so for a while") \
+	M(JOIN_MERGED, "that none is of a machine whose pages are merged") \
+	M(JOIN_LOGGED, "nor of one whose writes are logged") \
 	M(PACKED_MOST, "how many frames there are for packed pages") \
 	M(PACKED_KEEPS, "that the hypervisor's own frames are not taken for them") \
 	M(PACKED_FREES, "giving back a frame in which no page is packed any more") \

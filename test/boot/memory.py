@@ -75,6 +75,18 @@ def compressed(c):
                                       m['unpacked'] < m['came'] * 0.5), str(m))
 
 
+def together_again(c):
+    """Two of 64 MB are short of memory until one ends; then what came page by page, and is used, lies in blocks."""
+    halves = c.guest('halves')
+    description = c.file('vms', vm('short', halves, 'mem 64M', 'append rounds=8') +
+                         vm('long', halves, 'mem 64M', 'append rounds=70'))
+    o = c.run(['run', '--vm', description, '--host-mem', '80M', '--swap', '128M', '--timeout', '60'], limit=80,
+              forbid=['FAIL'])
+    require(o.text.count('halves: ok') == 2, 'both end well')
+    memory = o.json['vms'][1]['memory']
+    require(memory['joined'] > 0 and memory['joined'] * 600000 > memory['join_ticks'], str(memory))
+
+
 def at_once(c):
     """What is taken at once must be there; the same guest without that begins."""
     c.run(['run', '--kernel', c.guest('hello'), '--mem', '255M', '--host-mem', '256M', '--prealloc', '--timeout', '60'],
@@ -89,5 +101,5 @@ def tests(everything):
            [Test('memory: short of it, %s' % m, short_of_it(m)) for m in ('ept', 'shadow', 'vtlb', 'brute')] + \
            [Test('memory: two beyond the machine, %s' % m, beyond_the_machine(m)) for m in two] + \
            [Test('memory: the swap area is full', area_too_small), Test('memory: a limit', limited),
-            Test('memory: compressed', compressed)] + \
+            Test('memory: compressed', compressed), Test('memory: put together again', together_again)] + \
            [Test('memory: at once', at_once)]

@@ -414,6 +414,8 @@ static void stats_memory(struct scope *s)
 	stat(s, "memory.unpacked", c.unpacked);
 	stat(s, "memory.pack_ticks", c.pack_ticks);
 	stat(s, "memory.unpack_ticks", c.unpack_ticks);
+	stat(s, "memory.joined", c.joined);
+	stat(s, "memory.join_ticks", c.join_ticks);
 }
 
 static void stats_run(struct scope *s)

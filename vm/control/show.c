@@ -268,6 +268,7 @@ static void show_memory(struct json *j, const struct vm *vm)
 	json_number(j, "came", c.came);
 	json_number(j, "packed", c.packed);
 	json_number(j, "unpacked", c.unpacked);
+	json_number(j, "joined", c.joined);
 	json_bool(j, "watched", watched);
 	json_number(j, "dirtied_pages", watched ? vm->dirty.watch.last_pages : 0);
 	json_number(j, "dirtied_ticks", watched ? vm->dirty.watch.last_ticks : 0);

@@ -5,6 +5,7 @@
 #include "vm/memory/memory.h"
 #include "vm/memory/merge_table.h"
 #include "vm/memory/owner.h"
+#include "vm/memory/ram_join.h"
 #include "vm/memory/reclaim.h"
 #include "vm/memory/share.h"
 #include "vm/vm.h"
@@ -337,6 +338,7 @@ static void part_some(struct vm *vm)
 			VM_MUTANT(MERGE_END_MAKES_ROOM, reclaim_more());
 		if (!pages && !m->which) {
 			off(vm);
+			vcpu_request(vm_boot_vcpu(vm), REQUEST_JOIN);
 			return;
 		}
 		for (unsigned i = 0; i < pages; i++)

@@ -5,6 +5,7 @@
 #include "lib/mutants/mutate.h"
 #include "vm/memory/owner.h"
 #include "vm/memory/ram_inside.h"
+#include "vm/memory/ram_join.h"
 #include "vm/memory/ram_out.h"
 #include "vm/memory/reclaim.h"
 #include "vm/memory/swap.h"
@@ -13,24 +14,11 @@
 #define ORDER_BLOCK 9
 #define POPULATE_TRIES 8 /* it may go again before it has been looked at */
 
-static uint64_t block_count(const struct ram *r)
-{
-	return align_up(r->base.v + r->pages, SLOT_BLOCK_PAGES) / SLOT_BLOCK_PAGES - first_block(r);
-}
-
 static uint64_t room_pages(const struct ram *r)
 {
 	uint64_t each = sizeof(*r->block) + sizeof(*r->part) + sizeof(*r->aged);
 
 	return align_up(block_count(r) * each, PAGE_SIZE) >> PAGE_SHIFT;
-}
-
-/* Is all of it in the RAM? */
-static bool is_whole(const struct ram *r, uint64_t block)
-{
-	uint64_t first = (first_block(r) + block) * SLOT_BLOCK_PAGES;
-
-	return first >= r->base.v && first + SLOT_BLOCK_PAGES <= r->base.v + r->pages;
 }
 
 /* ---- what the heart asks ---- */
@@ -92,7 +80,7 @@ static bool add_page(struct ram *r, gfn_t gfn, hfn_t frame)
 
 static bool wants_block(const struct ram *r, uint64_t block)
 {
-	return is_whole(r, block) && !r->part[block] && !r->block[block].at && reclaim_spares_block(r->vm) &&
+	return block_is_whole(r, block) && !r->part[block] && !r->block[block].at && reclaim_spares_block(r->vm) &&
 	       share_allows(r->vm, FRAMES_BLOCK);
 }
 
@@ -130,6 +118,8 @@ static bool have_words(struct ram *r, uint64_t block)
 		return true;
 	}
 	__atomic_store_n(&r->part[block], frames_ptr(f), __ATOMIC_RELEASE);
+	if (block_is_whole(r, block))
+		ram_join_note(r);
 	spin_unlock(&r->lock);
 	return true;
 }
@@ -263,9 +253,9 @@ void ram_release(struct ram *r)
 		if (r->block[n].at) {
 			owner_clear_block(r->block[n].frame);
 			frames_free(r->block[n].frame, FRAMES_BLOCK);
-		} else if (r->part[n]) {
-			release_part(r, n);
 		}
+		if (r->part[n])
+			release_part(r, n);
 	}
 	frames_free(r->room, room_pages(r));
 	r->vm = NULL;
@@ -320,6 +310,7 @@ struct ram_count ram_counts(const struct vm *vm)
 		.went = a->went + b->went, .zeroes = a->zeroes + b->zeroes, .came = a->came + b->came,
 		.packed = a->packed + b->packed, .unpacked = a->unpacked + b->unpacked,
 		.pack_ticks = a->pack_ticks + b->pack_ticks, .unpack_ticks = a->unpack_ticks + b->unpack_ticks,
+		.joined = a->joined + b->joined, .join_ticks = a->join_ticks + b->join_ticks,
 	};
 }
 
@@ -341,28 +332,41 @@ bool ram_in_one_piece(const struct ram *r, gfn_t gfn)
 	return __atomic_load_n(&r->block[block_of(r, gfn)].at, __ATOMIC_ACQUIRE);
 }
 
+/* Words for the pages of one in one piece, and owners'; those that it had, if it was put together. NULL: no
+ * memory. */
+static uint64_t *words_for(struct ram *r, uint64_t block)
+{
+	uint64_t *part = r->part[block];
+	hfn_t f = part ? HFN_NONE : frames_alloc();
+
+	if (!part && hfn_is_none(f))
+		return NULL;
+	if (owner_split(r->block[block].frame))
+		return part ? part : frames_ptr(f);
+	if (!part)
+		frames_free(f, 1);
+	return NULL;
+}
+
 /* Its pages stay where they are, and what is mapped of them leads there still. */
 bool ram_split(struct ram *r, gfn_t gfn)
 {
 	uint64_t block = block_of(r, gfn);
 	struct slot_block *b = &r->block[block];
 	uint64_t *part, aged = r->aged[block] ? AGED : 0;
-	hfn_t f;
 
 	if (!b->at)
 		return have_words(r, block);
-	f = frames_alloc();
-	if (hfn_is_none(f) || !owner_split(b->frame)) {
-		if (!hfn_is_none(f))
-			frames_free(f, 1);
+	part = words_for(r, block);
+	if (!part)
 		return false;
-	}
-	part = frames_ptr(f);
 	for (uint64_t i = 0; i < SLOT_BLOCK_PAGES; i++)
 		part[i] = (b->frame.v + i) << PAGE_SHIFT | WRITABLE | HERE | aged;
 	__atomic_store_n(&r->part[block], part, __ATOMIC_RELEASE);
 	__atomic_store_n(&b->at, NULL, __ATOMIC_RELEASE);
 	r->aged[block] = false;
+	if (block_is_whole(r, block))
+		ram_join_note(r);
 	VM_MUTANT(RAM_SPLIT_GONE, mmu_block_gone(&r->vm->mmu));
 	return true;
 }

@@ -17,6 +17,7 @@
 #ifndef VELLUM_VM_MEMORY_RAM_H
 #define VELLUM_VM_MEMORY_RAM_H
 
+#include "dev/dev.h"
 #include "host/cpu/spinlock.h"
 #include "mmu/mmu.h"
 
@@ -41,9 +42,17 @@ struct ram {
 		uint64_t went, zeroes, came; /* pages: to the area; of zeroes, to nowhere; from the area */
 		uint64_t packed, unpacked;   /* of those that went and came, the ones that the disk had no part in */
 		uint64_t pack_ticks, unpack_ticks;
+		uint64_t joined, join_ticks; /* blocks (ram_join.h) */
 	} count;
 	uint64_t hand, lead;       /* of the clock (reclaim.h): the next page; how many from there on are aged */
 	uint64_t stuck;            /* the pass in which it had none to give */
+	uint64_t parts;            /* whole blocks with words, and not in one piece */
+	struct ram_joining {       /* ram_join.h; of a VM's first RAM, but for .next: */
+		struct timer timer;
+		enum { JOIN_IDLE, JOIN_ARMED, JOIN_DUE } state; /* of its alarm */
+		uint64_t pause; /* ticks to the next turn */
+		uint64_t next;  /* block to be looked at */
+	} joining;
 	hfn_t room;                /* where .block and .part are */
 	struct ram *next;          /* of another VM: a list of the first ones (RA4) */
 };

@@ -7,6 +7,7 @@
 #include "lib/mutants/mutate.h"
 #include "vm/memory/owner.h"
 #include "vm/memory/ram_inside.h"
+#include "vm/memory/ram_join.h"
 #include "vm/memory/reclaim.h"
 #include "vm/vm.h"
 
@@ -19,6 +20,8 @@ static void give_block(struct ram *r, uint64_t block)
 	spin_lock(&r->lock);
 	__atomic_store_n(&b->at, NULL, __ATOMIC_RELEASE);
 	r->aged[block] = false;
+	if (r->part[block])
+		ram_join_note(r);
 	note_resident(r, -(int64_t)SLOT_BLOCK_PAGES);
 	spin_unlock(&r->lock);
 	VM_MUTANT(GIVE_BLOCK_GONE, mmu_block_gone(&r->vm->mmu));

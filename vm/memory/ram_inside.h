@@ -29,7 +29,21 @@ static inline gfn_t block_gfn(const struct ram *r, uint64_t block)
 	return GFN((first_block(r) + block) * SLOT_BLOCK_PAGES);
 }
 
-/* NULL: nothing of its block is in memory, or all of it in one piece. */
+static inline uint64_t block_count(const struct ram *r)
+{
+	return align_up(r->base.v + r->pages, SLOT_BLOCK_PAGES) / SLOT_BLOCK_PAGES - first_block(r);
+}
+
+/* Is all of it in the RAM? */
+static inline bool block_is_whole(const struct ram *r, uint64_t block)
+{
+	uint64_t first = block_gfn(r, block).v;
+
+	return first >= r->base.v && first + SLOT_BLOCK_PAGES <= r->base.v + r->pages;
+}
+
+/* NULL: nothing of its block is in memory, or all of it in one piece; which it may also be with words, that are 0 then
+ * (ram_join.h). */
 static inline uint64_t *word_of(const struct ram *r, gfn_t gfn)
 {
 	uint64_t *part = __atomic_load_n(&r->part[block_of(r, gfn)], __ATOMIC_ACQUIRE);
