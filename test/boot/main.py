@@ -46,7 +46,7 @@ import workloads    # noqa: E402
 from runner import Runner, pool  # noqa: E402
 
 PARTS = (boots, schedule, workloads, switching, sessions, control, dirty, top, fairness, hostile, compare, hostmemory,
-         speculation, conformance, refusals, panics, firmware, screen,
+         speculation, conformance, refusals, panics, firmware,
          network, tracing,
          inspecting, consoles)
 
@@ -57,7 +57,7 @@ def chosen(everything, only):
     tests += smp.tests(everything) + debugger.tests(everything) + disks.tests(everything)
     tests += foreign.tests(everything) + ide.tests(everything) + memory.tests(everything)
     tests += ryzen.tests(everything) + snapshot.tests(everything) + images.tests(everything)
-    tests += irql.tests(everything) + merging.tests(everything) + balloon.tests(everything)
+    tests += irql.tests(everything) + screen.tests(everything) + merging.tests(everything) + balloon.tests(everything)
     tests += [t for part in PARTS for t in part.tests()]
     names = [t.name for t in tests]
     if len(set(names)) != len(names):

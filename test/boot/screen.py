@@ -120,6 +120,18 @@ def bars(c):
             require(set(lines[y]) == {wanted}, 'line %d is not %06x, but %06x' % (y, wanted, lines[y][0]))
 
 
+def frame_buffer(mmu):
+    """Debian's kernel in a mode that its loader was asked for, and its driver vesafb."""
+    def run(c):
+        with Running(c, ['--bios', 'seabios', '--vga', 'std', '--guest', 'amd64', '--mmu', mmu, '--append',
+                         'vga=0x317 console=ttyS0 console=tty0 vellum.shell'], until=rb'Run /init') as r:
+            require(b'vesafb: mode is 1024x768x16' in r.seen, 'the kernel has found another mode')
+            before = until('text', lambda: (lambda s: s[:2] == (1024, 768) and not is_blank(s[2]) and s)(shot(c)))
+            ctl(c, 'sendkey', 'l', 's', 'ret')
+            until('what the shell says', lambda: shot(c)[2] != before[2])
+    return run
+
+
 def session(options):
     def run(c):
         with open(c.guest('echo').replace('.elf', '.bin'), 'rb') as f:
@@ -276,7 +288,7 @@ def seen(v):
     return v.lines
 
 
-def tests():
+def tests(everything):
     kinds = [(m, ['--mmu', m]) for m in ('ept', 'shadow', 'vtlb', 'brute')]
     kinds += [('ept without unrestricted guest', ['--mmu', 'ept', '--no-unrestricted']),
               ('shadow on Penryn', ['--mmu', 'shadow', '--cpu', 'penryn'])]
@@ -285,4 +297,5 @@ def tests():
         Test('screen: typed and shown', session(['--mmu', 'ept'])),
         Test('screen: typed and shown, shadow', session(['--mmu', 'shadow'])),
         Test('screen: a VNC viewer', viewed),
-        Test('screen: none', mouse_and_no_screen)]
+        Test('screen: none', mouse_and_no_screen)] + [
+            Test('screen: a frame buffer under %s' % m, frame_buffer(m)) for m in ('ept', 'shadow') if everything]

@@ -3,6 +3,7 @@
 #include "vm/load/linux.h"
 #include "vm/load/load.h"
 
+#include "lib/hex.h"
 #include "lib/mutants/mutate.h"
 
 #define ROM_GRAIN 0x10000u
@@ -84,6 +85,65 @@ static bool place_initrd(struct loader *l, uint64_t low_ram_end, struct firmware
 			 size ? " with its initrd" : "", low_ram_end >> 20);
 }
 
+/* A number in C's notation, of at most 16 bits; -1: it is none. */
+static int c_number(const char *p)
+{
+	unsigned base = 10, n = 0;
+
+	if (p[0] == '0' && (p[1] == 'x' || p[1] == 'X'))
+		base = 16, p += 2;
+	else if (p[0] == '0' && p[1])
+		base = 8, p++;
+	if (!*p)
+		return -1;
+	for (; *p; p++) {
+		int digit = hex_value(*p);
+
+		if (digit < 0 || (unsigned)digit >= base || (n = n * base + (unsigned)digit) > UINT16_MAX)
+			return -1;
+	}
+	return (int)n;
+}
+
+static int video_mode(const char *word)
+{
+	static const struct { const char *name; int mode; } named[] = {
+		{ "normal", 0xffff }, { "ext", 0xfffe }, { "ask", 0xfffd },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(named); i++)
+		if (strcmp(word, named[i].name) == 0)
+			return named[i].mode;
+	return c_number(word);
+}
+
+/* vga=MODE is the loader's, for a kernel that has not read its command line yet: the mode in which its setup code asks
+ * the BIOS to show the screen ("Special Command Line Options"). The last one counts. */
+static bool choose_screen(struct loader *l, uint8_t *setup)
+{
+	for (const char *p = l->files->cmdline; *p; p++) {
+		char word[24] = "";
+		size_t n = 0;
+		int mode;
+
+		for (; *p && *p != ' '; p++)
+			if (n < sizeof(word) - 1)
+				word[n++] = *p;
+		word[n] = '\0';
+		if (memcmp(word, "vga=", 4) == 0) {
+			mode = video_mode(word + 4);
+			if (mode < 0)
+				return load_fail(l, "%s on the command line names no video mode: a number of at most "
+						 "0xffff, normal, ext or ask does", word);
+			setup[ZP_VID_MODE] = (uint8_t)mode;
+			setup[ZP_VID_MODE + 1] = (uint8_t)(mode >> 8);
+		}
+		if (!*p)
+			break;
+	}
+	return true;
+}
+
 static void put32(uint8_t *at, uint32_t value) { memcpy(at, &value, sizeof(value)); }
 
 bool load_firmware_kernel(const struct image_files *files, uint64_t low_ram_end, struct firmware_kernel *out,
@@ -102,5 +162,5 @@ bool load_firmware_kernel(const struct image_files *files, uint64_t low_ram_end,
 	put32(setup + ZP_CMD_LINE_PTR, CMDLINE_AT);
 	put32(setup + ZP_RAMDISK_IMAGE, out->initrd_at);
 	put32(setup + ZP_RAMDISK_SIZE, (uint32_t)files->initrd_size);
-	return true;
+	return choose_screen(&l, setup);
 }

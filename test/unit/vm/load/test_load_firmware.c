@@ -11,6 +11,7 @@
 #include "vm/load/firmware.h"
 
 static char why[300];
+static unsigned screen_mode; /* of the last one taken */
 
 static bool firmware_takes(struct image_files *f, uint64_t ram, struct firmware_kernel *k)
 {
@@ -29,6 +30,7 @@ static bool firmware_takes(struct image_files *f, uint64_t ram, struct firmware_
 		assert_memory_equal(setup + 0x224, "\x00\xfe", 2);
 		assert_memory_equal(setup + 0x228, &k->cmdline_at, 4);
 		assert_memory_equal(setup + 0x218, &k->initrd_at, 4);
+		screen_mode = setup[0x1fa] | (unsigned)setup[0x1fb] << 8;
 		assert_memory_equal(setup + 0x22c, copy + 0x22c, k->setup_size - 0x22c);
 	}
 	free(copy);
@@ -115,6 +117,35 @@ static void test_by_firmware_bad(void **state)
 	free(p);
 }
 
+/* "Special Command Line Options": vga=. */
+static void test_screen(void **state)
+{
+	static const struct { const char *words; int mode; } cases[] = {
+		{ "", 0x1234 }, { "vga", 0x1234 }, { "xvga=1", 0x1234 }, { "vga=0x317", 0x317 },
+		{ "vga=791 quiet", 791 }, { "quiet vga=0X31B", 0x31b }, { "vga=017", 15 }, { "vga=0", 0 },
+		{ "a  vga=normal b", 0xffff }, { "vga=ext", 0xfffe }, { "vga=ask", 0xfffd },
+		{ "vga=1 vga=0xffff", 0xffff }, { "vga=65535", 0xffff }, { "vga=", -1 }, { "vga=65536", -1 },
+		{ "vga=0x", -1 }, { "vga=0x10000", -1 }, { "vga=08", -1 }, { "vga=12a", -1 }, { "vga=askx", -1 },
+		{ "vga=-1", -1 }, { "vga=99999999999999999999", -1 },
+	};
+	struct firmware_kernel k;
+	size_t n;
+	uint8_t *p = make_bzimage(&n);
+	struct image_files f = { .kernel = p, .kernel_size = n };
+
+	(void)state;
+	put16(p + 0x1fa, 0x1234);
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		f.cmdline = cases[i].words;
+		assert_int_equal(firmware_takes(&f, 32 * MB, &k), cases[i].mode >= 0);
+		if (cases[i].mode >= 0)
+			assert_int_equal(screen_mode, cases[i].mode);
+		else
+			assert_non_null(strstr(why, "on the command line names no video mode"));
+	}
+	free(p);
+}
+
 static void test_roms(void **state)
 {
 	static const size_t good[] = { 0x10000, 0x20000, 0x40000, 0x400000, 0x800000 },
@@ -131,7 +162,7 @@ static void test_roms(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_by_firmware), cmocka_unit_test(test_by_firmware_bad),
-					    cmocka_unit_test(test_roms) };
+					    cmocka_unit_test(test_screen), cmocka_unit_test(test_roms) };
 
 	return cmocka_run_group_tests_name("load_firmware", tests, NULL, NULL);
 }
