@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from boots import LIMIT
-from runner import Failure, Test, require
+from runner import PATIENCE, Failure, Test, require
 from sessions import read_until
 
 MECHANISMS = ('ept', 'shadow', 'vtlb', 'brute')
@@ -61,7 +61,7 @@ def stay(c, *args):
 
 
 def until(what, condition):
-    end = time.monotonic() + 60
+    end = time.monotonic() + 60 * PATIENCE
     while True:
         value = condition()
         if value:

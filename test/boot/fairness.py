@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 
-from runner import NEVER, Context, Failure, Runner, Test, require
+from runner import NEVER, PATIENCE, Context, Failure, Runner, Test, require
 
 LEAST_SHARE = 45            # percent of the CPU that two share
 MOST_GAP_US = 5 * 10000     # five slices
@@ -44,11 +44,11 @@ GUEST_OF = {'alignment': 'flood32'}
 def until_heard(c, args, limit=250):
     """A run that is interrupted when the neighbour has said what it had; its output."""
     p = c.start(args)
-    text, end = b'', time.monotonic() + limit
+    text, end = b'', time.monotonic() + limit * PATIENCE
     while not re.search(rb'neighbour: (ok|FAILED)', text):
         ready, _, _ = select.select([p.stdout], [], [], max(0, end - time.monotonic()))
         data = os.read(p.stdout.fileno(), 65536) if ready else b''
-        require(data, 'the neighbour said nothing within %d s' % limit)
+        require(data, 'the neighbour said nothing within %d s' % (limit * PATIENCE))
         text += data
     os.kill(p.pid, signal.SIGINT)
     _, rest = c.finish(p, 30)

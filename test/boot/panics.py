@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from runner import Test, require
+from runner import PATIENCE, Test, require
 from sessions import read_until
 
 
@@ -51,7 +51,7 @@ def paused(c, more, until):
     """It stands still, to be looked at."""
     p = c.start(['run', '--on-panic', 'pause', '--timeout', '60'] + more)
     read_until(p.stdout.fileno(), until, 60)
-    end = time.monotonic() + 20
+    end = time.monotonic() + 20 * PATIENCE
     while 'paused' not in c.finish(c.start(['ctl', 'list']), 20)[1]:
         require(time.monotonic() < end, 'it was not paused')
         time.sleep(0.1)

@@ -146,7 +146,7 @@ def phases_until_stopped(c):
     out = c.path('phases.json')
     p = c.start(['run', '--workload', 'switch:200000', '--timeout', '100', '--json', out])
     read_until(p.stdout.fileno(), rb'Run /init as init process', 60)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 60 * PATIENCE
     while not json.loads(c.finish(c.start(['ctl', 'phases', '--json']), 20)[1])['phases']:
         require(time.monotonic() < end, 'no phase')
         time.sleep(0.05)
