@@ -79,6 +79,7 @@
 	M(PACKED_VECTORS, "that what packs leaves the vector registers as they were") \
 	M(UNPACKED_VECTORS, "the same of what unpacks") \
 	M(PACKED_DROPS, "that a place which is given back is packed no more") \
+	M(PACKED_ONE_WRITE, "that the oldest packed pages do not go on while something else is written") \
 	M(PACKED_STAYS, "that a packed page stays until it has been written") \
 	M(PACKED_GOT, "that what is packed is what comes back") \
 	M(PACKED_ROOM, "that the oldest packed pages go on to the disk") \

@@ -204,14 +204,21 @@ static void has_left(bool good)
 		packed_written(leaving.first + i);
 }
 
-void swap_make_room(unsigned pages)
+static void begin_to_leave(void)
 {
-	swap_lock();
-	leaving.n = swap.done || swap_failed() || !packed_is_full(pages) ? 0 : packed_oldest(&leaving.first, swap.most);
+	leaving.n = packed_oldest(&leaving.first, swap.most);
 	for (unsigned i = 0; i < leaving.n; i++)
 		packed_get(leaving.first + i, (char *)swap_buffer() + i * PAGE_SIZE);
 	if (leaving.n)
 		swap_write(leaving.first, leaving.n, has_left);
+}
+
+void swap_make_room(unsigned pages)
+{
+	swap_lock();
+	/* What is under way may be just that, and its end looks at .leaving. */
+	if (VM_LEFT_OUT_OR(PACKED_ONE_WRITE, !swap.done) && !swap_failed() && packed_is_full(pages))
+		begin_to_leave();
 	swap_unlock();
 }
 

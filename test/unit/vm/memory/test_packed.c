@@ -145,6 +145,7 @@ static void makes_room(void **state)
 		bench_disk.fail = failed;
 		swap_make_room(4);
 		assert_true(swap_is_busy());
+		swap_make_room(4); /* somebody else, meanwhile */
 		assert_int_equal(packed_account().pages, 32);
 		/* One that is asked for meanwhile is here still. */
 		assert_true(has_noise(1, NOISE));
