@@ -3,7 +3,7 @@
 GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32 legacy32 realmode hostile32 flood32 irql32 \
 	irql32pae lives patch32 tprcost32 tprcost32pae planes small32
 GUEST_TEST64 := paging64 msr-cpuid timer exitcost memory chaos tables emulated stay dirty hostile neighbour flood lost \
-	sysret nullss irql64 ipicost tprcost64 fresh typed halves
+	sysret nullss irql64 ipicost tprcost64 fresh typed halves moved
 GUEST_TEST_LIB := rt pages
 GUEST_TEST_ELF := $(GUEST_TEST32:%=$(GUEST)/test/%.elf) $(GUEST_TEST64:%=$(GUEST)/test/%.elf)
 

@@ -7,7 +7,7 @@ DEV_DIRS := dev dev/bus dev/irq dev/time dev/serial dev/input dev/video dev/firm
 	dev/test
 EMULATE_DIRS := emulate emulate/decode emulate/exec
 VM_DIRS := vm vm/exit vm/cpu vm/sched vm/life vm/memory vm/tpr vm/device vm/firmware vm/debug vm/load vm/control \
-	vm/snapshot vm/config vm/native vm/account
+	vm/snapshot vm/live vm/config vm/native vm/account
 HOST_DIRS := host/boot host/cpu host/memory host/trap host/device
 LAB_DIRS := lab lab/engine lab/machine lab/os lab/work lab/trace lab/config lab/sweep lab/show lab/command
 TOOL_DIRS := tool tool/base tool/options tool/emulator tool/run tool/ctl tool/view tool/gdb tool/compare tool/image

@@ -11,6 +11,7 @@
 #include "vm/memory/reclaim.h"
 #include "vm/memory/memory.h"
 #include "lib/mutants/mutate.h"
+#include "vm/live/live.h"
 
 #define LOW_RAM_MAX LOADER_LOW_MAX
 #define ACPI_SIZE 0x8000
@@ -136,9 +137,9 @@ static bool add_mmio(struct vm *vm)
 _Static_assert((int)MMU_LOG_AUTO == CONFIG_DIRTY_AUTO && (int)MMU_LOG_PROTECT == CONFIG_DIRTY_WP &&
 	       (int)MMU_LOG_FLAGS == CONFIG_DIRTY_AD && (int)MMU_LOG_PML == CONFIG_DIRTY_PML, "taken over");
 
-static bool create_mmu(struct vm *vm)
+/* ops: of a second container; NULL: as its description says. */
+static bool create_mmu(struct vm *vm, const struct mmu_ops *ops)
 {
-	const struct mmu_ops *ops;
 	struct mmu_config config = {
 		.page_limit = vm->config->page_bits ? (enum page_limit)vm->config->page_bits : PAGE_LIMIT_1G,
 		.log = (enum mmu_log_method)vm->config->dirty,
@@ -149,7 +150,7 @@ static bool create_mmu(struct vm *vm)
 		.identity_map = GPA(firmware_given(vm) ? IDENTITY_MAP_FIRMWARE : IDENTITY_MAP),
 	};
 
-	ops = mechanism_choose(vm, &config);
+	ops = ops ? ops : mechanism_choose(vm, &config);
 	if (!ops)
 		return false;
 	/* By its RAM, but no more than an eighth of the machine's. */
@@ -293,15 +294,23 @@ static bool create_platform(struct vm *vm)
 	return false;
 }
 
-static struct vm *alloc_vm(void)
+static struct vm *alloc_vm(unsigned id, const struct vm_config *config)
 {
 	uint64_t pages = align_up(sizeof(struct vm), PAGE_SIZE) >> PAGE_SHIFT;
 	hfn_t f = frames_alloc_run(pages, 1);
+	struct vm *vm;
 
 	if (hfn_is_none(f))
 		return NULL;
-	memset(frames_ptr(f), 0, pages << PAGE_SHIFT);
-	return frames_ptr(f);
+	vm = frames_ptr(f);
+	memset(vm, 0, pages << PAGE_SHIFT);
+	vm->id = id;
+	vm->config = config;
+	vm->weight = config->weight;
+	vm->clock.guest_only = config->guest_clock;
+	vm->low_ram = min_u64(config->mem, LOW_RAM_MAX);
+	vm->high_ram = config->mem - vm->low_ram;
+	return vm;
 }
 
 /* With what the vCPUs begin. */
@@ -316,17 +325,11 @@ static bool create_guest(struct vm *vm)
 
 struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu *cpu)
 {
-	struct vm *vm = alloc_vm();
+	struct vm *vm = alloc_vm(id, config);
 
 	if (!vm)
 		return NULL;
-	vm->id = id;
-	vm->config = config;
-	vm->weight = config->weight;
-	vm->clock.guest_only = config->guest_clock;
-	vm->low_ram = min_u64(config->mem, LOW_RAM_MAX);
-	vm->high_ram = config->mem - vm->low_ram;
-	if (!create_mmu(vm))
+	if (!create_mmu(vm, NULL))
 		return vm;
 	cpuid_policy_init(&vm->cpuid, &machine.caps, machine.tsc_hz, config->vcpus,
 			  !(switch_hidden_cr4(vm) & CR4_PCIDE), config->rdrand != CONFIG_OFF);
@@ -339,5 +342,24 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 		vm->status = VM_STATUS_OK;
 	if (!vm->ended)
 		wander_init(vm);
+	return vm;
+}
+
+struct vm *vm_create_second(const struct vm *of, const struct mmu_ops *ops)
+{
+	struct vm *vm = alloc_vm(of->id, of->config);
+	struct cpu_start start; /* which it is past */
+
+	if (!vm)
+		return NULL;
+	vm->live.second = true;
+	vm->paused = true;
+	if (!create_mmu(vm, ops))
+		return vm;
+	vm->cpuid = of->cpuid;
+	msr_reset(vm);
+	if (vcpus_create(vm, vm_boot_vcpu(of)->cpu) && create_platform(vm) && memory_create(vm) &&
+	    (!firmware_given(vm) || firmware_load(vm, &start)))
+		vm->status = VM_STATUS_OK;
 	return vm;
 }

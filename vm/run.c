@@ -418,9 +418,9 @@ static void retire(struct percpu *cpu, struct vcpu *v)
 bool vm_tell(struct percpu *cpu)
 {
 	struct vm *vm = cpu->untold;
-	bool some = vm && stats_vm(vm);
+	bool some = vm && !VM_KEPT(MOVED_UNTOLD, vm->live.left) && stats_vm(vm);
 
-	if (vm && vm->all_told) {
+	if (vm && (vm->all_told || vm->live.left)) {
 		cpu->untold = vm->untold;
 		vm_release(vm);
 		vm_released(vm);

@@ -52,6 +52,7 @@
 #include "vm/memory/ram.h"
 #include "vm/insn_cache.h"
 #include "vm/snapshot/snapshot.h"
+#include "vm/live/account.h"
 #include "vm/tpr/patch.h"
 
 #define VCPUS_MAX CONFIG_VCPUS_MAX
@@ -192,7 +193,7 @@ struct vm {
 	bool for_good; /* the first CPU's: it does not, whatever that was (vm/life/life.c) */
 	bool released; /* it holds nothing any more but what is said of it (vm/life/release.c) */
 	bool settled;  /* the first CPU knows (LC2 in vm/life/life.c) */
-	bool paused; /* by the control channel, or for a panic: none of its vCPUs is picked */
+	bool paused; /* by the control channel, for a panic, or for a move: none of its vCPUs is picked */
 	struct percpu *frozen_by; /* changed by atomic operations (vm/sched/freeze.c); NULL: it is not */
 	unsigned frozen_depth;    /* that CPU's */
 	unsigned weight; /* the machine's, among others (SC4) */
@@ -225,7 +226,7 @@ struct vm {
 	struct vm_debug debug;
 	struct switching switching;
 	struct dirty_rate dirty; struct merge merge;
-	struct vm_save save;
+	struct vm_save save; struct live_part live;
 
 	struct {
 		enum config_tpr method;  /* not CONFIG_TPR_AUTO */
@@ -238,8 +239,7 @@ struct vm {
 	struct vm_patch patch;
 
 	struct vm_clock clock;
-	struct uart uart;
-	struct pic pic; struct pit pit; struct rtc rtc;
+	struct uart uart; struct pic pic; struct pit pit; struct rtc rtc;
 	struct ioapic ioapic; struct irqhub irqhub;
 	struct apic_bus apic_bus;
 	struct acpi_pm acpi_pm;

@@ -12,6 +12,7 @@
 #include "lib/mutants/devices.h"
 #include "lib/mutants/exits.h"
 #include "lib/mutants/ide.h"
+#include "lib/mutants/live.h"
 #include "lib/mutants/memory.h"
 #include "lib/mutants/move.h"
 #include "lib/mutants/run.h"
@@ -27,6 +28,7 @@
 	VM_MUTANTS_EXITS(M) \
 	VM_MUTANTS_RUN(M) \
 	VM_MUTANTS_MOVE(M) \
+	VM_MUTANTS_LIVE(M) \
 	VM_MUTANTS_MEMORY(M) \
 	VM_MUTANTS_START(M) \
 	VM_MUTANTS_DEBUG(M) \

@@ -77,6 +77,7 @@
 	M(RESTORE_AREAS, "what lies below 1 MByte behind a restore") \
 	M(RESTORE_HOLE, "refusing memory where a display is") \
 	M(SAVE_DEVICES, "waiting for what its disks have under way") \
+	M(SAVE_LAST, "what was written last, before it stood") \
 	M(SAVE_TPR, "taking the TPR out of the CPU's pages") \
 	M(SAVE_TPR_BACK, "and giving it back") \
 	M(SAVE_STILL, "that state is taken of one that stands") \

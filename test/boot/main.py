@@ -29,6 +29,7 @@ import lives        # noqa: E402
 import matrix       # noqa: E402
 import memory       # noqa: E402
 import merging      # noqa: E402
+import moves        # noqa: E402
 import network      # noqa: E402
 import panics       # noqa: E402
 import refusals     # noqa: E402
@@ -56,7 +57,7 @@ def chosen(everything, only):
     tests = matrix.tests(everything) + (schedule.storms() if everything else []) + lives.tests(everything)
     tests += smp.tests(everything) + debugger.tests(everything) + disks.tests(everything)
     tests += foreign.tests(everything) + ide.tests(everything) + memory.tests(everything)
-    tests += ryzen.tests(everything) + snapshot.tests(everything) + images.tests(everything)
+    tests += ryzen.tests(everything) + snapshot.tests(everything) + moves.tests(everything) + images.tests(everything)
     tests += irql.tests(everything) + screen.tests(everything) + merging.tests(everything) + balloon.tests(everything)
     tests += [t for part in PARTS for t in part.tests()]
     names = [t.name for t in tests]

@@ -47,6 +47,8 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "  balloon [VM] [SIZE]           how much of its RAM it has, and is to have\n"
 			    "  audit [VM]                    checks the invariants of its tables\n"
 			    "  console [VM]                  its console; Ctrl-] leaves it\n"
+			    "  move [VM] [--mmu M]           to another container, while it runs; under another "
+			    "mechanism\n"
 			    "  snapshot [VM] FILE            all that it is, while it runs; vellum run --restore FILE\n"
 			    "  screenshot [VM] FILE.png      its screen, as a picture\n"
 			    "  sendkey [VM] KEYS ...         presses keys, named as in QEMU: a, ret, ctrl-alt-delete\n"
@@ -308,6 +310,18 @@ static int merge(const char *run, bool json, int argc, char **argv)
 	return status;
 }
 
+/* Options may stand before and behind the command; words that are none are left, in order. */
+struct ctl_options {
+	const char *run;
+	bool json, help;
+	unsigned interval;      /* seconds; 0: once */
+	const char *symbols;    /* an ELF file, or null */
+	const char *mmu;        /* of a move, or null */
+	bool precopy;           /* of a move, said in so many words */
+	int words;
+	char **word;
+};
+
 /* false: it is none of them. */
 static bool carry_out_longer(const char *run, int argc, char **argv, int *status)
 {
@@ -375,16 +389,6 @@ static int request_and_show(const char *run, bool json, int argc, char **argv)
 	return 0;
 }
 
-/* Options may stand before and behind the command; words that are none are left, in order. */
-struct ctl_options {
-	const char *run;
-	bool json, help;
-	unsigned interval;      /* seconds; 0: once */
-	const char *symbols;    /* an ELF file, or null */
-	int words;
-	char **word;
-};
-
 static struct ctl_options ctl_options(int argc, char **argv)
 {
 	struct ctl_options o = { .word = argv + 1 };
@@ -396,6 +400,10 @@ static struct ctl_options ctl_options(int argc, char **argv)
 			o.run = argv[++at];
 		else if (strcmp(argv[at], "--symbols") == 0 && at + 1 < argc && o.symbols == NULL)
 			o.symbols = argv[++at];
+		else if (strcmp(argv[at], "--mmu") == 0 && at + 1 < argc && o.mmu == NULL)
+			o.mmu = argv[++at];
+		else if (strcmp(argv[at], "--precopy") == 0)
+			o.precopy = true;
 		else if (strcmp(argv[at], "--interval") == 0 && at + 1 < argc && o.interval == 0)
 			o.interval = (unsigned)number_between("--interval", argv[++at], 1, INTERVAL_MOST);
 		else if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0)
@@ -426,10 +434,14 @@ int ctl_main(int argc, char **argv)
 			die(STATUS_USAGE, "ctl: --interval is for stats [VM]");
 		return top_follow(o.run, o.words > 1 ? o.word[1] : NULL, o.interval, o.json);
 	}
+	if ((o.mmu != NULL || o.precopy) && strcmp(o.word[0], "move") != 0)
+		die(STATUS_USAGE, "ctl: --mmu and --precopy are for move [VM]");
 	if (o.symbols != NULL)
 		symbols = symbols_read(o.symbols);
 	if (strcmp(o.word[0], "merge") == 0)
 		status = merge(o.run, o.json, o.words - 1, o.word + 1);
+	else if (strcmp(o.word[0], "move") == 0)
+		status = move_command(o.run, o.words - 1, o.word + 1, o.mmu, o.json);
 	else if (!carry_out_longer(o.run, o.words, o.word, &status))
 		status = request_and_show(o.run, o.json, o.words, o.word);
 	symbols_free(symbols);

@@ -31,6 +31,9 @@ char *ctl_vm(struct ctl *ctl, const char *word, bool *named);
 /* packed.c: a block of LZ4 in base64, which must become length bytes. */
 bool ctl_unpack(const char *text, uint8_t *to, size_t length);
 
+/* move.c; mmu NULL: under the mechanism that it has. */
+int move_command(const char *run, int argc, char **argv, const char *mmu, bool json);
+
 /* snapshot.c */
 int snapshot_command(struct ctl *ctl, const char *vm, int argc, char **argv);
 

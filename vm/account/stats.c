@@ -418,6 +418,20 @@ static void stats_memory(struct scope *s)
 	stat(s, "memory.join_ticks", c.join_ticks);
 }
 
+/* Of one that has been in several containers. */
+static void stats_moves(struct scope *s)
+{
+	const struct live_account *a = &s->vm->live.account;
+
+	if (!a->count)
+		return;
+	stat(s, "move.count", a->count);
+#define A(name) stat(s, "move." #name, a->name);
+	LIVE_ACCOUNT(A)
+#undef A
+	stat(s, "move.longest", a->longest);
+}
+
 static void stats_run(struct scope *s)
 {
 	stats_exits(s, NULL);
@@ -428,6 +442,7 @@ static void stats_run(struct scope *s)
 	stat(s, "lapic.tpr_reads", stats_tpr(s->vm).reads);
 	stat(s, "lapic.tpr_writes", stats_tpr(s->vm).writes);
 	stats_memory(s);
+	stats_moves(s);
 	stats_patches(s);
 	stats_tpr_methods(s);
 	stats_trace(s);

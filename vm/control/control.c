@@ -4,6 +4,7 @@
 #include "host/device/lapic.h"
 #include "lib/fmt.h"
 #include "vm/life/life.h"
+#include "vm/live/live.h"
 #include "lib/mutants/mutate.h"
 
 #define PIECE 200 /* of an answer, a line */
@@ -207,7 +208,7 @@ static bool carry_out(struct vcpu *v)
 	switch (r->command) {
 	case CONTROL_LIST: case CONTROL_STATS: case CONTROL_PHASES: case CONTROL_CONSOLE:
 	case CONTROL_PIN: case CONTROL_MIGRATE:
-	case CONTROL_START: case CONTROL_STOP: case CONTROL_RESET: case CONTROL_DESTROY:
+	case CONTROL_START: case CONTROL_STOP: case CONTROL_RESET: case CONTROL_DESTROY: case CONTROL_MOVE:
 		break; /* not here */
 	case CONTROL_WEIGHT:
 		return control_weight(v->vm, r, j, channel.error, sizeof(channel.error));
@@ -294,6 +295,8 @@ static bool visit(struct vcpu *v)
 	}
 	if (pins_or_migrates(channel.request.command))
 		return pin_or_migrate(v);
+	if (VM_KEPT(LIVE_STAYS, control_stays(vm, channel.request.command, channel.error, sizeof(channel.error))))
+		return false;
 	/* Before another is loaded than the one that this CPU runs. */
 	if (all)
 		vm_freeze(vm);
@@ -416,6 +419,8 @@ static void begin(void)
 	} else if (vm->ended) {
 		fmt(channel.error, sizeof(channel.error), "%s is over: %s", vm->config->name, vm->end_text);
 		answered(false);
+	} else if (r->command == CONTROL_MOVE) {
+		answered(control_move(vm, r, &channel.answer, channel.error, sizeof(channel.error)));
 	} else {
 		ask_of(vm);
 	}
@@ -475,4 +480,5 @@ void control_serve(void)
 		if (cpu == 0)
 			exchange();
 	}
+	live_serve(this_cpu());
 }

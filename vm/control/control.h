@@ -71,6 +71,10 @@ bool control_weight(struct vm *vm, const struct control_request *r, struct json 
  * the mouse do, of which the answer says how much has found room. */
 /* Parts of a snapshot (vm/control/save.c). */
 bool control_save(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);
+/* A move to another container, on the first CPU (vm/control/move.c). */
+bool control_move(struct vm *vm, const struct control_request *r, struct json *j, char *error, size_t size);
+/* Is it being moved, and what is asked of it would be another container's? Then error is one sentence. */
+bool control_stays(const struct vm *vm, enum control_command command, char *error, size_t size);
 bool control_of_screen(struct vm *vm, const struct control_request *r, struct json *j, char *error, size_t size);
 /* What its console has said since a number of bytes, at most CONTROL_SAID_MAX of them; what is typed there, of which
  * the answer says how much has found room (vm/control/console.c). */

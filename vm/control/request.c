@@ -125,6 +125,7 @@ static const struct {
 	[CONTROL_SAVE] = { "save", 2, 3, "save VM[.VCPU] WORD [OFFSET]" },
 	[CONTROL_MERGE] = { "merge", 2, 2, "merge VM on, off or stats" },
 	[CONTROL_TELL] = { "tell", 1, 2, "tell VM [pause]" },
+	[CONTROL_MOVE] = { "move", 2, 3, "move VM begin [MECHANISM], show or cancel" },
 	[CONTROL_AUDIT] = { "audit", 1, 1, "audit VM" },
 	[CONTROL_START] = { "start", 1, 1, "start VM" },
 	[CONTROL_STOP] = { "stop", 1, 1, "stop VM" },
@@ -215,16 +216,23 @@ static bool parse_dirty(struct control_request *r, char *const *word, unsigned c
 	return true;
 }
 
-static bool parse_merge_or_tell(struct control_request *r, const char *word, char *error, size_t size)
+/* merge on, off, stats; tell [pause]; move begin [MECHANISM], show, cancel. */
+static bool parse_one_word(struct control_request *r, char *const *word, unsigned count, char *error, size_t size)
 {
-	bool known = r->command == CONTROL_TELL ? !*word || strcmp(word, "pause") == 0
-		: strcmp(word, "on") == 0 || strcmp(word, "off") == 0 || strcmp(word, "stats") == 0;
+	static const char *const of_merge[] = { "on", "off", "stats" };
+	static const char *const of_move[] = { "show", "cancel", "begin" };
+	const char *first = count ? word[0] : "";
+	bool known = r->command == CONTROL_TELL && (!*first || strcmp(first, "pause") == 0);
 
-	if (VM_KEPT(REQUEST_MERGE_WORD, !known)) {
+	for (unsigned n = 0; r->command != CONTROL_TELL && n < 3; n++)
+		known |= strcmp(first, (r->command == CONTROL_MERGE ? of_merge : of_move)[n]) == 0;
+	if (VM_KEPT(REQUEST_MERGE_WORD, !known) ||
+	    VM_KEPT(REQUEST_MOVE, count == 2 && (strcmp(first, "begin") != 0 || !is_name(word[1], CONTROL_WORD_MAX)))) {
 		fmt(error, size, "it is: %s", commands[r->command].usage);
 		return false;
 	}
-	fmt(r->word, sizeof(r->word), "%s", word);
+	fmt(r->word, sizeof(r->word), "%s", first);
+	fmt(r->name, sizeof(r->name), "%s", count == 2 ? word[1] : "");
 	return true;
 }
 
@@ -399,8 +407,8 @@ static bool parse_words(struct control_request *r, struct words *w, char *error,
 		return parse_offset(r, w->word + 4, w->count - 4, error, size);
 	if (r->command >= CONTROL_DETAIL && r->command < CONTROL_MEMORY)
 		return parse_trace(r, w->count > 3 ? w->word[3] : "", error, size);
-	if (r->command == CONTROL_MERGE || r->command == CONTROL_TELL)
-		return parse_merge_or_tell(r, w->count > 3 ? w->word[3] : "", error, size);
+	if (r->command >= CONTROL_MERGE)
+		return parse_one_word(r, w->word + 3, w->count - 3, error, size);
 	if (r->command >= CONTROL_SCREEN)
 		return parse_screen(r, w->word + 3, w->count - 3, error, size);
 	if (r->command == CONTROL_DEBUG)

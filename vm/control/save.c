@@ -5,6 +5,7 @@
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 #include "vm/control/lz4.h"
+#include "vm/live/live.h"
 #include "vm/memory/reclaim.h"
 #include "vm/snapshot/exchange.h"
 #include "vm/snapshot/firmware.h"
@@ -197,6 +198,8 @@ bool control_save(struct vcpu *v, const struct control_request *r, struct json *
 {
 	struct vm *vm = v->vm;
 
+	if (VM_KEPT(LIVE_ALONE, live_is_of(vm)))
+		return fail(vm, "it is being moved", error, size);
 	reclaim_look(); /* what is written comes back for that */
 	if (strcmp(r->word, "begin") == 0)
 		return begin(vm, j, error, size);

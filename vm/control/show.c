@@ -10,7 +10,9 @@
 
 const char *control_state(const struct vm *vm)
 {
-	return vm->ended ? "ended" : vm->paused ? "paused" : vm_asleep(vm) ? "halted" : "running";
+	bool paused = VM_KEPT(STATE_STANDS, vm->live.stands) ? vm->live.paused : vm->paused;
+
+	return vm->ended ? "ended" : paused ? "paused" : vm_asleep(vm) ? "halted" : "running";
 }
 
 /* Of each virtual CPU: where it lives, how often it came to another CPU, whether it is pinned. */

@@ -73,7 +73,8 @@ void mitigations_choose(struct vm *vm)
 	}
 	if (VM_LEFT_OUT_OR(MITIGATIONS_GUEST, measures & BIT(MEASURE_GUEST)))
 		vm->cpuid.basic[7].edx |= s->guest_l7_edx;
-	announce(vm, measures);
+	if (!vm->live.second)
+		announce(vm, measures);
 }
 
 /* The guest's IA32_SPEC_CTRL is in force from the next entry on (vmx/entry.S), and not while the host runs. Its writes

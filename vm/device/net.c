@@ -201,7 +201,8 @@ static bool make_net(struct vm *vm, unsigned n)
 	virtio_pci_init(&d->pci, &d->net.device, PCI_CLASS(PCI_CLASS_NETWORK, 0), platform_message, vm);
 	if (!pci_add(&vm->pci, &d->pci.pci, PCI_DEVFN(FIRST_SLOT + n, 0)))
 		return false;
-	attach(d->port, vm);
+	if (VM_LEFT_OUT_OR(SECOND_NETLESS, !vm->live.second))
+		attach(d->port, vm);
 	return true;
 }
 
@@ -223,10 +224,22 @@ void nets_release(struct vm *vm)
 	if (!vm->nets)
 		return;
 	for (unsigned n = 0; n < vm->config->nets; n++)
-		if (vm->nets[n].port)
+		if (vm->nets[n].port && VM_LEFT_OUT_OR(NET_ITS_OWN, vm->nets[n].port->vm == vm))
 			VM_MUTANT(NET_DETACHED, attach(vm->nets[n].port, NULL));
 	VM_MUTANT(NET_FREED, give_back(vm->nets, vm->config->nets * sizeof(struct vm_net)));
 	vm->nets = NULL;
+}
+
+/* VN4. Their backlogs stay as they are. */
+void nets_hand(struct vm *to)
+{
+	for (unsigned n = 0; to->nets && n < to->config->nets; n++) {
+		struct vm_port *p = to->nets[n].port;
+
+		spin_lock(&p->lock);
+		p->vm = to;
+		spin_unlock(&p->lock);
+	}
 }
 
 void nets_serve(struct vm *vm)

@@ -37,6 +37,8 @@ void nets_end(void);
 /* Puts the network cards of the description on the bus of a new VM. false: it has ended, with a sentence. */
 bool nets_add(struct vm *vm);
 void nets_release(struct vm *vm);
+/* A second container of a VM has its ports from now on. */
+void nets_hand(struct vm *to);
 /* With the device lock held. */
 void nets_serve(struct vm *vm);
 

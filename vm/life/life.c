@@ -12,6 +12,7 @@
 #include "host/device/lapic.h"
 #include "vm/device/console.h"
 #include "vm/control/control.h"
+#include "vm/live/live.h"
 #include "lib/mutants/mutate.h"
 
 #define PAUSES_PER_START 9 /* LC3 */
@@ -108,6 +109,7 @@ void life_forget(unsigned id)
 	struct vm_place *place = &machine.place[id];
 	struct vm *vm = place->vm;
 
+	VM_MUTANT(LIVE_FORGOTTEN, live_forget(vm));
 	place->vm = NULL;
 	vm_free(vm);
 }

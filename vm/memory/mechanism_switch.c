@@ -13,6 +13,7 @@
 #include "vm/vm.h"
 
 #include "lib/mutants/mutate.h"
+#include "vm/live/live.h"
 
 #define OWN_TICKS_MIN 4000 /* of the guest, between two changes (SW3) */
 
@@ -28,13 +29,13 @@ uint64_t switch_hidden_cr4(const struct vm *vm)
 	return hidden;
 }
 
-static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
+const char *switch_refused(const struct vm *vm, const struct mmu_ops *ops)
 {
-	const char *missing = mmu_unsupported(ops, &machine.caps.mmu, &v->vm->mmu.config);
+	const char *missing = mmu_unsupported(ops, &machine.caps.mmu, &vm->mmu.config);
 
 	if (VM_KEPT(SWITCH_LACKS, missing))
 		return missing;
-	if (VM_KEPT(SWITCH_OFFERED, v->vm->cpuid.cr4_offered & ops->cr4_unsupported))
+	if (VM_KEPT(SWITCH_OFFERED, vm->cpuid.cr4_offered & ops->cr4_unsupported))
 		return "the virtual machine was started with switch off, and its CPU has PCID or protection keys, "
 		       "which this mechanism lacks";
 	return NULL;
@@ -46,9 +47,9 @@ static const char *go_over(struct vm *vm, const struct mmu_ops *ops)
 	const char *why;
 	struct vcpu *v;
 
-	for_each_vcpu(v, vm)
-		if ((why = refusal(v, ops)))
-			return why;
+	why = switch_refused(vm, ops);
+	if (why)
+		return why;
 	if (ops == before)
 		return NULL;
 	if (!mmu_switch(&vm->mmu, ops))

@@ -17,6 +17,7 @@
 
 #include "host/device/lapic.h"
 #include "lib/mutants/mutate.h"
+#include "vm/live/live.h"
 
 void vcpu_sync_heart(struct vcpu *v)
 {
@@ -189,7 +190,7 @@ static void go_on(struct vm *vm)
 	spin_unlock(&vm->pause_lock);
 }
 
-void vm_pause(struct vm *vm, bool on)
+static void pause(struct vm *vm, bool on)
 {
 	struct vcpu *v;
 
@@ -201,6 +202,28 @@ void vm_pause(struct vm *vm, bool on)
 	}
 	for_each_vcpu(v, vm)
 		VM_MUTANT(PAUSE_LEAVES, vcpu_request(v, on ? REQUEST_SWITCH : 0));
+}
+
+void vm_pause(struct vm *vm, bool on)
+{
+	bool stands;
+
+	spin_lock(&vm->pause_lock);
+	stands = vm->live.stands;
+	vm->live.paused = on;
+	spin_unlock(&vm->pause_lock);
+	if (!VM_KEPT(STAND_HOLDS, stands))
+		pause(vm, on);
+}
+
+void vm_stand(struct vm *vm, bool on)
+{
+	spin_lock(&vm->pause_lock);
+	if (on)
+		vm->live.paused = vm->paused;
+	vm->live.stands = on;
+	spin_unlock(&vm->pause_lock);
+	pause(vm, on || VM_KEPT(STAND_PAUSED, vm->live.paused));
 }
 
 /* ---- a look at another ---- */

@@ -71,11 +71,11 @@ static void end_range(struct save_range *r)
 /* ---- beginning and end ---- */
 
 /* Of what there is no copy yet. */
-static const char *cannot(const struct vm *vm)
+static const char *cannot(const struct vm *vm, bool leaves)
 {
 	if (hvm_switches_syscall())
 		return "on this CPU (AMD-V) no snapshot holds all of a guest's registers yet";
-	for (unsigned n = 0; n < vm->config->disks; n++)
+	for (unsigned n = 0; leaves && n < vm->config->disks; n++)
 		if (VM_KEPT(SAVE_SNAPSHOT_DISK, vm->config->disk[n].snapshot))
 			return "what it writes to a disk with snapshot is in this machine's memory alone";
 	if (VM_KEPT(SAVE_DEBUGGED, vm->debug.attached))
@@ -83,13 +83,11 @@ static const char *cannot(const struct vm *vm)
 	return NULL;
 }
 
-const char *save_begin(struct vm *vm)
+static const char *begin(struct vm *vm, bool leaves)
 {
 	struct vm_save *s = &vm->save;
-	const char *why;
+	const char *why = cannot(vm, leaves);
 
-	save_end(vm);
-	why = cannot(vm);
 	if (why)
 		return why;
 	VM_MUTANT(SAVE_LOGS, why = dirty_log_begin(vm, DIRTY_COPY)); /* SN1 */
@@ -102,11 +100,24 @@ const char *save_begin(struct vm *vm)
 	s->at = 0;
 	if (!begin_ranges(vm))
 		why = "there is no memory for lists of its pages";
-	else if (exchange_is())
+	else if (leaves && exchange_is())
 		why = exchange_take(vm);
 	if (why)
 		save_end(vm);
 	return why;
+}
+
+const char *save_begin(struct vm *vm)
+{
+	save_end(vm);
+	return begin(vm, true);
+}
+
+const char *save_begin_here(struct vm *vm)
+{
+	if (VM_KEPT(LIVE_NO_SNAPSHOT, vm->save.on))
+		return "a snapshot of it is being taken, or has been begun and left; \"save VM end\" ends that";
+	return begin(vm, false);
 }
 
 void save_free(struct vm *vm)
@@ -168,6 +179,13 @@ static void add_zero(struct vm_save *s, struct save_pages *p, uint64_t gfn)
 	p->zero_pages[p->zeroes++] = 1;
 }
 
+bool save_page(struct vm *vm, gfn_t gfn, uint8_t *to)
+{
+	return !is_absent(vm, gfn) && save_read(vm, gfn_gpa(gfn).v, to, PAGE_SIZE) && !is_zero(to);
+}
+
+bool save_nothing(struct vm *vm, gfn_t gfn) { return is_absent(vm, gfn); }
+
 /* SN1: it is off the list before it is read. */
 static void add(struct vm *vm, struct save_pages *p, struct save_range *r, uint64_t index)
 {
@@ -176,10 +194,10 @@ static void add(struct vm *vm, struct save_pages *p, struct save_range *r, uint6
 
 	r->pending[index / 64] &= ~BIT(index % 64);
 	vm->save.left--;
-	if (is_absent(vm, gfn) || !save_read(vm, gfn_gpa(gfn).v, to, PAGE_SIZE) || is_zero(to))
-		add_zero(&vm->save, p, gfn.v);
-	else
+	if (save_page(vm, gfn, to))
 		p->gfn[p->count++] = gfn.v;
+	else
+		add_zero(&vm->save, p, gfn.v);
 }
 
 /* The next page of the list, from .at on; false: there is none in this range. */
@@ -343,7 +361,7 @@ bool save_prepare(struct vm *vm, const char **why)
 		s->still = true;
 		VM_MUTANT(SAVE_TPR, *why = tpr_change(vm, tpr_method_name(CONFIG_TPR_TRAP)));
 	}
-	save_collect(vm);
+	VM_MUTANT(SAVE_LAST, save_collect(vm));
 	return true;
 }
 

@@ -61,6 +61,12 @@ struct vcpu;
 
 /* Begins: all RAM is to leave, and is logged. NULL, or one clause that says why not. */
 const char *save_begin(struct vm *vm);
+/* The same for who copies it to another container of the same machine (vm/live/live.h). */
+const char *save_begin_here(struct vm *vm);
+/* A page of it. false: it is all zero, or nothing. */
+bool save_page(struct vm *vm, gfn_t gfn, uint8_t *to);
+/* Is it nothing, where a guest finds it? */
+bool save_nothing(struct vm *vm, gfn_t gfn);
 /* The next pages that are to leave; none: nothing is left, or so many were looked at that there is to be another
  * call. */
 void save_pages(struct vm *vm, struct save_pages *p);

@@ -29,6 +29,7 @@
 #include "lib/apic.h"
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
+#include "vm/live/live.h"
 
 #define NOWHERE GFN(~0ull)
 
@@ -343,6 +344,12 @@ bool tpr_init(struct vm *vm)
 	}
 	announce(vm, method);
 	return true;
+}
+
+bool tpr_go_on(struct vm *vm, unsigned method)
+{
+	vm->tpr.page_at = NOWHERE;
+	return set_method(vm, method);
 }
 
 const char *tpr_method_name(unsigned method)

@@ -218,12 +218,12 @@ static void test_refusals(void **state)
 	(void)state;
 	bad("list\n", "list",
 	    "no command; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, audit, start, "
-	    "stop, reset, destroy, tpr, dirty, balloon, pin, migrate, weight, debug, screen, "
-	    "video, keys, mouse, detail, trace, traced, memory, console, input, save, merge and tell");
+	    "stop, reset, destroy, tpr, dirty, balloon, pin, migrate, weight, debug, screen, video, keys, mouse, "
+	    "detail, trace, traced, memory, console, input, save, merge, tell and move");
 	bad("a lust\n", "a",
 	    "there is no command lust; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, "
-	    "audit, start, stop, reset, destroy, tpr, dirty, balloon, pin, migrate, weight, debug, screen, "
-	    "video, keys, mouse, detail, trace, traced, memory, console, input, save, merge and tell");
+	    "audit, start, stop, reset, destroy, tpr, dirty, balloon, pin, migrate, weight, debug, screen, video, "
+	    "keys, mouse, detail, trace, traced, memory, console, input, save, merge, tell and move");
 	bad("a list b\n", "a", "it is: list");
 	bad("a stats\n", "a", "it is: stats VM");
 	bad("a tell g stop\n", "a", "it is: tell VM [pause]");

@@ -1,0 +1,115 @@
+"""Moves to another container while a guest works: nothing of it is another than before, whatever the mechanism."""
+
+import re
+
+import screen
+from boots import LIMIT
+from control import MECHANISMS, Running, ask, ctl, until
+from runner import Test, require
+from sessions import read_until
+from waiting import waiting
+
+RESULT = r'^VELLUM-RESULT ok checksum=%s '
+MOVES = 24
+# Which take long enough to be moved in their middle.
+WORKLOADS = ('fork:120', 'mmap:2000', 'switch:4000', 'fault:16', 'compute:16', 'compile:60', 'mix:800')
+COMPILED = 'a0231ea26ef2fd38'   # of compile:60
+
+
+def moved(c, *options):
+    """What a move has come to."""
+    j = ask(c, 'move', *options)
+    require(j['move'] == 'over', 'it is said to be over before it is: %s' % j)
+    return j
+
+
+def of_a_kernel(c):
+    """Many in one run, from each mechanism to each, of a guest that looks at what it has written all the time."""
+    p = c.start(['run', '--kernel', c.guest('moved'), '--mem', '8M', '--timeout', str(LIMIT)])
+    read_until(p.stdout.fileno(), rb'moved: ready', 60)
+    for n in range(MOVES):
+        mmu = MECHANISMS[(n + n // 4) % 4]
+        require(moved(c, '--mmu', mmu)['mmu'] == mmu, 'under another mechanism')
+        require(ask(c, 'audit')['audit'] == 'ok', 'its tables are not sound')
+        require(ask(c, 'list')['vms'][0]['mmu'] == mmu, 'the list has another mechanism')
+    ask(c, 'input', '0', '0d')
+    status, text = c.finish(p, LIMIT)
+    require(status == 0 and re.search(r'^moved: ok', text, re.M), 'status %d: %s' % (status, text[-400:]))
+    require('free frames' not in text, 'frames are lost: %s' % text[-400:])
+
+
+def of_linux(c):
+    """In the middle of a workload: from a snapshot, so that there is no boot."""
+    p = c.start(['run', '--from', waiting(c), '--workload', 'compile:60', '--timeout', str(LIMIT)])
+    until('it is there', lambda: 'vms' in c.finish(c.start(['ctl', '--json', 'list']), 90)[1])
+    j = moved(c, '--mmu', 'shadow')
+    require(j['pages'] * 2 <= j['used'] * 3, 'pages were copied too often: %s' % j)
+    require(j['stood'] * 50 <= j['ticks'], 'it stood for too long: %s' % j)
+    status, text = c.finish(p, LIMIT)
+    require(status == 0 and re.search(RESULT % COMPILED, text.replace('\r', ''), re.M),
+            'status %d: %s' % (status, text[-400:]))
+    require('free frames' not in text, 'frames are lost: %s' % text[-400:])
+
+
+def in_every_workload(mmu, workload):
+    """Moved as often as there is time, under one mechanism after the other from this one on; to the result of one that
+    was not."""
+    def run(c):
+        still = c.run(['run', '--from', waiting(c), '--workload', workload, '--mmu', mmu, '--timeout', str(LIMIT)],
+                      limit=LIMIT, expect=[RESULT % r'\S+'])
+        wanted = re.search(RESULT % r'(\S+)', still.text.replace('\r', ''), re.M).group(1)
+        p = c.start(['run', '--from', waiting(c), '--workload', workload, '--mmu', mmu, '--timeout', str(LIMIT)])
+        until('it is there', lambda: 'vms' in c.finish(c.start(['ctl', '--json', 'list']), 90)[1])
+        made = 0
+        for n in range(20):
+            status, _ = c.finish(c.start(['ctl', 'move', '--mmu', MECHANISMS[(n + 1) % 4]]), LIMIT)
+            if status:
+                break
+            made += 1
+        status, text = c.finish(p, LIMIT)
+        require(status == 0 and re.search(RESULT % wanted, text.replace('\r', ''), re.M),
+                'status %d: %s' % (status, text[-400:]))
+        require(made, 'it was not moved')
+    return Test('moves: in the middle of %s, --mmu %s' % (workload, mmu), run)
+
+
+def of_a_screen(c):
+    """With a firmware, in real mode: who looks at its screen sees what was there, and what comes; under every
+    mechanism."""
+    with open(c.guest('echo').replace('.elf', '.bin'), 'rb') as f:
+        disk = c.file('echo.img', f.read().ljust(screen.MB, b'\0'))
+    with Running(c, screen.screen(disk), until=rb'Booting from 0000:7c00'):
+        until('its greeting', lambda: not screen.is_blank(screen.cell(screen.shot(c)[2], 2, 0)))
+        planes = screen.picture_of(c, 'g', (640, 480))
+        for mmu in ('shadow', 'ept'):
+            moved(c, '--mmu', mmu)
+            require(screen.shot(c) == (640, 480, planes), 'another picture than it had, under ' + mmu)
+        require(screen.picture_of(c, 'm', (320, 200)) != planes, 'what is typed changes nothing')
+        require(ask(c, 'audit')['audit'] == 'ok', 'its tables are not sound')
+
+
+def refused(c):
+    """One sentence, and the guest goes on as it was."""
+    with Running(c, ['--kernel', c.guest('stay'), '--mem', '8M']):
+        for words, status, why in ((('--mmu', 'none'), 1, 'no such mechanism'), (('nobody',), 2, 'move [VM]'),
+                                   (('--postcopy',), 2, 'no option --postcopy')):
+            require(why in ctl(c, 'move', *words, status=status), '%s: not "%s"' % (words, why))
+        require('--mmu' in ctl(c, 'list', '--mmu', 'ept', status=2), 'list --mmu')
+        ctl(c, 'dirty', 'on')
+        require('it is watched' in ctl(c, 'move', status=1), 'while it is watched')
+        ctl(c, 'dirty', 'off')
+        ctl(c, 'pause')
+        moved(c, '--mmu', 'shadow')
+        require(ask(c, 'list')['vms'][0]['state'] == 'paused', 'it was paused, and goes on')
+        ctl(c, 'resume')
+        before = ask(c, 'stats')['exits']['total']
+        until('it goes on', lambda: ask(c, 'stats')['exits']['total'] > before)
+
+
+def tests(everything):
+    matrix = [in_every_workload(mmu, name) for mmu in MECHANISMS for name in WORKLOADS]
+    return [
+        Test('moves: 24 of a kernel', of_a_kernel),
+        Test('moves: of Linux', of_linux),
+        Test('moves: refused', refused),
+    ] + ([Test('moves: of a screen', of_a_screen)] + matrix if everything else [])
