@@ -21,8 +21,8 @@ static const char *check_tag(const struct mmu_vm *vm, const struct mmu_vcpu *v)
 			return "T1: two vCPUs have one VPID";
 	if ((t->flush_vpid || t->flush_nonglobal || t->address_count) && !tag_requested(t))
 		return "T2: a flush is due, and the next entry would not look";
-	if (v->root.nested && !__atomic_load_n(&vm->ept_flushed_on, __ATOMIC_ACQUIRE) && t->last_cpu != TAG_NO_CPU &&
-	    !tag_requested(t) && t->last_cpu < TAG_CPUS_MAX)
+	if (v->root.nested && t->last_cpu < TAG_CPUS_MAX && !tag_requested(t) &&
+	    !tag_cpus_have(&vm->ept_flushed_on, t->last_cpu))
 		return "T2: an INVEPT is due, and the next entry would not look";
 	return NULL;
 }

@@ -379,7 +379,7 @@ static bool table_update(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint
 		p += gpa.v & (PAGE_SIZE - 1);
 	}
 	if (unlikely(vcpu->vm->several) && vcpu->vm->ops->flags_writes && !mmu_is_beside(vcpu))
-		MUTANT(WRITE_FIRST, vcpu->vm->ops->flags_writes(vcpu->vm, gpa, new, size));
+		MUTANT(FLAGS_FIRST, vcpu->vm->ops->flags_writes(vcpu->vm, gpa, new, size));
 	*lost = !compare_exchange(p, &old, new, size);
 	if (!*lost && vcpu->vm->ops->flags_written && MUTANT_OR(FLAGS_BESIDE, !mmu_is_beside(vcpu)))
 		MUTANT(FLAGS_TOLD, vcpu->vm->ops->flags_written(vcpu->vm, gpa, size));

@@ -167,8 +167,8 @@ struct mmu_vm {
 	uint32_t readers;        /* of guest memory by a block's address, without the lock */
 	uint32_t logs;           /* slots that are being logged; read without the lock */
 	enum mmu_log_method log_by; /* how, while some are */
-	uint64_t ept_flushed_on; /* one bit a logical CPU: no INVEPT of the root is owed there */
-	uint64_t ept_ran_on;     /* the same: it has run the root, which tells the reason of an INVEPT */
+	struct tag_cpus ept_flushed_on; /* no INVEPT of the root is owed there */
+	struct tag_cpus ept_ran_on; /* they have run the root, which tells the reason of an INVEPT */
 	void *priv;              /* the mechanism's, for the VM */
 	bool watched;            /* OV5 */
 	unsigned overlays;

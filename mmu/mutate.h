@@ -179,6 +179,7 @@
 	M(LEAF_WATCH, "the same where INVLPG does not exit yet, and the table is out of sync") \
 	M(LEAF_UNSYNC, "the same where a table must go out of sync") \
 	M(WRITE_FIRST, "taking out of the shadow what is about to be written by the hypervisor") \
+	M(FLAGS_FIRST, "the same for flags, which are no flags where the table is read with entries of another size") \
 	M(WRITE_PARTS, "that INVLPG exits first instead where a TLB may have it in parts") \
 	M(WATCH_FIRST, "that INVLPG exits before an entry of a table out of sync is read") \
 	M(LOG_MARK_ATOMIC, "marking pages of a log by an atomic operation (it is read, changed and written)") \

@@ -124,7 +124,7 @@ void tag_request_look(struct mmu_vcpu *vcpu) { request(vcpu); }
 
 void tag_request_ept(struct mmu_vm *vm)
 {
-	__atomic_store_n(&vm->ept_flushed_on, 0, __ATOMIC_RELEASE);
+	tag_cpus_clear(&vm->ept_flushed_on);
 	for (struct mmu_vcpu *v = vm->vcpus; v; v = v->next)
 		request(v);
 }
@@ -164,11 +164,11 @@ static void flush_ept(struct mmu_vm *vm, uint64_t eptp, uint64_t *reason)
 }
 
 /* Where the CPU has run this root before, a right was lost since. */
-static uint64_t *ept_reason(struct mmu_vm *vm, unsigned last_cpu, uint64_t bit)
+static uint64_t *ept_reason(struct mmu_vm *vm, unsigned last_cpu, unsigned cpu)
 {
-	bool known = !bit || (vm->ept_ran_on & bit);
+	bool known = cpu >= TAG_CPUS_MAX || tag_cpus_have(&vm->ept_ran_on, cpu);
 
-	vm->ept_ran_on |= bit;
+	tag_cpus_add(&vm->ept_ran_on, cpu);
 	if (known)
 		return &vm->counters.invept_for_tables;
 	return last_cpu == TAG_NO_CPU ? &vm->counters.invept_for_creation : &vm->counters.invept_for_migration;
@@ -178,13 +178,12 @@ static uint64_t *ept_reason(struct mmu_vm *vm, unsigned last_cpu, uint64_t bit)
 static bool consume_ept(struct mmu_vcpu *vcpu, unsigned cpu, unsigned last_cpu)
 {
 	struct mmu_vm *vm = vcpu->vm;
-	/* A CPU without a bit of its own flushes whenever it is asked. */
-	uint64_t bit = cpu < TAG_CPUS_MAX ? BIT(cpu) : 0;
 
-	if (!vcpu->root.nested || (__atomic_load_n(&vm->ept_flushed_on, __ATOMIC_ACQUIRE) & bit))
+	/* A CPU without a bit of its own flushes whenever it is asked. */
+	if (!vcpu->root.nested || tag_cpus_have(&vm->ept_flushed_on, cpu))
 		return false;
-	__atomic_or_fetch(&vm->ept_flushed_on, bit, __ATOMIC_ACQ_REL);
-	MUTANT(TAG_EPT, flush_ept(vm, vcpu->root.nested, ept_reason(vm, last_cpu, bit)));
+	tag_cpus_add(&vm->ept_flushed_on, cpu);
+	MUTANT(TAG_EPT, flush_ept(vm, vcpu->root.nested, ept_reason(vm, last_cpu, cpu)));
 	return true;
 }
 

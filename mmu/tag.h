@@ -19,7 +19,7 @@ struct mmu_vm;
 
 #define VPID_COUNT 65536u
 #define TAG_ADDRESSES_MAX 8 /* more single addresses than this become one whole-context flush */
-#define TAG_CPUS_MAX 64
+#define TAG_CPUS_MAX 256
 #define TAG_NO_CPU (~0u)
 
 /* The allocator: first come, first served, the lowest free one; 0 is never handed out. Has its own lock inside (a spin
@@ -37,6 +37,11 @@ void vpid_pool_init(struct vpid_pool *pool, uint32_t limit);
 /* 0 when exhausted. */
 uint16_t vpid_alloc(struct vpid_pool *pool);
 void vpid_free(struct vpid_pool *pool, uint16_t vpid);
+
+/* Logical CPUs, by their numbers. Changed with the VM's lock; read without. */
+struct tag_cpus {
+	uint64_t word[TAG_CPUS_MAX / 64];
+};
 
 /* Why a flush is due. The first two are nobody's request: the vCPU is new on the CPU. */
 enum tag_reason {
@@ -61,6 +66,24 @@ struct tag_state {
 
 /* True where this CPU can flush what it tags; without that, vCPUs run untagged. */
 bool tag_usable(const struct mmu_caps *caps);
+
+/* A CPU that has no place in it is never in it. */
+static inline bool tag_cpus_have(const struct tag_cpus *s, unsigned cpu)
+{
+	return cpu < TAG_CPUS_MAX && (__atomic_load_n(&s->word[cpu / 64], __ATOMIC_ACQUIRE) >> cpu % 64 & 1);
+}
+
+static inline void tag_cpus_add(struct tag_cpus *s, unsigned cpu)
+{
+	if (cpu < TAG_CPUS_MAX)
+		__atomic_or_fetch(&s->word[cpu / 64], BIT(cpu % 64), __ATOMIC_ACQ_REL);
+}
+
+static inline void tag_cpus_clear(struct tag_cpus *s)
+{
+	for (unsigned i = 0; i < TAG_CPUS_MAX / 64; i++)
+		__atomic_store_n(&s->word[i], 0, __ATOMIC_RELEASE);
+}
 
 /* Requests, for one vCPU, with the VM's lock held. Idempotent; merged into the widest. */
 void tag_request_address(struct mmu_vcpu *vcpu, gva_t gva, enum tag_reason why);

@@ -17,6 +17,7 @@ packages=(
 	qemu-user                                                   # recording programs for the lab
 	gdb                                                         # debugging guests, and its tests
 	bochsbios vgabios                                           # the machine's firmware
+	bcc bin86 acpica-tools                                      # and that of a machine of more than 128 CPUs
 	seabios qemu-system-data                                    # the guests', and what loads a kernel there
 	debian-archive-keyring ca-certificates                      # where Bochs' source comes from
 )

@@ -8,7 +8,7 @@
 # several fixes to VMX. Where the source cannot be had, that package is what LINK points to, after a loud line.
 #
 # Only the .orig tarball is used (no packaging). Its SHA256 comes from the archive's signed index. Nine faults are
-# mended (repair).
+# mended (repair), and more CPUs let in (widen).
 set -euo pipefail
 VELLUM_SAY=get-bochs
 . "$(dirname "$0")/cache.sh"
@@ -23,7 +23,7 @@ flags=(--with-nogui --enable-smp --enable-cpu-level=6 --enable-x86-64 --enable-v
        --disable-docbook)
 cflags=-O2
 
-# Nine faults are mended (docs/bochs.md).
+# Nine faults are mended (docs/bochs.md), and up to 256 CPUs let in: it has timers for 15.
 #
 # With several CPUs, Bochs 3.0 does not commit RIP and RSP after it has delivered an exception: a VM exit, or a second
 # fault, at the first instruction of the guest's handler then saves the registers of before. With one CPU its loop
@@ -59,6 +59,18 @@ may+=' if (! (BX_CPU_THIS_PTR vmcs.eptptr \& 0x40)) for (int n = TOP; n >= (int)
 may+=' if (~entry[n] \& (0x20 \| (n == (int) leaf) * (write ? 0x40 : 0)))'
 may+=' translate_guest_physical(walked[n], walked_for, true, true, false, false, false, BX_WRITE);'
 
+# Three timers for each of 256 CPUs, and those of the devices. With 256, 255 is one's APIC ID: it names all only where
+# there are fewer.
+timers='#define BX_MAX_TIMERS 2048'
+logs='#define MAX_LOGFNS 2048'
+one='(dest \& apic_id_mask) == apic_id_mask \&\& (dest != 255 || BX_SMP_PROCESSORS <= 255)'
+all='apic_bus_broadcast_interrupt(vector, delivery_mode, trig_mode, -1)'
+count='Bit16u bx_cpu_count;'
+most='unsigned max_smp_threads = apic_id_mask + 1;'
+processors='#define BX_CPU_PROCESSORS_LIMIT 256'
+# The BIOS has 11 KB for its tables; those of the SMBIOS take most of them, and nobody needs them.
+told_of='cpu_num <= smp_cpus \&\& cpu_num <= 64; cpu_num++'
+
 # AMD's SVM. VMRUN does not load CR2.
 cr2='BX_CPU_THIS_PTR cr2 = guest.cr2;'
 # As with VMX, VMRUN looks at what is masked before the CPU counts as being in the guest; and where the host's IF is to
@@ -91,6 +103,21 @@ repair_svm() {
 		mend cpu/svm.cc 'clear in_event indication on #DF' "$causes" &&
 		mend cpu/svm.cc 'mask_event(BX_EVENT_SVM_VIRQ_PENDING);' "$forgot"
 }
+# replace FILE TIMES PATTERN WITH: no fewer and no more.
+replace() {
+	[ "$(grep -c -- "$3" "$1")" = "$2" ] || { say "$1 is not the one that the change is for"; return 1; }
+	sed -i "s/$3/${4//\//\\/}/" "$1"
+}
+widen() {
+	replace pc_system.h 1 '#define BX_MAX_TIMERS 64' "$timers" &&
+		replace logio.h 1 '#define MAX_LOGFNS 512' "$logs" &&
+		replace config.cc 1 '#define BX_CPU_PROCESSORS_LIMIT 255' "$processors" &&
+		replace bochs.h 1 'Bit8u bx_cpu_count;' "$count" && replace main.cc 1 'Bit8u bx_cpu_count;' "$count" &&
+		replace main.cc 1 'unsigned max_smp_threads = apic_id_mask - 1;' "$most" &&
+		replace cpu/apic.cc 1 '(dest & apic_id_mask) == apic_id_mask' "$one" && replace cpu/apic.cc 2 \
+		'apic_bus_broadcast_interrupt(vector, delivery_mode, trig_mode, apic_id_mask)' "$all" &&
+		replace bios/rombios32.c 1 'cpu_num <= smp_cpus; cpu_num++' "$told_of"
+}
 repair() {
 	sed -i "s|Bit32u executed = 0, processor = 0;|$kept|" main.cc && grep -qF "$kept" main.cc &&
 		mend main.cc 'BX_CPU(processor)->icount++;' "$commit" && mend cpu/vmx.cc \
@@ -100,7 +127,7 @@ repair() {
 		mend cpu/proc_ctrl.cc 'writeEFlags((Bit32u) R11, EFlagsValidMask);' "$flat" &&
 		mend cpu/ret_far.cc 'parse_selector(raw_ss_selector, &ss_selector);' "$level" &&
 		mend cpu/iret.cc 'Bit8u prev_cpl = CPL;' "$level" && mend cpu/segment_ctrl_pro.cc \
-		'seg->cache.dpl      = 0;' "$dpl" && repair_walk && repair_svm
+		'seg->cache.dpl      = 0;' "$dpl" && repair_walk && repair_svm && widen
 }
 repair_walk() {
 	mend cpu/paging.cc 'static const char \*bx_paging_level' "$walked" && sed -i \
@@ -110,9 +137,26 @@ repair_walk() {
 		[ "$(grep -cF "$step" cpu/paging.cc)" = 3 ] && [ "$(grep -cF 'walked[n]' cpu/paging.cc)" = 2 ]
 }
 
+# bios: leaves the BIOS, of the source in the current folder, as ./bios.bin. Debian's has no room for tables of more than
+# 180 CPUs. As bios/Makefile does it, with the same tools.
+bios() {
+	local gcc="gcc -m32 -march=i386 -fno-stack-protector -fcf-protection=none -fno-pic -fno-pie"
+	cd bios && g++ -w -o biossums biossums.c &&
+		$gcc '-DBIOS_BUILD_DATE="01/01/25"' -E -P rombios.c >latest.c &&
+		bcc -o latest.s -C-c -D__i86__ -0 -S latest.c && sed -i 's/^\.text//; s/^\.data//' latest.s &&
+		as86 latest.s -b rombios16.bin -u- -w- -g -0 -j -O && ./biossums rombios16.bin &&
+		cpp -P acpi-dsdt.dsl dsdt.i && iasl -tc -p acpi-dsdt.hex dsdt.i && sed -i 's/^unsigned/const unsigned/
+		s/ACPI-DSDT_HEX/ACPI_DSDT_HEX/g; s/acpi-dsdt_aml_code/AmlCode/g' acpi-dsdt.hex &&
+		$gcc -O2 -w -c rombios32.c && $gcc -c rombios32start.S &&
+		ld -m elf_i386 --no-warn-execstack -T rombios32.ld -o rombios32.out rombios32start.o rombios32.o &&
+		objcopy -O binary rombios32.out rombios32.bin && ./biossums -pad rombios32.bin &&
+		cat rombios32.bin rombios16.bin >../bios.bin
+}
+
 recipe=$(printf '%s\n' "$version" "$suite" "${flags[@]}" "$cflags" "$commit" "$kept" "$unmask" "$open" "$told" \
 	"$flat" "$level" "$dpl" "$walked" "$step" "$may" "$cr2" "$hif" "$noted" "$causes" \
-	"$forgot" | sha256sum | cut -c1-12)
+	"$forgot" "$timers" "$one" "$all" "$count" "$most" "$processors" \
+	"$logs" "$told_of" "$(declare -f bios)" | sha256sum | cut -c1-12)
 home=$vellum_cache/bochs-$version-$recipe
 binary=$home/bochs
 
@@ -178,6 +222,7 @@ build() {
 	done
 	[ -x bochs ] || { say "compiling Bochs failed:"; tail -n 10 "$dir/make.err" >&2; return 1; }
 	strip bochs
+	(bios) >bios.log 2>&1 || { say "compiling its BIOS failed: 128 CPUs at most"; tail -n 5 bios.log >&2; }
 }
 
 install_link() {
@@ -195,6 +240,7 @@ if [ ! -x "$binary" ]; then
 		if fetch "$work" && ( build "$work" ); then
 			mkdir -p "$home"
 			cp "$work/src/bochs" "$binary.new"
+			[ ! -e "$work/src/bios.bin" ] || cp "$work/src/bios.bin" "$home/bios.bin"
 			printf 'Bochs %s from the source package in Debian %s\nconfigure %s\nCFLAGS %s\n' \
 				"$version" "$suite" "${flags[*]}" "$cflags" >"$home/recipe"
 			mv "$binary.new" "$binary"        # last, and atomic: its presence says that all went well

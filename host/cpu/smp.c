@@ -78,23 +78,29 @@ static struct percpu *new_percpu(unsigned id)
 
 static bool wait_alive(unsigned ms)
 {
-	while (ms--) {
-		if (__atomic_load_n(&ap_alive, __ATOMIC_ACQUIRE))
-			return true;
-		delay_ms(1);
-	}
-	return __atomic_load_n(&ap_alive, __ATOMIC_ACQUIRE);
+	uint64_t end = rdtsc() + ms * tsc_per_ms;
+	bool alive;
+
+	while (!(alive = __atomic_load_n(&ap_alive, __ATOMIC_ACQUIRE)) && rdtsc() < end)
+		cpu_relax();
+	return alive;
 }
 
-/* INIT, 10 ms, a start-up IPI, and another where nobody came of the first (SDM, "Typical BSP Initialization
- * Sequence"). */
+static void init_others(const struct acpi_info *acpi)
+{
+	for (unsigned i = 0; i < acpi->cpu_count; i++)
+		if (acpi->cpu_apic_id[i] != this_cpu()->apic_id)
+			lapic_host_init_ipi(acpi->cpu_apic_id[i]);
+	delay_ms(10);
+}
+
+/* A start-up IPI, and another where nobody came of the first. Before that, once for all: INIT, and 10 ms (SDM, "Typical
+ * BSP Initialization Sequence"). */
 static bool start_one(uint32_t apic_id, struct percpu *p)
 {
 	ap_stack = (uintptr_t)p->stack[STACK_MAIN].top;
 	ap_percpu = (uintptr_t)p;
 	ap_alive = false;
-	lapic_host_init_ipi(apic_id);
-	delay_ms(10);
 	for (int attempt = 0; attempt < 2; attempt++) {
 		lapic_host_startup_ipi(apic_id, TRAMPOLINE_PAGE >> PAGE_SHIFT);
 		if (wait_alive(attempt ? 100 : 2))
@@ -113,6 +119,8 @@ void smp_start_others(void (*entry)(void), uint64_t tsc_hz)
 	tsc_per_ms = tsc_hz / 1000;
 	if (trampoline)
 		memcpy(trampoline, trampoline_start, size);
+	if (acpi->cpu_count > 1)
+		init_others(acpi);
 	for (unsigned i = 0; i < acpi->cpu_count; i++) {
 		struct percpu *p;
 

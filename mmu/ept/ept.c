@@ -86,8 +86,8 @@ static bool init(struct mmu_vm *vm, const struct nested_form *form)
 	e->pt = (struct pt){ five_levels(&vm->config) ? &form->five : &form->four, vm, root };
 	vm->priv = e;
 	/* The root's frame may have been another root before: every CPU owes an INVEPT at its first entry. */
-	MUTANT(EPT_NEW_ROOT, __atomic_store_n(&vm->ept_flushed_on, 0, __ATOMIC_RELEASE));
-	vm->ept_ran_on = 0;
+	MUTANT(EPT_NEW_ROOT, tag_cpus_clear(&vm->ept_flushed_on));
+	tag_cpus_clear(&vm->ept_ran_on);
 	return true;
 }
 

@@ -2,6 +2,7 @@
  * hypervisor writes for the guest. Tables that nobody needs any more become memory again. */
 #include "mmu/mutate.h"
 #include "mmu/shadow/shadow.h"
+#include "mmu/table/seam.h"
 
 /* S5's order: the entries of the table are read only when it is tracked. */
 bool shadow_track(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn)
@@ -280,8 +281,10 @@ void shadow_flags_written(struct mmu_vm *vm, gpa_t gpa, unsigned size)
 	if (!g || !g->tracked)
 		return;
 	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn))
-		if (of_other_size(sp, size))
+		if (of_other_size(sp, size)) {
+			seam_written();
 			page_written(s, sp, gpa, size, false);
+		}
 }
 
 void shadow_flags_writes(struct mmu_vm *vm, gpa_t gpa, uint64_t new, unsigned size)

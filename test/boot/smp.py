@@ -7,7 +7,11 @@ from boots import check_boot
 from control import ask
 from runner import Test, require
 from sessions import on_terminal, read_until
+import matrix
 import workloads
+
+
+SYSFS = b'/sys/devices/system/cpu/cpu1/online'
 
 
 def boot(name, vcpus, host_cpus, args, check=lambda o: None):
@@ -41,21 +45,47 @@ def switched(o):
     require(len(used) >= 3, 'only %s have been used' % used)
 
 
+def off_and_back(say):
+    """The guest's second CPU: by its own sysfs."""
+    return b''.join(say(b'echo %d >%s; echo now $((1 + $(cat %s)))' % (on, SYSFS, SYSFS), rb'now %d\s' % (1 + on))
+                    for on in (0, 1))
+
+
+def sayer(master):
+    def say(command, answer):
+        os.write(master, command + b'\r')
+        return read_until(master, answer, 60)
+    return say
+
+
+def comes_back(guest, mmu, vcpus, cpus):
+    """It goes off and comes back twice, and works then."""
+    def run(c):
+        seen = b''
+        with on_terminal(c, 'run', '-i', '--guest', guest, '--mmu', mmu, '--vcpus', str(vcpus), '--host-cpus',
+                         str(cpus), '--timeout', '400') as (p, master):
+            say = sayer(master)
+            try:
+                seen += read_until(master, rb'vellum:[^\r\n]*# ', 300)
+                seen += off_and_back(say) + off_and_back(say)
+                seen += say(b'taskset 2 sh -c "echo done $((6 * 7))"', rb'done 42\s')
+                seen += say(b'poweroff -f', rb'of which [0-9.]+ s of CPU')
+            finally:
+                c.log.write(seen.decode(errors='replace'))
+                p.wait(60)
+    return Test('vcpus: one of %d goes off and comes back: %s under %s on %d CPUs' % (vcpus, guest, mmu, cpus), run)
+
+
 def off_and_on(c):
     """A CPU of the guest goes offline and comes back, and the whole machine is paused, and goes over to other ways to
     virtualize its memory and its TPR."""
     seen = b''
     with on_terminal(c, 'run', '-i', '--vcpus', '2', '--host-cpus', '2', '--mmu', 'ept', '--timeout',
                      '200') as (p, master):
-        def say(command, answer):
-            os.write(master, command + b'\r')
-            return read_until(master, answer, 60)
-
+        say = sayer(master)
         try:
             seen += read_until(master, rb'vellum:[^\r\n]*# ', 150)
-            cpu1 = b'/sys/devices/system/cpu/cpu1/online'
-            seen += say(b'echo 0 >' + cpu1 + b'; echo now $((1 + $(cat ' + cpu1 + b')))', rb'now 1\s')
-            seen += say(b'echo 1 >' + cpu1 + b'; echo now $((1 + $(cat ' + cpu1 + b')))', rb'now 2\s')
+            seen += off_and_back(say)
             require(ask(c, 'pause')['state'] == 'paused', 'it is not paused')
             require(ask(c, 'resume')['state'] != 'paused', 'it is paused')
             require(ask(c, 'tpr', 'trap')['tpr'] == 'trap', 'its TPR is not by trap')
@@ -86,9 +116,11 @@ def tests(everything):
     chosen = [(mmu, cpus) for mmu in ('ept', 'shadow', 'vtlb', 'brute') for cpus in (2, 4)] if everything else \
         [('shadow', 2), ('ept', 4)]
     whole = [boot('vcpus: %s under %s, %d on %d CPUs' % (guest, mmu, vcpus, cpus), vcpus, cpus,
-                  ['--guest', guest, '--mmu', mmu])
-             for guest in ('amd64', '686-pae', '686') for mmu in ('ept', 'shadow', 'vtlb', 'brute')
-             for vcpus in (2, 4) for cpus in (1, 2, 4)] if everything else []
+                  ['--guest', guest, '--mmu', mmu] + (['--workload', matrix.SHORT] if mmu == 'brute' else []))
+             for guest in matrix.GUESTS for mmu in matrix.MECHANISMS for vcpus in (2, 4) for cpus in (1, 2, 4)]
+    whole += [comes_back(guest, mmu, vcpus, cpus) for guest in matrix.GUESTS for mmu in matrix.MECHANISMS
+              for vcpus, cpus in ((2, 1), (4, 2))]
+    whole = whole if everything else []
     return [threads(*c) for c in chosen] + whole + [fresh('ept', 5), fresh('shadow', None), fresh('vtlb', None)] + [
             boot('vcpus: 4 on 4 CPUs', 4, 4, []),
             boot('vcpus: 2 on 2 CPUs, started by the emulator', 2, 2,

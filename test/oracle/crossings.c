@@ -23,6 +23,7 @@ enum act {
 	HEAR,     /* waits until it is told */
 	ROOT,     /* loads CR3 with root .a */
 	WP,       /* turns CR0.WP over */
+	NARROW,   /* goes over to entries of 4 bytes, by the first of which names the first table */
 	EVENT,    /* an event is delivered to a stack in the table of page .a */
 	OUT,      /* the host takes frame .a away */
 	DROP,     /* and all that is mapped, for no reason */
@@ -41,6 +42,9 @@ struct crossing {
 	struct step before[BEFORE_MOST]; /* by .who */
 	struct step part[2][7];
 };
+
+/* A frame whose entry, read as two of 4 bytes, has a second one that is present, and not accessed. */
+#define HIGH_GFN 0x100000u
 
 #define S(op_, a_) { .op = (op_) + 1, .a = (a_) }
 #define E(page, frame) { .op = EDIT + 1, .a = (page), .b = (frame) }
@@ -139,6 +143,10 @@ static const struct crossing all[] = {
 	  { BY(0, LARGE, 0, 0), BY(0, INVLPG, 0, 0), BY(1, INVLPG, 0, 0), BY(1, LOOK, 0, 0), BY(1, LOOK, 1, 0),
 	    BY(0, LOOK, 0, 0), BY(0, INVLPG, 0, 0), BY(1, INVLPG, 0, 0), BY(1, LOOK, 0, 0), BY(1, LOOK, 1, 0) },
 	  { { { .op = EDIT_PD + 1, .a = 0, .b = 512 }, S(LOOK, 1) }, { S(INVLPG, 0), S(LOOK, 1) } } },
+	{ "flags of an entry that is half of another's, and INVLPG by who sees them",
+	  { BY(1, EDIT, 1, HIGH_GFN), BY(0, NARROW, 0, 0), BY(0, LOOK, 0, 0), BY(1, LOOK, 1, 0), BY(0, INVLPG, 0, 0),
+	    BY(1, INVLPG, 1, 0), BY(1, LOOK, 1, 0) },
+	  { { S(LOOK, 3) }, { S(INVLPG, 1), S(LOOK, 1) } } },
 	{ "an event is delivered into a table, and an access by it",
 	  { BY(0, LOOK, 0, 0), BY(1, LOOK, 1, 0) },
 	  { { S(EVENT, 0), S(LOOK, 0) }, { S(LOOK, 1), S(INVLPG, 1), S(LOOK, 1) } } },
@@ -239,6 +247,10 @@ static void by_guest(struct vcpu *v, const struct step *s)
 		break;
 	case WP:
 		guest_cr0(v, v->regs.cr0 ^ X_CR0_WP);
+		break;
+	case NARROW:
+		guest_store(v, layout_root(X_32BIT, 0), 4, L1_GFN * 4096ull | flags, true);
+		guest_mode(v, X_32BIT, 0);
 		break;
 	default:
 		guest_deliver(v, layout_direct(X_4LEVEL, L1_GFN * 4096ull + 0x800), 2, PAGES_FIRST * 4096 | flags);
@@ -409,6 +421,7 @@ static struct config config_of(const struct mmu_ops *ops, bool vpid)
 	c.switching = true;
 	c.mode_fixed = true;
 	c.mode = X_4LEVEL;
+	c.halves = L1_GFN;
 	return c;
 }
 

@@ -67,7 +67,7 @@ bool gm_adopt(struct vm *vm, uint64_t gpa, unsigned size, uint64_t allowed)
 		allowed |= X_A | X_D;
 	if ((is ^ must) & ~allowed || must & ~is)
 		return false;
-	if (vm->world->weave)
+	if (vm->world->weave && gpa >> PAGE_SHIFT != vm->world->c.halves)
 		memcpy(page_find(vm, gpa >> PAGE_SHIFT)->bytes + (gpa & (PAGE_SIZE - 1)), &is, size);
 	else
 		gm_write(vm, gpa, size, is);
@@ -108,6 +108,18 @@ static bool settle_flags(struct world *w, struct page *p)
 }
 
 bool gm_settle_page(struct vm *vm, uint64_t gfn) { return settle_flags(vm->world, page_find(vm, gfn)); }
+
+void gm_settle_halves(struct vm *vm, uint64_t gfn)
+{
+	const uint64_t upper = (uint64_t)(X_A | X_D) << 32;
+
+	for (uint64_t at = gfn << PAGE_SHIFT; at >> PAGE_SHIFT == gfn; at += 8) {
+		uint64_t must = gm_read(vm, at, 8), is;
+
+		if (gm_real(vm, at, 8, &is) && is & ~must & upper)
+			gm_write(vm, at, 8, must | (is & upper));
+	}
+}
 
 /* Also of slots that are not there just now. */
 void gm_settle_flags(struct vm *vm)

@@ -39,6 +39,7 @@ struct config {
 	bool wide;                /* there are guest-physical addresses of more than 48 bits */
 	uint8_t mode;             /* that the guests start in: enum x_mode */
 	uint8_t mode_fixed;       /* they stay in it */
+	uint64_t halves;          /* GFN of a table that is read by entries of either size; 0: there is none */
 };
 
 struct step {
@@ -325,6 +326,8 @@ void gm_settle(struct vcpu *v);
 /* Flags that are set in tables nobody has spoken for: they need not be, where steps are interleaved. */
 void gm_settle_flags(struct vm *vm);
 bool gm_settle_page(struct vm *vm, uint64_t gfn);
+/* The flags of entries of 4 bytes that are parts of an address in those of 8: to whom reads these, a change like any. */
+void gm_settle_halves(struct vm *vm, uint64_t gfn);
 
 /* spec.c: what an access must do, by a fresh walk */
 struct spec_level { uint64_t gpa; uint64_t value; };

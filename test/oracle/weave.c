@@ -36,6 +36,8 @@ static void go_to(struct weave *b, struct actor *to)
 	b->w->accessing = to->accessing;
 	b->now = to;
 	from_driver = false;
+	if (b->w->c.halves)
+		gm_settle_halves(&b->w->vm[0], b->w->c.halves);
 	fiber_leave(&from->fake, to->stack, STACK_SIZE);
 	swapcontext(&from->context, &to->context);
 	arrived(b, from->fake, from_driver);

@@ -14,6 +14,8 @@ static const char debian_bochs[] = "/usr/bin/bochs";
 /* Bochs keeps at most 2 GB of an emulated machine's memory in its own, and pages the rest to a file. Above 3 GB begins
  * the hole of the PC's devices, whose RAM Bochs does not move elsewhere. */
 enum { MEGABYTE = 1 << 20, BOCHS_MOST_MB = 3072, BOCHS_RESIDENT_MB = 2048 };
+/* More CPUs than this need the BIOS that script/get-bochs.sh has made beside the Bochs. */
+enum { BIOS_CPUS = 128 };
 
 uint64_t emulator_memory(const struct options *options, uint64_t needed, unsigned most, const char *name)
 {
@@ -70,10 +72,17 @@ static char *choose(const char *which)
 	return text("%s", debian_bochs);
 }
 
-bool bochs_can_have(bool mended, unsigned cpus, char *error, size_t error_size)
+bool bochs_can_have(bool mended, bool room, unsigned cpus, char *error, size_t error_size)
 {
-	if (mended || cpus == 1)
+	if (cpus == 1 || (mended && (room || cpus <= BIOS_CPUS)))
 		return true;
+	if (mended) {
+		snprintf(error, error_size,
+			 "--host-cpus %u: the BIOS of Debian's package bochsbios has room for tables of %d CPUs, and there "
+			 "is no other beside this Bochs; script/deps.sh, then make bochs, makes both",
+			 cpus, BIOS_CPUS);
+		return false;
+	}
 	snprintf(error, error_size,
 		 "--host-cpus %u: with several CPUs, Debian's package of Bochs forgets where an exception's handler "
 		 "begins; only the Bochs that the build makes (make bochs) is mended",
@@ -136,10 +145,22 @@ static char *cpu_model(const char *program, const char *wanted)
 	return found;
 }
 
+/* The BIOS with more room that is in the folder of a Bochs, or NULL. */
+static const char *bios_beside(const char *program)
+{
+	char *path = text("%.*s/bios.bin", (int)(strrchr(program, '/') - program), program);
+
+	if (access(path, R_OK) == 0)
+		return path;
+	free(path);
+	return NULL;
+}
+
 void bochs_find(struct emulator *emulator, const struct options *options, uint64_t needed)
 {
 	struct bytes said = { 0 };
 	char error[300], *real;
+	const char *roomy;
 	bool package;
 
 	emulator->program = choose(options->bochs);
@@ -158,9 +179,11 @@ void bochs_find(struct emulator *emulator, const struct options *options, uint64
 	/* It delivers virtual interrupts to guests that have interrupts off (docs/bochs.md). */
 	emulator->hides = package ? "virtual-interrupt-delivery" : NULL;
 	emulator->build = package ? "Debian's binary package" : "optimised, built from source";
+	roomy = real != NULL ? bios_beside(real) : NULL;
 	free(real);
-	if (!bochs_can_have(!package, options->host_cpus, error, sizeof error))
+	if (!bochs_can_have(!package, roomy != NULL, options->host_cpus, error, sizeof error))
 		die(STATUS_USAGE, "%s", error);
+	emulator->bios = options->host_cpus > BIOS_CPUS ? roomy : bios;
 	emulator->cpu = cpu_model(emulator->program, options->cpu != NULL ? options->cpu : default_cpu);
 	emulator->cpus = options->host_cpus;
 	emulator->memory = emulator_memory(options, needed, BOCHS_MOST_MB, "Bochs");
@@ -192,7 +215,7 @@ static void write_configuration(const struct emulator *emulator, const char *pat
 
 	bytes_print(&c, "config_interface: textconfig\n");
 	bytes_print(&c, "display_library: %s\n", emulator->needs_screen ? "term" : "nogui");
-	bytes_print(&c, "romimage: file=%s, options=fastboot\n", bios);
+	bytes_print(&c, "romimage: file=%s, options=fastboot\n", emulator->bios);
 	bytes_print(&c, "vgaromimage: file=%s\n", vga_bios);
 	if (emulator->needs_screen)
 		bytes_print(&c, "vga: extension=vbe, update_freq=1, realtime=0\n");

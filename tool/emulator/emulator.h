@@ -23,6 +23,7 @@ struct emulator {
 	const char *name, *build;
 	char *version;
 	char *cpu;
+	const char *bios;                       /* Bochs: its file */
 	char *log;                              /* the emulator's own log, or null */
 	bool needs_screen;
 	/* What of the CPU's virtualization extension it has wrong, as for --hide; or null. */
@@ -43,8 +44,9 @@ pid_t qemu_start(struct emulator *emulator, const char *iso, const char *work, c
 /* RAM for the machine, from the options or from what is needed: whole 64 MB, at least 512, at most `most` MB. */
 uint64_t emulator_memory(const struct options *options, uint64_t needed, unsigned most, const char *name);
 
-/* May a Bochs, mended by script/get-bochs.sh or not, have so many CPUs? false: the error is one sentence. */
-bool bochs_can_have(bool mended, unsigned cpus, char *error, size_t error_size);
+/* May a Bochs, mended by script/get-bochs.sh or not, have so many CPUs? room: it has a BIOS with room for the tables of
+ * more than the package's has. false: the error is one sentence. */
+bool bochs_can_have(bool mended, bool room, unsigned cpus, char *error, size_t error_size);
 
 /* Says why the emulator ended, from its log; prints nothing when there is nothing to say. */
 void bochs_explain(FILE *out, const char *log);

@@ -99,7 +99,7 @@ const char help_text[] =
 	"  --vpids N          gives no more than N VPIDs: virtual CPUs beyond run without   (default: all, 65535)\n"
 	"  --stay             stays up when no virtual machine is left, for vellum ctl start\n"
 	"  --exchange         a disk of the machine's own, by which memory leaves for vellum ctl snapshot\n"
-	"  --host-cpus N      number of CPUs   (default: 1)\n"
+	"  --host-cpus N      number of CPUs, 1 to 256   (default: 1)\n"
 	"  --host-mem SIZE    RAM   (default: what the virtual machines need, at least 512M)\n"
 	"  --ips N            instructions per emulated second   (default: 50000000)\n"
 	"  --hypervisor FILE  the hypervisor's image   (default: vellum.elf beside this program)\n"

@@ -8,7 +8,7 @@
 #include "tool/options/value.h"
 #include "tool/options/workload.h"
 
-enum { DEFAULT_IPS = 50000000, MOST_CPUS = 8 };
+enum { DEFAULT_IPS = 50000000, MOST_CPUS = 256 };
 
 enum {
 	OPTION_MACHINE = 256, OPTION_BOCHS, OPTION_CPU, OPTION_HOST_CPUS, OPTION_HOST_MEM, OPTION_IPS,

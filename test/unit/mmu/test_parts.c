@@ -316,11 +316,36 @@ static void test_flush_ept(void **state)
 	tag_request_all(&r->b, TAG_TABLES);
 	mmu_enter(&r->b, 0);
 	assert_int_equal(r->f->invvpids, 1);
-	/* A CPU number beyond the mask flushes each time it is asked. */
-	mmu_enter(&r->a, 100);
+	unrig(r);
+}
+
+/* Each CPU owes an INVEPT of its own, and one, however many there are. */
+static void test_flush_ept_far(void **state)
+{
+	static const unsigned cpus[] = { 3, 67, 131, 195, 255 };
+	struct rig *r = rig(2);
+
+	(void)state;
+	r->a.root.nested = 0x1000;
+	for (unsigned i = 0; i < ARRAY_SIZE(cpus); i++) {
+		mmu_enter(&r->a, cpus[i]);
+		assert_int_equal(r->f->invepts, i + 1);
+		tag_request_address(&r->a, GVA(0), TAG_ADDRESS);
+		mmu_enter(&r->a, cpus[i]);
+		assert_int_equal(r->f->invepts, i + 1);
+	}
+	assert_int_equal(r->vm.counters.invept_for_migration, ARRAY_SIZE(cpus) - 1);
+	tag_request_ept(&r->vm);
+	for (unsigned i = 0; i < ARRAY_SIZE(cpus); i++)
+		mmu_enter(&r->a, cpus[i]);
+	assert_int_equal(r->f->invepts, 2 * ARRAY_SIZE(cpus));
+	assert_int_equal(r->vm.counters.invept_for_tables, ARRAY_SIZE(cpus));
+	/* One without a bit flushes each time it is asked. */
+	mmu_enter(&r->a, TAG_CPUS_MAX);
 	tag_request_address(&r->a, GVA(0), TAG_ADDRESS);
-	mmu_enter(&r->a, 100);
-	assert_int_equal(r->f->invepts, 6);
+	mmu_enter(&r->a, TAG_CPUS_MAX);
+	assert_int_equal(r->f->invepts, 2 * ARRAY_SIZE(cpus) + 2);
+	check_reasons(r);
 	unrig(r);
 }
 
@@ -362,7 +387,7 @@ int main(void)
 		cmocka_unit_test(test_mmio_leaf),     cmocka_unit_test(test_slots),
 		cmocka_unit_test(test_slots_full),    cmocka_unit_test(test_backing),
 		cmocka_unit_test(test_vpid),	      cmocka_unit_test(test_flush_vpid),
-		cmocka_unit_test(test_flush_refused), cmocka_unit_test(test_flush_ept),
+		cmocka_unit_test(test_flush_refused), cmocka_unit_test(test_flush_ept), cmocka_unit_test(test_flush_ept_far),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

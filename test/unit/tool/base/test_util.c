@@ -107,11 +107,15 @@ static void cpus_of_bochs(void **state)
 	char error[300] = "";
 
 	(void)state;
-	assert_true(bochs_can_have(true, 1, error, sizeof error));
-	assert_true(bochs_can_have(true, 8, error, sizeof error));
-	assert_true(bochs_can_have(false, 1, error, sizeof error));
+	assert_true(bochs_can_have(true, false, 1, error, sizeof error));
+	assert_true(bochs_can_have(true, false, 128, error, sizeof error));
+	assert_true(bochs_can_have(true, true, 256, error, sizeof error));
+	assert_true(bochs_can_have(false, false, 1, error, sizeof error));
 	assert_string_equal(error, "");
-	assert_false(bochs_can_have(false, 2, error, sizeof error));
+	assert_false(bochs_can_have(true, false, 129, error, sizeof error));
+	assert_non_null(strstr(error, "--host-cpus 129: "));
+	assert_non_null(strstr(error, "128 CPUs"));
+	assert_false(bochs_can_have(false, true, 2, error, sizeof error));
 	assert_non_null(strstr(error, "--host-cpus 2: "));
 	assert_non_null(strstr(error, "make bochs"));
 	assert_null(strchr(error, '\n'));
