@@ -137,8 +137,8 @@ repair_walk() {
 		[ "$(grep -cF "$step" cpu/paging.cc)" = 3 ] && [ "$(grep -cF 'walked[n]' cpu/paging.cc)" = 2 ]
 }
 
-# bios: leaves the BIOS, of the source in the current folder, as ./bios.bin. Debian's has no room for tables of more than
-# 180 CPUs. As bios/Makefile does it, with the same tools.
+# bios: leaves the BIOS, of the source in the current folder, as ./bios.bin. Debian's has no room for tables of more
+# than 180 CPUs. As bios/Makefile does it, with the same tools.
 bios() {
 	local gcc="gcc -m32 -march=i386 -fno-stack-protector -fcf-protection=none -fno-pic -fno-pie"
 	cd bios && g++ -w -o biossums biossums.c &&

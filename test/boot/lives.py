@@ -138,5 +138,6 @@ def tests(everything=False):
             Test('lives: 1000 one after the other', many_lives(1000)),
             Test('lives: 200 at once', many_at_once(200, '--host-mem', '512M'))] + \
         ([Test('lives: 1000 at once', many_at_once(1000, '--host-mem', '2G')),
-          Test('lives: 1000 at once, on 4 CPUs', many_at_once(1000, '--host-mem', '2G', '--host-cpus', '4'))]
+          Test('lives: 1000 at once, on 4 CPUs', many_at_once(1000, '--host-mem', '2G', '--host-cpus', '4')),
+          Test('lives: 512 at once, on 256 CPUs', many_at_once(512, '--host-mem', '2G', '--host-cpus', '256'))]
          if everything else [])

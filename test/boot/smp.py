@@ -14,14 +14,18 @@ import workloads
 SYSFS = b'/sys/devices/system/cpu/cpu1/online'
 
 
-def boot(name, vcpus, host_cpus, args, check=lambda o: None):
+def boot(name, vcpus, host_cpus, args, check=lambda o: None, workload=None):
     def run(c):
-        o = check_boot(c, name, ['--vcpus', str(vcpus), '--host-cpus', str(host_cpus)] + args)
+        o = check_boot(c, name, ['--vcpus', str(vcpus), '--host-cpus', str(host_cpus)] + args +
+                       (['--workload', workload] if workload else []))
         require(o.json['vcpus'] == vcpus, 'it ran with %r' % o.json['vcpus'])
         require(o.json['clock'] == 'host', 'the clock is %r' % o.json['clock'])
         said = int(re.search(r'smp: Brought up 1 node, (\d+) CPU', o.text).group(1))
         require(said == vcpus, 'the guest found %d CPUs' % said)
         check(o)
+        if workload:    # it has a checksum of its own
+            checksum = re.search(r'checksum=(\S+)', c.runner.facts['results'].pop(name)).group(1)
+            c.runner.facts.setdefault('checksums', {}).setdefault(workload, {})[name] = checksum
     return Test(name, run)
 
 
@@ -112,16 +116,33 @@ def fresh(mmu, most):
     return Test('vcpus: 4 touch fresh memory under %s' % mmu, run)
 
 
+def side_by_side(mmu, cpus):
+    """As many virtual CPUs as one can have, on as many CPUs and more, the last of which is beyond 8 bits where there
+    are 256: all of them start, and none waits for another's."""
+    def run(c):
+        o = c.run(['run', '--kernel', c.guest('fresh'), '--append', 'processors=32 pages=64', '--mem', '256M',
+                   '--pages', '4k', '--clock', 'host', '--vcpus', '32', '--host-cpus', str(cpus), '--mmu', mmu,
+                   '--timeout', '400'], limit=400, expect=[r'^BENCH fresh_32 64 \d+'], forbid=[r'going on without it'])
+        require(o.json['host']['cpus'] == cpus, 'the machine has %r CPUs' % o.json['host']['cpus'])
+        require(o.json['mmu'] == mmu, 'it ran under ' + o.json['mmu'])
+        require(mmu == 'ept' or o.json['mmu_counters']['kicks'] > 0, 'nobody was kicked')
+    return Test('vcpus: 32 side by side on %d CPUs under %s' % (cpus, mmu), run)
+
+
 def tests(everything):
     chosen = [(mmu, cpus) for mmu in ('ept', 'shadow', 'vtlb', 'brute') for cpus in (2, 4)] if everything else \
         [('shadow', 2), ('ept', 4)]
     whole = [boot('vcpus: %s under %s, %d on %d CPUs' % (guest, mmu, vcpus, cpus), vcpus, cpus,
-                  ['--guest', guest, '--mmu', mmu] + (['--workload', matrix.SHORT] if mmu == 'brute' else []))
+                  ['--guest', guest, '--mmu', mmu], workload=matrix.SHORT if mmu == 'brute' else None)
              for guest in matrix.GUESTS for mmu in matrix.MECHANISMS for vcpus in (2, 4) for cpus in (1, 2, 4)]
     whole += [comes_back(guest, mmu, vcpus, cpus) for guest in matrix.GUESTS for mmu in matrix.MECHANISMS
               for vcpus, cpus in ((2, 1), (4, 2))]
+    whole += [side_by_side(*c) for c in (('ept', 32), ('ept', 64), ('shadow', 128), ('ept', 256), ('shadow', 256))]
+    whole += [boot('vcpus: amd64 under %s, 32 on 32 CPUs' % mmu, 32, 32, ['--guest', 'amd64', '--mmu', mmu])
+              for mmu in ('ept', 'shadow')]
     whole = whole if everything else []
     return [threads(*c) for c in chosen] + whole + [fresh('ept', 5), fresh('shadow', None), fresh('vtlb', None)] + [
+            side_by_side('shadow', 32),
             boot('vcpus: 4 on 4 CPUs', 4, 4, []),
             boot('vcpus: 2 on 2 CPUs, started by the emulator', 2, 2,
                  ['--mmu', 'shadow', '--cpu', 'core2_penryn_t9600']),

@@ -85,7 +85,7 @@ static char *sentence(const struct session *session)
 			    : session->result.spoke ? "%s ended before the hypervisor said how its virtual machines did"
 						    : "%s ended before the hypervisor said a word", emulator);
 	case SILENT:
-		return text("the hypervisor said nothing for %d seconds", SILENCE_MS / 1000);
+		return text("the hypervisor said nothing for %d seconds", session_silence_ms(session) / 1000);
 	case TIMED_OUT:
 		return text("timeout: no end after %u second%s, the machine was stopped", session->options->timeout,
 			    session->options->timeout == 1 ? "" : "s");

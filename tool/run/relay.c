@@ -332,7 +332,7 @@ static int patience(struct session *session)
 		if (left <= 0)
 			session->ending = TIMED_OUT;
 	}
-	if (!session->result.spoke && past > SILENCE_MS)
+	if (!session->result.spoke && past > session_silence_ms(session))
 		session->ending = SILENT;
 	if (session->control.active >= 0 && left > ASKING_MS)
 		left = ASKING_MS;

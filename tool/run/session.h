@@ -19,7 +19,8 @@ enum {
 	ASKING_MS = 50,         /* between two looks at a machine that does not answer */
 	LAST_WORDS_MS = 1000,   /* for what a machine that is gone has still said */
 	LINGER_MS = 5000,       /* for the machine to power off after the last line */
-	SILENCE_MS = 180000,    /* for the hypervisor to say its first word */
+	SILENCE_MS = 180000,    /* for the hypervisor to say its first word, on a machine of one CPU, */
+	SILENCE_CPUS = 16,      /* and as long again for so many more: an emulator has each of them take its turn */
 };
 
 enum ending { RUNNING, MACHINE_GONE, ENDED, PANICKED, TIMED_OUT, SILENT, INTERRUPTED, QUIT, OUTPUT_GONE,
@@ -103,6 +104,12 @@ void display_other_console(struct session *session, const struct record *record)
 void display_log(struct session *session, const char *line);
 void display_what_waits(struct session *session);
 void display_rest(struct session *session);
+
+/* For how long a machine may say nothing from its start on. */
+static inline int session_silence_ms(const struct session *session)
+{
+	return SILENCE_MS * (1 + (int)session->emulator.cpus / SILENCE_CPUS);
+}
 
 /* conclude.c: says in one sentence how a run ended that did not end by itself, and puts it into the result; returns the
  * exit status. */

@@ -97,6 +97,19 @@ static void a_result_is_missing(void **state)
 	expect(ENDED, 65, "ended", "a: status 65, stopped: triple fault");
 }
 
+/* Where many CPUs take their turns, the first word may come late. */
+static void silence(void **state)
+{
+	(void)state;
+	begin(1, false);
+	the.session.emulator.cpus = 1;
+	assert_int_equal(session_silence_ms(&the.session), 180000);
+	expect(SILENT, 70, "silent", "the hypervisor said nothing for 180 seconds");
+	begin(1, false);
+	the.session.emulator.cpus = 32;
+	expect(SILENT, 70, "silent", "the hypervisor said nothing for 540 seconds");
+}
+
 static void bad_ends(void **state)
 {
 	(void)state;
@@ -215,7 +228,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_ends),	     cmocka_unit_test(a_result_is_missing),
-		cmocka_unit_test(bad_ends),	     cmocka_unit_test(a_panic),
+		cmocka_unit_test(silence), cmocka_unit_test(bad_ends),	     cmocka_unit_test(a_panic),
 		cmocka_unit_test(a_panic_of_no_account), cmocka_unit_test(a_panic_that_pauses),
 		cmocka_unit_test(one_of_two_panics),	 cmocka_unit_test(the_other_ends),
 	};
