@@ -211,10 +211,16 @@ static void by_host(struct vcpu *v, const struct step *s)
 	vm->world->by_host = false;
 }
 
+#define FLAGS ((uint64_t)(X_P | X_W | X_U | X_A | X_D))
+
+static void to_narrow(struct vcpu *v)
+{
+	guest_store(v, layout_root(X_32BIT, 0), 4, L1_GFN * 4096ull | FLAGS, true);
+	guest_mode(v, X_32BIT, 0);
+}
+
 static void by_guest(struct vcpu *v, const struct step *s)
 {
-	uint64_t flags = X_P | X_W | X_U | X_A | X_D;
-
 	switch (s->op - 1) {
 	case LOOK:
 	case STORE:
@@ -222,16 +228,16 @@ static void by_guest(struct vcpu *v, const struct step *s)
 		break;
 	case EDIT:
 	case CLEAR:
-		guest_edit(v, entry_at(s->a), 8, s->op - 1 == EDIT ? s->b * 4096ull | flags : 0, false);
+		guest_edit(v, entry_at(s->a), 8, s->op - 1 == EDIT ? s->b * 4096ull | FLAGS : 0, false);
 		break;
 	case CLEAN:
 		guest_edit(v, entry_at(s->a), 8, s->b * 4096ull | X_P | X_W | X_U, false);
 		break;
 	case EDIT_PD:
-		guest_edit(v, L2_GFN * 4096ull, 8, align_down(entry_at(s->b), 4096) | flags, false);
+		guest_edit(v, L2_GFN * 4096ull, 8, align_down(entry_at(s->b), 4096) | FLAGS, false);
 		break;
 	case LARGE:
-		guest_edit(v, L2_GFN * 4096ull, 8, flags | X_PS, false);
+		guest_edit(v, L2_GFN * 4096ull, 8, FLAGS | X_PS, false);
 		break;
 	case INVLPG:
 		guest_invlpg(v, s->a * 4096ull);
@@ -249,11 +255,10 @@ static void by_guest(struct vcpu *v, const struct step *s)
 		guest_cr0(v, v->regs.cr0 ^ X_CR0_WP);
 		break;
 	case NARROW:
-		guest_store(v, layout_root(X_32BIT, 0), 4, L1_GFN * 4096ull | flags, true);
-		guest_mode(v, X_32BIT, 0);
+		to_narrow(v);
 		break;
 	default:
-		guest_deliver(v, layout_direct(X_4LEVEL, L1_GFN * 4096ull + 0x800), 2, PAGES_FIRST * 4096 | flags);
+		guest_deliver(v, layout_direct(X_4LEVEL, L1_GFN * 4096ull + 0x800), 2, PAGES_FIRST * 4096 | FLAGS);
 	}
 }
 

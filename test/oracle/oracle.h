@@ -326,7 +326,7 @@ void gm_settle(struct vcpu *v);
 /* Flags that are set in tables nobody has spoken for: they need not be, where steps are interleaved. */
 void gm_settle_flags(struct vm *vm);
 bool gm_settle_page(struct vm *vm, uint64_t gfn);
-/* The flags of entries of 4 bytes that are parts of an address in those of 8: to whom reads these, a change like any. */
+/* Flags of entries of 4 bytes that are parts of an address in those of 8: to whom reads these, a change like any. */
 void gm_settle_halves(struct vm *vm, uint64_t gfn);
 
 /* spec.c: what an access must do, by a fresh walk */

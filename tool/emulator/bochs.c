@@ -78,8 +78,8 @@ bool bochs_can_have(bool mended, bool room, unsigned cpus, char *error, size_t e
 		return true;
 	if (mended) {
 		snprintf(error, error_size,
-			 "--host-cpus %u: the BIOS of Debian's package bochsbios has room for tables of %d CPUs, and there "
-			 "is no other beside this Bochs; script/deps.sh, then make bochs, makes both",
+			 "--host-cpus %u: the BIOS of Debian's package bochsbios has room for tables of %d CPUs, and "
+			 "there is no other beside this Bochs; script/deps.sh, then make bochs, makes both",
 			 cpus, BIOS_CPUS);
 		return false;
 	}

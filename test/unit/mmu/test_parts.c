@@ -387,7 +387,8 @@ int main(void)
 		cmocka_unit_test(test_mmio_leaf),     cmocka_unit_test(test_slots),
 		cmocka_unit_test(test_slots_full),    cmocka_unit_test(test_backing),
 		cmocka_unit_test(test_vpid),	      cmocka_unit_test(test_flush_vpid),
-		cmocka_unit_test(test_flush_refused), cmocka_unit_test(test_flush_ept), cmocka_unit_test(test_flush_ept_far),
+		cmocka_unit_test(test_flush_refused), cmocka_unit_test(test_flush_ept),
+		cmocka_unit_test(test_flush_ept_far),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
