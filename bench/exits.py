@@ -1,7 +1,7 @@
 """The tables of exits.sh: exits.py CONSOLE-OF-EXITCOST JSON-OF-BOOT DIRECTORY-OF-MEASURES DIRECTORY-OF-TPR
 CONSOLE-OF-IPICOST DIRECTORY-OF-IRQL DIRECTORY-OF-FORMS DIRECTORY-OF-FRESH
 CONSOLE-OF-EXITCOST-TRACED DIRECTORY-OF-OTHERS CONSOLE-OF-IPICOST-MOVED DIRECTORY-OF-PLACES
-CONSOLE-OF-IPICOST-BY-ONE. Status 1 when a limit is
+CONSOLE-OF-IPICOST-BY-ONE DIRECTORY-OF-EXPIRED. Status 1 when a limit is
 exceeded."""
 
 import json
@@ -33,11 +33,11 @@ LAPIC = (
 TRAPPED = 900           # an access to the TPR or to EOI that is trapped
 OTHER = 600             # an exit for an access to another register, of whatever size, where the CPU serves the TPR
 OWN = 46                # of the guest's, from a write to its TPR to the handler of what it lets in (all of it by apicv)
-RUNNING = 680           # the same that reads a register of a timer that runs, and writes another value to it
-EXPIRED = 1120          # one that sets a count which has passed when the exit is over: with the CPU's timer, two exits
-REGISTERS = ('initial_runs', 'current_runs', 'divide_runs', 'lvt_timer_runs', 'eoi', 'id', 'version', 'ppr', 'ldr',
-             'dfr', 'svr', 'isr', 'tmr', 'irr', 'esr', 'icr_high', 'icr_nobody', 'icr_self', 'icr_news', 'lvt_timer',
-             'lvt_lint0', 'lvt_error', 'initial', 'current', 'divide', 'absent')
+EXPIRES = ('initial_runs_mov_immediate', 'initial_sooner_mov_immediate')   # two exits, the CPU's timer is the second
+REGISTERS = ('initial_runs', 'initial_sooner', 'current_runs', 'current_periodic', 'divide_runs', 'divide_sooner',
+             'divide_periodic', 'lvt_timer_runs', 'lvt_timer_periodic', 'lvt_masked_runs', 'lvt_masked_periodic',
+             'eoi', 'id', 'version', 'ppr', 'ldr', 'dfr', 'svr', 'isr', 'tmr', 'irr', 'esr', 'icr_high', 'icr_nobody',
+             'icr_self', 'icr_news', 'lvt_timer', 'lvt_lint0', 'lvt_error', 'initial', 'current', 'divide', 'absent')
 # Between CPUs, in ticks: with several CPUs, Bochs' time goes on by the mean of what they carry out in turn, and for one
 # that is halted by 16: then about 1.5 ticks are an instruction. The sums count those of both CPUs.
 BETWEEN = (
@@ -203,15 +203,23 @@ def forms(directory):
     print('  each at most %d, instructions' % TRAPPED)
 
 
-def most(form):
-    """By a form's name, which begins with its register's."""
-    if form.startswith('initial_runs_mov_immediate'):
-        return EXPIRED
-    return RUNNING if '_runs_' in form and '_mov_' not in form else OTHER
+def expired(directory):
+    """A count that has passed when the exit is over, set again and again: the access, and the CPU's timer. The account
+    has what is between the hypervisor's two readings of the clock; of a round, what it does not have is of both."""
+    head('a count that expires at once: instructions')
+    for name in sorted(n for n in os.listdir(directory) if n.endswith('.json')):
+        with open(os.path.join(directory, name)) as f:
+            reasons = json.load(f)['exits']['by_reason']
+        ticks = [reasons[r]['ticks'] / reasons[r]['count'] for r in ('apic_access', 'external_interrupt')]
+        around = (read_costs(os.path.join(directory, name[:-len('.json')]))['round'] - sum(ticks)) / 2
+        for what, t in zip(('the access', 'the timer'), ticks):
+            row('%s: %s' % (name[:-len('.json')], what), round(t + around), OTHER)
 
 
 def others(directory):
     """An exit for another register, each by the dearest form of instruction; and each form at its dearest register."""
+    def limit(_, form):
+        return None if form.startswith(EXPIRES) else OTHER
     for method in ('flexpriority', 'apicv'):
         columns = columns_of(directory, method + '.')
         by_register, by_form = {}, {}
@@ -226,12 +234,11 @@ def others(directory):
                 by_form[c][form] = max(by_form[c].get(form, (0, '')), (value, name))
                 by_register[c][register] = max(by_register[c].get(register, (0, '')), (value, name))
         names = sorted({r for c in by_register.values() for r in c})
-        table('%s: dearest form' % method, names, list(columns.values()), by_register, lambda column, form: most(form))
+        table('%s: dearest form' % method, names, list(columns.values()), by_register, limit)
         first = {f: c[f] for c in by_form.values() for f in c}
         table('%s: dearest register' % method, sorted(first, key=lambda f: first[f][0]), list(columns.values()),
-              by_form, lambda column, form: most(form))
-    print('  each at most %d, instructions; changes of a timer that runs %d; a count that expires at once %d' % (
-        OTHER, RUNNING, EXPIRED))
+              by_form, limit)
+    print('  each at most %d, instructions; a count that expires at once (MOV of an immediate) is two exits' % OTHER)
 
 
 def with_interrupts(trapped, served):
@@ -305,6 +312,7 @@ def main():
     forms(sys.argv[7])
     fresh(sys.argv[8])
     others(sys.argv[10])
+    expired(sys.argv[14])
     with_interrupts(sys.argv[7], sys.argv[10])
     places(sys.argv[12])
     return 1 if exceeded else 0

@@ -56,13 +56,16 @@ tprcost() {
 		--tpr "$method" --mmu "$mmu" --vcpus "$vcpus" "$@" >"$directory/$run" 2>&1 || fail \
 		"tprcost$bits with --tpr $method --mmu $mmu --cpu $cpu --vcpus $vcpus did not end well"
 }
-mkdir "$work/forms" "$work/others" "$work/places"
+mkdir "$work/forms" "$work/others" "$work/places" "$work/expired"
 for run in trap.{32,32pae,64}.{ept,shadow,vtlb,brute}.$BARE_CPU.1 trap.{32,64}.shadow.$SCA_CPU.1 \
 	patch.{32,64}.{ept,shadow}.$BARE_CPU.1 patch.32.{ept,shadow}.$BARE_CPU.2; do
 	tprcost "$work/forms" "$run"
 done
 for run in {flexpriority,apicv}.{32,32pae,64}.{ept,shadow}.$BARE_CPU.1; do
 	tprcost "$work/others" "$run" --append all
+done
+for run in {flexpriority,apicv}.64.{ept,shadow}.$BARE_CPU.1; do
+	tprcost "$work/expired" "$run" --append expires --json "$work/expired/$run.json"
 done
 for run in {trap,flexpriority,apicv}.64.{ept,shadow}.$BARE_CPU.1; do
 	tprcost "$work/places" "$run" --append places
@@ -112,4 +115,4 @@ done
 
 python3 -B "$(dirname "$0")/exits.py" "$work/cost" "$work/boot.json" "$work/measures" "$work/tpr" "$work/ipi" \
 	"$work/irql" "$work/forms" "$work/fresh" "$work/traced" "$work/others" "$work/move" "$work/places" \
-	"$work/ipi-by-one"
+	"$work/ipi-by-one" "$work/expired"

@@ -12,6 +12,7 @@
 
 #include "lib/base.h"
 #include "dev/state.h"
+#include "lib/mutants/mutate.h"
 
 /* ---- time ---- */
 
@@ -38,8 +39,34 @@ struct timers {
 
 /* The clock's present, ticks. */
 static inline uint64_t timers_now(const struct timers *t) { return t->now(t->ctx); }
-/* One that is armed already is armed anew; a deadline that is past fires at the next timers_run(). */
-void timer_arm(struct timers *t, struct timer *timer, uint64_t deadline);
+/* TM3 */
+static inline void timers_first_changed(struct timers *t)
+{
+	VM_MUTANT(TIMER_EARLIER, t->earlier = true);
+	if (unlikely(t->notice))
+		t->notice(t);
+}
+
+void timer_put(struct timers *t, struct timer *timer, uint64_t deadline); /* timer_arm(), wherever it goes */
+/* One that is armed already is armed anew; a deadline that is past fires at the next timers_run(). Inline is what it
+ * mostly is: the only one, or the first of them before and after. */
+static inline void timer_arm(struct timers *t, struct timer *timer, uint64_t deadline)
+{
+	bool alone = !t->first;
+
+	if (!alone && (t->first != timer ||
+		       !VM_LEFT_OUT_OR(TIMER_STAYS, !timer->next || deadline < timer->next->deadline))) {
+		timer_put(t, timer, deadline);
+		return;
+	}
+	__atomic_store_n(&timer->deadline, deadline, __ATOMIC_RELAXED);
+	if (alone) {
+		timer->next = NULL;
+		timer->armed = true;
+		__atomic_store_n(&t->first, timer, __ATOMIC_RELEASE);
+	}
+	timers_first_changed(t);
+}
 void timer_cancel(struct timers *t, struct timer *timer);
 /* Fires everything whose deadline is <= now, in order of deadline. */
 void timers_run(struct timers *t, uint64_t now);

@@ -18,29 +18,10 @@ void timer_cancel(struct timers *t, struct timer *timer)
 	timer->armed = false;
 }
 
-static inline void first_changed(struct timers *t)
-{
-	VM_MUTANT(TIMER_EARLIER, t->earlier = true); /* TM3 */
-	if (unlikely(t->notice))
-		t->notice(t);
-}
-
-/* As it mostly is: the only one, or the first of them before and after. */
-static inline bool stays_first(const struct timers *t, const struct timer *timer, uint64_t deadline)
-{
-	return t->first == timer &&
-	       VM_LEFT_OUT_OR(TIMER_STAYS, !timer->next || deadline < timer->next->deadline);
-}
-
-void timer_arm(struct timers *t, struct timer *timer, uint64_t deadline)
+void timer_put(struct timers *t, struct timer *timer, uint64_t deadline)
 {
 	struct timer **p = &t->first;
 
-	if (stays_first(t, timer, deadline)) {
-		__atomic_store_n(&timer->deadline, deadline, __ATOMIC_RELAXED);
-		first_changed(t);
-		return;
-	}
 	timer_cancel(t, timer);
 	while (*p && VM_KEPT(TIMER_SORTED, (*p)->deadline <= deadline)) /* TM1 */
 		p = &(*p)->next;
@@ -49,7 +30,7 @@ void timer_arm(struct timers *t, struct timer *timer, uint64_t deadline)
 	timer->armed = true;
 	__atomic_store_n(p, timer, __ATOMIC_RELEASE);
 	if (p == &t->first)
-		first_changed(t);
+		timers_first_changed(t);
 }
 
 void timers_run(struct timers *t, uint64_t now)

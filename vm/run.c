@@ -207,17 +207,26 @@ static inline void account_exit(struct vcpu *v, uint64_t now)
  * between. */
 #define TICKS_TO_ENTRY (100 + CLOCK_ENTRY_TICKS)
 
-static __attribute__((noinline)) void cover_alarm(struct vcpu *v)
+static inline void cover_late(struct vcpu *v, uint64_t late)
 {
-	const struct vm_clock *c = &v->vm->clock;
-	uint64_t alarm, late =
-		VM_KEPT(ALARM_LATE, c->stopped) ? rdtsc() - c->stopped_at + TICKS_TO_ENTRY + v->hvm.exit_ticks : 0;
-
 	/* Before the look at the first alarm: another CPU may arm an earlier one at any time, and says so behind it. */
 	__atomic_store_n(&v->timers.earlier, false, __ATOMIC_SEQ_CST);
-	alarm = schedule_alarm(v);
+	uint64_t alarm = schedule_alarm(v);
 	if (alarm < UINT64_MAX - late && alarm + late < v->cpu->timer_armed)
 		lapic_host_timer(alarm + late);
+}
+
+/* One that follows the host's stands still only while its VM is paused. */
+static __attribute__((noinline)) void cover_host_alarm(struct vcpu *v) { cover_late(v, 0); }
+
+static __attribute__((noinline)) void cover_own_alarm(struct vcpu *v)
+{
+	bool late = VM_KEPT(ALARM_LATE, v->vm->clock.stopped);
+
+	if (v->start.alarm)
+		alarm_set(v);
+	else
+		cover_late(v, late ? rdtsc() - v->vm->clock.stopped_at + TICKS_TO_ENTRY + v->hvm.exit_ticks : 0);
 }
 
 /* false: the CPU would refuse the state; the VM has ended, with a sentence that says why. */
@@ -256,12 +265,8 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 			vm_host_turn(v);
 		if (unlikely(vcpu_requested(v)) && !serve_requests(v))
 			return;
-		if (VM_KEPT(SET_ALARM, unlikely(v->timers.earlier))) {
-			if (own_clock && v->start.alarm)
-				alarm_set(v);
-			else
-				cover_alarm(v);
-		}
+		if (VM_KEPT(SET_ALARM, unlikely(v->timers.earlier)))
+			(own_clock ? cover_own_alarm : cover_host_alarm)(v);
 		make_current(v);
 		now = rdtsc();
 		account_exit(v, now);
@@ -312,10 +317,8 @@ static void enter_v86(struct vcpu *v)
 	uint32_t failed = 0;
 	uint64_t now;
 
-	if (v->timers.earlier && own_clock && v->start.alarm)
-		alarm_set(v);
-	else if (v->timers.earlier)
-		cover_alarm(v);
+	if (v->timers.earlier)
+		(own_clock ? cover_own_alarm : cover_host_alarm)(v);
 	make_current(v);
 	hvm_v86_begin(&v->hvm, &v->vm->firmware.tss, &was);
 	now = rdtsc();

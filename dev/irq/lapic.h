@@ -139,14 +139,6 @@ bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value);
  * the lock, or is not legal. */
 bool lapic_msr_write_unlocked(struct lapic *l, uint32_t msr, uint64_t value);
 bool lapic_mmio_write_unlocked(struct lapic *l, uint64_t offset, unsigned size, uint64_t value);
-/* Is that to be tried, of this offset? Of the others the lock is needed in any case. */
-static ALWAYS_INLINE bool lapic_may_be_unlocked(unsigned offset)
-{
-	const uint64_t locked = BIT(APIC_SVR / 16) | BIT(APIC_ESR / 16) | BIT(APIC_LVT_CMCI / 16) |
-				MASK(APIC_LVT_ERROR / 16, APIC_LVT_TIMER / 16 + 1);
-
-	return offset >= 64 * 16 || !(locked >> (offset / 16) & 1);
-}
 /* The fast path of WRMSR to IA32_TSC_DEADLINE; same as lapic_msr_write(). */
 bool lapic_write_tsc_deadline(struct lapic *l, uint64_t guest_tsc);
 

@@ -166,7 +166,16 @@ static ALWAYS_INLINE void lapic_icr_to(struct lapic *to, uint64_t icr)
 }
 
 /* lapic_virtual.c */
-void lapic_show(struct lapic *l, unsigned offset);    /* the register, and what hangs on it, into the page */
+/* The register, and what hangs on it, into the page; but not the timer's. */
+void lapic_show(struct lapic *l, unsigned offset);
+static inline void lapic_show_timer(struct lapic *l) /* all that can be written of it */
+{
+	uint32_t *page = l->page;
+
+	page[APIC_LVT_TIMER / 4] = l->lvt[LVT_TIMER];
+	page[APIC_TIMER_INITIAL / 4] = l->timer_initial;
+	page[APIC_TIMER_DIVIDE / 4] = l->divide;
+}
 void lapic_show_lvt(struct lapic *l); /* all entries but CMCI's */
 void lapic_shown_no_more(struct lapic *l);            /* registers have changed, to be shown by lapic_hand() */
 /* ICR out of the page: in xAPIC mode the CPU serves writes of the high half, and IPIs to oneself. */
@@ -226,9 +235,10 @@ static inline int16_t lapic_highest_in_service(const struct lapic *l)
 /* lapic_timer.c */
 void lapic_timer_reset(struct lapic *l);
 void lapic_timer_fire(void *dev, uint64_t now);
-void lapic_timer_write_lvt(struct lapic *l, uint32_t lvt);
-void lapic_timer_write_initial(struct lapic *l, uint32_t count);
-void lapic_timer_write_divide(struct lapic *l, uint32_t divide);
+/* Its registers, shown where the guest reads a copy (L5). lvt: what can be written of it. true */
+bool lapic_timer_write_lvt(struct lapic *l, uint32_t lvt);
+bool lapic_timer_write_initial(struct lapic *l, uint32_t count);
+bool lapic_timer_write_divide(struct lapic *l, uint32_t divide);
 uint64_t lapic_timer_deadline(struct lapic *l, uint64_t now); /* what IA32_TSC_DEADLINE reads as */
 uint32_t lapic_timer_current(const struct lapic *l);
 

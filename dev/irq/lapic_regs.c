@@ -39,11 +39,8 @@ static bool lvt_read(const struct lapic *l, unsigned r, uint32_t *value)
 static ALWAYS_INLINE bool reg_read(struct lapic *l, unsigned r, uint32_t *value)
 {
 	*value = 0;
-	if (r - REG(ISR) < REG(ESR) - REG(ISR)) {
-		*value = row_read(l, r);
-		return true;
-	}
 	switch (r) {
+	case REG(ISR) ... REG(ESR) - 1: *value = row_read(l, r); break;
 	case REG(ID): *value = lapic_id_read(l); break;
 	case REG(VERSION): *value = version(l); break;
 	case REG(TPR): *value = lapic_read_tpr(l); break;
@@ -98,11 +95,14 @@ static void svr_write(struct lapic *l, uint32_t value)
 		mask_all(l);
 }
 
+static inline uint32_t lvt_masked(const struct lapic *l, unsigned lvt, uint32_t value)
+{
+	return (value & lapic_lvt_writable(l, lvt)) | (l->sw_enabled ? 0 : LVT_MASKED);
+}
+
 static void lvt_write(struct lapic *l, unsigned lvt, uint32_t value)
 {
-	value &= lapic_lvt_writable(l, lvt);
-	if (!l->sw_enabled)
-		value |= LVT_MASKED;
+	value = lvt_masked(l, lvt, value);
 	if (lvt == LVT_TIMER) {
 		lapic_timer_write_lvt(l, value);
 		return;
@@ -172,11 +172,9 @@ static ALWAYS_INLINE bool perform(struct lapic *l, unsigned r, uint32_t value)
 		lapic_icr_send(l);
 		return true;
 	case REG(TIMER_INITIAL):
-		lapic_timer_write_initial(l, value);
-		return true;
+		return lapic_timer_write_initial(l, value);
 	case REG(TIMER_DIVIDE):
-		lapic_timer_write_divide(l, value);
-		return true;
+		return lapic_timer_write_divide(l, value);
 	default:
 		return !l->x2apic && xapic_write(l, r, value);
 	}
@@ -305,11 +303,19 @@ bool lapic_msr_write_unlocked(struct lapic *l, uint32_t msr, uint64_t value)
 	if (msr == MSR_X2APIC_ICR)
 		return icr_unlocked(l, value, true);
 	if (msr == MSR_X2APIC(APIC_TIMER_INITIAL) && !(value >> 32))
-		return reg_write(l, REG(TIMER_INITIAL), (uint32_t)value);
+		return lapic_timer_write_initial(l, (uint32_t)value);
 	return msr == MSR_X2APIC_EOI && !value && eoi_unlocked(l);
 }
 
-static inline bool plain_unlocked(struct lapic *l, unsigned offset, uint32_t value)
+/* ---- by register, each on its own: what one needs of the CPU's registers none saves that does not ---- */
+
+static __attribute__((noinline)) bool tpr_unlocked(struct lapic *l, uint8_t value)
+{
+	lapic_write_tpr(l, value);
+	return true;
+}
+
+static __attribute__((noinline)) bool plain_unlocked(struct lapic *l, unsigned offset, uint32_t value)
 {
 	xapic_write(l, offset >> 4, value);
 	if (unlikely(l->page))
@@ -317,41 +323,49 @@ static inline bool plain_unlocked(struct lapic *l, unsigned offset, uint32_t val
 	return true;
 }
 
-/* What nothing is written to: if it needs no lock there is no such register, or it can only be read. */
-static inline bool nothing_unlocked(struct lapic *l, unsigned offset)
+/* What nothing is written to: there is no such register, or it can only be read. */
+static __attribute__((noinline)) bool nothing_unlocked(struct lapic *l, unsigned offset)
 {
-	if (lapic_is_read_only(offset))
-		return true;
-	if (!lapic_may_be_unlocked(offset))
-		return false;
-	VM_MUTANT(LAPIC_ABSENT_WRITTEN, lapic_error(l, ESR_ILLEGAL_REGISTER));
+	if (!lapic_is_read_only(offset))
+		VM_MUTANT(LAPIC_ABSENT_WRITTEN, lapic_error(l, ESR_ILLEGAL_REGISTER));
 	return true;
+}
+
+static __attribute__((noinline)) bool icr_mmio_unlocked(struct lapic *l, uint32_t value)
+{
+	value &= (uint32_t)ICR_LEGAL_X2APIC & ~ICR_DELIVERY_STATUS;
+	return icr_unlocked(l, (uint64_t)lapic_icr_high(l) << 32 | value, false);
 }
 
 bool lapic_mmio_write_unlocked(struct lapic *l, uint64_t offset, unsigned size, uint64_t value)
 {
-	if (size < 4)
+	if (size < 4 || (offset & 15))
 		return false;
-	switch (offset) {
-	case APIC_TPR:
-		lapic_write_tpr(l, (uint8_t)value);
-		return true;
-	case APIC_EOI:
+	switch (offset / 16) { /* close together, for a table */
+	case REG(TPR):
+		return tpr_unlocked(l, (uint8_t)value);
+	case REG(EOI):
 		return eoi_unlocked(l);
-	case APIC_ICR:
-		value &= (uint32_t)ICR_LEGAL_X2APIC & ~(uint64_t)ICR_DELIVERY_STATUS;
-		return icr_unlocked(l, (uint64_t)lapic_icr_high(l) << 32 | value, false);
-	case APIC_TIMER_INITIAL:
-	case APIC_TIMER_DIVIDE:
-	case APIC_LVT_TIMER:
-		return reg_write(l, (unsigned)offset >> 4, (uint32_t)value);
-	case APIC_ID:
-	case APIC_LDR:
-	case APIC_DFR:
-	case APIC_ICR_HIGH: /* L7 */
+	case REG(ICR):
+		return icr_mmio_unlocked(l, (uint32_t)value);
+	case REG(LVT_TIMER):
+		return lapic_timer_write_lvt(l, lvt_masked(l, LVT_TIMER, (uint32_t)value));
+	case REG(TIMER_INITIAL):
+		return lapic_timer_write_initial(l, (uint32_t)value);
+	case REG(TIMER_DIVIDE):
+		return lapic_timer_write_divide(l, (uint32_t)value);
+	case REG(ID):
+	case REG(LDR):
+	case REG(DFR):
+	case REG(ICR_HIGH): /* L7 */
 		return plain_unlocked(l, (unsigned)offset, (uint32_t)value);
+	case REG(SVR):
+	case REG(ESR):
+	case REG(LVT_CMCI):
+	case REG(LVT_TIMER) + 1 ... REG(LVT_ERROR):
+		return false;
 	default:
-		return !(offset & 15) && nothing_unlocked(l, (unsigned)offset);
+		return nothing_unlocked(l, (unsigned)offset);
 	}
 }
 
@@ -360,6 +374,8 @@ uint64_t lapic_mmio_read_aligned(struct lapic *l, uint64_t offset, unsigned size
 {
 	uint32_t value;
 
+	if (unlikely(offset == APIC_TIMER_CURRENT) && size >= 4)
+		return lapic_timer_current(l); /* which takes longest */
 	if (unlikely(offset & 15))
 		return 0; /* undefined by the SDM */
 	if (unlikely(!reg_read(l, (unsigned)offset >> 4, &value))) {

@@ -2,7 +2,8 @@
  *
  * LT1 the alarm is armed if and only if the timer will raise an interrupt by itself: it runs and its entry is not
  *     masked.
- * LT2 a one-shot count that has reached 0 stays there, whatever mode is set later, until a new one is written. */
+ * LT2 a one-shot count that has reached 0 stays there, whatever mode is set later, until a new one is written.
+ * LT3 in TSC-deadline mode there is no count, and in the other modes no deadline. */
 #include "dev/irq/lapic_internal.h"
 #include "lib/mutants/mutate.h"
 
@@ -13,7 +14,7 @@ static uint32_t timer_mode(const struct lapic *l)
 
 static bool timer_masked(const struct lapic *l)
 {
-	return l->lvt[LVT_TIMER] & LVT_MASKED;
+	return VM_KEPT(LAPIC_TIMER_MASKED, l->lvt[LVT_TIMER] & LVT_MASKED);
 }
 
 /* One whole count in ticks: at most 2^39; 0: the timer has stopped. */
@@ -41,8 +42,8 @@ static void settle_count(struct lapic *l, uint64_t now)
 static void arm_count(struct lapic *l, uint64_t now)
 {
 	uint64_t span = timer_span(l), elapsed = now - l->timer_start;
-	bool periodic = timer_mode(l) == LVT_TIMER_PERIODIC;
-	if (!span || VM_KEPT(LAPIC_TIMER_MASKED, timer_masked(l)) || (!periodic && elapsed >= span)) {
+
+	if (!span || timer_masked(l) || (timer_mode(l) != LVT_TIMER_PERIODIC && elapsed >= span)) {
 		timer_cancel(l->timers, &l->timer);
 		return;
 	}
@@ -83,13 +84,17 @@ void lapic_timer_fire(void *dev, uint64_t now)
 	lapic_timer_event(l);
 }
 
-/* An expiry that has passed but not been run yet must not get lost by what changes the timer. */
-static void timer_catch_up(struct lapic *l, uint64_t now)
+static __attribute__((noinline)) void fire_late(struct lapic *l, uint64_t now)
 {
-	if (!l->timer.armed || l->timer.deadline > now)
-		return;
 	timer_cancel(l->timers, &l->timer);
 	lapic_timer_fire(l, now);
+}
+
+/* An expiry that has passed but not been run yet must not get lost by what changes the timer. */
+static inline void timer_catch_up(struct lapic *l, uint64_t now)
+{
+	if (l->timer.armed && unlikely(l->timer.deadline <= now))
+		fire_late(l, now);
 }
 
 /* A deadline that passes while the entry is masked is over all the same. */
@@ -106,49 +111,12 @@ static inline bool timer_stands(const struct lapic *l)
 	return !(l->timer_initial | l->tsc_deadline) && !l->timer.armed;
 }
 
-void lapic_timer_write_lvt(struct lapic *l, uint32_t lvt)
-{
-	if (timer_stands(l)) {
-		l->lvt[LVT_TIMER] = lvt;
-		return;
-	}
-	uint64_t now = timers_now(l->timers);
-	timer_catch_up(l, now);
-	lapic_timer_deadline(l, now);
-	if (!((lvt ^ l->lvt[LVT_TIMER]) & (LVT_TIMER_MODE | LVT_MASKED))) {
-		l->lvt[LVT_TIMER] = lvt; /* it goes on as it is */
-		return;
-	}
-	bool was_deadline = timer_mode(l) == LVT_TIMER_DEADLINE;
-	settle_count(l, now);
-	l->lvt[LVT_TIMER] = lvt;
-	/* A change to or from this mode disarms (SDM, "TSC-Deadline Mode"). */
-	if (was_deadline != (timer_mode(l) == LVT_TIMER_DEADLINE)) {
-		l->tsc_deadline = 0;
-		l->timer_initial = 0;
-	}
-	timer_rearm(l, now);
-}
-
-void lapic_timer_write_initial(struct lapic *l, uint32_t count)
-{
-	if (timer_mode(l) == LVT_TIMER_DEADLINE)
-		return;
-	uint64_t now = timers_now(l->timers);
-	timer_catch_up(l, now);
-	l->timer_initial = count;
-	l->timer_start = now;
-	l->timer_done = false;
-	arm_count(l, now);
-}
-
 static uint32_t count_at(const struct lapic *l, uint64_t now)
 {
 	uint64_t span = timer_span(l), elapsed = now - l->timer_start;
-	if (!span || timer_mode(l) == LVT_TIMER_DEADLINE)
-		return 0;
+
 	if (elapsed >= span) {
-		if (timer_mode(l) != LVT_TIMER_PERIODIC)
+		if (!span || timer_mode(l) != LVT_TIMER_PERIODIC) /* LT3 */
 			return 0;
 		elapsed %= span;
 	}
@@ -160,26 +128,151 @@ uint32_t lapic_timer_current(const struct lapic *l)
 	return count_at(l, timers_now(l->timers));
 }
 
-void lapic_timer_write_divide(struct lapic *l, uint32_t divide)
+/* ---- writes ---- */
+
+/* Where the guest reads a copy it is made anew (L5). true */
+static inline bool shown(struct lapic *l)
 {
-	static const uint8_t shift[8] = { 1, 2, 3, 4, 5, 6, 7, 0 }; /* by 2, 4, … 128, 1 */
-	uint8_t to = shift[(divide >> 1 & 4) | (divide & 3)];
-	if (to == l->timer_shift || timer_stands(l)) {
-		l->divide = divide & 0xb;
-		l->timer_shift = to;
+	if (unlikely(l->page))
+		lapic_show_timer(l);
+	return true;
+}
+
+static __attribute__((noinline)) void lvt_anew(struct lapic *l, uint32_t lvt, uint64_t now)
+{
+	timer_catch_up(l, now);
+	/* A change to or from this mode disarms (SDM, "TSC-Deadline Mode"). */
+	if ((timer_mode(l) == LVT_TIMER_DEADLINE) != ((lvt & LVT_TIMER_MODE) == LVT_TIMER_DEADLINE)) {
+		l->lvt[LVT_TIMER] = lvt;
+		l->tsc_deadline = 0;
+		l->timer_initial = 0;
+		timer_cancel(l->timers, &l->timer);
 		return;
 	}
-	uint64_t now = timers_now(l->timers);
+	lapic_timer_deadline(l, now);
+	if (!((lvt ^ l->lvt[LVT_TIMER]) & (LVT_TIMER_MODE | LVT_MASKED))) {
+		l->lvt[LVT_TIMER] = lvt; /* it goes on as it is */
+		return;
+	}
+	settle_count(l, now);
+	l->lvt[LVT_TIMER] = lvt;
+	timer_rearm(l, now);
+}
+
+/* Does the alarm say how much of the count is left? It is armed, and not past, and what is left is no more than a whole
+ * count. LT3: then it is one. */
+static inline bool alarm_tells(const struct lapic *l, uint64_t now)
+{
+	return l->timer.armed && VM_LEFT_OUT_OR(LAPIC_TIMER_REST, l->timer.deadline - now - 1 < timer_span(l));
+}
+
+/* The same of a count, which is in its first period, or in one that ends with its alarm. If it is armed, it is for
+ * that. false: it is none, or there is to be a deadline. */
+static inline bool goes_on(struct lapic *l, uint32_t lvt, uint64_t now)
+{
+	uint64_t span = timer_span(l);
+
+	if (VM_KEPT(LAPIC_TIMER_TO_DEADLINE, (lvt & LVT_TIMER_MODE) == LVT_TIMER_DEADLINE))
+		return false;
+	if (now - l->timer_start >= span) {
+		if (!alarm_tells(l, now))
+			return false;
+		l->timer_start = l->timer.deadline - span;
+	}
+	l->lvt[LVT_TIMER] = lvt;
+	if (timer_masked(l))
+		timer_cancel(l->timers, &l->timer);
+	else if (!l->timer.armed)
+		timer_arm(l->timers, &l->timer, l->timer_start + span);
+	return true;
+}
+
+bool lapic_timer_write_lvt(struct lapic *l, uint32_t lvt)
+{
+	uint64_t now;
+
+	if (timer_stands(l)) {
+		l->lvt[LVT_TIMER] = lvt;
+		return shown(l);
+	}
+	now = timers_now(l->timers);
+	if (unlikely(!goes_on(l, lvt, now)))
+		lvt_anew(l, lvt, now);
+	return shown(l);
+}
+
+bool lapic_timer_write_initial(struct lapic *l, uint32_t count)
+{
+	uint64_t now, span;
+
+	if (timer_mode(l) == LVT_TIMER_DEADLINE)
+		return shown(l);
+	now = timers_now(l->timers);
+	timer_catch_up(l, now);
+	l->timer_initial = count;
+	l->timer_start = now;
+	l->timer_done = false;
+	span = (uint64_t)count << l->timer_shift;
+	if (span && !timer_masked(l))
+		timer_arm(l->timers, &l->timer, now + span);
+	else
+		timer_cancel(l->timers, &l->timer);
+	return shown(l);
+}
+
+/* By which powers of 2 it divides: 2, 4, … 128, and 1. */
+static inline uint8_t shift_of(uint32_t divide)
+{
+	return ((divide >> 1 & 4) + (divide & 3) + 1) & 7;
+}
+
+static inline void set_divide(struct lapic *l, uint32_t divide)
+{
+	l->divide = divide & 0xb;
+	l->timer_shift = shift_of(divide);
+}
+
+/* The count goes on from where it is, at the new rate. */
+static __attribute__((noinline)) void divide_anew(struct lapic *l, uint32_t divide, uint64_t now)
+{
+	uint32_t current;
+
 	timer_catch_up(l, now);
 	settle_count(l, now);
-	uint32_t current = count_at(l, now);
-	l->divide = divide & 0xb;
-	l->timer_shift = to;
-	/* The count goes on from where it is, at the new rate. */
+	current = count_at(l, now);
+	set_divide(l, divide);
 	l->timer_start =
 		current ? now - ((uint64_t)(l->timer_initial - current) << l->timer_shift) : now - timer_span(l);
 	if (timer_mode(l) != LVT_TIMER_DEADLINE)
 		arm_count(l, now);
+}
+
+/* The same where the alarm tells how much is left. false: it does not. */
+static inline bool divided_on(struct lapic *l, uint32_t divide, uint64_t now)
+{
+	uint64_t current;
+
+	if (!alarm_tells(l, now))
+		return false;
+	current = ((l->timer.deadline - now - 1) >> l->timer_shift) + 1;
+	set_divide(l, divide);
+	l->timer_start = now - ((l->timer_initial - current) << l->timer_shift);
+	timer_arm(l->timers, &l->timer, now + (current << l->timer_shift));
+	return true;
+}
+
+bool lapic_timer_write_divide(struct lapic *l, uint32_t divide)
+{
+	uint64_t now;
+
+	if (shift_of(divide) == l->timer_shift || timer_stands(l)) {
+		set_divide(l, divide);
+		return shown(l);
+	}
+	now = timers_now(l->timers);
+	if (unlikely(!divided_on(l, divide, now)))
+		divide_anew(l, divide, now);
+	return shown(l);
 }
 
 bool lapic_write_tsc_deadline(struct lapic *l, uint64_t guest_tsc)

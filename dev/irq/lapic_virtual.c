@@ -70,12 +70,13 @@ void lapic_show_lvt(struct lapic *l)
 static void show_all(struct lapic *l)
 {
 	static const uint16_t copied[] = { APIC_ID, APIC_VERSION, APIC_LDR, APIC_DFR, APIC_SVR, APIC_ESR,
-					   APIC_LVT_CMCI, APIC_TIMER_INITIAL, APIC_TIMER_DIVIDE };
+					   APIC_LVT_CMCI };
 
 	VM_MUTANT(LAPIC_ICR_STAYS, lapic_take_icr(l));
 	for (unsigned i = 0; i < ARRAY_SIZE(copied); i++)
 		page_put(l, copied[i], 0, lapic_get(l, copied[i]));
 	lapic_show_lvt(l);
+	lapic_show_timer(l);
 	page_put(l, APIC_EOI, 0, 0); /* it reads so */
 	lapic_show_icr(l);
 }
@@ -92,12 +93,6 @@ void lapic_show(struct lapic *l, unsigned offset)
 	case REG(DFR): page_put(l, APIC_DFR, 0, lapic_dfr_read(l)); break;
 	case REG(SVR): page_put(l, APIC_SVR, 0, l->svr); break; /* and the table, where that has changed (mask_all) */
 	case REG(ESR): page_put(l, APIC_ESR, 0, l->esr); break;
-	case REG(TIMER_INITIAL): page_put(l, APIC_TIMER_INITIAL, 0, l->timer_initial); break;
-	case REG(TIMER_DIVIDE): page_put(l, APIC_TIMER_DIVIDE, 0, l->divide); break;
-	case REG(LVT_TIMER): /* the initial count hangs on it */
-		page_put(l, APIC_TIMER_INITIAL, 0, l->timer_initial);
-		page_put(l, APIC_LVT_TIMER, 0, l->lvt[LVT_TIMER]);
-		break;
 	case REG(LVT_TIMER) + 1 ... REG(LVT_ERROR):
 		page_put(l, offset, 0, lapic_lvt_read(l, LVT_TIMER + r - REG(LVT_TIMER)));
 		break;

@@ -120,6 +120,8 @@
 	M(LAPIC_OWN_NOTICE, "the look at what waits, after one to oneself") \
 	M(LAPIC_EOI_LOCKED, "an EOI under the lock where somebody may wait for it") \
 	M(LAPIC_TIMER_MASKED, "no alarm for a timer that is masked") \
+	M(LAPIC_TIMER_REST, "looking whether the alarm is of the count that is left") \
+	M(LAPIC_TIMER_TO_DEADLINE, "that a count ends where the mode becomes that of a deadline") \
 	M(LAPIC_TIMER_DONE, "that what has counted down stays at 0") \
 	M(IOAPIC_EXCHANGE, "that an EOI and others change an entry one after the other (IO3)") \
 	M(IOAPIC_EOI_LOOKS, "looking at the pin behind an EOI (IO2, IO3)") \

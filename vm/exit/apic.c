@@ -58,8 +58,7 @@ static __attribute__((noinline)) void write_locked(struct vcpu *v, unsigned offs
 
 static ALWAYS_INLINE void write_register(struct vcpu *v, unsigned offset, unsigned size, uint64_t value)
 {
-	if (unlikely(!lapic_may_be_unlocked(offset) ||
-		     !lapic_mmio_write_unlocked(&v->lapic, offset, size, value)))
+	if (unlikely(!lapic_mmio_write_unlocked(&v->lapic, offset, size, value)))
 		write_locked(v, offset, size, value);
 }
 
@@ -107,10 +106,11 @@ static inline bool is_mov(const struct insn_cache *c)
  * emulator. */
 static ALWAYS_INLINE bool serve(struct vcpu *v, const struct insn_cache *c, unsigned offset)
 {
-	uint64_t *gpr = &v->hvm.gpr[c->insn.reg];
+	uint64_t *gpr;
 
 	if (unlikely(!is_mov(c)))
 		return serve_other(v, c, offset);
+	gpr = &v->hvm.gpr[c->insn.reg];
 	if (c->plain == INSN_PLAIN_LOAD)
 		*gpr = lapic_mmio_read_aligned(&v->lapic, offset, 4);
 	else

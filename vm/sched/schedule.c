@@ -89,7 +89,7 @@ void schedule_disk_begun(void)
 		lapic_host_kick(percpu_of(0)->apic_id);
 }
 
-/* SC2. The one that runs is the ring's first; its alarm is set before its entry (cover_alarm in vm/run.c) where its
+/* SC2. The one that runs is the ring's first; its alarm is set before its entry (cover_own_alarm in vm/run.c) where its
  *     clock stands still. */
 void schedule_arm_running(const struct percpu *cpu)
 {

@@ -4,6 +4,10 @@
 
 #define TIMES 60
 
+#define PERIODIC (LVT_TIMER_PERIODIC | 0x20)
+#define PERIOD 0x1800u
+#define DIVIDE_BY_128 0xau
+
 /* The register's address is in a register, as compilers have it. Flags and EDX are anybody's. */
 static volatile uint32_t *place;
 static uint32_t operand;
@@ -39,7 +43,8 @@ static uint32_t operand;
 	X(xadd_byte, "xaddb %b0, (%1)") X(cmpxchg, "cmpxchgl %k0, (%1)") X(cmpxchg_word, "cmpxchgw %w0, (%1)") \
 	X(inc, "incl (%1)") X(dec, "decl (%1)") X(dec_byte, "decb (%1)") X(not, "notl (%1)") X(neg, "negl (%1)") \
 	X(neg_word, "negw (%1)") X(bts, "btsl $5, (%1)") X(btr, "btrl $5, (%1)") X(btc, "btcl $5, (%1)") \
-	X(bts_register, "btsl %%ecx, (%1)") X(locked_btr, "lock btrl %%ecx, (%1)") X(btc_word, "btcw $5, (%1)")
+	X(unmask, "btrl $16, (%1)") X(bts_register, "btsl %%ecx, (%1)") \
+	X(locked_btr, "lock btrl %%ecx, (%1)") X(btc_word, "btcw $5, (%1)")
 /* As wide as the stack; and the PUSH or POP beside it. */
 #define STACK(X) \
 	X(push, "push" WIDE " (%1)\n\tpop" WIDE " " VALUE) X(pop, "push" WIDE " " VALUE "\n\tpop" WIDE " (%1)")
@@ -48,7 +53,8 @@ static uint32_t operand;
 	X(mov_immediate_wide, "movq $0x20, (%1)") X(cmp_wide, "cmpq $0x20, (%1)") X(or_wide, "orq %q0, (%1)") \
 	X(sbb_wide, "stc\n\tsbbq $0, (%1)") X(xchg_wide, "xchgq %q0, (%1)") X(xadd_wide, "xaddq %q0, (%1)") \
 	X(cmpxchg_wide, "cmpxchgq %q0, (%1)") X(neg_wide, "negq (%1)") X(inc_wide, "incq (%1)") \
-	X(bts_wide, "btsq $5, (%1)") X(bt_wide, "btq %%rcx, (%1)") X(movslq, "movslq (%1), %q0")
+	X(unmask_wide, "btrq $16, (%1)") X(bts_wide, "btsq $5, (%1)") \
+	X(bt_wide, "btq %%rcx, (%1)") X(movslq, "movslq (%1), %q0")
 #ifdef __i386__
 #define FORMS(X) MOVES(X) CHANGES(X) STACK(X)
 #else
@@ -66,6 +72,21 @@ static void line(const char *form)
 	print("BENCH %s_%s %u %u\n", of, form, sample[0] - empty, sample[TIMES / 2] - empty);
 }
 
+/* NULL, or a timer that runs, set up like that in front of each. */
+static const struct timer_setup {
+	uint32_t lvt, divide, count;
+} *timer_setup;
+
+/* One that is periodic has expired. */
+static void set_up(const struct timer_setup *s)
+{
+	apic_write(APIC_LVT_TIMER, s->lvt);
+	apic_write(APIC_TIMER_DIVIDE, s->divide);
+	apic_write(APIC_TIMER_INITIAL, s->count);
+	for (uint64_t start = rdtsc(); (s->lvt & LVT_TIMER_PERIODIC) && rdtsc() - start < PERIOD;)
+		continue;
+}
+
 /* The register is as before in front of each. */
 static inline __attribute__((always_inline)) void measure(const char *form, void (*fn)(void))
 {
@@ -74,6 +95,8 @@ static inline __attribute__((always_inline)) void measure(const char *form, void
 	for (unsigned i = 0; i < TIMES; i++) {
 		uint64_t start;
 
+		if (timer_setup)
+			set_up(timer_setup);
 		*place = operand;
 		start = rdtsc();
 		fn();
@@ -201,35 +224,76 @@ static const struct tprcost registers[] = {
 	{ "absent", 0x3f0, 0 },
 };
 
-/* The same of a timer that runs: each write of these arms an alarm, or comes to nothing. A count of 0x20, as MOV of an
- * immediate writes it, has passed when it is done. */
-static const struct tprcost timer[] = {
-	{ "initial_runs", APIC_TIMER_INITIAL, 0x400000f0 },
-	{ "current_runs", APIC_TIMER_CURRENT, 0 },
-	{ "divide_runs", APIC_TIMER_DIVIDE, TIMER_DIVIDE_BY_1 },
-	{ "lvt_timer_runs", APIC_LVT_TIMER, 0x20 },
+/* The same of a timer that runs: each write of these arms an alarm, or comes to nothing. */
+static const struct {
+	struct tprcost r;
+	struct timer_setup setup;
+} timer[] = {
+	{ { "initial_runs", APIC_TIMER_INITIAL, 0x400000f0 }, { 0x20, TIMER_DIVIDE_BY_1, 0x400000f0 } },
+	{ { "current_runs", APIC_TIMER_CURRENT, 0 }, { 0x20, TIMER_DIVIDE_BY_1, 0x400000f0 } },
+	{ { "divide_runs", APIC_TIMER_DIVIDE, TIMER_DIVIDE_BY_1 }, { 0x20, TIMER_DIVIDE_BY_1, 0x400000f0 } },
+	{ { "lvt_timer_runs", APIC_LVT_TIMER, 0x20 }, { 0x20, TIMER_DIVIDE_BY_1, 0x400000f0 } },
+	/* Most make it an earlier alarm. */
+	{ { "initial_sooner", APIC_TIMER_INITIAL, 0xc0000000 }, { 0x20, TIMER_DIVIDE_BY_1, 0xc0000000 } },
+	{ { "divide_sooner", APIC_TIMER_DIVIDE, DIVIDE_BY_128 }, { 0x20, DIVIDE_BY_128, 0x400000f0 } },
+	/* Most let it go on that was masked. */
+	{ { "lvt_masked_runs", APIC_LVT_TIMER, LVT_MASKED | 0x20 }, { 0x20, TIMER_DIVIDE_BY_1, 0x40000000 } },
+	/* And one that is, or was, periodic, and has expired. */
+	{ { "current_periodic", APIC_TIMER_CURRENT, 0 }, { PERIODIC, TIMER_DIVIDE_BY_1, PERIOD } },
+	{ { "divide_periodic", APIC_TIMER_DIVIDE, TIMER_DIVIDE_BY_1 }, { PERIODIC, TIMER_DIVIDE_BY_1, PERIOD } },
+	{ { "lvt_timer_periodic", APIC_LVT_TIMER, PERIODIC }, { PERIODIC, TIMER_DIVIDE_BY_1, PERIOD } },
+	{ { "lvt_masked_periodic", APIC_LVT_TIMER, LVT_MASKED | PERIODIC }, { PERIODIC, TIMER_DIVIDE_BY_1, PERIOD } },
 };
+
+static void measure_timer(void)
+{
+	for (unsigned n = 0; n < sizeof(timer) / sizeof(timer[0]); n++) {
+		timer_setup = &timer[n].setup;
+		measure_forms(&timer[n].r);
+	}
+	timer_setup = NULL;
+	apic_write(APIC_TIMER_INITIAL, 0);
+}
+
+/* A round, what its loop takes but the access taken away: that comes first, without an exit. */
+static void measure_expired(void)
+{
+	volatile uint32_t *initial = apic_at(APIC_TIMER_INITIAL), memory[2];
+	uint32_t cost[2];
+
+	apic_write(APIC_LVT_TIMER, 0x20);
+	apic_write(APIC_TIMER_DIVIDE, TIMER_DIVIDE_BY_1);
+	for (unsigned n = 0; n < 2; n++) {
+		volatile uint32_t *at = n ? initial : memory;
+		uint64_t start = rdtsc();
+
+		for (unsigned i = 0; i < TPRCOST_EXPIRES; i++)
+			__asm__ volatile("mov" WIDE " $0x20, (%0)" : : "r"(at) : "memory");
+		cost[n] = (uint32_t)(rdtsc() - start) / TPRCOST_EXPIRES;
+	}
+	print("BENCH round %u %u\n", cost[1] - cost[0], cost[1] - cost[0]);
+	apic_write(APIC_TIMER_INITIAL, 0);
+}
 
 void measure_registers(void)
 {
 	bool all = parameter("all");
 
+	apic_write(APIC_SVR, SVR_ENABLED | 0xff);
+	if (parameter("expires")) {
+		measure_expired();
+		return;
+	}
 	of = "none";
 	place = apic_at(APIC_TPR);
 	measure("empty", do_nothing);
-	apic_write(APIC_SVR, SVR_ENABLED | 0xff);
 	apic_write(APIC_ICR_HIGH, NOBODY);
 	measure_interrupts();
 	if (all)
 		measure_news();
 	for (unsigned n = 0; n < (all ? sizeof(registers) / sizeof(registers[0]) : TPRCOST_TRAPPED); n++)
 		measure_forms(&registers[n]);
-	apic_write(APIC_LVT_TIMER, 0x20);
-	apic_write(APIC_TIMER_DIVIDE, TIMER_DIVIDE_BY_1);
-	for (unsigned n = 0; all && n < sizeof(timer) / sizeof(timer[0]); n++) {
-		apic_write(APIC_TIMER_INITIAL, 0x400000f0);
-		measure_forms(&timer[n]);
-	}
-	apic_write(APIC_TIMER_INITIAL, 0);
+	if (all)
+		measure_timer();
 	apic_write(APIC_TPR, 0);
 }

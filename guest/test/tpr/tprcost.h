@@ -14,8 +14,12 @@ struct tprcost {
 /* The TPR and EOI: whatever the method, a kernel accesses them all the time. */
 #define TPRCOST_TRAPPED 2u
 
+/* How often a count is written that has passed when the access is over, with the parameter `expires`. */
+#define TPRCOST_EXPIRES 2000u
+
 /* Lines BENCH REGISTER_FORM MIN MEDIAN, in TSC ticks, less what two RDTSC cost alone: of the TPR and of EOI, and with
- * the parameter `all` of all registers; and BENCH with_… of EOI and of the TPR where there are interrupts. */
+ * the parameter `all` of all registers, also of a timer that runs; and BENCH with_… of EOI and of the TPR where there
+ * are interrupts. With `expires` one, of a count that has passed when the access is over, and what follows. */
 void measure_registers(void);
 
 /* The same of a MOV to both from 8 places on 8 pages, next to each other and 4 apart (far), and of EOI behind a write

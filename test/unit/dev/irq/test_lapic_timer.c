@@ -197,6 +197,42 @@ static void test_late_expiry(void **state)
 	assert_true(take(0xec));
 }
 
+/* What changes divisor or entry of a timer that runs may take from the alarm how much is left, where it tells that: not
+ * where it is past, nor where it is later than the count, as a storm's is. */
+static void test_alarm_tells(void **state)
+{
+	(void)state;
+	wr(APIC_LVT_TIMER, 0x200ed);
+	wr(APIC_TIMER_INITIAL, 1000);
+	pc->now += 2300;
+	wr(APIC_TIMER_DIVIDE, 0x0);
+	assert_true(take(0xed)); /* which nobody had run */
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 700);
+	assert_true(timers_next(&pc->timers) == pc->now + 1400);
+	pc->now += 1500;
+	wr(APIC_LVT_TIMER, 0x200ee);
+	assert_int_equal(lapic_pending(l), 0xed);
+	assert_true(take(0xed));
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 950);
+	wr(APIC_TIMER_DIVIDE, 0xb);
+	wr(APIC_TIMER_INITIAL, 100); /* a storm's alarm comes 50 us later */
+	pc_advance(pc, 130);
+	assert_true(take(0xee));
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 70);
+	wr(APIC_TIMER_DIVIDE, 0x0);
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 70);
+	assert_true(timers_next(&pc->timers) == pc->now + 140);
+	pc_advance(pc, 150);
+	assert_true(take(0xee));
+	wr(APIC_LVT_TIMER, 0xec); /* the period is the last */
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 95);
+	assert_true(timers_next(&pc->timers) == pc->now + 190);
+	wr(APIC_LVT_TIMER, 0x400ec); /* no count in this mode */
+	assert_true(idle());
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 0);
+	assert_int_equal(rd(APIC_TIMER_INITIAL), 0);
+}
+
 static void test_tsc_deadline(void **state)
 {
 	(void)state;
@@ -285,6 +321,7 @@ int main(void)
 		T(test_divide),
 		T(test_mask),
 		T(test_late_expiry),
+		T(test_alarm_tells),
 		T(test_tsc_deadline),
 		T(test_tsc_deadline_edges),
 		T(test_linux_calibration),
