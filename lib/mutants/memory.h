@@ -96,6 +96,7 @@
 	M(SWAP_ONE_DISK, "that all swap to the same disk") \
 	M(SWAP_ALONE, "that it is alone at its channel") \
 	M(SHARE_RESERVED, "what a reservation keeps") \
+	M(SHARE_AROUND, "that a reservation comes off what the others have a share of") \
 	M(SHARE_LIMIT, "that who is above its limit gives back first") \
 	M(SHARE_MOST, "that who is most above its share gives back") \
 	M(SHARE_ROOM, "that there is room in the area for what others are entitled to") \

@@ -74,21 +74,10 @@ uint64_t share_limit(const struct vm *vm)
 
 static bool may_go(const struct vm *vm) { return vm->config->swap[0]; }
 
-/* What there is for all guests together; the lock is held. */
+/* What guests have a share of by their weights. */
 struct whole {
 	uint64_t pages, weights;
 };
-
-static struct whole whole(uint64_t available)
-{
-	struct whole w = { .pages = available };
-
-	for (const struct ram *r = shares.first; r; r = r->next) {
-		w.pages += resident_of(r->vm);
-		w.weights += r->vm->weight;
-	}
-	return w;
-}
 
 /* What a VM is entitled to: by its weight, but no less than its reservation, and no more than its limit. */
 static uint64_t share_of(const struct vm *vm, const struct whole *w)
@@ -96,6 +85,46 @@ static uint64_t share_of(const struct vm *vm, const struct whole *w)
 	uint64_t share = max_u64(w->pages * vm->weight / w->weights, vm->config->reservation >> PAGE_SHIFT);
 
 	return min_u64(share, share_limit(vm));
+}
+
+static uint64_t sum_of_shares(const struct whole *w)
+{
+	uint64_t sum = 0;
+
+	for (const struct ram *r = shares.first; r; r = r->next)
+		sum += share_of(r->vm, w);
+	return sum;
+}
+
+/* What one has by a reservation beyond its weight the others have less: so much that all shares are there at once, to a
+ * 4,096th. */
+static void leave_reserved(struct whole *w)
+{
+	uint64_t all = w->pages, fits = 0, least = all >> 12;
+
+	if (sum_of_shares(w) <= all)
+		return;
+	for (uint64_t most = all; most - fits > least + 1;) {
+		w->pages = fits + (most - fits) / 2;
+		*(sum_of_shares(w) > all ? &most : &fits) = w->pages;
+	}
+	w->pages = fits;
+}
+
+/* What there is for all guests together; the lock is held. */
+static struct whole whole(uint64_t available)
+{
+	struct whole w = { .pages = available };
+	uint64_t reserved = 0;
+
+	for (const struct ram *r = shares.first; r; r = r->next) {
+		w.pages += resident_of(r->vm);
+		w.weights += r->vm->weight;
+		reserved |= r->vm->config->reservation;
+	}
+	if (VM_KEPT(SHARE_AROUND, reserved))
+		leave_reserved(&w);
+	return w;
 }
 
 /* What the others are entitled to and have not; the lock is held. What is theirs is no longer counted when they are

@@ -277,6 +277,30 @@ static void the_other_one(void **state)
 	}
 }
 
+/* Half of all is two others' reservation. What remains is for two that are alike, though one may not have much more. */
+static void around_reservations(void **state)
+{
+	static struct vm_config of[4];
+
+	(void)state;
+	start_with("mem 8M\nswap ide1.0\n", 4);
+	for (unsigned n = 0; n < 4; n++) {
+		of[n] = *bench.vm[n]->config;
+		of[n].reservation = n % 2 ? 0 : 8ull << 20;
+		of[n].limit = n == 1 ? 5ull << 20 : 0;
+		bench.vm[n]->config = &of[n];
+		fill(bench.vm[n], 0, n % 2 ? 1024 : 2048);
+	}
+	for (unsigned n = 0; n < 2; n++) { /* 64 pages each time */
+		take_all_but(LEAST - 20);
+		reclaim_look();
+	}
+	assert_int_equal(ram_resident(bench.vm[0]) + ram_resident(bench.vm[2]), 2 * 2048);
+	assert_int_equal(ram_resident(bench.vm[1]), 1024 - 64);
+	assert_int_equal(ram_resident(bench.vm[3]), 1024 - 64);
+	give_back();
+}
+
 static void protect_all(struct vm *vm, uint64_t pages)
 {
 	vm_freeze(vm);
@@ -405,7 +429,7 @@ int main(void)
 		cmocka_unit_test(aged_ahead),
 		cmocka_unit_test(a_chance_at_first),
 		cmocka_unit_test(limited),
-		cmocka_unit_test(the_other_one),
+		cmocka_unit_test(the_other_one), cmocka_unit_test(around_reservations),
 		cmocka_unit_test(stuck),
 		cmocka_unit_test(nothing_can_go),
 		cmocka_unit_test(room_for_shares),
