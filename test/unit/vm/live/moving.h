@@ -2,44 +2,13 @@
 #ifndef VELLUM_TEST_VM_MOVING_H
 #define VELLUM_TEST_VM_MOVING_H
 
-#include "test/unit/vm/fixture.h"
-
 #include <stdio.h>
 
 #include "host/memory/frames.h"
+#include "test/unit/vm/snapshot/same.h"
 #include "vm/device/net.h"
 #include "vm/device/virtio.h"
 #include "vm/live/live.h"
-
-/* What the guest sees of the VMCS. */
-static const enum vmcs_field fields[] = {
-	VMCS_GUEST_RIP, VMCS_GUEST_RSP, VMCS_GUEST_RFLAGS, VMCS_GUEST_DR7, VMCS_CR0_SHADOW, VMCS_CR4_SHADOW,
-	VMCS_GUEST_ES_SELECTOR + 2 * SEG_CS, VMCS_GUEST_ES_BASE + 2 * SEG_CS, VMCS_GUEST_ES_ACCESS + 2 * SEG_CS,
-	VMCS_GUEST_ES_SELECTOR + 2 * SEG_SS, VMCS_GUEST_ES_BASE + 2 * SEG_FS, VMCS_GUEST_ES_BASE + 2 * SEG_GS,
-	VMCS_GUEST_ES_SELECTOR + 2 * SEG_TR, VMCS_GUEST_ES_BASE + 2 * SEG_TR, VMCS_GUEST_GDTR_BASE,
-	VMCS_GUEST_GDTR_LIMIT, VMCS_GUEST_IDTR_BASE, VMCS_GUEST_IDTR_LIMIT, VMCS_GUEST_SYSENTER_CS,
-	VMCS_GUEST_SYSENTER_ESP, VMCS_GUEST_SYSENTER_EIP, VMCS_GUEST_INTERRUPTIBILITY,
-};
-static uint64_t before[ARRAY_SIZE(fields)], gpr[GPR_COUNT], cr3;
-
-static inline void remember(void)
-{
-	for (unsigned n = 0; n < ARRAY_SIZE(fields); n++)
-		before[n] = vmcs_get(fields[n]);
-	memcpy(gpr, bench.v->hvm.gpr, sizeof(gpr));
-	cr3 = bench.v->mmu.regs.cr3;
-}
-
-static inline void is_the_same(void)
-{
-	assert_int_equal(bench.at, BENCH_ENTRY);
-	check_entry(0);
-	for (unsigned n = 0; n < ARRAY_SIZE(fields); n++)
-		if (vmcs_get(fields[n]) != before[n])
-			fail_msg("field 0x%x: 0x%lx, not 0x%lx", fields[n], vmcs_get(fields[n]), before[n]);
-	assert_memory_equal(bench.v->hvm.gpr, gpr, sizeof(gpr));
-	assert_int_equal(bench.v->mmu.regs.cr3, cr3);
-}
 
 static inline enum live_state state_now(void)
 {
@@ -113,19 +82,6 @@ static inline void goes_on(void)
 	for (unsigned n = 0; n < 5 && bench.at == BENCH_IDLE; n++)
 		bench_interrupt(VECTOR_KICK);
 	check_entry(__LINE__);
-}
-
-static inline void begin_under(const char *mmu, enum bench_mode mode)
-{
-	bench_new(&(struct bench_config){ .mmu = mmu, .guest_clock = true });
-	assert_true(bench_mode(mode, 0));
-	for (unsigned n = 0; n < GPR_COUNT; n++)
-		if (n != GPR_RSP)
-			*bench_gpr((enum gpr)n) = 0x1111111111111111ull * n;
-	bench_poke(BENCH_DATA + 5, "found again", 11);
-	bench.v->saved_cr2 = 0x1234567;
-	bench.v->saved_msr[1] = 0xffffffff81000000;
-	bench.v->misc_enable ^= MISC_ENABLE_LIMIT_CPUID;
 }
 
 #endif

@@ -2,33 +2,23 @@
  * nothing of the old container is left. What is refused: test_live_refused.c. */
 #include "test/unit/vm/live/moving.h"
 
+static void move_there(const char *mmu)
+{
+	move_to(mmu);
+	goes_on();
+}
+
+static void works_there(void)
+{
+	assert_ptr_equal(bench.v->vm, bench.vm[0]);
+	again();
+	assert_true(audits());
+}
+
 static void under_every_mechanism(void **state)
 {
-	static const enum bench_mode modes[] = { BENCH_PROT32, BENCH_PAGED32, BENCH_PAE, BENCH_LONG64 };
-	char text[12] = "";
-
 	(void)state;
-	for (unsigned n = 0; n < ARRAY_SIZE(mechanisms) * ARRAY_SIZE(modes); n++) {
-		const char *of = mechanisms[n % 4], *to = mechanisms[(n + n / 4) % 4];
-		uint64_t misc;
-
-		begin_under(of, modes[n / 4]);
-		misc = bench.v->misc_enable;
-		remember();
-		move_to(to);
-		goes_on();
-		is_the_same();
-		assert_ptr_equal(bench.v->vm, bench.vm[0]);
-		assert_string_equal(bench.vm[0]->mmu.ops->name, to);
-		bench_peek(BENCH_DATA + 5, text, 11);
-		assert_string_equal(text, "found again");
-		assert_int_equal(bench.v->saved_cr2, 0x1234567);
-		assert_int_equal(bench.v->saved_msr[1], 0xffffffff81000000);
-		assert_int_equal(bench.v->misc_enable, misc);
-		again(); /* it works on */
-		assert_true(audits());
-		finish();
-	}
+	from_each_to_each(move_there, works_there);
 }
 
 static void in_every_mode(void **state)

@@ -1,86 +1,34 @@
 /* Snapshots (vm/snapshot/): what is taken of a virtual machine that stands, and one that goes on with it, of whatever
  * mechanism and CPU; and what is refused. */
 #include "test/unit/vm/snapshot/taken.h"
+#include "test/unit/vm/snapshot/same.h"
 
 #include <stdio.h>
 
 #include "lib/x86_msr.h"
 #include "vm/device/virtio.h"
 
-/* What the guest sees of the VMCS. */
-static const enum vmcs_field fields[] = {
-	VMCS_GUEST_RIP, VMCS_GUEST_RSP, VMCS_GUEST_RFLAGS, VMCS_GUEST_DR7, VMCS_CR0_SHADOW, VMCS_CR4_SHADOW,
-	VMCS_GUEST_ES_SELECTOR + 2 * SEG_CS, VMCS_GUEST_ES_BASE + 2 * SEG_CS, VMCS_GUEST_ES_ACCESS + 2 * SEG_CS,
-	VMCS_GUEST_ES_SELECTOR + 2 * SEG_SS, VMCS_GUEST_ES_BASE + 2 * SEG_FS, VMCS_GUEST_ES_BASE + 2 * SEG_GS,
-	VMCS_GUEST_ES_SELECTOR + 2 * SEG_TR, VMCS_GUEST_ES_BASE + 2 * SEG_TR, VMCS_GUEST_GDTR_BASE,
-	VMCS_GUEST_GDTR_LIMIT, VMCS_GUEST_IDTR_BASE,
-	VMCS_GUEST_IDTR_LIMIT, VMCS_GUEST_SYSENTER_CS, VMCS_GUEST_SYSENTER_ESP, VMCS_GUEST_SYSENTER_EIP,
-	VMCS_GUEST_INTERRUPTIBILITY,
-};
-static uint64_t before[ARRAY_SIZE(fields)], gpr[GPR_COUNT], tsc, cr3;
-
-static void remember(void)
+/* The clock stood meanwhile; a guest's own does not see the hypervisor's work either. */
+static void is_as_it_was(void)
 {
-	for (unsigned n = 0; n < ARRAY_SIZE(fields); n++)
-		before[n] = vmcs_get(fields[n]);
-	memcpy(gpr, bench.v->hvm.gpr, sizeof(gpr));
-	cr3 = bench.v->mmu.regs.cr3;
-	tsc = guest_tsc();
-}
-
-static void is_the_same(void)
-{
-	assert_int_equal(bench.at, BENCH_ENTRY);
-	check_entry(0);
-	for (unsigned n = 0; n < ARRAY_SIZE(fields); n++)
-		if (vmcs_get(fields[n]) != before[n])
-			fail_msg("field 0x%x: 0x%lx, not 0x%lx", fields[n], vmcs_get(fields[n]), before[n]);
-	assert_memory_equal(bench.v->hvm.gpr, gpr, sizeof(gpr));
-	assert_int_equal(bench.v->mmu.regs.cr3, cr3);
-	/* The clock stood meanwhile; a guest's own does not see the hypervisor's work either. */
+	is_the_same();
 	assert_in_range(guest_tsc() - tsc, 0, 1000000);
 }
 
-static void begin_under(const char *mmu, enum bench_mode mode)
+static void restore_under(const char *mmu)
 {
-	bench_new(&(struct bench_config){ .mmu = mmu, .guest_clock = true });
-	assert_true(bench_mode(mode, 0));
-	for (unsigned n = 0; n < GPR_COUNT; n++)
-		if (n != GPR_RSP)
-			*bench_gpr((enum gpr)n) = 0x1111111111111111ull * n;
-	bench_poke(BENCH_DATA + 5, "found again", 11);
-	bench.v->saved_cr2 = 0x1234567;
-	bench.v->saved_msr[1] = 0xffffffff81000000;
-	bench.v->misc_enable ^= MISC_ENABLE_LIMIT_CPUID;
+	take();
+	finish();
+	restore_as((struct bench_config){ .mmu = mmu, .guest_clock = true });
+	is_as_it_was();
 }
+
+static void works_on(void) { EXIT(.reason = EXIT_CPUID, .length = 2); }
 
 static void under_every_mechanism(void **state)
 {
-	static const enum bench_mode modes[] = { BENCH_PROT32, BENCH_PAGED32, BENCH_PAE, BENCH_LONG64 };
-	char text[12] = "";
-
 	(void)state;
-	for (unsigned n = 0; n < ARRAY_SIZE(mechanisms) * ARRAY_SIZE(modes); n++) {
-		const char *of = mechanisms[n % 4], *to = mechanisms[(n + n / 4) % 4];
-		uint64_t misc;
-
-		begin_under(of, modes[n / 4]);
-		misc = bench.v->misc_enable;
-		remember();
-		take();
-		finish();
-		restore_as((struct bench_config){ .mmu = to, .guest_clock = true });
-		is_the_same();
-		assert_string_equal(bench.vm[0]->mmu.ops->name, to);
-		bench_peek(BENCH_DATA + 5, text, 11);
-		assert_string_equal(text, "found again");
-		assert_int_equal(bench.v->saved_cr2, 0x1234567);
-		assert_int_equal(bench.v->saved_msr[1], 0xffffffff81000000);
-		assert_int_equal(bench.v->misc_enable, misc);
-		/* It works on. */
-		EXIT(.reason = EXIT_CPUID, .length = 2);
-		finish();
-	}
+	from_each_to_each(restore_under, works_on);
 }
 
 /* Whatever mode it was in. */
@@ -95,7 +43,7 @@ static void in_every_mode(void **state)
 		take();
 		finish();
 		restore_as((struct bench_config){ .mmu = "ept", .guest_clock = true });
-		is_the_same();
+		is_as_it_was();
 		finish();
 	}
 }
