@@ -1,13 +1,16 @@
 """Runs that someone takes part in: several machines, the keyboard, Ctrl-C, timeouts."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
+import termios
 import time
 
 import report
@@ -47,10 +50,16 @@ def read_to_end(p, fd, limit):
     return seen
 
 
+def resize(terminal, lines, columns):
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack('HHHH', lines, columns, 0, 0))
+
+
 @contextlib.contextmanager
-def on_terminal(c, *words, **options):
-    """`vellum WORDS` on a terminal of its own: the process, and the terminal's other end."""
+def on_terminal(c, *words, size=None, **options):
+    """`vellum WORDS` on a terminal of its own, of so many lines and columns: the process, the terminal's other end."""
     master, slave = pty.openpty()
+    if size:
+        resize(slave, *size)
     p = c.start(list(words), stdin=slave, stdout=slave, stderr=slave, **options)
     os.close(slave)
     try:

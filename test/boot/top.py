@@ -1,18 +1,15 @@
 """vellum top: the figures of guests that run, once, on a terminal, and as JSON."""
 
-import fcntl
 import json
 import os
 import pty
 import re
 import signal
-import struct
-import subprocess
 import termios
 
 from control import ask, ctl, stay, until
 from runner import Test, require
-from sessions import on_terminal, read_until
+from sessions import on_terminal, read_until, resize
 
 
 def top_once(c):
@@ -34,34 +31,46 @@ def top_once(c):
     require(c.finish(c.start(['top', '--what']), 20)[0] == 2, 'a bad option')
 
 
-def top_screen(c):
-    """On a terminal of 80x24: keys do what they should, and the terminal is as it was."""
+def untouched():
+    """The attributes of a terminal that nobody has changed."""
     master, slave = pty.openpty()
-    before = termios.tcgetattr(slave)
-    with stay(c, '--name', 'seen'):
-        for end in (b'q', signal.SIGTERM):
-            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
-            p = subprocess.Popen([c.vellum, 'top'], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-                                 env=dict(c.environment(), TERM='xterm'))
-            seen = read_until(master, rb'(?s)run seen.*VM exits by reason', 60)
-            require(termios.tcgetattr(slave) != before, 'the terminal is not in its own mode')
-            if end == b'q':
-                os.write(master, b'm')
-                until('another mechanism', lambda: ask(c, 'list')['vms'][0]['mmu'] == 'shadow')
-                os.write(master, b'p')
-                until('a pause', lambda: ask(c, 'list')['vms'][0]['state'] == 'paused')
-                os.write(master, b'p')
-                until('it goes on', lambda: ask(c, 'list')['vms'][0]['state'] == 'running')
-                fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 5, 20, 0, 0))
-                p.send_signal(signal.SIGWINCH)
-                os.write(master, end)
-            else:
-                p.send_signal(end)
-            seen = read_until(master, rb'(?s)\x1b\[\?1049l', 60, seen)
-            require(p.wait(timeout=30) == (0 if end == b'q' else 143), 'status %s' % p.returncode)
-            require(termios.tcgetattr(slave) == before, 'the terminal is not as it was')
+    attributes = termios.tcgetattr(slave)
     os.close(master)
     os.close(slave)
+    return attributes
+
+
+def press(c, master):
+    os.write(master, b'm')
+    until('another mechanism', lambda: ask(c, 'list')['vms'][0]['mmu'] == 'shadow')
+    os.write(master, b'p')
+    until('a pause', lambda: ask(c, 'list')['vms'][0]['state'] == 'paused')
+    os.write(master, b'p')
+    until('it goes on', lambda: ask(c, 'list')['vms'][0]['state'] == 'running')
+
+
+def on_screen(c, end):
+    """vellum top on a terminal of 80x24, ended so: the terminal is as it was."""
+    with on_terminal(c, 'top', size=(24, 80), env=dict(c.environment(), TERM='xterm')) as (p, master):
+        seen = read_until(master, rb'(?s)run seen.*VM exits by reason', 60)
+        require(termios.tcgetattr(master) != untouched(), 'the terminal is not in its own mode')
+        if end == b'q':
+            press(c, master)
+            resize(master, 5, 20)
+            p.send_signal(signal.SIGWINCH)
+            os.write(master, end)
+        else:
+            p.send_signal(end)
+        read_until(master, rb'(?s)\x1b\[\?1049l', 60, seen)
+        require(p.wait(timeout=30) == (0 if end == b'q' else 143), 'status %s' % p.returncode)
+        require(termios.tcgetattr(master) == untouched(), 'the terminal is not as it was')
+
+
+def top_screen(c):
+    """Keys do what they should, and so does a signal."""
+    with stay(c, '--name', 'seen'):
+        for end in (b'q', signal.SIGTERM):
+            on_screen(c, end)
 
 
 def in_json(c):

@@ -62,4 +62,14 @@ static inline unsigned put_out(void)
 	return put_out_wholly(far, list, n);
 }
 
+/* A virtual machine that has written so many pages, of which some, from this one on, are out. */
+static inline void start_with_out(const char *mmu, unsigned written, unsigned page, unsigned count)
+{
+	start_under(mmu);
+	fill(written);
+	age_block();
+	begin_to_take(page, count);
+	put_out();
+}
+
 #endif

@@ -50,11 +50,7 @@ static void a_row_at_a_time(void **state)
 	unsigned before;
 
 	(void)state;
-	start_under("ept");
-	fill(40);
-	age_block();
-	begin_to_take(0, 40);
-	put_out();
+	start_with_out("ept", 40, 0, 40);
 	before = bench_disk.commands;
 	assert_string_equal(far_peek(0), "text");
 	assert_int_equal(bench_disk.commands, before + 1);
@@ -133,11 +129,7 @@ static void ask_for_one(void)
 static void used_just_now(void **state)
 {
 	(void)state;
-	start_under("ept");
-	fill(4);
-	age_block();
-	begin_to_take(8, 1);
-	put_out();
+	start_with_out("ept", 4, 8, 1);
 	bench_seam = ask_for_one;
 	begin_to_take(0, 2);
 	assert_int_equal(list[0].gfn.v, FAR_GFN + 1);
@@ -151,11 +143,7 @@ static void used_meanwhile(void **state)
 {
 	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(mechanisms); n++) {
-		start_under(mechanisms[n]);
-		fill(4);
-		age_block();
-		begin_to_take(8, 1);
-		put_out();
+		start_with_out(mechanisms[n], 4, 8, 1);
 		STEP(far_access(0, true));
 		far->part[block_of(far, page_gfn(0))][0] |= AGED;
 		assert_int_equal(begin_to_take(0, 1), 1);
@@ -205,11 +193,7 @@ static void read_it(void)
 static void brought_by_two(void **state)
 {
 	(void)state;
-	start_under("ept");
-	fill(4);
-	age_block();
-	begin_to_take(1, 1);
-	put_out();
+	start_with_out("ept", 4, 1, 1);
 	bench_seam = read_it;
 	assert_string_equal(far_peek(1), "newer");
 	assert_int_equal(swap_room(), PLACES);
@@ -223,11 +207,7 @@ static void dropped_there(void **state)
 	hfn_t frame;
 
 	(void)state;
-	start_under("ept");
-	fill(4);
-	age_block();
-	begin_to_take(0, 2);
-	put_out();
+	start_with_out("ept", 4, 0, 2);
 	vm_freeze(vm);
 	assert_true(hfn_is_none(ram_drop(far, page_gfn(0))));
 	vm_thaw(vm);
@@ -249,11 +229,7 @@ static void dropped_there(void **state)
 static void in_a_snapshot(void **state)
 {
 	(void)state;
-	start_under("ept");
-	fill(4);
-	age_block();
-	begin_to_take(0, 2);
-	put_out();
+	start_with_out("ept", 4, 0, 2);
 	begin_to_take(2, 1);
 	assert_null(save_begin(vm));
 	while (save_scan(vm))
@@ -296,11 +272,7 @@ static void full(void **state)
 static void not_written(void **state)
 {
 	(void)state;
-	start_under("ept");
-	fill(8);
-	age_block();
-	begin_to_take(0, 4);
-	put_out();
+	start_with_out("ept", 8, 0, 4);
 	begin_to_take(4, 4);
 	bench_disk.fail = true;
 	assert_int_equal(put_out(), 0);
@@ -322,11 +294,7 @@ static void not_written(void **state)
 static void not_read(void **state)
 {
 	(void)state;
-	start_under("shadow");
-	fill(8);
-	age_block();
-	begin_to_take(0, 4);
-	put_out();
+	start_with_out("shadow", 8, 0, 4);
 	bench_disk.fail = true;
 	/* What a fault waits for in vain is read once more. */
 	assert_int_equal(far_access(2, false), BENCH_ENTRY);
