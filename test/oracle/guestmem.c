@@ -67,7 +67,7 @@ bool gm_adopt(struct vm *vm, uint64_t gpa, unsigned size, uint64_t allowed)
 		allowed |= X_A | X_D;
 	if ((is ^ must) & ~allowed || must & ~is)
 		return false;
-	if (vm->world->weave && gpa >> PAGE_SHIFT != vm->world->c.halves)
+	if (vm->world->weave && (!vm->world->c.halves || gpa >> PAGE_SHIFT != vm->world->c.halves))
 		memcpy(page_find(vm, gpa >> PAGE_SHIFT)->bytes + (gpa & (PAGE_SIZE - 1)), &is, size);
 	else
 		gm_write(vm, gpa, size, is);
