@@ -81,6 +81,12 @@ static inline uint64_t live_due(const struct percpu *cpu)
 	return live_turn.due;
 }
 
+/* That or `next`, whichever comes first. While nobody is moved it costs no more than a look. */
+static inline uint64_t live_or(const struct percpu *cpu, uint64_t next)
+{
+	return unlikely(__atomic_load_n(&live_turn.cpu, __ATOMIC_RELAXED)) ? min_u64(next, live_due(cpu)) : next;
+}
+
 /* ---- what a move needs of others ---- */
 
 /* vm/create.c: makes a second container for the guest of that VM, of the same description, under this mechanism: memory

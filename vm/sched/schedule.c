@@ -79,7 +79,7 @@ void schedule_arm_idle(const struct percpu *cpu)
 		next = min_u64(next, rdtsc() + schedule_slice());
 	if (cpu->id == 0)
 		next = min_u64(next, disk_host_due());
-	next = min_u64(next, live_due(cpu));
+	next = live_or(cpu, next);
 	lapic_host_timer(next);
 }
 
@@ -103,8 +103,7 @@ void schedule_arm_running(const struct percpu *cpu)
 	next = v->vm->clock.stopped ? UINT64_MAX : schedule_alarm(v);
 	if (VM_KEPT(SLICE_ARMED, v->ring != v))
 		others = cpu->slice_end;
-	others = min_u64(others, live_due(cpu));
-	lapic_host_timer(min_u64(next, others));
+	lapic_host_timer(live_or(cpu, min_u64(next, others)));
 }
 
 static void run_locked(struct vcpu *v, struct timers *t)
