@@ -11,7 +11,6 @@ from waiting import waiting
 
 RESULT = r'^VELLUM-RESULT ok checksum=%s '
 MOVES = 24
-# Which take long enough to be moved in their middle.
 # Long enough to be moved in their middle: with the quicker mechanisms, and the others.
 WORKLOADS = {'fork': (600, 120), 'mmap': (2000, 2000), 'switch': (4000, 4000), 'fault': (16, 16), 'compute': (16, 16),
              'compile': (200, 60), 'mix': (500, 200)}
