@@ -139,16 +139,6 @@ static void copy(enum live_state behind)
 		go_on(behind);
 }
 
-static bool any_runs(const struct vm *vm)
-{
-	const struct vcpu *v;
-
-	for_each_vcpu(v, vm)
-		if (__atomic_load_n(&v->running, __ATOMIC_SEQ_CST))
-			return true;
-	return false;
-}
-
 /* SN2. */
 static void stop(void)
 {
@@ -159,7 +149,7 @@ static void stop(void)
 		live.stood_from = rdtsc();
 		vm_stand(vm, true);
 	}
-	if (VM_KEPT(LIVE_STANDS, any_runs(vm)) || !save_prepare(vm, &why))
+	if (VM_KEPT(LIVE_STANDS, vm_any_runs(vm)) || !save_prepare(vm, &why))
 		return;
 	live.cpu = 0;
 	if (why)

@@ -95,6 +95,8 @@ struct vm *vm_create_second(const struct vm *of, const struct mmu_ops *ops);
 /* vm/sched/freeze.c: pauses it for a while, whatever it is asked to do meanwhile; at its end it is paused, or not, as
  * was asked last. */
 void vm_stand(struct vm *vm, bool on);
+/* The same: does any of its vCPUs have its turn? */
+bool vm_any_runs(const struct vm *vm);
 /* vm/tpr/tpr.c: its TPR is virtualized by a method that it has had in another container; nothing is said. false: there
  * is no memory. */
 bool tpr_go_on(struct vm *vm, unsigned method);

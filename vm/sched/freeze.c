@@ -151,7 +151,7 @@ void vm_thaw(struct vm *vm)
 
 /* ---- pausing ---- */
 
-static bool any_runs(const struct vm *vm)
+bool vm_any_runs(const struct vm *vm)
 {
 	const struct vcpu *v;
 
@@ -165,7 +165,7 @@ static bool any_runs(const struct vm *vm)
 static void stop_clock_if_paused(struct vm *vm)
 {
 	spin_lock(&vm->pause_lock);
-	if (vm->paused && VM_LEFT_OUT_OR(PAUSE_LAST, !any_runs(vm)))
+	if (vm->paused && VM_LEFT_OUT_OR(PAUSE_LAST, !vm_any_runs(vm)))
 		VM_MUTANT(PAUSE_STOPS, clock_stop(&vm->clock, rdtsc()));
 	spin_unlock(&vm->pause_lock);
 }
@@ -184,7 +184,7 @@ void vcpu_has_left(struct vcpu *v)
 static void go_on(struct vm *vm)
 {
 	spin_lock(&vm->pause_lock);
-	if (vm->paused && VM_LEFT_OUT_OR(RESUME_OWN, vm_asleep(vm) || !vm->clock.guest_only) && !any_runs(vm))
+	if (vm->paused && VM_LEFT_OUT_OR(RESUME_OWN, vm_asleep(vm) || !vm->clock.guest_only) && !vm_any_runs(vm))
 		VM_MUTANT(RESUME_GOES, clock_go(&vm->clock, rdtsc()));
 	__atomic_store_n(&vm->paused, false, __ATOMIC_SEQ_CST);
 	spin_unlock(&vm->pause_lock);

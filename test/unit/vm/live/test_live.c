@@ -24,16 +24,7 @@ static void under_every_mechanism(void **state)
 static void in_every_mode(void **state)
 {
 	(void)state;
-	for (unsigned n = 0; n < 2 * BENCH_MODES; n++) {
-		bench_new(&(struct bench_config){ .mmu = "ept", .guest_clock = true });
-		assert_true(bench_mode((enum bench_mode)(n / 2), n / 2 == BENCH_V86 || (n / 2 != BENCH_REAL && n & 1) ?
-									 3 : 0));
-		remember();
-		move_to("");
-		goes_on();
-		is_the_same();
-		finish();
-	}
+	of_each_mode(move_there);
 }
 
 /* LM1: what is written between its being copied and the end; LM4: while it runs, between the steps. */

@@ -75,4 +75,18 @@ static inline void from_each_to_each(void (*go)(const char *mmu), void (*then)(v
 	}
 }
 
+/* The same of a guest in each mode, at the levels that it has, under one mechanism. */
+static inline void of_each_mode(void (*go)(const char *mmu))
+{
+	for (unsigned n = 0; n < 2 * BENCH_MODES; n++) {
+		bench_new(&(struct bench_config){ .mmu = "ept", .guest_clock = true });
+		assert_true(bench_mode((enum bench_mode)(n / 2), n / 2 == BENCH_V86 || (n / 2 != BENCH_REAL && n & 1) ?
+									 3 : 0));
+		remember();
+		go("ept");
+		is_the_same();
+		finish();
+	}
+}
+
 #endif

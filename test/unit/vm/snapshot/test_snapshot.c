@@ -35,17 +35,7 @@ static void under_every_mechanism(void **state)
 static void in_every_mode(void **state)
 {
 	(void)state;
-	for (unsigned n = 0; n < 2 * BENCH_MODES; n++) {
-		bench_new(&(struct bench_config){ .mmu = "ept", .guest_clock = true });
-		assert_true(bench_mode((enum bench_mode)(n / 2), n / 2 == BENCH_V86 || (n / 2 != BENCH_REAL && n & 1) ?
-									 3 : 0));
-		remember();
-		take();
-		finish();
-		restore_as((struct bench_config){ .mmu = "ept", .guest_clock = true });
-		is_as_it_was();
-		finish();
-	}
+	of_each_mode(restore_under);
 }
 
 /* An interrupt that waits in the local APIC; one that was about to be injected; a sleeping CPU with its timer. */
