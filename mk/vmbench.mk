@@ -15,7 +15,8 @@ VMBENCH_TESTS := ram ram_out ram_moving ram_join ram_share reclaim packed \
 	trace platform panic lapic_order tpr tpr_memory apicv alarm patch patch_undo apic apic_trapped decoded push \
 	synced vcpus smp freeze enterable emulated mechanism_switch mitigations stats release disk ide net virtio life \
 	state schedule sleep move cpus clock caps mechanism cpuid create control snapshot possible save exchange dirty \
-	live live_refused firmware save_firmware v86 debug video planes planes_access console merge ram_give
+	live live_refused live_follows ram_elsewhere firmware save_firmware v86 debug video planes planes_access \
+	console merge ram_give
 $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c \
 	test/unit/vm/*/test_$(t).c test/unit/dev/irq/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := \
 	vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie -llz4))

@@ -28,6 +28,23 @@
 	M(LIVE_SHARE, "that others have the CPU between two steps") \
 	M(LIVE_ALONE, "refusing parts of a snapshot meanwhile") \
 	M(LIVE_NO_SNAPSHOT, "refusing it while a snapshot is taken") \
-	M(REQUEST_MOVE, "what a request to move says")
+	M(REQUEST_MOVE, "what a request to move says") \
+	M(LIVE_PACKED, "that compressed pages are the new container's") \
+	M(LIVE_EXPECTS_LATE, "expecting also what its guest has taken since") \
+	M(LIVE_HELD, "waiting for who reclaims, before what follows is left") \
+	M(LIVE_SETTLES, "and for what is under way to the area or from it") \
+	M(LIVE_JOINS, "putting blocks together again when all has come") \
+	M(LIVE_BEHIND, "keeping what follows until the new container is released") \
+	M(LIVE_SOURCE_FREED, "giving it back then") \
+	M(RELEASE_SOURCE, "that it is there when the old container is over") \
+	M(FETCH_ONCE, "looking again whether a page is elsewhere") \
+	M(FETCH_COPIES, "copying it") \
+	M(FETCH_FREES, "freeing the frame that it had") \
+	M(FETCH_FREES_BLOCK, "freeing a block of which all has come") \
+	M(FETCH_KEPT, "that it keeps its frame where there is no other") \
+	M(FETCH_TOGETHER, "that a shared frame stays one") \
+	M(FETCH_SHARED, "counting it there") \
+	M(FETCH_OUT_STILL, "looking again whether what is out is elsewhere") \
+	M(FETCH_FORGETS, "that what its guest does without does not follow")
 
 #endif

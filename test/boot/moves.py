@@ -25,12 +25,15 @@ def moved(c, *options):
 
 
 def of_a_kernel(c):
-    """Many in one run, from each mechanism to each, of a guest that looks at what it has written all the time."""
+    """Many in one run, from each mechanism to each, of a guest that looks at what it has written all the time: each
+    second one with its memory following."""
     p = c.start(['run', '--kernel', c.guest('moved'), '--mem', '8M', '--timeout', str(LIMIT)])
     read_until(p.stdout.fileno(), rb'moved: ready', 60)
     for n in range(MOVES):
         mmu = MECHANISMS[(n + n // 4) % 4]
-        require(moved(c, '--mmu', mmu)['mmu'] == mmu, 'under another mechanism')
+        j = moved(c, '--mmu', mmu, ('--precopy', '--postcopy')[n % 2])
+        require(j['mmu'] == mmu, 'under another mechanism')
+        require((j['faults'] + j['pushed'] > 0) == n % 2, 'by the other way: %s' % j)
         require(ask(c, 'audit')['audit'] == 'ok', 'its tables are not sound')
         require(ask(c, 'list')['vms'][0]['mmu'] == mmu, 'the list has another mechanism')
     ask(c, 'input', '0', '0d')
@@ -46,6 +49,9 @@ def of_linux(c):
     j = moved(c, '--mmu', 'shadow')
     require(j['pages'] * 2 <= j['used'] * 3, 'pages were copied too often: %s' % j)
     require(j['stood'] * 50 <= j['ticks'], 'it stood for too long: %s' % j)
+    k = moved(c, '--postcopy')
+    require(k['faults'] and k['pushed'] and k['faults'] + k['pushed'] == k['pages'], 'nothing followed: %s' % k)
+    require(k['stood'] < j['stood'], 'it stood as long as if it had been copied: %s' % k)
     status, text = c.finish(p, LIMIT)
     require(status == 0 and re.search(RESULT % COMPILED, text.replace('\r', ''), re.M),
             'status %d: %s' % (status, text[-400:]))
@@ -63,7 +69,8 @@ def in_every_workload(mmu, workload):
         until('it is there', lambda: 'vms' in c.finish(c.start(['ctl', '--json', 'list']), 90)[1])
         made = 0
         for n in range(20):
-            status, _ = c.finish(c.start(['ctl', 'move', '--mmu', MECHANISMS[(n + 1) % 4]]), LIMIT)
+            way = ('--precopy', '--postcopy')[n % 2]
+            status, _ = c.finish(c.start(['ctl', 'move', way, '--mmu', MECHANISMS[(n + 1) % 4]]), LIMIT)
             if status:
                 break
             made += 1
@@ -82,8 +89,8 @@ def of_a_screen(c):
     with Running(c, screen.screen(disk), until=rb'Booting from 0000:7c00'):
         until('its greeting', lambda: not screen.is_blank(screen.cell(screen.shot(c)[2], 2, 0)))
         planes = screen.picture_of(c, 'g', (640, 480))
-        for mmu in ('shadow', 'ept'):
-            moved(c, '--mmu', mmu)
+        for mmu, way in (('shadow', '--precopy'), ('ept', '--postcopy')):
+            moved(c, '--mmu', mmu, way)
             require(screen.shot(c) == (640, 480, planes), 'another picture than it had, under ' + mmu)
         require(screen.picture_of(c, 'm', (320, 200)) != planes, 'what is typed changes nothing')
         require(ask(c, 'audit')['audit'] == 'ok', 'its tables are not sound')
@@ -93,7 +100,7 @@ def refused(c):
     """One sentence, and the guest goes on as it was."""
     with Running(c, ['--kernel', c.guest('stay'), '--mem', '8M']):
         for words, status, why in ((('--mmu', 'none'), 1, 'no such mechanism'), (('nobody',), 2, 'move [VM]'),
-                                   (('--postcopy',), 2, 'no option --postcopy')):
+                                   (('--precopy', '--postcopy'), 2, 'give one of them')):
             require(why in ctl(c, 'move', *words, status=status), '%s: not "%s"' % (words, why))
         require('--mmu' in ctl(c, 'list', '--mmu', 'ept', status=2), 'list --mmu')
         ctl(c, 'dirty', 'on')

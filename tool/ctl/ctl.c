@@ -49,6 +49,7 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "  console [VM]                  its console; Ctrl-] leaves it\n"
 			    "  move [VM] [--mmu M]           to another container, while it runs; under another "
 			    "mechanism\n"
+			    "  move [VM] --postcopy          the same; it goes on there at once, its memory follows\n"
 			    "  snapshot [VM] FILE            all that it is, while it runs; vellum run --restore FILE\n"
 			    "  screenshot [VM] FILE.png      its screen, as a picture\n"
 			    "  sendkey [VM] KEYS ...         presses keys, named as in QEMU: a, ret, ctrl-alt-delete\n"
@@ -316,8 +317,7 @@ struct ctl_options {
 	bool json, help;
 	unsigned interval;      /* seconds; 0: once */
 	const char *symbols;    /* an ELF file, or null */
-	const char *mmu;        /* of a move, or null */
-	bool precopy;           /* of a move, said in so many words */
+	struct move_options move;
 	int words;
 	char **word;
 };
@@ -400,10 +400,12 @@ static struct ctl_options ctl_options(int argc, char **argv)
 			o.run = argv[++at];
 		else if (strcmp(argv[at], "--symbols") == 0 && at + 1 < argc && o.symbols == NULL)
 			o.symbols = argv[++at];
-		else if (strcmp(argv[at], "--mmu") == 0 && at + 1 < argc && o.mmu == NULL)
-			o.mmu = argv[++at];
+		else if (strcmp(argv[at], "--mmu") == 0 && at + 1 < argc && o.move.mmu == NULL)
+			o.move.mmu = argv[++at];
 		else if (strcmp(argv[at], "--precopy") == 0)
-			o.precopy = true;
+			o.move.precopy = true;
+		else if (strcmp(argv[at], "--postcopy") == 0)
+			o.move.postcopy = true;
 		else if (strcmp(argv[at], "--interval") == 0 && at + 1 < argc && o.interval == 0)
 			o.interval = (unsigned)number_between("--interval", argv[++at], 1, INTERVAL_MOST);
 		else if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0)
@@ -434,14 +436,14 @@ int ctl_main(int argc, char **argv)
 			die(STATUS_USAGE, "ctl: --interval is for stats [VM]");
 		return top_follow(o.run, o.words > 1 ? o.word[1] : NULL, o.interval, o.json);
 	}
-	if ((o.mmu != NULL || o.precopy) && strcmp(o.word[0], "move") != 0)
-		die(STATUS_USAGE, "ctl: --mmu and --precopy are for move [VM]");
+	if ((o.move.mmu != NULL || o.move.precopy || o.move.postcopy) && strcmp(o.word[0], "move") != 0)
+		die(STATUS_USAGE, "ctl: --mmu, --precopy and --postcopy are for move [VM]");
 	if (o.symbols != NULL)
 		symbols = symbols_read(o.symbols);
 	if (strcmp(o.word[0], "merge") == 0)
 		status = merge(o.run, o.json, o.words - 1, o.word + 1);
 	else if (strcmp(o.word[0], "move") == 0)
-		status = move_command(o.run, o.words - 1, o.word + 1, o.mmu, o.json);
+		status = move_command(o.run, o.words - 1, o.word + 1, &o.move, o.json);
 	else if (!carry_out_longer(o.run, o.words, o.word, &status))
 		status = request_and_show(o.run, o.json, o.words, o.word);
 	symbols_free(symbols);

@@ -31,8 +31,12 @@ char *ctl_vm(struct ctl *ctl, const char *word, bool *named);
 /* packed.c: a block of LZ4 in base64, which must become length bytes. */
 bool ctl_unpack(const char *text, uint8_t *to, size_t length);
 
-/* move.c; mmu NULL: under the mechanism that it has. */
-int move_command(const char *run, int argc, char **argv, const char *mmu, bool json);
+/* move.c */
+struct move_options {
+	const char *mmu;        /* NULL: the mechanism that it has */
+	bool precopy, postcopy; /* said in so many words */
+};
+int move_command(const char *run, int argc, char **argv, const struct move_options *o, bool json);
 
 /* snapshot.c */
 int snapshot_command(struct ctl *ctl, const char *vm, int argc, char **argv);

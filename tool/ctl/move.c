@@ -26,7 +26,12 @@ static void wait_a_while(void)
 
 static void show_progress(const cJSON *answer)
 {
-	if (isatty(2))
+	if (!isatty(2))
+		return;
+	if (strcmp(ctl_text(answer, "move"), "follows") == 0)
+		fprintf(stderr, "\rmove of %s: it runs there, and %.0f pages are to follow or to be looked at \033[K",
+			ctl_text(answer, "vm"), ctl_number(answer, "left"));
+	else
 		fprintf(stderr, "\rmove of %s: %.0f pages copied, %.0f rounds ", ctl_text(answer, "vm"),
 			ctl_number(answer, "pages"), ctl_number(answer, "rounds"));
 }
@@ -35,9 +40,14 @@ static void show(FILE *out, const cJSON *a)
 {
 	double stood = ctl_number(a, "stood"), used = ctl_number(a, "used"), rounds = ctl_number(a, "rounds");
 
-	fprintf(out, "%s is in another container, under %s: %.0f pages were copied in %.0f round%s, of %.0f in use; "
-		"it stood for %.0f ticks of %.0f", ctl_text(a, "vm"), ctl_text(a, "mmu"), ctl_number(a, "pages"),
-		rounds, rounds == 1 ? "" : "s", used, stood, ctl_number(a, "ticks"));
+	fprintf(out, "%s is in another container, under %s: ", ctl_text(a, "vm"), ctl_text(a, "mmu"));
+	if (ctl_number(a, "faults") + ctl_number(a, "pushed") > 0)
+		fprintf(out, "%.0f pages followed when they were wanted, and %.0f were brought; ",
+			ctl_number(a, "faults"), ctl_number(a, "pushed"));
+	else
+		fprintf(out, "%.0f pages were copied in %.0f round%s, of %.0f in use; ", ctl_number(a, "pages"),
+			rounds, rounds == 1 ? "" : "s", used);
+	fprintf(out, "it stood for %.0f ticks of %.0f", stood, ctl_number(a, "ticks"));
 	if (stood > 0)
 		fprintf(out, " (1/%.0f)", ctl_number(a, "ticks") / stood);
 	fputc('\n', out);
@@ -65,10 +75,11 @@ static cJSON *follow(struct ctl *ctl, const char *vm, char *request, char **raw,
 	}
 }
 
-static int move(struct ctl *ctl, const char *vm, const char *mmu, bool json)
+static int move(struct ctl *ctl, const char *vm, const struct move_options *o, bool json)
 {
 	char error[300], *raw = NULL;
-	cJSON *answer = follow(ctl, vm, text("move %s begin%s%s", vm, mmu != NULL ? " " : "", mmu != NULL ? mmu : ""),
+	cJSON *answer = follow(ctl, vm, text("move %s %s%s%s", vm, o->postcopy ? "postcopy" : "begin",
+					     o->mmu != NULL ? " " : "", o->mmu != NULL ? o->mmu : ""),
 			       &raw, error, sizeof error);
 
 	if (isatty(2))
@@ -84,7 +95,7 @@ static int move(struct ctl *ctl, const char *vm, const char *mmu, bool json)
 	return 0;
 }
 
-int move_command(const char *run, int argc, char **argv, const char *mmu, bool json)
+int move_command(const char *run, int argc, char **argv, const struct move_options *o, bool json)
 {
 	const struct sigaction action = { .sa_handler = interrupt };
 	char error[300], *vm;
@@ -96,12 +107,14 @@ int move_command(const char *run, int argc, char **argv, const char *mmu, bool j
 		die(STATUS_USAGE, "%s", error);
 	vm = ctl_vm(&ctl, argc > 0 ? argv[0] : NULL, &named);
 	if (argc != named)
-		die(STATUS_USAGE, "ctl: it is: move [VM] [--mmu MECHANISM] [--precopy]");
-	if (mmu != NULL && (mmu[0] == 0 || strpbrk(mmu, " \t\r\n") != NULL))
-		die(STATUS_USAGE, "ctl: \"%s\" is no mechanism", mmu);
+		die(STATUS_USAGE, "ctl: it is: move [VM] [--mmu MECHANISM] [--precopy|--postcopy]");
+	if (o->precopy && o->postcopy)
+		die(STATUS_USAGE, "ctl: --precopy and --postcopy are two ways of a move: give one of them");
+	if (o->mmu != NULL && (o->mmu[0] == 0 || strpbrk(o->mmu, " \t\r\n") != NULL))
+		die(STATUS_USAGE, "ctl: \"%s\" is no mechanism", o->mmu);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	status = move(&ctl, vm, mmu, json);
+	status = move(&ctl, vm, o, json);
 	free(vm);
 	bytes_free(&ctl.in);
 	close(ctl.file);

@@ -7,9 +7,9 @@
 #include "vm/live/live.h"
 
 static const char *const states[] = {
-	[LIVE_NONE] = "over", [LIVE_BEGINS] = "copies", [LIVE_COPIES] = "copies", [LIVE_STOPS] = "stands",
-	[LIVE_RESTS] = "stands", [LIVE_REGISTERS] = "stands", [LIVE_HANDS] = "stands", [LIVE_UNDOES] = "fails",
-	[LIVE_DROPS] = "fails", [LIVE_ENDS] = "ends",
+	[LIVE_NONE] = "over", [LIVE_BEGINS] = "copies", [LIVE_EXPECTS] = "copies", [LIVE_COPIES] = "copies",
+	[LIVE_STOPS] = "stands", [LIVE_RESTS] = "stands", [LIVE_REGISTERS] = "stands", [LIVE_HANDS] = "stands",
+	[LIVE_UNDOES] = "fails", [LIVE_DROPS] = "fails", [LIVE_FOLLOWS] = "follows", [LIVE_ENDS] = "ends",
 };
 
 static bool fail(const struct vm *vm, const char *why, bool ended, char *error, size_t size)
@@ -41,23 +41,28 @@ static bool show(struct vm *vm, struct json *j, char *error, size_t size)
 	return true;
 }
 
-static bool begin(struct vm *vm, const char *mechanism, char *error, size_t size)
+static bool begin(struct vm *vm, const char *mechanism, bool follows, char *error, size_t size)
 {
 	const struct mmu_ops *ops = NULL;
 	const char *why = NULL;
 
 	if (*mechanism)
 		ops = mechanism_named(mechanism, &why);
-	why = why ? why : live_begin(vm, ops);
+	why = why ? why : live_begin(vm, ops, follows);
 	return !why || fail(vm, why, false, error, size);
 }
 
 bool control_move(struct vm *vm, const struct control_request *r, struct json *j, char *error, size_t size)
 {
-	if (strcmp(r->word, "begin") == 0 && !begin(vm, r->name, error, size))
+	bool follows = strcmp(r->word, "postcopy") == 0;
+	const char *why = strcmp(r->word, "cancel") == 0 ? live_cancel(vm) : NULL;
+
+	if (why) {
+		fmt(error, size, "the move of %s cannot be called off: %s", vm->config->name, why);
 		return false;
-	if (strcmp(r->word, "cancel") == 0)
-		live_cancel(vm);
+	}
+	if ((follows || strcmp(r->word, "begin") == 0) && !begin(vm, r->name, follows, error, size))
+		return false;
 	return show(vm, j, error, size);
 }
 

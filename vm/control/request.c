@@ -125,7 +125,7 @@ static const struct {
 	[CONTROL_SAVE] = { "save", 2, 3, "save VM[.VCPU] WORD [OFFSET]" },
 	[CONTROL_MERGE] = { "merge", 2, 2, "merge VM on, off or stats" },
 	[CONTROL_TELL] = { "tell", 1, 2, "tell VM [pause]" },
-	[CONTROL_MOVE] = { "move", 2, 3, "move VM begin [MECHANISM], show or cancel" },
+	[CONTROL_MOVE] = { "move", 2, 3, "move VM begin [MECHANISM], postcopy [MECHANISM], show or cancel" },
 	[CONTROL_AUDIT] = { "audit", 1, 1, "audit VM" },
 	[CONTROL_START] = { "start", 1, 1, "start VM" },
 	[CONTROL_STOP] = { "stop", 1, 1, "stop VM" },
@@ -216,18 +216,19 @@ static bool parse_dirty(struct control_request *r, char *const *word, unsigned c
 	return true;
 }
 
-/* merge on, off, stats; tell [pause]; move begin [MECHANISM], show, cancel. */
+/* merge on, off, stats; tell [pause]; move begin [MECHANISM], postcopy [MECHANISM], show, cancel. */
 static bool parse_one_word(struct control_request *r, char *const *word, unsigned count, char *error, size_t size)
 {
-	static const char *const of_merge[] = { "on", "off", "stats" };
-	static const char *const of_move[] = { "show", "cancel", "begin" };
+	static const char *const of_merge[] = { "on", "off", "stats", "stats" };
+	static const char *const of_move[] = { "show", "cancel", "begin", "postcopy" };
 	const char *first = count ? word[0] : "";
+	bool begins = strcmp(first, "begin") == 0 || strcmp(first, "postcopy") == 0;
 	bool known = r->command == CONTROL_TELL && (!*first || strcmp(first, "pause") == 0);
 
-	for (unsigned n = 0; r->command != CONTROL_TELL && n < 3; n++)
+	for (unsigned n = 0; r->command != CONTROL_TELL && n < ARRAY_SIZE(of_move); n++)
 		known |= strcmp(first, (r->command == CONTROL_MERGE ? of_merge : of_move)[n]) == 0;
 	if (VM_KEPT(REQUEST_MERGE_WORD, !known) ||
-	    VM_KEPT(REQUEST_MOVE, count == 2 && (strcmp(first, "begin") != 0 || !is_name(word[1], CONTROL_WORD_MAX)))) {
+	    VM_KEPT(REQUEST_MOVE, count == 2 && (!begins || !is_name(word[1], CONTROL_WORD_MAX)))) {
 		fmt(error, size, "it is: %s", commands[r->command].usage);
 		return false;
 	}

@@ -70,7 +70,7 @@ struct control_request {
 	uint64_t vcpu;                   /* of VM.VCPU, as it was given; CONTROL_ANY: none was */
 	/* CONTROL_MMU: the mechanism; CONTROL_TPR: the method; CONTROL_DETAIL: on, off or ""; CONTROL_DIRTY: the same,
 	 * or show; CONTROL_SAVE: what; CONTROL_MERGE: on, off or stats; CONTROL_TELL: pause or ""; CONTROL_MOVE: begin,
-	 * show or cancel */
+	 * postcopy, show or cancel */
 	char word[CONTROL_WORD_MAX + 1];
 	enum control_space space;        /* CONTROL_DUMP: what */
 	/* or a CPU, or CONTROL_ANY; or a weight; CONTROL_SCREEN, CONTROL_CONSOLE: since when; CONTROL_SAVE,
@@ -79,7 +79,7 @@ struct control_request {
 	/* CONTROL_DUMP of memory: 1 .. CONTROL_DUMP_MAX; CONTROL_DIRTY: seconds, 1 .. CONTROL_SECONDS_MAX, 0: none;
 	 * CONTROL_VIDEO: bytes; CONTROL_BALLOON: bytes, 0: none */
 	uint64_t length;
-	/* CONTROL_MOVE, begin: the mechanism, or "";
+	/* CONTROL_MOVE, begin or postcopy: the mechanism, or "";
 	 * CONTROL_DIRTY, on: the method, or ""; CONTROL_DEBUG: a register's name or a breakpoint's kind, and bytes
 	 * for a register or for memory; CONTROL_KEYS: for each key two, as i8042_key() has them; CONTROL_MOUSE:
 	 * CONTROL_MOUSE_BYTES; CONTROL_INPUT: what is typed */

@@ -38,7 +38,8 @@ void vm_release(struct vm *vm)
 	merge_free(vm);
 	if (VM_KEPT(RELEASE_TABLES, vm->has_mmu))
 		mmu_vm_destroy(&vm->mmu);
-	memory_release(vm);
+	if (!VM_KEPT(RELEASE_SOURCE, vm->live.source))
+		memory_release(vm);
 	reclaim_let_go();
 	tpr_free(vm);
 	VM_MUTANT(RELEASE_PHASES, phases_free(vm));

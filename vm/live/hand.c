@@ -151,8 +151,10 @@ const char *live_fill(struct vm *from, struct vm *to, const struct live_cpu *cpu
 	if (!tpr_go_on(to, from->save.tpr))
 		return "there is no memory for its local APIC's pages";
 	why = fill_cpus(to, cpu);
-	if (!why && from->merge.state == MERGE_ON)
+	if (!why && from->merge.state != MERGE_OFF)
 		why = merge_begin(to);
+	if (!why && from->merge.state == MERGE_ENDING)
+		merge_end(to);
 	if (why)
 		return why;
 	copy_requests(from, to);
@@ -192,6 +194,7 @@ void live_hand(struct vm *from, struct vm *to)
 	if (to->mmu.ops != from->mmu.ops)
 		account_mechanism(to, from->mmu.ops);
 	to->weight = from->weight;
+	VM_MUTANT(LIVE_PACKED, to->packed = from->packed);
 	to->live.account = from->live.account;
 	VM_MUTANT(LIVE_NETS, nets_hand(to));
 	to->live.second = false;

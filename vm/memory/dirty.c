@@ -42,16 +42,16 @@ static bool start_log(struct vm *vm, struct dirty_log *log, gfn_t base, uint64_t
 }
 
 /* The areas of a firmware's that are RAM now and ROM then are not logged. */
-static bool start_logs(struct vm *vm)
+static bool start_logs(struct vm *vm, enum dirty_user user)
 {
 	struct dirty_log *log = vm->dirty.log;
-	bool hole = firmware_given(vm);
+	bool hole = firmware_given(vm), all = user != DIRTY_COPY_FIRST;
 	uint64_t first = hole && !memory_at_once(vm) ? firmware_at_once(vm) : vm->low_ram;
 
-	return start_log(vm, &log[0], GFN(0), hole ? PAM_HOLE : vm->low_ram) &&
+	return start_log(vm, &log[0], GFN(0), hole ? PAM_HOLE : all ? vm->low_ram : 0) &&
 	       start_log(vm, &log[1], gpa_gfn(GPA(PAM_END)), hole ? first - PAM_END : 0) &&
-	       start_log(vm, &log[2], gpa_gfn(GPA(first)), vm->low_ram - first) &&
-	       start_log(vm, &log[3], gpa_gfn(GPA(4 * GIB)), vm->high_ram);
+	       start_log(vm, &log[2], gpa_gfn(GPA(first)), all ? vm->low_ram - first : 0) &&
+	       start_log(vm, &log[3], gpa_gfn(GPA(4 * GIB)), all ? vm->high_ram : 0);
 }
 
 /* ---- for whoever logs ---- */
@@ -60,6 +60,7 @@ static const char *const users[] = {
 	[DIRTY_MEASURE] = "a measurement goes on",
 	[DIRTY_WATCH] = "it is watched: \"dirty VM off\" ends that",
 	[DIRTY_COPY] = "its memory is being copied",
+	[DIRTY_COPY_FIRST] = "its memory is being copied",
 };
 
 const char *dirty_log_begin(struct vm *vm, enum dirty_user user)
@@ -68,7 +69,7 @@ const char *dirty_log_begin(struct vm *vm, enum dirty_user user)
 
 	if (VM_KEPT(DIRTY_ONE, d->user != DIRTY_NOBODY))
 		return users[d->user];
-	if (!start_logs(vm)) {
+	if (!start_logs(vm, user)) {
 		stop_logs(vm);
 		return "there is no host memory for the log";
 	}

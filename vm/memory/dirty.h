@@ -25,7 +25,8 @@
 #define DIRTY_PERIODS_PER_SECOND 10
 
 enum dirty_state { DIRTY_NEVER, DIRTY_MEASURING, DIRTY_MEASURED };
-enum dirty_user { DIRTY_NOBODY, DIRTY_MEASURE, DIRTY_WATCH, DIRTY_COPY };
+/* Of the last two the second copies, and logs, only what is not in a struct ram (vm/memory/ram.h). */
+enum dirty_user { DIRTY_NOBODY, DIRTY_MEASURE, DIRTY_WATCH, DIRTY_COPY, DIRTY_COPY_FIRST };
 
 struct dirty_log {
 	gfn_t base;

@@ -3,7 +3,9 @@
 
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
+#include "vm/live/live.h"
 #include "vm/memory/owner.h"
+#include "vm/memory/ram_elsewhere.h"
 #include "vm/memory/ram_inside.h"
 #include "vm/memory/ram_join.h"
 #include "vm/memory/ram_out.h"
@@ -237,7 +239,7 @@ static void release_part(struct ram *r, uint64_t block)
 
 		if (word & OUT)
 			VM_MUTANT(RELEASE_SWAPPED, swap_release(word >> PAGE_SHIFT));
-		else if (word && ram_disown(r, GFN(block_gfn(r, block).v + i), frame_in(word)))
+		else if ((word & (HERE | GOING)) && ram_disown(r, GFN(block_gfn(r, block).v + i), frame_in(word)))
 			frames_free(frame_in(word), 1);
 	}
 	frames_free(frames_of_ptr(r->part[block]), 1);
@@ -348,16 +350,11 @@ static uint64_t *words_for(struct ram *r, uint64_t block)
 	return NULL;
 }
 
-/* Its pages stay where they are, and what is mapped of them leads there still. */
-bool ram_split(struct ram *r, gfn_t gfn)
+bool ram_open(struct ram *r, uint64_t block)
 {
-	uint64_t block = block_of(r, gfn);
 	struct slot_block *b = &r->block[block];
-	uint64_t *part, aged = r->aged[block] ? AGED : 0;
+	uint64_t *part = words_for(r, block), aged = r->aged[block] ? AGED : 0;
 
-	if (!b->at)
-		return have_words(r, block);
-	part = words_for(r, block);
 	if (!part)
 		return false;
 	for (uint64_t i = 0; i < SLOT_BLOCK_PAGES; i++)
@@ -365,6 +362,18 @@ bool ram_split(struct ram *r, gfn_t gfn)
 	__atomic_store_n(&r->part[block], part, __ATOMIC_RELEASE);
 	__atomic_store_n(&b->at, NULL, __ATOMIC_RELEASE);
 	r->aged[block] = false;
+	return true;
+}
+
+/* Its pages stay where they are, and what is mapped of them leads there still. */
+bool ram_split(struct ram *r, gfn_t gfn)
+{
+	uint64_t block = block_of(r, gfn);
+
+	if (!r->block[block].at)
+		return have_words(r, block);
+	if (!ram_open(r, block))
+		return false;
 	if (block_is_whole(r, block))
 		ram_join_note(r);
 	VM_MUTANT(RAM_SPLIT_GONE, mmu_block_gone(&r->vm->mmu));
@@ -376,6 +385,7 @@ hfn_t ram_drop(struct ram *r, gfn_t gfn)
 	uint64_t *word = word_of(r, gfn), was;
 
 	ram_forget_out(r, gfn);
+	ram_forget_elsewhere(r, gfn);
 	spin_lock(&r->lock);
 	was = *word;
 	if (was & (HERE | GOING)) {
@@ -445,7 +455,8 @@ bool ram_audit(struct vm *vm, char *why, size_t size)
 		    a.shared, r->resident, r->shared);
 		return false;
 	}
-	if (own == owner_count(vm->id))
+	/* While it is moved the other container has frames of the same name. */
+	if (own == owner_count(vm->id) || (own < owner_count(vm->id) && live_is_double(vm)))
 		return true;
 	fmt(why, size, "OW1: %lu frames are said to be its pages', and %lu are", owner_count(vm->id), own);
 	return false;

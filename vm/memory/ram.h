@@ -53,6 +53,14 @@ struct ram {
 		uint64_t pause; /* ticks to the next turn */
 		uint64_t next;  /* block to be looked at */
 	} joining;
+	struct ram_coming {        /* ram_elsewhere.h */
+		struct spinlock lock; /* above both RAMs' own */
+		struct ram *from;     /* NULL: nothing is elsewhere */
+		bool left;            /* its guest has left it for this one */
+		uint64_t next;        /* page that is brought next */
+		uint64_t faults, pushed, kept; /* pages that came because they were wanted, or were brought; of them,
+						* those that kept their frames */
+	} coming;
 	hfn_t room;                /* where .block and .part are */
 	struct ram *next;          /* of another VM: a list of the first ones (RA4) */
 };

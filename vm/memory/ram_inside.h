@@ -13,6 +13,7 @@
  *   GOING and WRITABLE  on its way out of its own frame
  *   GOING               on its way out of a shared one, which has counted it still
  *   OUT                 a place of the area
+ *   ELSEWHERE           in another container's RAM, or nothing there (ram_elsewhere.h)
  *
  * Whose a frame is the reverse map says (OW1), which changes in the same hold of the lock as the word. */
 #define HERE BIT(0)     /* in the frame whose address the word has */
@@ -20,6 +21,7 @@
 #define GOING BIT(2)    /* it is in that frame still, and nobody has it (RO1) */
 #define OUT BIT(3)      /* it is in the area, in the place whose number the word has instead */
 #define AGED BIT(4)     /* of one that is HERE: nobody has asked for it since it was unmapped (RO4) */
+#define ELSEWHERE BIT(6) /* it has not come yet */
 
 static inline uint64_t first_block(const struct ram *r) { return r->base.v / SLOT_BLOCK_PAGES; }
 static inline uint64_t block_of(const struct ram *r, gfn_t gfn) { return gfn.v / SLOT_BLOCK_PAGES - first_block(r); }
@@ -75,6 +77,9 @@ static inline void note_shared(struct ram *r, int64_t pages)
 	share_note(pages);
 }
 
+/* vm/memory/ram.c. The block, in one piece, is told of page by page; what knows its address is the caller's to tell.
+ * false: there is no memory for that. */
+bool ram_open(struct ram *r, uint64_t block);
 /* vm/memory/ram_share.c. Of a page that is in memory no more: its frame is nobody's. false: others share it still. */
 bool ram_disown(struct ram *r, gfn_t gfn, hfn_t frame);
 /* A frame of its own for a page that is protected: a copy, or the one that it has. What is

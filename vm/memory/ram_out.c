@@ -3,6 +3,7 @@
 #include "lib/mutants/mutate.h"
 #include "vm/memory/owner.h"
 #include "vm/memory/packed.h"
+#include "vm/memory/ram_elsewhere.h"
 #include "vm/memory/ram_inside.h"
 #include "vm/memory/reclaim.h"
 #include "vm/memory/swap.h"
@@ -368,6 +369,8 @@ enum ram_back ram_bring_back(struct ram *r, gfn_t gfn)
 		take_back(r, gfn);
 		return RAM_BACK;
 	}
+	if (unlikely(word & ELSEWHERE))
+		return ram_fetch(r, gfn, false);
 	if (!(word & OUT))
 		return RAM_NOT_OUT;
 	vm_seam();

@@ -44,7 +44,18 @@ static void without_hole(struct vm_save *s)
 		s->range[0].pending[n / 64] &= ~BIT(n % 64);
 }
 
-static bool begin_ranges(struct vm *vm)
+/* What comes when it is touched follows later, or comes by another way. */
+static void without_ram(struct vm *vm, struct save_range *r)
+{
+	for (uint64_t n = 0; n < r->pages; n++) {
+		if (!ram_of(vm, GFN(r->base.v + n)) || !(r->pending[n / 64] & BIT(n % 64)))
+			continue;
+		r->pending[n / 64] &= ~BIT(n % 64);
+		vm->save.left--;
+	}
+}
+
+static bool begin_ranges(struct vm *vm, enum dirty_user what)
 {
 	struct vm_save *s = &vm->save;
 
@@ -54,6 +65,8 @@ static bool begin_ranges(struct vm *vm)
 		return false;
 	if (firmware_given(vm))
 		without_hole(s);
+	for (unsigned n = 0; what == DIRTY_COPY_FIRST && n < 2; n++)
+		without_ram(vm, &s->range[n]);
 	spin_lock(&vm->device_lock);
 	save_display_changes(vm, &s->display, NULL, NULL);
 	spin_unlock(&vm->device_lock);
@@ -83,14 +96,14 @@ static const char *cannot(const struct vm *vm, bool leaves)
 	return NULL;
 }
 
-static const char *begin(struct vm *vm, bool leaves)
+static const char *begin(struct vm *vm, bool leaves, enum dirty_user what)
 {
 	struct vm_save *s = &vm->save;
 	const char *why = cannot(vm, leaves);
 
 	if (why)
 		return why;
-	VM_MUTANT(SAVE_LOGS, why = dirty_log_begin(vm, DIRTY_COPY)); /* SN1 */
+	VM_MUTANT(SAVE_LOGS, why = dirty_log_begin(vm, what)); /* SN1 */
 	if (why)
 		return why;
 	s->on = true;
@@ -98,7 +111,7 @@ static const char *begin(struct vm *vm, bool leaves)
 	s->left = 0;
 	s->at_range = 0;
 	s->at = 0;
-	if (!begin_ranges(vm))
+	if (!begin_ranges(vm, what))
 		why = "there is no memory for lists of its pages";
 	else if (leaves && exchange_is())
 		why = exchange_take(vm);
@@ -110,14 +123,14 @@ static const char *begin(struct vm *vm, bool leaves)
 const char *save_begin(struct vm *vm)
 {
 	save_end(vm);
-	return begin(vm, true);
+	return begin(vm, true, DIRTY_COPY);
 }
 
-const char *save_begin_here(struct vm *vm)
+const char *save_begin_here(struct vm *vm, bool follows)
 {
 	if (VM_KEPT(LIVE_NO_SNAPSHOT, vm->save.on))
 		return "a snapshot of it is being taken, or has been begun and left; \"save VM end\" ends that";
-	return begin(vm, false);
+	return begin(vm, false, follows ? DIRTY_COPY_FIRST : DIRTY_COPY);
 }
 
 void save_free(struct vm *vm)
@@ -125,7 +138,7 @@ void save_free(struct vm *vm)
 	struct vm_save *s = &vm->save;
 
 	exchange_drop(vm);
-	if (vm->dirty.user == DIRTY_COPY)
+	if (vm->dirty.user == DIRTY_COPY || vm->dirty.user == DIRTY_COPY_FIRST)
 		dirty_log_end(vm);
 	for (unsigned n = 0; n < SAVE_RANGES; n++)
 		end_range(&s->range[n]);

@@ -61,8 +61,9 @@ struct vcpu;
 
 /* Begins: all RAM is to leave, and is logged. NULL, or one clause that says why not. */
 const char *save_begin(struct vm *vm);
-/* The same for who copies it to another container of the same machine (vm/live/live.h). */
-const char *save_begin_here(struct vm *vm);
+/* The same for who copies it to another container of the same machine (vm/live/live.h); follows: without the RAM that
+ * comes when it is touched. */
+const char *save_begin_here(struct vm *vm, bool follows);
 /* A page of it. false: it is all zero, or nothing. */
 bool save_page(struct vm *vm, gfn_t gfn, uint8_t *to);
 /* Is it nothing, where a guest finds it? */

@@ -50,11 +50,11 @@ static inline void is_over(void)
 	assert_int_equal(live_turn.cpu, 0);
 }
 
-static inline void begin_move(const char *mmu)
+static inline void begin_by(const char *way, const char *mmu)
 {
 	char request[40];
 
-	snprintf(request, sizeof(request), "b move 0 begin %s\n", mmu);
+	snprintf(request, sizeof(request), "b move 0 %s %s\n", way, mmu);
 	ask(request);
 	for (unsigned n = 0; n < 10 && !said("done b "); n++)
 		bench_interrupt(VECTOR_KICK); /* an answer before it leaves first */
@@ -63,18 +63,30 @@ static inline void begin_move(const char *mmu)
 		fail_msg("it does not begin: %s", bench_log());
 }
 
-static inline void move_to(const char *mmu)
+static inline void begin_move(const char *mmu) { begin_by("begin", mmu); }
+
+/* It runs in its new container, which is bench.vm[0], and its memory is to follow. */
+static inline void until_it_follows(void)
+{
+	until_state(LIVE_FOLLOWS);
+	assert_int_equal(state_now(), LIVE_FOLLOWS);
+	bench.vm[0] = vm_at(0);
+}
+
+static inline void move_by(const char *way, const char *mmu)
 {
 	const struct vm *old = bench.vm[0];
 	struct live_told told;
 
-	begin_move(mmu);
+	begin_by(way, mmu);
 	is_over();
 	assert_true(live_tell(bench.vm[0], &told));
 	if (told.failed)
 		fail_msg("it was not moved: %s", told.why);
 	assert_ptr_not_equal(bench.vm[0], old);
 }
+
+static inline void move_to(const char *mmu) { move_by("begin", mmu); }
 
 /* Until the guest is about to go on, or sleeps. */
 static inline void goes_on(void)

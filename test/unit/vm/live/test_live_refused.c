@@ -43,8 +43,8 @@ static void refused(void **state)
 	assert_true(bench_mode(BENCH_LONG64, 0));
 	ask_and_hear("0 move 0 show\n", "done 0 error test0 has not been moved\n");
 	ask_and_hear("1 move 0 begin nonsense\n", "done 1 error test0 was not moved: there is no such mechanism;");
-	ask_and_hear("2 move 0 begins\n", "done 2 error it is: move VM begin [MECHANISM], show or cancel\n");
-	ask_and_hear("3 move 0 show x\n", "done 3 error it is: move VM begin [MECHANISM], show or cancel\n");
+	ask_and_hear("2 move 0 begins\n", "done 2 error it is: move VM begin [MECHANISM], postcopy [MECHANISM], show");
+	ask_and_hear("3 move 0 show x\n", "done 3 error it is: move VM begin [MECHANISM], postcopy [MECHANISM], show");
 	ask_and_hear("4 move 0 begin npt\n", "done 4 error test0 was not moved: ");
 	ask_and_hear("5 dirty 0 on\n", "done 5 ok\n");
 	begin_move("");

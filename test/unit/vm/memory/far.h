@@ -50,11 +50,11 @@ static inline const char *far_peek(unsigned page)
 /* ram_put_out(), and its end: how many have gone. */
 static inline unsigned put_out_wholly(struct ram *r, const struct ram_going *list, unsigned n)
 {
-	uint64_t before = r->count.went + r->count.zeroes;
+	uint64_t had = r->count.went + r->count.zeroes;
 
 	ram_put_out(r, list, n);
 	ram_settle(r);
-	return (unsigned)(r->count.went + r->count.zeroes - before);
+	return (unsigned)(r->count.went + r->count.zeroes - had);
 }
 
 /* As devices of any guest write there, and read: up to 15 characters. */

@@ -15,17 +15,19 @@ static struct ram *far;
 static struct ram_going list[SWAP_MOST];
 static unsigned going;
 
-static inline void start_under(const char *mmu)
+static inline void start_described(const char *mmu, const char *description)
 {
 	memset(&bench_disk, 0, sizeof(bench_disk));
 	bench_disk.there = true;
 	bench_disk.small = BENCH_DISK_SECTORS - 8 * PLACES;
-	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = mmu, .description = "mem 8M\nswap ide1.0\n" });
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = mmu, .description = description });
 	far_map();
 	vm = bench.vm[0];
 	far = ram_of(vm, GFN(FAR_GFN));
 	going = 0;
 }
+
+static inline void start_under(const char *mmu) { start_described(mmu, "mem 8M\nswap ide1.0\n"); }
 
 /* The first block of the far RAM, with a text in so many of its pages. */
 static inline void fill(unsigned pages)
