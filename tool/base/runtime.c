@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -46,10 +47,11 @@ static bool address_of(int dir, const char *name, struct sockaddr_un *address)
 	       (int)sizeof address->sun_path;
 }
 
-static int connect_in(int dir, const char *name)
+/* type: SOCK_NONBLOCK, or 0. */
+static int connect_in(int dir, const char *name, int type)
 {
 	struct sockaddr_un address;
-	int file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | type, 0);
 
 	if (file >= 0 && address_of(dir, name, &address) &&
 	    connect(file, (struct sockaddr *)&address, sizeof address) == 0)
@@ -59,19 +61,60 @@ static int connect_in(int dir, const char *name)
 	return -1;
 }
 
+/* What begins and what cleans up does so one after the other: who holds this sees no socket that is bound and not yet
+ * listened on. Others than runs of Vellum may not open the directory. */
+static void lock(int dir)
+{
+	while (flock(dir, LOCK_EX) != 0 && errno == EINTR)
+		continue;
+}
+
+static void unlock(int dir)
+{
+	flock(dir, LOCK_UN);
+}
+
+/* Under the lock: removes the socket that nobody listens on. Does somebody? */
+static bool is_listened_on(int dir, const char *name)
+{
+	int file = connect_in(dir, name, SOCK_NONBLOCK);
+	bool dead = file < 0 && errno == ECONNREFUSED;
+	char *socket_name;
+
+	if (file >= 0)
+		close(file);
+	if (!dead)
+		return file >= 0 || errno == EAGAIN;    /* so many wait for it that none more can */
+	socket_name = text("%s%s", name, suffix);
+	unlinkat(dir, socket_name, 0);
+	free(socket_name);
+	return false;
+}
+
 /* Connects; where nobody listens any more the socket is removed. */
 static int connect_or_clean(int dir, const char *name)
 {
-	int file = connect_in(dir, name);
-	char *socket_name;
+	int file = connect_in(dir, name, 0);
 
 	if (file < 0 && errno == ECONNREFUSED) {
-		socket_name = text("%s%s", name, suffix);
-		unlinkat(dir, socket_name, 0);
-		free(socket_name);
+		lock(dir);
+		is_listened_on(dir, name);
+		unlock(dir);
 		errno = ECONNREFUSED;
 	}
 	return file;
+}
+
+/* The directory goes with the last one, but not under one that begins. */
+static void remove_empty(const char *path)
+{
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return;
+	lock(dir);
+	rmdir(path);
+	close(dir);
 }
 
 static void forget(void)
@@ -81,16 +124,40 @@ static void forget(void)
 	unlink(own_path);
 	if (own_link != NULL)
 		unlink(own_link);
-	rmdir(own_directory);           /* the last one out */
+	remove_empty(own_directory);
 }
 
+/* Makes the directory if there is none, and locks it if it is ours, since another's lock may stay for good; -1: errno
+ * says why not. */
+static int open_locked(const char *path)
+{
+	struct stat info;
+	char target[1];
+	int dir;
+
+	for (;;) {
+		if (mkdir(path, 0700) != 0 && errno != EEXIST)
+			return -1;
+		dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (dir < 0 && (errno != ENOENT || readlink(path, target, sizeof target) >= 0))
+			return -1;
+		if (dir < 0)
+			continue;               /* removed by the last one out, just now */
+		if (is_ours(path))
+			lock(dir);
+		if (fstat(dir, &info) != 0 || info.st_nlink > 0)
+			return dir;
+		close(dir);
+	}
+}
+
+/* Under the lock. */
 static int listen_in(int dir, const char *path, const char *name, char *error, size_t error_size)
 {
 	struct sockaddr_un address;
-	int other = connect_or_clean(dir, name), file;
+	int file;
 
-	if (other >= 0) {
-		close(other);
+	if (is_listened_on(dir, name)) {
 		snprintf(error, error_size, "there is a run named %s already", name);
 		return -1;
 	}
@@ -113,9 +180,9 @@ static int listen_in(int dir, const char *path, const char *name, char *error, s
 int runtime_listen(const char *name, char *error, size_t error_size)
 {
 	char *path = directory();
-	int dir, file = -1;
+	int dir = open_locked(path), file = -1;
 
-	if ((mkdir(path, 0700) != 0 && errno != EEXIST) || (dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+	if (dir < 0) {
 		snprintf(error, error_size, "cannot use the directory %s: %s", path, strerror(errno));
 	} else {
 		if (is_ours(path))
@@ -192,8 +259,8 @@ char **runtime_sessions(size_t *count)
 		closedir(dir);
 	if (*count > 0)
 		qsort(names, *count, sizeof *names, by_name);
-	else
-		rmdir(path);
+	else if (dir != NULL)
+		remove_empty(path);
 	free(path);
 	return names;
 }
