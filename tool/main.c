@@ -11,6 +11,7 @@
 #include "lib/base.h"
 #include "tool/compare/compare.h"
 #include "tool/ctl/ctl.h"
+#include "tool/ctl/migrate.h"
 #include "tool/gdb/gdb.h"
 #include "tool/emulator/iso.h"
 #include "tool/image/image.h"
@@ -54,7 +55,8 @@ static const struct {
 	const char *name;
 	int (*main)(int argc, char **argv);
 } commands[] = {
-	{ "lab", lab_main }, { "ctl", ctl_main }, { "top", top_main }, { "gdb", gdb_main }, { "view", view_main },
+	{ "lab", lab_main }, { "ctl", ctl_main }, { "migrate", migrate_main }, { "top", top_main },
+	{ "gdb", gdb_main }, { "view", view_main },
 	{ "compare", compare_main }, { "image", image_main },
 };
 

@@ -29,6 +29,7 @@ import lives        # noqa: E402
 import matrix       # noqa: E402
 import memory       # noqa: E402
 import merging      # noqa: E402
+import migrating    # noqa: E402
 import moves        # noqa: E402
 import network      # noqa: E402
 import panics       # noqa: E402
@@ -49,7 +50,7 @@ from runner import Runner, pool  # noqa: E402
 PARTS = (boots, schedule, workloads, switching, sessions, control, dirty, top, fairness, hostile, compare, hostmemory,
          speculation, conformance, refusals, panics, firmware,
          network, tracing,
-         inspecting, consoles)
+         inspecting, consoles, migrating)
 
 
 def chosen(everything, only):

@@ -350,19 +350,44 @@ static bool rest(struct snapshot_job *job)
 	return true;
 }
 
-/* Whatever came of it, the virtual machine is as it was. */
-static void let_go(struct snapshot_job *job)
+/* Whatever comes of it. */
+static void tell(struct snapshot_job *job, const char *before, const char *behind)
 {
-	char error[300], *end = text("save %s end", job->vm), *resume = text("resume %s", job->vm);
+	char error[300], *request = text("%s%s%s", before, job->vm, behind);
 
-	cJSON_Delete(ctl_ask_json(job->ctl, end, NULL, error, sizeof error));
-	if (job->paused)
-		cJSON_Delete(ctl_ask_json(job->ctl, resume, NULL, error, sizeof error));
-	free(end);
-	free(resume);
+	cJSON_Delete(ctl_ask_json(job->ctl, request, NULL, error, sizeof error));
+	free(request);
 }
 
-static void job_free(struct snapshot_job *job)
+void snapshot_let_go(struct snapshot_job *job)
+{
+	if (job->paused)
+		tell(job, "resume ", "");
+	job->paused = false;
+}
+
+bool snapshot_interrupted(void) { return interrupted; }
+
+bool snapshot_take(struct snapshot_job *job, double *stood)
+{
+	const struct sigaction action = { .sa_handler = interrupt };
+	bool ok;
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	job->disk = -1;
+	ok = begin(job) && scan(job) && precopy(job);
+	*stood = clock_seconds();
+	ok = ok && rest(job);
+	tell(job, "save ", " end");
+	if (ok && job->disk >= 0)
+		ok = read_disk(job);
+	if (!ok)
+		snapshot_let_go(job);
+	return ok;
+}
+
+void snapshot_free(struct snapshot_job *job)
 {
 	if (job->image != NULL && job->image != MAP_FAILED)
 		munmap(job->image, job->frames * PAGE_SIZE);
@@ -378,8 +403,7 @@ static void job_free(struct snapshot_job *job)
 
 int snapshot_command(struct ctl *ctl, const char *vm, int argc, char **argv)
 {
-	const struct sigaction action = { .sa_handler = interrupt };
-	struct snapshot_job job = { .ctl = ctl, .vm = vm, .disk = -1 };
+	struct snapshot_job job = { .ctl = ctl, .vm = vm };
 	double stood;
 	size_t size;
 	bool ok;
@@ -388,14 +412,9 @@ int snapshot_command(struct ctl *ctl, const char *vm, int argc, char **argv)
 		die(STATUS_USAGE, "ctl: it is: snapshot [VM] FILE");
 	if (!output_possible(argv[0]))
 		die(STATUS_USAGE, "%s cannot be written: %s", argv[0], strerror(errno));
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	ok = begin(&job) && scan(&job) && precopy(&job);
-	stood = clock_seconds();
-	ok = ok && rest(&job);
-	let_go(&job);
+	ok = snapshot_take(&job, &stood);
+	snapshot_let_go(&job);
 	stood = clock_seconds() - stood;
-	ok = ok && (job.disk < 0 || read_disk(&job));
 	if (isatty(2))
 		fputs("\r\033[K", stderr);
 	if (!ok)
@@ -404,6 +423,6 @@ int snapshot_command(struct ctl *ctl, const char *vm, int argc, char **argv)
 	say("%s: %.1f MB, of %llu MB of RAM; %llu pages left it, in %u round%s, and it stood for %.1f s", argv[0],
 	    (double)size / (1 << 20), (unsigned long long)(job.ram_pages >> 8), (unsigned long long)job.told,
 	    job.rounds, job.rounds == 1 ? "" : "s", stood);
-	job_free(&job);
+	snapshot_free(&job);
 	return 0;
 }

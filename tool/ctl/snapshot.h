@@ -19,6 +19,16 @@ struct snapshot_job {
 	int disk;                /* the machine's own, by which the memory leaves; -1: by the channel */
 };
 
+/* What the virtual machine is comes out of it into the job, whose first three members are the caller's; then it stands,
+ * and the hypervisor has forgotten the snapshot. *stood: when it was stopped. false: job->error is one sentence, and it
+ * goes on as it was. SIGINT and SIGTERM interrupt it. */
+bool snapshot_take(struct snapshot_job *job, double *stood);
+/* It goes on, unless it was paused before. */
+void snapshot_let_go(struct snapshot_job *job);
+void snapshot_free(struct snapshot_job *job);
+/* A signal has come since snapshot_take() began. */
+bool snapshot_interrupted(void);
+
 /* Writes the file, whole or not at all (then it does not return). Its bytes. (tool/ctl/snapshot_write.c) */
 size_t snapshot_write(struct snapshot_job *job, const char *path);
 

@@ -61,7 +61,7 @@ enum {
 	OPTION_GDB, OPTION_GDB_ARCH, OPTION_PAUSED,
 	OPTION_DETAIL, OPTION_TRACE, OPTION_DIRTY, OPTION_CONSOLE,
 	OPTION_SWAP, OPTION_ZPOOL, OPTION_RESERVATION, OPTION_LIMIT,
-	OPTION_MERGE, OPTION_MERGE_RATE, OPTION_MERGE_SHARE,
+	OPTION_MERGE, OPTION_MERGE_RATE, OPTION_MERGE_SHARE, OPTION_INCOMING,
 };
 
 static const struct option names[] = {
@@ -96,6 +96,7 @@ static const struct option names[] = {
 	{ "kernel", required_argument, NULL, OPTION_KERNEL },
 	{ "restore", required_argument, NULL, OPTION_RESTORE },
 	{ "from", required_argument, NULL, OPTION_FROM },
+	{ "incoming", no_argument, NULL, OPTION_INCOMING },
 	{ "exchange", no_argument, NULL, OPTION_EXCHANGE },
 	{ "bios", required_argument, NULL, OPTION_BIOS },
 	{ "option-rom", required_argument, NULL, OPTION_OPTION_ROM },
@@ -276,10 +277,8 @@ static void take(struct options *options, int option, const char *value)
 	case OPTION_NATIVE: options->native = true; break;
 	case OPTION_VM: options->vm_file = value; break;
 	case OPTION_RESTORE: options->restore = value; break;
-	case OPTION_FROM:
-		options->restore = value;
-		options->from = true;
-		break;
+	case OPTION_FROM: options->restore = value; options->from = true; break;
+	case OPTION_INCOMING: options->incoming = true; break;
 	case OPTION_EXCHANGE: options->exchange = true; break;
 	case OPTION_PROVOKE:
 		if (strspn(value, "abcdefghijklmnopqrstuvwxyz-") != strlen(value))
@@ -301,10 +300,13 @@ static void take(struct options *options, int option, const char *value)
 
 static void check_restore(const struct options *options)
 {
-	if (options->restore != NULL && (options->vm_file != NULL || options->native || options->no_initrd ||
-					 options->guest != NULL || (options->workload != NULL && !options->from)))
+	bool other = options->vm_file != NULL || options->native || options->no_initrd || options->guest != NULL;
+
+	if (options->restore != NULL && (other || (options->workload != NULL && !options->from)))
 		die(STATUS_USAGE, "--restore goes on with what a snapshot has: --vm, --native, --guest, --initrd and "
 		    "--workload begin something else");
+	if (options->incoming && (other || options->workload != NULL || options->restore != NULL))
+		die(STATUS_USAGE, "--incoming goes on with what vellum migrate brings: leave out what begins another");
 	if (options->from && options->workload == NULL)
 		die(STATUS_USAGE, "--from runs a workload in a guest that waits for one: say which by --workload NAME, "
 		    "or go on with the snapshot by --restore");

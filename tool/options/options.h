@@ -23,6 +23,7 @@ struct options {
 	const char *hypervisor;         /* null: the one beside this program */
 	const char *vm_file;            /* null: `vm` below describes the one virtual machine */
 	const char *restore;            /* the snapshot that it goes on with, or null */
+	bool incoming;                  /* it waits for another run's, which is such a snapshot */
 	bool from;                      /* ... of a guest that waits, and is told what its workload is */
 	struct vm_config vm;
 	bool no_initrd;                 /* --initrd none */

@@ -165,6 +165,11 @@ static void end_natively(struct session *session)
 	session->ending = ENDED;
 }
 
+static char *name_of(const struct options *options)
+{
+	return options->name != NULL ? text("%s", options->name) : text("%d", (int)getpid());
+}
+
 /* A run that was given no name has its process's number. It goes on without the channel where it cannot have one. */
 static void open_control(struct session *session)
 {
@@ -177,8 +182,12 @@ static void open_control(struct session *session)
 		session->control.client[i].file = -1;
 	if (session->options->native)
 		return;                 /* nobody would answer */
-	name = session->options->name != NULL ? text("%s", session->options->name) : text("%d", (int)getpid());
-	if (!control_open(&session->control, name, error, sizeof error)) {
+	name = name_of(session->options);
+	if (session->options->incoming) {
+		session->control.listener = session->incoming.listener;
+		fcntl(session->incoming.listener, F_SETFL, O_NONBLOCK);
+		incoming_start(&session->incoming, name);
+	} else if (!control_open(&session->control, name, error, sizeof error)) {
 		if (session->options->name != NULL)
 			die(STATUS_USAGE, "--name %s: %s", name, error);
 		say("vellum ctl will not find this run: %s", error);
@@ -279,6 +288,32 @@ static void make_exchange(struct session *session, struct machines *machines)
 	free(path);
 }
 
+/* What has come is a snapshot, and begins to stand (ME2). */
+static const struct options *wait_for_it(struct session *session, const struct options *options)
+{
+	static struct options with;
+	char *name = name_of(options);
+
+	with = *options;
+	session->work = working_directory(options);
+	if (!options->quiet)
+		say("the run %s waits for a virtual machine: vellum migrate RUN [VM] %s", name, name);
+	incoming_wait(&session->incoming, name, session->work);
+	free(name);
+	with.restore = session->incoming.path;
+	with.vm.paused = CONFIG_ON;
+	with.vm.given |= BIT(CONFIG_PAUSED);
+	return &with;
+}
+
+static void sum_up(struct session *session)
+{
+	if (session->options->native)
+		end_natively(session);
+	for (size_t i = 0; i < session->result.vm_count; i++)
+		result_sum_phases(&session->result.vms[i]);
+}
+
 int run(const struct options *options)
 {
 	static struct session session;
@@ -286,10 +321,15 @@ int run(const struct options *options)
 
 	session = (struct session){ .options = options, .console = -1, .statistics = -1, .screen = -1, .keyboard = -1,
 		.console_other = -1, .screen_other = -1, .statistics_listener = -1 };
+	if (options->incoming && options->check)
+		return 0;
+	if (options->incoming)
+		session.options = options = wait_for_it(&session, options);
 	prepare(&session, &machines);
 	if (options->check)
 		return 0;
-	session.work = working_directory(options);
+	if (session.work == NULL)
+		session.work = working_directory(options);
 	trace_make_disk(&machines.drives, session.work);
 	swap_make_disk(&machines.drives, session.work, options->swap);
 	open_control(&session);
@@ -300,10 +340,7 @@ int run(const struct options *options)
 		session.keyboard = 0;
 	}
 	relay(&session);
-	if (options->native)
-		end_natively(&session);
-	for (size_t i = 0; i < session.result.vm_count; i++)
-		result_sum_phases(&session.result.vms[i]);
+	sum_up(&session);
 	console_restore();
 	control_close(&session.control);
 	if (session.gdb > 0)
@@ -311,5 +348,5 @@ int run(const struct options *options)
 	if (session.view > 0)
 		gdb_wait(session.view);
 	disconnect_wires(&session);
-	return tell_and_free(&session);
+	return incoming_status(&session.incoming, tell_and_free(&session));
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "tool/run/control.h"
+#include "tool/run/incoming.h"
 #include "tool/emulator/emulator.h"
 #include "tool/options/machines.h"
 #include "tool/base/protocol.h"
@@ -38,6 +39,7 @@ struct session {
 	struct run_result result;
 	char *work;
 	pid_t pid;
+	struct incoming incoming;
 	pid_t gdb, view;                              /* what GDB talks to; 0: nothing */
 	bool alive;
 	enum ending ending;

@@ -1,0 +1,346 @@
+/* tool/ctl/migrate.c - a virtual machine goes to another run. Exactly one of both has it in the end:
+ *
+ *   ME1  It is taken out of its run as a snapshot is, while it runs, then stands there, and is sent.
+ *   ME2  The other run starts a machine with it, in which it stands, and says so. Until it is answered "go" whatever
+ *        fails lets it go on where it was; what stands in the other run is ended.
+ *   ME3  From "go" on, the other run alone decides, and needs nobody: it ends the one where it was, and when that is
+ *        over lets its own go on. Who waits for that learns by the end of the connection that it could not; then it
+ *        goes on where it was, if it is there.
+ *   ME4  What takes it out is watched by the process that was started, and the other way round: so one that is killed
+ *        leaves nothing standing. */
+#include "tool/ctl/migrate.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tool/base/runtime.h"
+#include "tool/base/temporary.h"
+#include "tool/ctl/snapshot.h"
+
+enum { LINE_MOST = 300, TRIES_MS = 100 };
+
+static const char usage[] =
+	"usage: vellum migrate RUN [VM] RUN\n"
+	"\n"
+	"A virtual machine of the first run goes to the second one, which was started by vellum run --incoming, and\n"
+	"waits for it. Where anything fails it goes on where it was, with status 1.\n";
+
+/* What both processes know (ME4). The directory is of the first one. */
+struct shared {
+	bool stands; /* by us */
+	bool gone;   /* "go" is being said */
+};
+
+struct migration {
+	struct ctl source;
+	const char *to;
+	char *vm;
+	int other; /* the connection to the other run */
+	char *path; /* where it is before it is sent */
+	struct shared *shared;
+};
+
+static void wait_a_while(void)
+{
+	const struct timespec while_ = { .tv_nsec = TRIES_MS * 1000000 };
+
+	nanosleep(&while_, NULL);
+}
+
+/* ---- the connection ---- */
+
+static bool put(int file, const void *data, size_t n)
+{
+	const char *p = data;
+
+	while (n > 0) {
+		ssize_t done = send(file, p, n, MSG_NOSIGNAL);
+
+		if (done < 0 && errno == EINTR && !snapshot_interrupted())
+			continue;
+		if (done <= 0)
+			return false;
+		p += done;
+		n -= (size_t)done;
+	}
+	return true;
+}
+
+/* A line without its end; false: the connection has ended, or, where that may be, a signal has come. */
+static bool get_line(int file, char *line, bool may_stop)
+{
+	for (size_t n = 0; n < LINE_MOST;) {
+		struct pollfd ready = { .fd = file, .events = POLLIN };
+
+		if (may_stop && snapshot_interrupted())
+			return false;
+		if (poll(&ready, 1, 200) <= 0)
+			continue;
+		if (read(file, line + n, 1) != 1)
+			return false;
+		if (line[n] == '\n') {
+			line[n] = 0;
+			return true;
+		}
+		n++;
+	}
+	return false;
+}
+
+/* ---- what takes it out ---- */
+
+static bool fail(struct snapshot_job *job, const char *why)
+{
+	snprintf(job->error, sizeof job->error, "%.250s", snapshot_interrupted() ? "interrupted" : why);
+	return false;
+}
+
+/* ME1. */
+static bool send_it(struct migration *m, struct snapshot_job *job, bool paused)
+{
+	char *head;
+	struct bytes content = { 0 };
+	bool ok;
+
+	snapshot_write(job, m->path);
+	ok = file_read(m->path, &content);
+	head = text("incoming %s %s %u %zu\n", m->source.run, m->vm, paused ? 1 : 0, content.length);
+	ok = ok && put(m->other, head, strlen(head)) && put(m->other, content.data, content.length);
+	bytes_free(&content);
+	free(head);
+	return ok || fail(job, "the other run has ended, or takes nothing");
+}
+
+/* ME2, ME3. */
+static bool hand_over(struct migration *m, struct snapshot_job *job)
+{
+	char line[LINE_MOST + 1];
+
+	if (!get_line(m->other, line, true))
+		return fail(job, "the other run has ended, and says why");
+	if (strcmp(line, "ready") != 0)
+		return fail(job, line);
+	if (snapshot_interrupted())
+		return fail(job, "");
+	m->shared->gone = true;
+	if (!put(m->other, "go\n", 3) || !get_line(m->other, line, false))
+		return fail(job, "the other run has ended");
+	return strcmp(line, "done") == 0 || fail(job, line);
+}
+
+/* Is it there still, and its run? Then it goes on. */
+static void goes_on(struct migration *m)
+{
+	char error[300], *end = text("save %s end", m->vm), *resume = text("resume %s", m->vm);
+	struct ctl ctl = { .file = runtime_connect(m->source.run, NULL, error, sizeof error) };
+
+	if (ctl.file >= 0) {
+		free(ctl_ask(&ctl, end, error, sizeof error));
+		if (m->shared->stands)
+			free(ctl_ask(&ctl, resume, error, sizeof error));
+		bytes_free(&ctl.in);
+		close(ctl.file);
+	}
+	free(end);
+	free(resume);
+}
+
+static int work(struct migration *m)
+{
+	struct snapshot_job job = { .ctl = &m->source, .vm = m->vm };
+	double stood;
+	bool ok = snapshot_take(&job, &stood), paused = ok && !job.paused;
+
+	m->shared->stands = job.paused;
+	ok = ok && send_it(m, &job, paused) && hand_over(m, &job);
+	close(m->other);
+	if (!ok)
+		goes_on(m);
+	if (isatty(2))
+		fputs("\r\033[K", stderr);
+	if (!ok)
+		die(STATUS_FAILED, "%s was not moved to %s: %s; it goes on as it was", m->vm, m->to, job.error);
+	say("%s is in the run %s: %llu pages left it, in %u round%s, and it stood for %.1f s", m->vm, m->to,
+	    (unsigned long long)job.told, job.rounds, job.rounds == 1 ? "" : "s", clock_seconds() - stood);
+	snapshot_free(&job);
+	return 0;
+}
+
+/* ---- ME4 ---- */
+
+static volatile pid_t worker;
+
+static void pass_on(int number)
+{
+	(void)number;
+	if (worker > 0)
+		kill(worker, SIGTERM);
+}
+
+/* The one that worked was killed. */
+static int mend(struct migration *m)
+{
+	char line[LINE_MOST + 1] = "";
+
+	if (m->shared->gone && get_line(m->other, line, false) && strcmp(line, "done") == 0)
+		return 0;
+	close(m->other);
+	goes_on(m);
+	die(STATUS_FAILED, "%s was not moved to %s: what moved it was killed; it goes on as it was", m->vm, m->to);
+}
+
+static int watch(struct migration *m)
+{
+	const struct sigaction action = { .sa_handler = pass_on };
+	int status;
+
+	m->path = text("%s/snapshot", temporary_directory());
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	worker = fork();
+	if (worker < 0)
+		die(STATUS_FAILED, "cannot start what moves it: %s", strerror(errno));
+	if (worker == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		exit(work(m));
+	}
+	while (waitpid(worker, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : mend(m);
+}
+
+/* ---- the run that takes it (ME2, ME3); started by tool/run/incoming.c ---- */
+
+/* It is there, and stands. false: its run has ended. */
+static bool until_it_stands(const char *run, struct ctl *own)
+{
+	char error[300];
+
+	for (;; wait_a_while()) {
+		cJSON *list;
+		bool stands, none;
+
+		own->file = own->file >= 0 ? own->file : runtime_connect(run, NULL, error, sizeof error);
+		if (own->file < 0)
+			return false;
+		list = ctl_ask_json(own, "list", NULL, error, sizeof error);
+		stands = strcmp(ctl_text(cJSON_GetArrayItem(ctl_get(list, "vms"), 0), "state"), "paused") == 0;
+		none = list == NULL;
+		cJSON_Delete(list);
+		if (stands)
+			return true;
+		if (none) {
+			close(own->file);
+			own->file = -1;
+		}
+	}
+}
+
+static bool is_there(const char *run)
+{
+	char error[300];
+	int file = runtime_connect(run, NULL, error, sizeof error);
+
+	if (file >= 0)
+		close(file);
+	return file >= 0;
+}
+
+/* Where it was it is over, or all of that run. */
+static bool end_there(const char *run, const char *vm, char *error, size_t size)
+{
+	char *destroy = text("destroy %s", vm), *answer = NULL;
+	struct ctl ctl = { .file = runtime_connect(run, NULL, error, size) };
+	bool over = ctl.file < 0;
+
+	if (!over) {
+		answer = ctl_ask(&ctl, destroy, error, size);
+		over = answer != NULL;
+		close(ctl.file);
+	}
+	/* A run that ends with its last virtual machine may have no time to answer. */
+	for (unsigned n = 0; !over && n < 50 && strstr(error, "the run ended") != NULL; n++) {
+		wait_a_while();
+		over = !is_there(run);
+	}
+	free(answer);
+	free(destroy);
+	return over;
+}
+
+static int take(const char *run, const char *source, const char *vm, bool paused, int other)
+{
+	struct ctl own = { .file = -1 };
+	char line[LINE_MOST + 1], error[300] = "";
+	bool ok = until_it_stands(run, &own);
+
+	if (!ok || !put(other, "ready\n", 6) || !get_line(other, line, false) || strcmp(line, "go") != 0) {
+		if (ok)
+			free(ctl_ask(&own, "destroy 0", error, sizeof error));
+		return STATUS_FAILED;
+	}
+	if (!end_there(source, vm, error, sizeof error)) {
+		free(ctl_ask(&own, "destroy 0", line, sizeof line));
+		put(other, error, strlen(error));
+		put(other, "\n", 1);
+		return STATUS_FAILED;
+	}
+	if (!paused)
+		free(ctl_ask(&own, "resume 0", error, sizeof error));
+	put(other, "done\n", 5);
+	return 0;
+}
+
+/* ---- the command ---- */
+
+static void connect_both(struct migration *m, const char *from, const char *vm)
+{
+	char error[300], *answer;
+	struct ctl other = { .file = -1 };
+	bool named;
+
+	m->source.file = runtime_connect(from, &m->source.run, error, sizeof error);
+	if (m->source.file < 0)
+		die(STATUS_USAGE, "migrate: %s", error);
+	other.file = runtime_connect(m->to, NULL, error, sizeof error);
+	if (other.file < 0)
+		die(STATUS_USAGE, "migrate: %s", error);
+	m->vm = ctl_vm(&m->source, vm, &named);
+	if (vm != NULL && !named)
+		die(STATUS_USAGE, "migrate: %s has no virtual machine %s (vellum ctl list)", from, vm);
+	answer = ctl_ask(&other, "incoming", error, sizeof error);
+	if (answer == NULL)
+		die(STATUS_USAGE, "migrate: the run %s waits for no virtual machine: start one by vellum run "
+		    "--incoming --name NAME", m->to);
+	free(answer);
+	m->other = other.file;
+}
+
+int migrate_main(int argc, char **argv)
+{
+	struct migration m = { .other = -1 };
+
+	if (argc == 7 && strcmp(argv[1], "--takes") == 0)
+		return take(argv[2], argv[3], argv[4], strcmp(argv[5], "1") == 0, atoi(argv[6]));
+	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+		return fputs(usage, stdout) < 0;
+	if ((argc != 3 && argc != 4) || argv[1][0] == '-')
+		die(STATUS_USAGE, "it is: vellum migrate RUN [VM] RUN (vellum migrate --help)");
+	m.to = argv[argc - 1];
+	if (strcmp(argv[1], m.to) == 0)
+		die(STATUS_USAGE, "migrate: %s is one run; vellum ctl move goes to another container of it", m.to);
+	connect_both(&m, argv[1], argc == 4 ? argv[2] : NULL);
+	m.shared = mmap(NULL, sizeof *m.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (m.shared == MAP_FAILED)
+		die(STATUS_FAILED, "there is no memory for it: %s", strerror(errno));
+	return watch(&m);
+}
