@@ -58,7 +58,7 @@ VM_PLAIN_TESTS := $(SVM_TESTS:%=svm_%) config_merge \
 	dev_switch config_net \
 	dev_pci dev_fw_cfg dev_uart dev_vga_text $(IDE_TESTS:%=dev_ide_%) dev_i8042 dev_mouse dev_vga dev_vga_memory \
 	dev_dispi $(patsubst %,dev_%,timer lapic lapic_modes lapic_priority lapic_ipi lapic_plain lapic_timer ioapic \
-	pic pit rtc rtc_alarm state sections virtio_state) snapshot_file
+	pic pit rtc rtc_alarm state sections table_loader virtio_state) snapshot_file
 define vm_plain_rule
 $(VM_MUTANTS_DIR)/plain/$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_$(1)_SRC) test/vm/mutants.c \
 	test/unit/hosted.c)

@@ -18,7 +18,7 @@ packages=(
 	gdb                                                         # debugging guests, and its tests
 	bochsbios vgabios                                           # the machine's firmware
 	bcc bin86 acpica-tools                                      # and that of a machine of more than 128 CPUs
-	seabios qemu-system-data                                    # the guests', and what loads a kernel there
+	seabios ovmf qemu-system-data                               # the guests', and what loads a kernel there
 	debian-archive-keyring ca-certificates                      # where Bochs' source comes from
 )
 command -v python3 >/dev/null || packages+=(python3)         # the boot tests

@@ -3,6 +3,7 @@
 #include "dev/firmware/table_loader.h"
 
 #include "dev/firmware/acpi_tables.h"
+#include "lib/mutants/mutate.h"
 
 #define RSDP_RSDT 16u
 #define RSDP_XSDT 24u
@@ -13,7 +14,7 @@
 #define FADT_X_DSDT 140u
 
 struct script {
-	const uint8_t *tables;
+	uint8_t *tables;
 	size_t size;
 	struct table_loader_entry *out;
 	unsigned count;
@@ -53,6 +54,7 @@ static void pointer(struct script *s, const char *file, uint32_t offset, uint8_t
 	e->pointer.size = size;
 }
 
+/* TL1: the first bytes of the tables are the file of the RSDP. */
 static void checksum(struct script *s, const char *file, uint32_t offset, uint32_t start, uint32_t length)
 {
 	struct table_loader_entry *e = next(s, TABLE_LOADER_CHECKSUM);
@@ -61,6 +63,8 @@ static void checksum(struct script *s, const char *file, uint32_t offset, uint32
 	e->checksum.offset = offset;
 	e->checksum.start = start;
 	e->checksum.length = length;
+	if (offset < s->size)
+		VM_MUTANT(LOADER_CHECKSUM, s->tables[offset] = 0);
 }
 
 static uint32_t word(struct script *s, size_t at)
@@ -99,7 +103,7 @@ static void root(struct script *s, uint32_t at, uint8_t size)
 	checksum(s, TABLE_LOADER_TABLES, at + HEADER_CHECKSUM, at, length);
 }
 
-unsigned table_loader_build(const void *tables, size_t size, struct table_loader_entry out[TABLE_LOADER_MAX])
+unsigned table_loader_build(void *tables, size_t size, struct table_loader_entry out[TABLE_LOADER_MAX])
 {
 	struct script s = { .tables = tables, .size = size, .out = out };
 

@@ -1,6 +1,9 @@
 /* dev/firmware/table_loader.h - ACPI tables for a firmware that puts them where it likes: the file etc/table-loader of
  * fw_cfg, whose commands have it allocate memory for the files etc/acpi/rsdp and etc/acpi/tables, make the pointers in
- * them addresses, and mend the checksums. QEMU, hw/acpi/bios-linker-loader.c: "BIOS Linker Loader". */
+ * them addresses, and mend the checksums. QEMU, hw/acpi/bios-linker-loader.c: "BIOS Linker Loader".
+ *
+ * TL1  A checksum that a command makes is 0 before: one firmware subtracts the sum from it, another puts the sum's
+ *      complement there. */
 #ifndef VELLUM_DEV_TABLE_LOADER_H
 #define VELLUM_DEV_TABLE_LOADER_H
 
@@ -37,8 +40,9 @@ struct table_loader_entry {
 	};
 } __attribute__((packed));
 
-/* The commands for tables that acpi_tables_build() has built for address 0: the file of the tables is all of that, the
- * file of the RSDP its first 36 bytes. Returns their number, 0: these are no such tables. */
-unsigned table_loader_build(const void *tables, size_t size, struct table_loader_entry out[TABLE_LOADER_MAX]);
+/* The commands for tables that acpi_tables_build() has built for address 0, whose checksums it takes out: the file of
+ * the tables is all of that, the file of the RSDP its first 36 bytes. Returns their number, 0: these are no such
+ * tables. */
+unsigned table_loader_build(void *tables, size_t size, struct table_loader_entry out[TABLE_LOADER_MAX]);
 
 #endif

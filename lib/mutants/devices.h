@@ -140,6 +140,7 @@
 	M(FW_PIECES, "transfers in pieces") \
 	M(FW_NO_RAM, "the end of one to where no RAM is") \
 	M(FW_WRITES, "refusing one that writes to an item") \
+	M(LOADER_CHECKSUM, "taking out checksums that a firmware is to make") \
 	M(ATA_ONE, "one command at a time") \
 	M(ATA_FAULT, "the disk's fault among the errors") \
 	M(ATA_NO_DISK, "that IDENTIFY ends with data") \

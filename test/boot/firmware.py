@@ -1,7 +1,12 @@
-"""Guests that start at a firmware: SeaBIOS finds its machine and nothing to boot, or loads a kernel."""
+"""Guests that start at a firmware: SeaBIOS finds its machine and nothing to boot, or loads a kernel; OVMF starts what
+is on a disk."""
 
+import os
 import signal
+import struct
+import subprocess
 
+from disks import MB, content
 from runner import Test, require
 from sessions import read_until
 
@@ -60,8 +65,64 @@ def kernel(name, more):
     return Test('firmware: a kernel, ' + name, run)
 
 
-def tests():
+EARLY = """search.file /grub.cfg root
+configfile ($root)/grub.cfg
+"""
+UEFI = """echo GRUB by UEFI
+%s
+boot
+"""
+
+
+def esp(c, config, loader, files, megabytes=40):
+    """A disk with an EFI system partition, and in it GRUB and these files by their names."""
+    part, core = c.path('esp.img'), c.path('BOOTX64.EFI')
+    subprocess.run(['grub-mkimage', '-O', 'x86_64-efi', '-c', c.file('early.cfg', EARLY), '-p', '/', '-o', core,
+                    'part_msdos', 'fat', 'search', 'search_fs_file', 'configfile', 'normal', 'echo', 'test', loader],
+                   check=True)
+    with open(part, 'wb') as f:
+        f.truncate(megabytes * MB)
+    for command in (['mformat', '-i', part, '-F', '-h', '64', '-s', '32', '-T', str(megabytes * 2048), '::'],
+                    ['mmd', '-i', part, '::/EFI', '::/EFI/BOOT'],
+                    ['mcopy', '-i', part, core, '::/EFI/BOOT/BOOTX64.EFI'],
+                    ['mcopy', '-i', part, c.file('grub.cfg', UEFI % config), '::/grub.cfg']):
+        subprocess.run(command, check=True)
+    for name, path in files.items():
+        subprocess.run(['mcopy', '-i', part, path, '::/' + name], check=True)
+    image = bytearray((megabytes + 1) * MB)
+    image[446:462] = struct.pack('<B3sB3sII', 0, b'\xfe\xff\xff', 0xef, b'\xfe\xff\xff', 2048, megabytes * 2048)
+    image[510:512] = b'\x55\xaa'
+    image[MB:] = content(part)
+    return c.file('disk.img', bytes(image))
+
+
+def uefi(name, more, disk=''):
+    """OVMF finds a disk with an EFI system partition, starts GRUB on it, and that a test kernel."""
+    def run(c):
+        image = esp(c, 'multiboot /hello.elf', 'multiboot', {'hello.elf': c.guest('hello')})
+        c.run(['run', '--bios', 'ovmf', '--disk', image + ',ro' + disk, '-m', '128M', '--timeout', str(LIMIT)] + more,
+              limit=LIMIT, expect=[r'BdsDxe: starting Boot', r'GRUB by UEFI', r'hello: ok'])
+    return Test('firmware: UEFI, ' + name, run)
+
+
+def uefi_linux(name, more):
+    """The same with Debian's kernel, which finds OVMF's tables and powers the machine off by ACPI."""
+    def run(c):
+        directory = os.path.join(c.build, 'guest')
+        image = esp(c, 'linux /bzImage console=ttyS0 cryptomgr.notests=1 nopti vellum.workload=boot\n'
+                    'initrd /initrd', 'linux', {'bzImage': os.path.join(directory, 'bzImage'),
+                                                'initrd': os.path.join(directory, 'initramfs.cpio')})
+        o = c.run(['run', '--bios', 'ovmf', '--disk', image + ',ro', '-m', '512M', '--timeout', '900'] + more,
+                  limit=920, expect=[r'efi: EFI v2\.\d+ by', r'ACPI: FACP 0x',
+                                     r'VELLUM-RESULT ok'])
+        require(o.json['guest']['end'] == 'powered off', 'the guest ended: %s' % o.json['guest']['end'])
+    return Test('firmware: Linux by UEFI, ' + name, run)
+
+
+def tests(everything):
+    more = [uefi_linux('ept', ['--mmu', 'ept']), uefi_linux('shadow', ['--mmu', 'shadow'])] if everything else []
     return [nothing_to_boot('ept', ['--mmu', 'ept']), nothing_to_boot('shadow', ['--mmu', 'shadow']),
             nothing_to_boot('two virtual CPUs', ['--mmu', 'ept', '--vcpus', '2']),
             nothing_to_boot('Lynnfield', ['--cpu', 'corei5_lynnfield_750']),
-            kernel('ept', ['--mmu', 'ept']), kernel('without unrestricted guest', ['--no-unrestricted'])]
+            kernel('ept', ['--mmu', 'ept']), kernel('without unrestricted guest', ['--no-unrestricted']),
+            uefi('ept', ['--mmu', 'ept']), uefi('shadow', ['--mmu', 'shadow'], ',if=ide')] + more

@@ -13,8 +13,8 @@
 
 /* What boots it, and what one looks for after a login. */
 static const char full[] =
-	"linux-image-amd64,initramfs-tools,zstd,e2fsprogs,grub-pc-bin,grub2-common,systemd-sysv,udev,login,passwd,kmod,"
-	"procps,iproute2,iputils-ping,ifupdown,isc-dhcp-client,ca-certificates";
+	"linux-image-amd64,initramfs-tools,zstd,e2fsprogs,grub-pc-bin,grub-efi-amd64-bin,grub2-common,"
+	"systemd-sysv,udev,login,passwd,kmod,procps,iproute2,iputils-ping,ifupdown,isc-dhcp-client,ca-certificates";
 static const char small[] =
 	"linux-image-amd64,tiny-initramfs,kmod,e2fsprogs,busybox-static,login,passwd";
 
@@ -25,6 +25,9 @@ static const char *const left_out[] = {
 	"/lib/modules/*/kernel/drivers/staging/*", "/lib/modules/*/kernel/sound/*",
 	"/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*",
 };
+
+/* GRUB's modules, which the menus that a full system makes ask for, by the kind of firmware. */
+static const char *const loaders[] = { "i386-pc", "x86_64-efi" };
 
 /* Of a line NAME=VALUE of /etc/os-release; a new allocated string. */
 static char *release_says(const char *name)
@@ -95,9 +98,10 @@ static void arguments(const struct image *i, const char *files, const char *arch
 	argv[n++] = text("--setup-hook=tar-in %s /", files);
 	argv[n++] = text("--customize-hook=sed -i 's/^root:[^:]*:/root::/' \"$1/etc/shadow\"");
 	argv[n++] = text("--customize-hook=mv \"$1/" IMAGE_MENU "\" \"$1/boot/grub/grub.cfg\"");
-	if (!i->small)
-		argv[n++] = text("--customize-hook=mkdir \"$1/boot/grub/i386-pc\" && "
-				 "cp " IMAGE_GRUB "/*.mod " IMAGE_GRUB "/*.lst \"$1/boot/grub/i386-pc\"");
+	for (size_t k = 0; !i->small && k < ARRAY_SIZE(loaders); k++)
+		argv[n++] = text("--customize-hook=mkdir \"$1/boot/grub/%s\" && cp /usr/lib/grub/%s/*.mod "
+				 "/usr/lib/grub/%s/*.lst \"$1/boot/grub/%s\"", loaders[k], loaders[k], loaders[k],
+				 loaders[k]);
 	if (i->small)
 		argv[n++] = text("--customize-hook=chroot \"$1\" busybox --install -s /usr/local/bin");
 	argv[n++] = text("%s", i->suite);
@@ -108,7 +112,7 @@ static void arguments(const struct image *i, const char *files, const char *arch
 
 static void bootstrap(const struct image *i, const char *archive)
 {
-	char *argv[16 + ARRAY_SIZE(left_out)], *files = text("%s/files.tar", i->work);
+	char *argv[16 + ARRAY_SIZE(left_out) + ARRAY_SIZE(loaders)], *files = text("%s/files.tar", i->work);
 
 	pack_files(i, files);
 	arguments(i, files, archive, argv);

@@ -21,7 +21,8 @@ static const char usage[] =
 	"usage: vellum image debian FILE [OPTION]...\n"
 	"\n"
 	"Makes a disk with an installed Debian: GRUB, its own kernel, systemd, and a login on the serial port (root,\n"
-	"with no password). vellum run --bios seabios --disk FILE -i boots it. docs/disks.md has more.\n"
+	"with no password). vellum run --bios seabios --disk FILE -i boots it, and so does --bios ovmf. docs/disks.md\n"
+	"has more.\n"
 	"\n"
 	"  --size SIZE      of the disk, a sparse file   (default: 2G)\n"
 	"  --small          busybox in place of systemd, and no apt: boots with half the instructions\n"
@@ -95,7 +96,7 @@ static void check_words(const char *option, const char *value, const char *besid
 
 static void take_size(struct image *i, const char *value)
 {
-	if (!parse_size(value, &i->bytes) || i->bytes < SIZE_LEAST || i->bytes > SIZE_MOST || i->bytes % IMAGE_FIRST)
+	if (!parse_size(value, &i->bytes) || i->bytes < SIZE_LEAST || i->bytes > SIZE_MOST || i->bytes % (1 << 20))
 		die(STATUS_USAGE, "image: --size %s: a disk has from 256M to 2048G, in whole megabytes", value);
 }
 
@@ -161,8 +162,9 @@ static void check_possible(const struct image *i)
 {
 	if (!output_possible(i->path))
 		die(STATUS_USAGE, "image: %s cannot be written: %s", i->path, strerror(errno));
-	if (!file_exists(IMAGE_GRUB "/boot.img"))
-		die(STATUS_FAILED, "image: GRUB's BIOS modules are missing: run script/deps.sh image");
+	if (!file_exists(IMAGE_GRUB "/boot.img") || !file_exists(IMAGE_GRUB_EFI "/modinfo.sh"))
+		die(STATUS_FAILED, "image: GRUB's modules for a BIOS and for UEFI are missing: run script/deps.sh "
+		    "image");
 	if (i->mirror != NULL && strstr(i->mirror, "://") == NULL && !file_exists(i->mirror))
 		die(STATUS_USAGE, "image: --mirror %s is no URL, and no file that can be read", i->mirror);
 }

@@ -7,9 +7,12 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define IMAGE_GRUB "/usr/lib/grub/i386-pc" /* where Debian has GRUB for BIOSes */
+/* Where Debian has GRUB for BIOSes, and for UEFI. */
+#define IMAGE_GRUB "/usr/lib/grub/i386-pc"
+#define IMAGE_GRUB_EFI "/usr/lib/grub/x86_64-efi"
 
-enum { IMAGE_SECTOR = 512, IMAGE_FIRST = 1 << 20 /* where its partition begins */ };
+/* Where its partitions begin: the one that a UEFI firmware boots from, and the system's. */
+enum { IMAGE_SECTOR = 512, IMAGE_ESP = 1 << 20, IMAGE_FIRST = 64 << 20 };
 
 struct image {
 	const char *path, *suite, *include, *append;
@@ -35,8 +38,8 @@ void image_files(const struct image *i, const char *root);
 
 /* tool/image/layout.c: work/root becomes the disk, and goes. */
 void image_layout(const struct image *i);
-/* The first sector of a disk of so many sectors: GRUB's code, and one partition, active, from IMAGE_FIRST to the end.
- * loader: boot.img of GRUB, a sector. */
+/* The first sector of a disk of so many sectors: GRUB's code, an EFI system partition from IMAGE_ESP on, and the
+ * system's, active, from IMAGE_FIRST to the end. loader: boot.img of GRUB, a sector. */
 void image_first_sector(uint8_t *sector, const uint8_t *loader, uint64_t sectors);
 
 /* Runs one of Debian's programs as root, or as what fakeroot shows of that (what it remembers is in work/owners). Ends

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tool/options/firmware.h"
 #include "tool/options/guest_check.h"
 #include "tool/options/restore.h"
 #include "tool/options/workload.h"
@@ -102,14 +103,9 @@ static void choose_display(struct vm_config *vm)
 /* The firmware that a word stands for, of Debian's package. */
 static void choose_firmware(struct vm_config *vm)
 {
-	static const char seabios[] = "/usr/share/seabios/bios-256k.bin",
-			  loader[] = "/usr/share/qemu/linuxboot_dma.bin";
+	static const char loader[] = "/usr/share/qemu/linuxboot_dma.bin";
 
-	if (strcmp(vm->bios, "seabios") == 0) {
-		if (!file_exists(seabios))
-			die(STATUS_FAILED, "SeaBIOS, %s, is missing: run script/deps.sh (package seabios)", seabios);
-		strcpy(vm->bios, seabios);
-	}
+	firmware_find(vm->bios);
 	choose_display(vm);
 	if (vm->bios[0] == 0 || vm->kernel[0] == 0 || vm->option_rom[0] != 0)
 		return;
@@ -289,7 +285,7 @@ static void read_description(struct machines *machines, const char *path)
 	for (size_t i = 0; i < machines->count; i++) {
 		resolve(machines->vms[i].kernel, path);
 		resolve(machines->vms[i].initrd, path);
-		if (strcmp(machines->vms[i].bios, "seabios") != 0)
+		if (!firmware_is_word(machines->vms[i].bios))
 			resolve(machines->vms[i].bios, path);
 		resolve(machines->vms[i].option_rom, path);
 		resolve(machines->vms[i].restore, path);

@@ -28,8 +28,8 @@ static uint32_t word(const uint8_t *at)
 	return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
-/* The code is GRUB's, up to where the disk's signature and the table are; the partition is active, of Linux, and goes
- * from the first megabyte to the last sector. */
+/* The code is GRUB's, up to where the disk's signature and the table are. The first partition is active, of Linux, and
+ * goes to the last sector; the second one is UEFI's, from the first megabyte to there, and not active. */
 static void first_sector(void **state)
 {
 	static const uint64_t sizes[] = { 524288, 4194304, 4294967296ull };
@@ -44,9 +44,13 @@ static void first_sector(void **state)
 			assert_int_equal(sector[at], at < 440 ? 0x5a : 0);
 		assert_int_equal(sector[446], 0x80);
 		assert_int_equal(sector[450], 0x83);
-		assert_int_equal(word(sector + 454), 2048);
-		assert_true((uint64_t)word(sector + 458) + 2048 == sizes[n]);
-		for (unsigned at = 462; at < 510; at++)
+		assert_int_equal(word(sector + 454), 131072);
+		assert_true((uint64_t)word(sector + 458) + 131072 == sizes[n]);
+		assert_int_equal(sector[462], 0);
+		assert_int_equal(sector[466], 0xef);
+		assert_int_equal(word(sector + 470), 2048);
+		assert_int_equal(word(sector + 474), 131072 - 2048);
+		for (unsigned at = 478; at < 510; at++)
 			assert_int_equal(sector[at], 0);
 		assert_int_equal(sector[510], 0x55);
 		assert_int_equal(sector[511], 0xaa);
