@@ -25,14 +25,14 @@ class Login(Shell):
         super().end(how)
 
 
-def installed(more, memory, mechanisms):
-    """It boots by SeaBIOS, GRUB and its own kernel to a login; what is written there is there the next time."""
+def installed(more, memory, ways):
+    """It boots by a firmware, GRUB and its own kernel to a login; what is written there is there the next time."""
     def run(c):
         disk = c.path('debian.img')
         c.run(['image', 'debian', disk] + more, expect=[r'debian\.img is made'], limit=600)
         require(os.stat(disk).st_blocks * 512 < os.stat(disk).st_size, 'the file is not sparse')
-        for n, mechanism in enumerate(mechanisms):
-            with Login(c, ['--bios', 'seabios', '--disk', disk, '-m', memory, '--mmu', mechanism]) as s:
+        for n, (bios, mechanism) in enumerate(ways):
+            with Login(c, ['--bios', bios, '--disk', disk, '-m', memory, '--mmu', mechanism]) as s:
                 if n > 0:
                     s.say('cat kept')
                     s.wait(rb'[\r\n]%d is kept' % n)
@@ -44,8 +44,9 @@ def installed(more, memory, mechanisms):
 
 
 def tests(everything):
-    small = [Test('image: a small Debian', installed(['--small', '--size', '512M'], '256M', ('ept', 'shadow'))),
-             Test('image: a Debian', installed([], '512M', ('ept', 'shadow')))]
+    ways = (('seabios', 'ept'), ('ovmf', 'ept'), ('seabios', 'shadow'))
+    small = [Test('image: a small Debian', installed(['--small', '--size', '512M'], '512M', ways)),
+             Test('image: a Debian', installed([], '512M', ways))]
     return (small if everything else []) + [
         usage('an image of what is not there', ['image', 'hurd', '@/x'], r'no system hurd'),
         usage('an image without a name', ['image', 'debian'], r'name of the disk'),

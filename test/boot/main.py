@@ -59,7 +59,8 @@ def chosen(everything, only):
     tests += smp.tests(everything) + debugger.tests(everything) + disks.tests(everything)
     tests += foreign.tests(everything) + ide.tests(everything) + memory.tests(everything)
     tests += ryzen.tests(everything) + snapshot.tests(everything) + moves.tests(everything) + images.tests(everything)
-    tests += firmware.tests(everything) + irql.tests(everything) + screen.tests(everything) + merging.tests(everything) + balloon.tests(everything)
+    tests += irql.tests(everything) + screen.tests(everything) + merging.tests(everything) + balloon.tests(everything)
+    tests += firmware.tests(everything)
     tests += [t for part in PARTS for t in part.tests()]
     names = [t.name for t in tests]
     if len(set(names)) != len(names):
