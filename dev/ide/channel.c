@@ -6,6 +6,7 @@
 
 #define COMMAND_PORTS 8
 #define MASTER_SETTABLE 0x60u /* of its status: what software says of the drives */
+#define EMPTY 0x7fu /* the bus by itself, whose bit 7, as BSY, a resistor pulls down (ATA/ATAPI-6, "DD7") */
 
 static struct ide_drive *selected(struct ide_channel *c)
 {
@@ -61,14 +62,26 @@ static void diagnostic(struct ide_channel *c)
 
 /* ---- registers ---- */
 
-static uint8_t status(struct ide_channel *c) { return selected(c)->disk ? selected(c)->status : 0; }
+static bool is_empty(const struct ide_channel *c)
+{
+	return VM_KEPT(IDE_EMPTY, !c->drive[0].disk && !c->drive[1].disk);
+}
 
-/* One drive answers for the other, where that is not there. */
+static uint8_t status(struct ide_channel *c)
+{
+	return is_empty(c) ? EMPTY : selected(c)->disk ? selected(c)->status : 0;
+}
+
+/* The second drive answers for the first one, where that is not there; for the second nobody does: firmwares that find
+ * the signature of a drive there wait for it (QEMU, hw/ide/core.c, ide_ioport_read). */
 static const struct ide_drive *answering(struct ide_channel *c)
 {
+	static const struct ide_drive nobody;
 	const struct ide_drive *d = selected(c);
 
-	return d->disk ? d : &c->drive[1 - d->number];
+	if (d->disk || !d->number)
+		return d->disk ? d : &c->drive[1];
+	return VM_LEFT_OUT_OR(IDE_NOBODY, false) ? &c->drive[0] : &nobody;
 }
 
 static uint8_t read_register(struct ide_channel *c, unsigned reg)
@@ -76,6 +89,8 @@ static uint8_t read_register(struct ide_channel *c, unsigned reg)
 	const struct ide_drive *d = answering(c);
 	const struct ide_registers *r = c->control & ATA_HOB ? &d->before : &d->now;
 
+	if (is_empty(c))
+		return EMPTY;
 	switch (reg) {
 	case ATA_ERROR: return d->error;
 	case ATA_COUNT: return r->count;

@@ -45,7 +45,7 @@ static void master_write(void *dev, uint16_t port, uint8_t value)
 BYTE_PORTS(master)
 
 bool ide_init(struct ide *ide, struct pci *bus, const struct irq_line irq[IDE_CHANNELS], struct guest_memory memory,
-	      uint32_t subsystem, bool enabled)
+	      uint32_t subsystem)
 {
 	static const struct pio_ops master = { master_in, master_out };
 	struct pci_device *d = &ide->pci;
@@ -56,7 +56,7 @@ bool ide_init(struct ide *ide, struct pci *bus, const struct irq_line irq[IDE_CH
 	pci_put32(d->reset, PCI_SUBSYSTEM, subsystem);
 	d->writable[PCI_COMMAND] = PCI_COMMAND_IO | PCI_COMMAND_MASTER;
 	for (unsigned n = 0; n < IDE_CHANNELS; n++) {
-		pci_put16(d->reset, IDETIM + 2 * n, enabled ? IDETIM_DECODE : 0);
+		VM_MUTANT(IDE_DECODES, pci_put16(d->reset, IDETIM + 2 * n, IDETIM_DECODE));
 		pci_put16(d->writable, IDETIM + 2 * n, 0xffff);
 		ide_channel_init(&ide->channel[n], d, n, irq[n], memory);
 	}
@@ -68,9 +68,8 @@ bool ide_init(struct ide *ide, struct pci *bus, const struct irq_line irq[IDE_CH
 bool ide_attach(struct ide *ide, struct pio_space *pio, unsigned channel, unsigned n, struct block_disk *disk, bool cd,
 		const char *serial)
 {
-	struct ide_channel *c = &ide->channel[channel];
-	bool first = !c->drive[0].disk && !c->drive[1].disk;
-
-	ide_drive_init(&c->drive[n], disk, cd, serial);
-	return !first || ide_channel_add_ports(c, pio);
+	ide_drive_init(&ide->channel[channel].drive[n], disk, cd, serial);
+	if (ide->attached++)
+		return true;
+	return ide_channel_add_ports(&ide->channel[0], pio) && ide_channel_add_ports(&ide->channel[1], pio);
 }

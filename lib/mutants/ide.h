@@ -19,6 +19,8 @@
 	M(IDE_PHASE_OUT, "and writing to it only what is wanted") \
 	M(IDE_BLOCK_END, "the end of a block at the data port") \
 	M(IDE_NIEN, "that interrupts can be turned off") \
+	M(IDE_NOBODY, "that nobody answers for a second drive that is not there") \
+	M(IDE_EMPTY, "that a channel without drives is not busy") \
 	M(IDE_NOTICED, "that reading the status takes the interrupt away") \
 	M(IDE_DECODED, "that the controller's function decodes its ports") \
 	M(IDE_DMA_MASTER, "that the function may be a bus master") \

@@ -34,7 +34,7 @@
 	M(DISK_FREED, "giving back the memory of disks") \
 	M(IDE_CD_PLACE, "the places of CD drives") \
 	M(IDE_TAKEN, "that a place is taken") \
-	M(IDE_DECODES, "that a firmware turns the controller's ports on") \
+	M(IDE_DECODES, "that the controller decodes its channels' ports from the start") \
 	M(IDE_FREED, "giving back the controller's memory") \
 	M(BOOT_KIND, "the order of kinds of drives") \
 	M(DISK_RIVAL, "refusing two that write the same") \

@@ -39,7 +39,7 @@ static bool add_controller(struct vm *vm)
 	bool firmware = firmware_given(vm);
 
 	return (firmware || piix_init(&vm->piix, &vm->pci, subsystem, false)) &&
-	       ide_init(vm->ide, &vm->pci, lines, vm->memory, subsystem, VM_LEFT_OUT_OR(IDE_DECODES, !firmware));
+	       ide_init(vm->ide, &vm->pci, lines, vm->memory, subsystem);
 }
 
 bool vm_ide_add(struct vm *vm)

@@ -32,7 +32,7 @@ void rig_make(bool read_only)
 	memory = rig->guest.disk.memory;
 	assert_true(ports_init(&rig->ports, &rig->pio, none, false));
 	assert_true(pci_init(&rig->bus, &rig->pio, &rig->mmio, &rig->ports, (struct irq_line){ set_line, rig, 0 }));
-	assert_true(ide_init(&rig->ide, &rig->bus, irq, memory, 0x11001af4, true));
+	assert_true(ide_init(&rig->ide, &rig->bus, irq, memory, 0x11001af4));
 	assert_true(ide_attach(&rig->ide, &rig->pio, 0, 0, &rig->guest.disk, false, "a serial"));
 	assert_true(ide_attach(&rig->ide, &rig->pio, 1, 0, &rig->cd.disk, true, "a cd"));
 	assert_true(pci_assign(&rig->bus, MASTER_AT, 0xc0000000, 0xfec00000));

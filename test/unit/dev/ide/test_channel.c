@@ -25,7 +25,8 @@ static void test_configuration(void **state)
 	assert_int_equal(master_in(0, BM_STATUS, 1), 0xff);
 }
 
-/* "Device 0 only configurations". */
+/* Nobody answers for the second drive, but to its device register ("Device 0 only configurations" has the first one do
+ * so). */
 static void test_one_drive(void **state)
 {
 	(void)state;
@@ -35,14 +36,37 @@ static void test_one_drive(void **state)
 	STATUS(0, 0);
 	reg_out(0, ATA_COUNT, 0x55);
 	reg_out(0, ATA_LBA_LOW, 0xaa);
-	assert_int_equal(reg_in(0, ATA_COUNT), 0x55);
-	assert_int_equal(reg_in(0, ATA_LBA_LOW), 0xaa);
+	for (uint16_t reg = ATA_ERROR; reg <= ATA_LBA_HIGH; reg++)
+		assert_int_equal(reg_in(0, reg), 0);
 	reg_out(0, ATA_COMMAND, ATA_IDENTIFY);
 	assert_int_equal(alternate(0), 0);
 	assert_int_equal(pio_in(&rig->pio, ATA_COMMAND_1, 2), 0xffff);
 	reg_out(0, ATA_DEVICE, 0);
+	assert_int_equal(reg_in(0, ATA_COUNT), 0x55);
+	assert_int_equal(reg_in(0, ATA_LBA_LOW), 0xaa);
 	assert_int_equal(alternate(0), GOOD);
 	assert_false(rig->line[14]);
+}
+
+/* Of a channel without drives the bus is read, whose DD7 is pulled down. */
+static void test_empty(void **state)
+{
+	(void)state;
+	rig->ide.channel[1].drive[0].disk = NULL;
+	for (uint8_t device = 0; device <= ATA_DEVICE_SECOND; device += ATA_DEVICE_SECOND) {
+		reg_out(1, ATA_DEVICE, device);
+		reg_out(1, ATA_COMMAND, ATA_DIAGNOSTIC);
+		reg_out(1, ATA_COMMAND, ATA_IDENTIFY);
+		settle();
+		assert_int_equal(alternate(1), 0x7f);
+		for (unsigned reg = ATA_ERROR; reg <= ATA_STATUS; reg++)
+			assert_int_equal(reg_in(1, reg), 0x7f);
+	}
+	control_out(1, ATA_SRST);
+	control_out(1, 0);
+	settle();
+	assert_int_equal(alternate(1), 0x7f);
+	assert_false(rig->line[15]);
 }
 
 /* ID7, and nIEN. */
@@ -154,7 +178,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_configuration), T(test_one_drive), T(test_interrupts), T(test_resets), T(test_high_order),
+		T(test_configuration), T(test_one_drive), T(test_empty), T(test_interrupts), T(test_resets), T(test_high_order),
 		T(test_one_master),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
