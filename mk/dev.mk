@@ -4,7 +4,7 @@ DEV_C := $(filter-out dev/firmware/acpi_tables.c dev/firmware/acpi_writer.c dev/
 	dev/firmware/mp_table.c dev/firmware/table_loader.c,$(call sources,$(DEV_DIRS)))
 DEV_TESTS := timer pio mmio uart pic pit rtc rtc_alarm lapic lapic_priority lapic_ipi lapic_modes lapic_plain \
 	lapic_timer ioapic pci piix dma8237 ports i8042 mouse vga vga_memory vga_picture vga_text dispi vga_fuzz \
-	acpi_pm fw_cfg pvpanic testdev fuzz
+	acpi_pm fw_cfg flash pvpanic testdev fuzz
 $(foreach t,$(DEV_TESTS),$(eval UNIT_dev_$(t)_SRC := $(wildcard test/unit/dev/test_$(t).c \
 	test/unit/dev/*/test_$(t).c) test/unit/dev/pc.c $(DEV_C)))
 UNIT_dev_lapic_plain_SRC += test/unit/dev/irq/plain_apic.c test/unit/dev/irq/virtual_apic.c

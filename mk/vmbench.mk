@@ -15,7 +15,7 @@ VMBENCH_TESTS := ram ram_out ram_moving ram_join ram_share reclaim packed \
 	trace platform panic lapic_order tpr tpr_memory apicv alarm patch patch_undo apic apic_trapped decoded push \
 	synced vcpus smp freeze enterable emulated mechanism_switch mitigations stats release disk ide net virtio life \
 	state schedule sleep move cpus clock caps mechanism cpuid create control snapshot possible save exchange dirty \
-	live live_refused live_follows ram_elsewhere firmware save_firmware v86 debug video planes planes_access \
+	live live_refused live_follows ram_elsewhere flash firmware save_firmware v86 debug video planes planes_access \
 	console merge ram_give
 $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c \
 	test/unit/vm/*/test_$(t).c test/unit/dev/irq/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := \
@@ -55,7 +55,7 @@ VM_PLAIN_TESTS := $(SVM_TESTS:%=svm_%) config_merge \
 	config_module \
 	control_request load_elf load_firmware load_linux load_linux_old load_multiboot dev_block dev_virtio_queue \
 	dev_virtio_blk dev_virtio_pci dev_virtio_net dev_virtio_rng dev_virtio_console dev_virtio_balloon \
-	dev_switch config_net \
+	dev_switch config_net dev_flash \
 	dev_pci dev_fw_cfg dev_uart dev_vga_text $(IDE_TESTS:%=dev_ide_%) dev_i8042 dev_mouse dev_vga dev_vga_memory \
 	dev_dispi $(patsubst %,dev_%,timer lapic lapic_modes lapic_priority lapic_ipi lapic_plain lapic_timer ioapic \
 	pic pit rtc rtc_alarm state sections table_loader virtio_state) snapshot_file

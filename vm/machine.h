@@ -18,6 +18,7 @@ struct vm_place {
 	int status;          /* of the last one that was here, from its end on */
 	unsigned starts;     /* how often it was made */
 	struct snapshot *snapshots; /* of its disks, CONFIG_DISKS_MAX of them; NULL: none (vm/device/disk.c) */
+	struct flash_store *flash;  /* what its flash memory holds; NULL: it has none (vm/device/flash.c) */
 	struct vm_port *ports;      /* of its network cards; NULL: it has none (vm/device/net.c) */
 	uint64_t not_before; /* TSC: when it may begin again (LC3 in vm/life/life.c) */
 };

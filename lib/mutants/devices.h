@@ -140,6 +140,23 @@
 	M(FW_PIECES, "transfers in pieces") \
 	M(FW_NO_RAM, "the end of one to where no RAM is") \
 	M(FW_WRITES, "refusing one that writes to an item") \
+	M(FLASH_TOLD, "telling that a flash's reads become plain, or stop being so") \
+	M(FLASH_PROTECTED, "that a write-protected flash stays") \
+	M(FLASH_BITS, "that programming only takes bits away") \
+	M(FLASH_IN_BUFFER, "looking where the bytes of a flash's buffer go") \
+	M(FLASH_COUNTED, "and how many they are") \
+	M(STATE_FLASH, "looking at the command that a flash of a snapshot is in") \
+	M(FLASH_FAILS, "noticing that a flash's sectors could not be written") \
+	M(FLASH_SNAPSHOT, "leaving a flash's disk alone that is a snapshot") \
+	M(FLASH_DRAINED, "waiting for what is written of a flash at the end") \
+	M(FLASH_SIZE, "looking at the size of a flash's disk") \
+	M(FLASH_LEAVES, "taking a flash away that is not plain memory") \
+	M(FLASH_ENTERS, "and putting it there again") \
+	M(FLASH_ROOM, "that a flash fits below the ROM") \
+	M(RESTORE_FLASH, "placing a flash as the snapshot has it") \
+	M(CONFIG_FLASH_IDE, "refusing a flash at the IDE controller") \
+	M(CONFIG_FLASH_ALONE, "refusing a flash without a firmware") \
+	M(CONFIG_FLASH_TWICE, "refusing a second flash") \
 	M(LOADER_CHECKSUM, "taking out checksums that a firmware is to make") \
 	M(ATA_ONE, "one command at a time") \
 	M(ATA_FAULT, "the disk's fault among the errors") \

@@ -2,6 +2,7 @@
 is on a disk."""
 
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -105,6 +106,24 @@ def uefi(name, more, disk=''):
     return Test('firmware: UEFI, ' + name, run)
 
 
+VARIABLES = '/usr/share/OVMF/OVMF_VARS_4M.fd'
+OF_ITSELF = bytes.fromhex('4eac0881119f594d850ee21a522c59b2')  # what OVMF marks boot options with that it has made
+
+
+def uefi_flash(c):
+    """OVMF keeps in flash memory what it boots; an option that somebody else has put there is the next run's."""
+    image, flash = esp(c, 'multiboot /hello.elf', 'multiboot', {'hello.elf': c.guest('hello')}), c.path('vars.fd')
+    run = ['run', '--bios', 'ovmf', '--disk', flash + ',if=pflash', '--disk', image + ',ro', '-m', '128M', '--mmu',
+           'ept', '--timeout', str(LIMIT)]
+    shutil.copy(VARIABLES, flash)
+    c.run(run, limit=LIMIT, expect=[r'starting Boot\d+ "UEFI Misc Device"', r'GRUB by UEFI', r'hello: ok'])
+    kept = content(flash)
+    require(OF_ITSELF in kept and 'BootOrder'.encode('utf-16le') in kept, 'it has kept no boot option')
+    other = kept.replace(OF_ITSELF, b'x' * 16).replace('UEFI Misc'.encode('utf-16le'), 'Somebodys'.encode('utf-16le'))
+    c.file('vars.fd', other)
+    c.run(run, limit=LIMIT, expect=[r'starting Boot\d+ "Somebodys Device"', r'hello: ok'])
+
+
 def uefi_linux(name, more):
     """The same with Debian's kernel, which finds OVMF's tables and powers the machine off by ACPI."""
     def run(c):
@@ -125,4 +144,4 @@ def tests(everything):
             nothing_to_boot('two virtual CPUs', ['--mmu', 'ept', '--vcpus', '2']),
             nothing_to_boot('Lynnfield', ['--cpu', 'corei5_lynnfield_750']),
             kernel('ept', ['--mmu', 'ept']), kernel('without unrestricted guest', ['--no-unrestricted']),
-            uefi('ept', ['--mmu', 'ept']), uefi('shadow', ['--mmu', 'shadow'], ',if=ide')] + more
+            Test('firmware: UEFI and its variables', uefi_flash), uefi('shadow', ['--mmu', 'shadow'], ',if=ide')] + more

@@ -164,7 +164,7 @@ def refusals(c):
     refused(c, ['run', '--cdrom', c.path('missing.iso')], 2, r'--cdrom \S+missing.iso: No such file')
     refused(c, ['run', '--cdrom', c.file('odd.iso', b'x' * 2560)], 2, r'--cdrom .* whole sectors of 2048 bytes')
     refused(c, ['run', '--cdrom', c.file('q.iso', b'QFI\xfb' + b'\0' * 2044)], 2, r'--cdrom .* qemu-img convert -O raw')
-    refused(c, ['run', '--disk', disk + ',if=scsi'], 2, r'if=virtio or if=ide')
+    refused(c, ['run', '--disk', disk + ',if=scsi'], 2, r'if=virtio, if=ide or if=pflash')
     refused(c, ['run', '--disk', disk + ',if=ide,ro,snapshot'], 2, r'ro or snapshot, not both')
     refused(c, ['run', '--cdrom', disk, '--boot', 'd'], 2, r'no bios that would look for what to boot')
     for wrong in ('a', 'dd', ''):

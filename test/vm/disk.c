@@ -96,4 +96,9 @@ void bench_disk_finish(void)
 }
 
 uint64_t disk_host_due(void) { return UINT64_MAX; }
-void disk_host_look(void) {}
+
+void disk_host_look(void)
+{
+	if (bench_disk.looks)
+		bench_disk_finish();
+}

@@ -12,6 +12,7 @@ struct bench_disk {
 	unsigned small; /* sectors that it has less */
 	uint8_t data[BENCH_DISK_SECTORS][SECTOR_SIZE];
 	bool busy, later, fail;
+	bool looks; /* who looks at the machine's disks finds them done */
 	bool swapping, slow; /* the command is the swap area's, and its interrupt comes only by bench_disk_finish() */
 	enum ata_op op;
 	uint64_t sector;

@@ -11,7 +11,7 @@
 
 #include "tool/base/util.h"
 
-enum { CD_SECTOR = 2048 };
+enum { CD_SECTOR = 2048, FLASH_GRAIN = 4096, FLASH_MOST = 8 << 20 };
 
 /* The places of the machine's controller that are not the boot image's: Bochs has that at the first channel's first,
  * QEMU at the second's. */
@@ -52,6 +52,9 @@ static void check_content(int file, const struct config_disk *disk)
 	if (info.st_size == 0 || info.st_size % sector != 0)
 		die(STATUS_USAGE, "%s %s: a %s has whole sectors of %u bytes, and this file %lld bytes", option(disk),
 		    path, disk->cd ? "CD" : "disk", sector, (long long)info.st_size);
+	if (disk->flash && (info.st_size % FLASH_GRAIN != 0 || info.st_size > FLASH_MOST))
+		die(STATUS_USAGE, "--disk %s,if=pflash: flash memory has whole blocks of %d bytes, and at most 8 MB",
+		    path, FLASH_GRAIN);
 }
 
 /* Locked for as long as this program runs: it is not closed. */

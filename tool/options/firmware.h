@@ -4,9 +4,11 @@
 
 #include <stdbool.h>
 
+#include "vm/config/config.h"
+
 bool firmware_is_word(const char *bios);
-/* A word becomes the file's path (CONFIG_FILE_MAX characters at most); a path stays. Ends the program with one sentence
- * where the file is missing. */
-void firmware_find(char *bios);
+/* A word becomes the file's path, of OVMF that which goes with the flash memory of the machine, if it has one; a path
+ * stays. Ends the program with one sentence where a file is missing, or fits none. */
+void firmware_find(struct vm_config *vm);
 
 #endif

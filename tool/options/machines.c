@@ -105,7 +105,7 @@ static void choose_firmware(struct vm_config *vm)
 {
 	static const char loader[] = "/usr/share/qemu/linuxboot_dma.bin";
 
-	firmware_find(vm->bios);
+	firmware_find(vm);
 	choose_display(vm);
 	if (vm->bios[0] == 0 || vm->kernel[0] == 0 || vm->option_rom[0] != 0)
 		return;

@@ -75,9 +75,10 @@ static void take_disks(struct vm_config *vm, const struct vm_config *o, const ch
 		    "it began", path, vm->disks, vm->disks == 1 ? "" : "s");
 	for (unsigned n = 0; n < vm->disks; n++) {
 		if (vm->disk[n].ide != o->disk[n].ide || vm->disk[n].cd != o->disk[n].cd ||
+		    vm->disk[n].flash != o->disk[n].flash ||
 		    vm->disk[n].read_only != o->disk[n].read_only || o->disk[n].snapshot)
-			die(STATUS_USAGE, "--restore %s: disk %u was of another kind (if=ide, ro, a CD); give it as it "
-			    "was", path, n + 1);
+			die(STATUS_USAGE, "--restore %s: disk %u was of another kind (if=ide, if=pflash, ro, a CD); "
+			    "give it as it was", path, n + 1);
 		vm->disk[n] = o->disk[n];
 	}
 }

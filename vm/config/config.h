@@ -139,7 +139,8 @@ struct config_disk {
 	char name[CONFIG_FILE_MAX + 1]; /* a file of the host in a --vm file, its place on the boot image */
 	bool read_only;
 	bool snapshot;                  /* what is written stays in memory */
-	bool ide;                       /* a drive at the guest's IDE controller; else a virtio device */
+	bool ide;                       /* a drive at the guest's IDE controller; else a virtio device, */
+	bool flash;                     /* or flash memory, where its firmware keeps its variables */
 	bool cd;                        /* a CD drive's medium, at the IDE controller and read-only */
 };
 

@@ -1,4 +1,4 @@
-/* vm/config/disk.c - the values of disk, NAME[,if=ide][,ro][,snapshot], of cdrom, a name, and of boot. */
+/* vm/config/disk.c - the values of disk, NAME[,if=ide|,if=pflash][,ro][,snapshot], of cdrom, a name, and of boot. */
 #include "vm/config/config.h"
 
 #include "lib/fmt.h"
@@ -17,12 +17,12 @@ static bool take_word(const char *p, size_t *n, const char *word)
 
 /* What is said of a disk behind its name. */
 struct words {
-	bool read_only, snapshot, ide, cd;
+	bool read_only, snapshot, ide, flash, cd;
 };
 
 static struct words take_words(const char *p, size_t *n)
 {
-	struct words w = { false, false, false, false };
+	struct words w = { false };
 
 	for (bool some = true; some;) {
 		some = true;
@@ -32,6 +32,8 @@ static struct words take_words(const char *p, size_t *n)
 			w.snapshot = true;
 		else if (take_word(p, n, "if=ide"))
 			w.ide = true;
+		else if (take_word(p, n, "if=pflash"))
+			w.flash = true;
 		else if (!take_word(p, n, "if=virtio"))
 			some = false;
 	}
@@ -67,6 +69,7 @@ static bool add(struct vm_config *vm, const char *key, const char *name, size_t 
 	d->read_only = w.read_only;
 	d->snapshot = w.snapshot;
 	d->ide = w.ide;
+	d->flash = w.flash;
 	d->cd = w.cd;
 	vm->disks++;
 	return true;
@@ -77,8 +80,12 @@ bool config_set_disk(struct vm_config *vm, const char *value, size_t n, char *er
 	struct words w = take_words(value, &n);
 
 	if (VM_KEPT(CONFIG_DISK_INTERFACE, odd_interface(value, n))) {
-		fmt(error, error_size, "a disk's interface is if=virtio or if=ide, not \"%.*s\"",
+		fmt(error, error_size, "a disk's interface is if=virtio, if=ide or if=pflash, not \"%.*s\"",
 		    (int)min_u64(n, 40), value);
+		return false;
+	}
+	if (VM_KEPT(CONFIG_FLASH_IDE, w.flash && w.ide)) {
+		fmt(error, error_size, "a disk has one interface, if=ide or if=pflash, not both");
 		return false;
 	}
 	if (VM_KEPT(CONFIG_DISK_BOTH, w.read_only && w.snapshot)) {

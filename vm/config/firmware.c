@@ -10,6 +10,25 @@ static const char *without_kernel(const struct vm_config *vm)
 	return vm->initrd[0] ? "an initrd" : vm->append[0] ? "a command line" : vm->modules ? "a module" : NULL;
 }
 
+/* A firmware has one flash memory. */
+static bool check_flash(const struct vm_config *vm, char *error, size_t error_size)
+{
+	unsigned count = 0;
+
+	for (unsigned n = 0; n < vm->disks; n++)
+		count += vm->disk[n].flash;
+	if (VM_KEPT(CONFIG_FLASH_ALONE, count && !vm->bios[0])) {
+		fmt(error, error_size, "machine %s has a disk with if=pflash, and no bios that would keep anything "
+		    "there", vm->name);
+		return false;
+	}
+	if (VM_KEPT(CONFIG_FLASH_TWICE, count > 1)) {
+		fmt(error, error_size, "machine %s has %u disks with if=pflash: one can be", vm->name, count);
+		return false;
+	}
+	return true;
+}
+
 bool config_check_firmware(const struct vm_config *vm, char *error, size_t error_size)
 {
 	const char *left = without_kernel(vm);
@@ -40,5 +59,5 @@ bool config_check_firmware(const struct vm_config *vm, char *error, size_t error
 		    vm->name, vm->mem >> 10, CONFIG_MEM_MIN_BIOS >> 20);
 		return false;
 	}
-	return true;
+	return check_flash(vm, error, error_size);
 }

@@ -85,7 +85,8 @@ static void print_disks(struct writer *w, const struct vm_config *vm)
 	for (unsigned i = 0; i < vm->disks; i++) {
 		const struct config_disk *d = &vm->disk[i];
 
-		fmt(text, sizeof(text), "%s%s%s", d->name, d->ide && !d->cd ? ",if=ide" : "",
+		fmt(text, sizeof(text), "%s%s%s", d->name,
+		    d->flash ? ",if=pflash" : d->ide && !d->cd ? ",if=ide" : "",
 		    d->cd ? "" : d->read_only ? ",ro" : d->snapshot ? ",snapshot" : "");
 		put(w, d->cd ? "cdrom" : "disk", text);
 	}

@@ -6,6 +6,7 @@
  * VD3  While one waits for a virtual machine's device lock to answer a request, it holds no other. */
 #include "vm/device/disk.h"
 #include "vm/device/ide.h"
+#include "vm/device/flash.h"
 
 #include "host/device/disk.h"
 #include "host/memory/frames.h"
@@ -109,6 +110,7 @@ static struct snapshot *snapshot_of(struct vm *vm, unsigned n)
 
 void disks_end(void)
 {
+	vm_flash_end();
 	for (unsigned id = 0; id < machine.vm_count; id++) {
 		struct snapshot *o = machine.place[id].snapshots;
 
@@ -176,6 +178,8 @@ static bool make_disk(struct vm *vm, unsigned n)
 	const struct ata_disk *ata = NULL;
 	unsigned channel = 0, unit = 0;
 
+	if (config->flash)
+		return true; /* vm/device/flash.c */
 	if (VM_LEFT_OUT_OR(DISK_PLACE, config_disk_place(config->name, &channel, &unit)))
 		ata = disk_host(channel, unit);
 	if (VM_KEPT(DISK_THERE, !ata))
@@ -353,7 +357,9 @@ const char *disks_begin(bool wanted)
 	why = disk_host_init(machine.tsc_hz);
 	if (why)
 		return why;
+	why = vm_flash_begin();
 	make_queues();
-	why = begin_swap();
+	if (!why)
+		why = begin_swap();
 	return why ? why : begin_trace();
 }

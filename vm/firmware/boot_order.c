@@ -37,6 +37,9 @@ static void put_disk(struct writer *w, const struct vm *vm, unsigned n)
 	put(w, line);
 }
 
+/* Nobody boots from flash memory. */
+static char kind_of(const struct config_disk *d) { return d->flash ? '\0' : d->cd ? 'd' : 'c'; }
+
 /* Without an order disks come before CD drives. Those of a kind come as they are described. */
 size_t firmware_boot_order(struct vm *vm, const char *rom, char *text, size_t size)
 {
@@ -48,7 +51,7 @@ size_t firmware_boot_order(struct vm *vm, const char *rom, char *text, size_t si
 		put(&w, rom);
 	for (; *order; order++)
 		for (unsigned n = 0; n < vm->config->disks; n++)
-			if (VM_LEFT_OUT_OR(BOOT_KIND, *order == (vm->config->disk[n].cd ? 'd' : 'c')))
+			if (VM_LEFT_OUT_OR(BOOT_KIND, *order == kind_of(&vm->config->disk[n])))
 				put_disk(&w, vm, n);
 	return (size_t)(w.at - text);
 }

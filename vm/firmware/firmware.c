@@ -5,6 +5,7 @@
 #include "host/device/console.h"
 #include "host/memory/frames.h"
 #include "host/boot/multiboot.h"
+#include "vm/device/flash.h"
 #include "vm/load/firmware.h"
 #include "vm/memory/memory.h"
 #include "lib/mutants/mutate.h"
@@ -169,6 +170,7 @@ void firmware_memory_changed(struct vm *vm)
 		set_areas(vm);
 	VM_MUTANT(COVERED_ANEW, tpr_memory_changed(vm));
 	vm->firmware.stale = false;
+	vm_flash_place(vm);
 	video_set_place(vm);
 	spin_unlock(&vm->device_lock);
 	vm_thaw(vm);
@@ -177,6 +179,7 @@ void firmware_memory_changed(struct vm *vm)
 void firmware_place(struct vm *vm)
 {
 	VM_MUTANT(RESTORE_AREAS, set_areas(vm));
+	VM_MUTANT(RESTORE_FLASH, vm_flash_place(vm));
 	vm->firmware.stale = false;
 }
 
@@ -264,6 +267,8 @@ bool firmware_load(struct vm *vm, struct cpu_start *start)
 		vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its firmware");
 		return false;
 	}
+	if (!vm_flash_add(vm, firmware_areas_changed))
+		return false;
 	*start = (struct cpu_start){ .mode = START_RESET };
 	return firmware_add_files(vm);
 }

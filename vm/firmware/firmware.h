@@ -9,6 +9,7 @@
 #define VELLUM_VM_FIRMWARE_H
 
 #include "dev/bus/i440fx.h"
+#include "dev/firmware/flash.h"
 #include "hvm/types.h"
 #include "mmu/backing.h"
 
@@ -31,7 +32,9 @@ struct firmware_piece {
 };
 
 struct vm_firmware {
-	struct firmware_piece base, first, rom, tss_pages, area[PAM_AREAS];
+	struct firmware_piece base, first, rom, tss_pages, flash, area[PAM_AREAS];
+	struct flash chip;                  /* .bytes 0: it has none */
+	bool flash_plain;                   /* that is memory */
 	struct hvm_tss tss;                 /* for real mode in virtual-8086 mode: all ports are allowed */
 	enum area_source source[PAM_AREAS]; /* what is there */
 	struct extent rest[VM_EXTENTS_MAX]; /* of RAM from 1 MByte on */
@@ -70,7 +73,7 @@ bool firmware_add_files(struct vm *vm);
 /* Writes what it is to boot from (vm/firmware/boot_order.c): first the ROM of this name, unless NULL. Returns the
  * characters. */
 size_t firmware_boot_order(struct vm *vm, const char *rom, char *text, size_t size);
-/* The host bridge's registers have changed; the device lock is held. */
+/* The host bridge's registers have changed, or the flash's mode; the device lock is held. */
 void firmware_areas_changed(void *vm);
 /* Serves REQUEST_MEMORY; freezes the VM. */
 void firmware_memory_changed(struct vm *vm);

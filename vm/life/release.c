@@ -4,6 +4,7 @@
 #include "host/device/console.h"
 #include "host/memory/frames.h"
 #include "vm/device/disk.h"
+#include "vm/device/flash.h"
 #include "vm/life/life.h"
 #include "vm/device/net.h"
 #include "vm/device/virtio.h"
@@ -66,4 +67,5 @@ void vm_release_all(void)
 	if (VM_KEPT(RELEASE_SAID, frames_available() != machine.frames_before))
 		console_log("of %lu free frames only %lu came back", machine.frames_before, frames_available());
 	swap_end();
+	vm_flash_release();
 }

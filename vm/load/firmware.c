@@ -6,7 +6,7 @@
 #include "lib/hex.h"
 #include "lib/mutants/mutate.h"
 
-#define ROM_GRAIN 0x10000u
+#define ROM_GRAIN PAGE_SIZE
 #define ROM_MAX (8u << 20) /* of what lies below 4 GiB, and is nobody else's */
 
 #define SETUP_AT 0x10000u
@@ -25,7 +25,7 @@ bool load_firmware_fits(size_t bytes, char *error, size_t error_size)
 
 	if (VM_LEFT_OUT_OR(FIRMWARE_SIZE, bytes && bytes % ROM_GRAIN == 0 && bytes <= ROM_MAX))
 		return true;
-	return load_fail(&l, "the firmware has %zu bytes: a PC's ROM has a multiple of 64 KB, and at most %u MB", bytes,
+	return load_fail(&l, "the firmware has %zu bytes: a PC's ROM has a multiple of 4 KB, and at most %u MB", bytes,
 			 ROM_MAX >> 20);
 }
 

@@ -169,6 +169,8 @@ void firmware_state(struct fields *s, struct vm *vm)
 	i8042_state(s, &vm->i8042);
 	if (vm->video)
 		vga_state(s, &vm->video->stdvga.vga);
+	if (vm->firmware.chip.bytes)
+		flash_state(s, &vm->firmware.chip);
 	if (s->load && !s->bad)
 		firmware_place(vm);
 }

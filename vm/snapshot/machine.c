@@ -47,7 +47,7 @@ static void basis_state(struct fields *s, struct vm *vm)
 static void virtio_state(struct fields *s, struct vm *vm)
 {
 	for (unsigned n = 0; n < vm->config->disks; n++)
-		if (!vm->config->disk[n].ide)
+		if (!vm->config->disk[n].ide && !vm->config->disk[n].flash)
 			virtio_blk_state(s, &vm->disks[n].blk, &vm->disks[n].pci);
 	for (unsigned n = 0; n < vm->config->nets; n++)
 		virtio_net_state(s, &vm->nets[n].net, &vm->nets[n].pci);

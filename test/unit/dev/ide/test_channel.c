@@ -178,8 +178,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_configuration), T(test_one_drive), T(test_empty), T(test_interrupts), T(test_resets), T(test_high_order),
-		T(test_one_master),
+		T(test_configuration), T(test_one_drive), T(test_empty), T(test_interrupts), T(test_resets),
+		T(test_high_order), T(test_one_master),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,7 +42,8 @@ static void test_drives(void **state)
 	config_print(&vms[0], &(struct config_files){ .kernel = "k" }, text, sizeof(text));
 	assert_non_null(strstr(text, "\ndisk x.img,if=ide,snapshot\ncdrom y, z.iso,ro\ndisk w,ro\ncdrom c\n"));
 	good(text);
-	bad("vm a\nkernel k\ndisk x,if=scsi", "line 3: a disk's interface is if=virtio or if=ide, not \"x,if=scsi\"");
+	bad("vm a\nkernel k\ndisk x,if=scsi", "line 3: a disk's interface is if=virtio, if=ide or if=pflash, not "
+	    "\"x,if=scsi\"");
 	bad("vm a\nkernel k\ncdrom", "line 3: cdrom needs the name of a file, of at most 1023 characters");
 	bad("vm a\nkernel k\ndisk 1\ndisk 2\ndisk 3\ndisk 4\ncdrom 5", "line 7: machine a has more than 4 disks");
 }

@@ -29,6 +29,24 @@ static void test_firmware(void **state)
 	    "line 3: machine a has bios, and 1024K of RAM: a firmware needs at least 2M");
 }
 
+static void test_flash(void **state)
+{
+	char text[3000];
+
+	(void)state;
+	good("vm a\nbios b\ndisk x,if=pflash,snapshot\ndisk y\n");
+	assert_true(vms[0].disk[0].flash && vms[0].disk[0].snapshot && !vms[0].disk[0].ide && !vms[0].disk[1].flash);
+	config_print(&vms[0], &(struct config_files){ .bios = "b" }, text, sizeof(text));
+	assert_non_null(strstr(text, "\ndisk x,if=pflash,snapshot\ndisk y\n"));
+	good(text);
+	bad("vm a\nbios b\ndisk x,if=pflash,if=ide",
+	    "line 3: a disk has one interface, if=ide or if=pflash, not both");
+	bad("vm a\nkernel k\ndisk x,if=pflash",
+	    "line 3: machine a has a disk with if=pflash, and no bios that would keep anything there");
+	bad("vm a\nbios b\ndisk x,if=pflash\ndisk y,if=pflash",
+	    "line 4: machine a has 2 disks with if=pflash: one can be");
+}
+
 static void test_restore(void **state)
 {
 	struct config_files names = { .restore = "s0" };
@@ -49,7 +67,8 @@ static void test_restore(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_firmware), cmocka_unit_test(test_restore) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_firmware), cmocka_unit_test(test_flash),
+					    cmocka_unit_test(test_restore) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -266,7 +266,7 @@ static void what_is_refused(void **state)
 	(void)state;
 	start();
 	assert_non_null(strstr(refused(false, "bios nowhere\n"), "its firmware, nowhere, is not on the boot image"));
-	assert_non_null(strstr(refused(false, "bios short-firmware\n"), "a multiple of 64 KB"));
+	assert_non_null(strstr(refused(false, "bios short-firmware\n"), "a multiple of 4 KB"));
 	assert_non_null(strstr(refused(true, "kernel kernel\n"), "a firmware loads a Linux bzImage"));
 	assert_non_null(strstr(refused(true, "kernel nowhere\n"), "nowhere"));
 	assert_non_null(strstr(refused(true, "option-rom nowhere\n"), "nowhere"));

@@ -148,15 +148,15 @@ static void test_screen(void **state)
 
 static void test_roms(void **state)
 {
-	static const size_t good[] = { 0x10000, 0x20000, 0x40000, 0x400000, 0x800000 },
-			    bad[] = { 0, 1, 0xffff, 0x10001, 0x810000, SIZE_MAX };
+	static const size_t good[] = { 0x1000, 0x10000, 0x20000, 0x40000, 0x37c000, 0x800000 },
+			    bad[] = { 0, 1, 0xffff, 0x10001, 0x801000, SIZE_MAX };
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(good); i++)
 		assert_true(load_firmware_fits(good[i], why, sizeof(why)));
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_false(load_firmware_fits(bad[i], why, sizeof(why)));
-	assert_non_null(strstr(why, "a multiple of 64 KB, and at most 8 MB"));
+	assert_non_null(strstr(why, "a multiple of 4 KB, and at most 8 MB"));
 }
 
 int main(void)
