@@ -5,6 +5,7 @@ import re
 import screen
 from boots import LIMIT
 from control import MECHANISMS, Running, ask, ctl, until
+from memory import vm
 from runner import Test, require
 from sessions import read_until
 from waiting import waiting
@@ -81,6 +82,29 @@ def in_every_workload(mmu, workload):
     return Test('moves: in the middle of %s, --mmu %s' % (workload, mmu), run)
 
 
+def beyond_the_machine(c):
+    """Two of 256 MB on a machine of 320, in turn, with their memory following: frames and places change hands, as there
+    is no room for two containers of either."""
+    kernel = c.guest('memory')
+    description = c.file('vms', vm('one', kernel, 'mem 256M', 'mmu ept') + vm('two', kernel, 'mem 256M', 'mmu shadow'))
+    p = c.start(['run', '--vm', description, '--host-mem', '320M', '--swap', '512M', '--timeout', str(LIMIT)])
+    until('they are there', lambda: 'vms' in c.finish(c.start(['ctl', '--json', 'list']), 90)[1])
+    until('memory is short', lambda: any(v['swapped_bytes'] for v in ask(c, 'list')['vms']))
+    made = 0
+    for n in range(20):
+        name = ('one', 'two')[n % 2]
+        status, text = c.finish(c.start(['ctl', 'move', name, '--postcopy']), LIMIT)
+        made += not status
+        require(not status or 'is over' in text or 'run' in text or 'has ended' in text, 'move: %s' % text)
+        _, text = c.finish(c.start(['ctl', 'audit', name]), LIMIT)
+        require('holds' in text or 'is over' in text or 'run' in text, 'its tables are not sound: %s' % text)
+        if 'run' in text:
+            break
+    status, text = c.finish(p, LIMIT)
+    require(status == 0 and text.count('memory: ok') == 2, 'status %d: %s' % (status, text[-400:]))
+    require(made >= 2 and 'free frames' not in text, 'moved %d times: %s' % (made, text[-400:]))
+
+
 def of_a_screen(c):
     """With a firmware, in real mode: who looks at its screen sees what was there, and what comes; under every
     mechanism."""
@@ -121,4 +145,5 @@ def tests(everything):
         Test('moves: 24 of a kernel', of_a_kernel),
         Test('moves: of Linux', of_linux),
         Test('moves: refused', refused),
-    ] + ([Test('moves: of a screen', of_a_screen)] + matrix if everything else [])
+    ] + ([Test('moves: of a screen', of_a_screen), Test('moves: beyond the machine', beyond_the_machine)] + matrix
+         if everything else [])
