@@ -7,7 +7,10 @@ of ROUNDS rounds more, when the cold pages have gone; and what it took for these
 pages that left the memory were cold ones. Of the hot ones, each that left came back, for it is used in every round, and
 nothing asks for a cold one: so what came is an upper bound of them.
 
-    bench/swap.py [BUILD [MECHANISM [ROUNDS [ZPOOL]]]]   BUILD is build by default, MECHANISM ept, ROUNDS 48
+    bench/swap.py [BUILD [MECHANISM [ROUNDS [ZPOOL]]]] [-- OPTION...]
+
+BUILD is build by default, MECHANISM ept, ROUNDS 48. Options are vellum run's: with -- --cpu corei7_sandy_bridge_2600k
+it is a CPU without accessed flags for EPT, on which pages are aged by unmapping them.
 
 With ZPOOL, as 32M, pages that go are compressed into so much memory first; and what that takes for one that goes, and
 one that comes, by a guest of 48 MBytes that is given 16 (the test kernel memory, a word in each page).
@@ -22,6 +25,8 @@ import tempfile
 
 MACHINE, GUESTS, EACH = 256, 2, 192
 MORE_MOST, COLD_LEAST = 0.05, 0.95
+AT = sys.argv.index('--') if '--' in sys.argv else len(sys.argv)
+ARGS, OPTIONS = sys.argv[1:AT], sys.argv[AT + 1:]
 
 
 def run(build, mmu, rounds, host_mem, *more, zpool=()):
@@ -32,7 +37,7 @@ def run(build, mmu, rounds, host_mem, *more, zpool=()):
                 f.write('vm guest%d\nkernel %s/guest/test/halves.elf\nappend rounds=%d\nmem %dM\nmmu %s\n%s\n' %
                         (n, os.path.abspath(build), rounds, EACH, mmu, ''.join('zpool %s\n' % z for z in zpool)))
         done = subprocess.run([os.path.join(build, 'vellum'), 'run', '--vm', vms, '--host-mem', '%dM' % host_mem,
-                               '--timeout', '3000', '--json', out, *more], stdin=subprocess.DEVNULL,
+                               '--timeout', '3000', '--json', out, *more, *OPTIONS], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, check=False)
         if done.returncode or done.stdout.count('halves: ok') != GUESTS:
             sys.exit('bench: the run with %d MB ended with status %d: %s' %
@@ -65,10 +70,8 @@ def instructions(vms):
 
 
 def main():
-    build = sys.argv[1] if len(sys.argv) > 1 else 'build'
-    mmu = sys.argv[2] if len(sys.argv) > 2 else 'ept'
-    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 48
-    zpool = sys.argv[4:5]
+    build, mmu, rounds = (ARGS + ['build', 'ept', '48'][len(ARGS):])[:3]
+    rounds, zpool = int(rounds), ARGS[3:4]
     room, swap = GUESTS * EACH + MACHINE, ('--swap', '%dM' % (GUESTS * EACH))
     once = (instructions(run(build, mmu, rounds, room)),
             instructions(run(build, mmu, rounds, MACHINE, *swap, zpool=zpool)))

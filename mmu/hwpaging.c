@@ -123,7 +123,8 @@ struct hw_rights hw_rights(const struct walk_regs *r, const struct walk_result *
 	return rights;
 }
 
-/* With A, and D where it can be written (S4), so that the CPU never writes to a table of its own accord. */
+/* With A, and D where it can be written (S4), so that the CPU writes to a table of its own accord only where a leaf was
+ * aged (S23). */
 uint64_t hw_leaf(const struct mmu_caps *caps, gfn_t gfn, hfn_t hfn, unsigned shift, unsigned acc, unsigned pat_index,
 		 bool global)
 {

@@ -164,6 +164,8 @@ static inline struct mmu_page mmu_resolve_small(struct mmu_vcpu *vcpu, gfn_t gfn
 				  .owned = true,
 				  .writable = true };
 }
+/* A leaf of the pages from first on goes that the CPU has used: their backing is told (S23). */
+void mmu_tell_used(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 /* The largest leaf for gfn that page, the configuration and limit (address bits) allow: 12, 21 or 30. */
 unsigned mmu_leaf_shift(const struct mmu_vm *vm, gfn_t gfn, const struct mmu_page *page, unsigned limit);
 

@@ -208,6 +208,29 @@ void mmu_write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 	mmu_unlock(vm);
 }
 
+bool mmu_age(struct mmu_vm *vm, gfn_t first, uint64_t pages, uint64_t *used, bool clear)
+{
+	bool can;
+
+	memset(used, 0, (pages + 63) / 64 * sizeof(used[0]));
+	mmu_lock_alone(vm);
+	vm->ages |= clear;
+	can = vm->ops->age && vm->ops->age(vm, first, pages, used, clear);
+	if (can && clear)
+		MUTANT(AGE_KICK, tag_synchronize(vm, NULL));
+	mmu_unlock(vm);
+	return can;
+}
+
+void mmu_tell_used(struct mmu_vm *vm, gfn_t first, uint64_t pages)
+{
+	const struct slot *slot = slots_find(&vm->slots, first);
+
+	if (slot && slot->backing && slot->backing->used)
+		slot->backing->used(slot->backing, first.v - slot->base.v,
+				    min_u64(pages, slot->base.v + slot->pages - first.v));
+}
+
 void mmu_block_gone(struct mmu_vm *vm)
 {
 	mmu_lock_alone(vm);

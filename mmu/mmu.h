@@ -171,6 +171,7 @@ struct mmu_vm {
 	struct tag_cpus ept_ran_on; /* they have run the root, which tells the reason of an INVEPT */
 	void *priv;              /* the mechanism's, for the VM */
 	bool watched;            /* OV5 */
+	bool ages;               /* S23: mmu_age() has cleared flags, and leaves that go are told of */
 	unsigned overlays;
 	struct mmu_overlay overlay[MMU_OVERLAYS_MAX];
 	unsigned covers;
@@ -318,6 +319,8 @@ struct mmu_ops {
 	 * leaves have no flags to log by. */
 	void (*log_take)(struct mmu_vm *vm, gfn_t first, uint64_t pages, const uint64_t *which, uint64_t *dirty,
 			 bool protect);
+	/* See mmu_age(); used is all clear. With clear it requests the flush. NULL: leaves have no flags to tell by. */
+	bool (*age)(struct mmu_vm *vm, gfn_t first, uint64_t pages, uint64_t *used, bool clear);
 	/* Drops tables of [first, first + pages) where leaves could be larger. May be NULL. */
 	void (*join)(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 	/* The hypervisor itself (emulator, device, loader) is about to write n bytes at gpa, within a page, in this
@@ -416,6 +419,15 @@ static inline void mmu_enter(struct mmu_vcpu *vcpu, unsigned cpu);
  * frame (vm/memory/merge.c). The test device asks for these two as well (vm/platform.c). */
 void mmu_unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 void mmu_write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages);
+
+/* Which of the pages [first, first + pages), of RAM, CPUs have used since they were last aged: sets the bits of those
+ * in used, (pages + 63) / 64 words, whose leaves' accessed flags are set. With clear they are aged now: the flags are
+ * cleared, and flushed, so that what is used when this has returned shows next time, by a flag, by a look at the
+ * backing, or, where the leaf went meanwhile, by its used() (S23). A large leaf that is only partly asked about speaks
+ * of all its pages; of those beside them too used() tells, then. Another mechanism has forgotten it all. What the
+ * hypervisor accesses shows by the backing alone. false: mechanism and CPU have no such flags; whoever wants to know
+ * takes the leaves away. */
+bool mmu_age(struct mmu_vm *vm, gfn_t first, uint64_t pages, uint64_t *used, bool clear);
 
 /* For who takes a page of a slot's block away, and has cleared its .at: what was remembered by its address is
  * forgotten, and nobody reads or writes by it any more when it returns. No vCPU of the VM runs meanwhile. */

@@ -58,6 +58,13 @@
 	M(LOG_BUFFERS_READ, "reading the CPUs' logs when the log is collected") \
 	M(LOG_FULL_READ, "reading a CPU's log when it is full") \
 	M(LOG_VCPU_READ, "reading a CPU's log when its vCPU ends") \
+	M(AGE_CLEAR, "clearing the accessed flag of a leaf that is aged") \
+	M(AGE_FLUSH, "INVEPT after that") \
+	M(AGE_SHADOW_FLUSH, "the flush of shadow leaves after that") \
+	M(AGE_KICK, "kicking running vCPUs then") \
+	M(AGE_LEAF_TELLS, "telling the backing of a leaf that goes, and was used") \
+	M(AGE_TABLE_TELLS, "the same of those of an EPT table that goes") \
+	M(AGE_PART_TELLS, "the same of a large leaf that is aged in part") \
 	M(SYNC_ON_LINK, "syncing a page found out of sync before it is linked") \
 	M(SYNC_BELOW, "syncing what a page reaches before it is linked") \
 	M(SYNC_ROOT, "syncing what the root reaches when CR3 is loaded") \

@@ -52,14 +52,19 @@ struct backing {
 	bool (*touch)(struct backing *b, uint64_t index);
 	/* Brings the page in, for writing where write is set. NULL where page() never fails. */
 	enum populated (*populate)(struct backing *b, uint64_t index, bool write);
+	/* Of the pages [index, index + pages) at least one was used by the CPU, says a leaf that goes (S23). As page().
+	 * May be NULL. */
+	void (*used)(struct backing *b, uint64_t index, uint64_t pages);
 };
 
 /* A block of 2 MBytes of guest-physical memory, aligned, that lies in as much of the host's in one piece, aligned
  * alike, and may be written: where. .at is NULL where it does not, and set last where it comes to. Who clears it calls
- * mmu_block_gone(). */
+ * mmu_block_gone(). While .aged is set its pages are looked up all the same, by whoever accesses them: so the backing
+ * knows of it. */
 struct slot_block {
 	char *at;
 	hfn_t frame;
+	bool aged;
 };
 #define SLOT_BLOCK_PAGES 512
 
@@ -103,10 +108,16 @@ static inline const struct slot_block *slot_block(const struct slot *slot, gfn_t
 	return &slot->block[gfn.v / SLOT_BLOCK_PAGES - slot->base.v / SLOT_BLOCK_PAGES];
 }
 
-/* Where gpa's byte is, which is in a slot with blocks; NULL: its block is not in one piece. */
+/* Where the block is; NULL: it is not in one piece, or its pages are to be looked up. */
+static inline char *slot_block_whole(const struct slot_block *b)
+{
+	return likely(!__atomic_load_n(&b->aged, __ATOMIC_RELAXED)) ? __atomic_load_n(&b->at, __ATOMIC_ACQUIRE) : NULL;
+}
+
+/* Where gpa's byte is, which is in a slot with blocks; NULL: look it up. */
 static inline char *slot_block_at(const struct slot *slot, gpa_t gpa)
 {
-	char *at = __atomic_load_n(&slot_block(slot, gpa_gfn(gpa))->at, __ATOMIC_ACQUIRE);
+	char *at = slot_block_whole(slot_block(slot, gpa_gfn(gpa)));
 
 	return at ? at + gpa.v % (SLOT_BLOCK_PAGES << PAGE_SHIFT) : NULL;
 }
@@ -121,7 +132,7 @@ static inline hfn_t slot_frame(const struct slot *slot, gfn_t gfn)
 	if (!slot->block || slot->overlays)
 		return HFN(0);
 	b = slot_block(slot, gfn);
-	return __atomic_load_n(&b->at, __ATOMIC_ACQUIRE) ? HFN(b->frame.v + gfn.v % SLOT_BLOCK_PAGES) : HFN(0);
+	return slot_block_whole(b) ? HFN(b->frame.v + gfn.v % SLOT_BLOCK_PAGES) : HFN(0);
 }
 
 /* The fast way to guest memory: where gpa's byte is, if it is in the slot that the previous search found, that slot, or

@@ -26,7 +26,7 @@ order() {
 	EPT_* | TAG_EPT | OVERLAY_* | ALONE_* | BESIDE_*) echo ept vtlb shadow brute ;;
 	NPT_*) echo npt ;;
 	VTLB_*) echo vtlb shadow brute ept ;;
-	TAG_* | LOG_* | WALK_* | SWITCH_* | POPULATE_* | SLOT_* | SYNC_HOST_*) echo ept vtlb shadow brute ;;
+	TAG_* | LOG_* | AGE_* | WALK_* | SWITCH_* | POPULATE_* | SLOT_* | SYNC_HOST_*) echo ept vtlb shadow brute ;;
 	TRACK_ZAP | TRACK_FLUSH) echo brute shadow vtlb ept ;;
 	MMIO_*) echo vtlb shadow brute ept ;;
 	*) echo shadow brute vtlb ept ;;

@@ -43,8 +43,10 @@
 	M(RELEASE_SETTLES, "that RAM is given back when nothing of it is on its way any more") \
 	M(RELEASE_SWAPPED, "giving back the places of what is in the swap area") \
 	M(RELEASE_HELD, "that nobody takes pages of RAM that is given back") \
-	M(AGE_BLOCK_UNMAPS, "unmapping a block that is aged") \
-	M(AGE_UNMAPS, "unmapping pages that are aged") \
+	M(AGE_FLAGS, "clearing the accessed flags of pages that are aged") \
+	M(AGE_UNMAPS, "unmapping them where there are none") \
+	M(TAKE_USED_BLOCK, "the look at the flags of a block that is to be opened") \
+	M(TAKE_USED, "and at those of pages that are to go") \
 	M(TAKE_COLD_BLOCK, "that a block which was used stays in one piece") \
 	M(TAKE_COLD, "that a page which was used stays") \
 	M(TAKE_UNMAPS, "unmapping pages that go") \
@@ -61,6 +63,7 @@
 	M(SWAP_OVER, "that who waits for the area has his turn again") \
 	M(RUN_SWAPPING, "that who waits for the area has no turn") \
 	M(AWAIT_LEAVES, "that who waits for the area lets others have the CPU") \
+	M(JOIN_LOOKS, "the look at the flags of a block that could be put together") \
 	M(JOIN_USED, "that a block with pages that were not used is not put together") \
 	M(JOIN_MAPS_ANEW, "unmapping a block that was put together where it was") \
 	M(JOIN_STILL, "the look whether a page was written to while its block was copied") \
@@ -94,6 +97,7 @@
 	M(SWAP_FULL, "that a full area takes nothing") \
 	M(SWAP_FAILED, "that an area which failed takes nothing") \
 	M(SWAP_ONE_DISK, "that all swap to the same disk") \
+	M(ZPOOL_FITS, "that what compressed pages may have is less than the machine has") \
 	M(SWAP_ALONE, "that it is alone at its channel") \
 	M(SHARE_RESERVED, "what a reservation keeps") \
 	M(SHARE_AROUND, "that a reservation comes off what the others have a share of") \

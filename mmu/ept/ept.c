@@ -162,7 +162,8 @@ static bool split_partial(struct ept_visitor *v, struct pt_position *at, uint64_
 		return false;
 	if (pt_split(&e->pt, addr, at))
 		return true;
-	pt_set(at->entry, 0); /* large: its flags say nothing (E8) */
+	/* Large: of writes its flags say nothing (E8). */
+	ept_log_leaf_gone(v->vm, pt_exchange(at->entry, 0), at->level, addr);
 	v->vm->counters.leaves_removed++;
 	v->lost = true;
 	return false;
@@ -429,9 +430,15 @@ static bool audit(struct mmu_vm *vm, char *why, size_t size)
 	.beside = ept_beside, .regs_changed = ept_regs_changed, .invlpg = ept_invlpg, .unmap = unmap, \
 	.write_protect = write_protect, .audit = audit
 
+static bool age(struct mmu_vm *vm, gfn_t first, uint64_t pages, uint64_t *used, bool clear)
+{
+	return vm->caps->ept_ad && ept_age(vm, first, pages, used, clear);
+}
+
 const struct mmu_ops mmu_ept = {
 	.name = "ept",
 	NESTED_OPS,
+	.age = age,
 	.unsupported = unsupported,
 	.config_unsupported = config_unsupported,
 	.vm_init = vm_init,
@@ -460,6 +467,7 @@ static bool npt_init(struct mmu_vm *vm) { return init(vm, &npt_form); }
 const struct mmu_ops mmu_npt = {
 	.name = "npt",
 	NESTED_OPS,
+	.age = ept_age,
 	.unsupported = npt_unsupported,
 	.config_unsupported = npt_config_unsupported,
 	.vm_init = npt_init,

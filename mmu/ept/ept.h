@@ -103,6 +103,8 @@ void ept_flush_and_free(struct mmu_vm *vm);
 /* The dirty log by flags, and large leaves behind it (mmu/ept/log.c): log_take and join of struct mmu_ops. */
 void ept_log_take(struct mmu_vm *vm, gfn_t first, uint64_t pages, const uint64_t *which, uint64_t *dirty, bool protect);
 void ept_join(struct mmu_vm *vm, gfn_t first, uint64_t pages);
+/* Accessed flags: age of struct mmu_ops, where the CPU has them. */
+bool ept_age(struct mmu_vm *vm, gfn_t first, uint64_t pages, uint64_t *used, bool clear);
 /* A leaf was taken away, which was that; tables of detached are about to be freed. */
 void ept_log_leaf_gone(struct mmu_vm *vm, uint64_t value, unsigned level, uint64_t addr);
 void ept_log_tables_gone(struct mmu_vm *vm);

@@ -5,7 +5,7 @@
 #define FORMAT(levels) \
 	{ \
 		.root_level = (levels), .root_bits = 9, .present = EPT_R | EPT_W | EPT_X, .address = PTE_ADDRESS, \
-		.leaf = EPT_LARGE, .table = EPT_R | EPT_W | EPT_X, .leaf_only = EPT_LARGE, \
+		.leaf = EPT_LARGE, .table = EPT_R | EPT_W | EPT_X, .leaf_only = EPT_LARGE, .accessed = EPT_A, \
 		.special_mask = EPT_R | EPT_W | EPT_X, .special = EPT_MMIO, \
 	}
 /* The formats of entries do not depend on the number of levels. */

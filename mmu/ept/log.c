@@ -1,10 +1,11 @@
-/* mmu/ept/log.c - the dirty log by the dirty flags of EPT (SDM, "Accessed and Dirty Flags for EPT"), and large leaves
- * when it is over.
+/* mmu/ept/log.c - the flags that the CPU sets in leaves (SDM, "Accessed and Dirty Flags for EPT"; NPT has those of the
+ * CPU's own paging): the dirty log by dirty flags, and large leaves when it is over; which pages were used, by accessed
+ * flags (S23).
  *
  * E8  While a slot is logged by flags no large leaf of it is writable (LG1). The first write to one splits it, into
  *     parts that are all writable and clean where the backing lets them be.
  * E9  A leaf is taken away by one exchange, so that a flag that a CPU sets at that moment is in what is taken; a table
- *     that goes is looked through behind the flush, when no CPU sets any (LG2). */
+ *     that goes is looked through behind the flush, when no CPU sets any (LG2, S23). */
 #include "mmu/ept/ept.h"
 #include "mmu/log.h"
 
@@ -119,8 +120,20 @@ static void mark(struct mmu_vm *vm, uint64_t value, uint64_t addr)
 
 void ept_log_leaf_gone(struct mmu_vm *vm, uint64_t value, unsigned level, uint64_t addr)
 {
+	const struct ept_vm *e = vm->priv;
+
 	if (unlikely(log_loses(vm)) && level == 1)
 		MUTANT(LOG_UNMAP_TAKE, mark(vm, value, addr));
+	if (unlikely(vm->ages) && (value & e->pt.format->accessed))
+		MUTANT(AGE_LEAF_TELLS, mmu_tell_used(vm, GFN(addr >> PAGE_SHIFT), pt_span(level) >> PAGE_SHIFT));
+}
+
+static void leaf_of_table_gone(const struct pt *pt, uint64_t value, unsigned level, uint64_t addr)
+{
+	if (log_loses(pt->vm) && level == 1)
+		MUTANT(LOG_TABLE_TAKE, mark(pt->vm, value, addr));
+	if (pt->vm->ages && (value & pt->format->accessed))
+		MUTANT(AGE_TABLE_TELLS, mmu_tell_used(pt->vm, GFN(addr >> PAGE_SHIFT), pt_span(level) >> PAGE_SHIFT));
 }
 
 static void look_through(const struct pt *pt, hfn_t table, unsigned level, uint64_t addr)
@@ -128,12 +141,12 @@ static void look_through(const struct pt *pt, hfn_t table, unsigned level, uint6
 	const uint64_t *entries = mmu_table_ptr(pt->vm, table);
 
 	for (unsigned i = 0; i < PAGE_TABLE_ENTRIES; i++, addr += pt_span(level)) {
-		if (!pt_present(&ept_format, entries[i]))
+		if (!pt_present(pt->format, entries[i]))
 			continue;
-		if (level == 1)
-			mark(pt->vm, entries[i], addr);
-		else if (!pt_is_leaf(&ept_format, entries[i], level))
-			look_through(pt, pt_frame(&ept_format, entries[i]), level - 1, addr);
+		if (pt_is_leaf(pt->format, entries[i], level))
+			leaf_of_table_gone(pt, entries[i], level, addr);
+		else
+			look_through(pt, pt_frame(pt->format, entries[i]), level - 1, addr);
 	}
 }
 
@@ -141,9 +154,77 @@ void ept_log_tables_gone(struct mmu_vm *vm)
 {
 	const struct ept_vm *e = vm->priv;
 
-	for (unsigned n = 0; log_loses(vm) && n < e->detached.count; n++)
-		MUTANT(LOG_TABLE_TAKE, look_through(&e->pt, e->detached.tree[n].table, e->detached.tree[n].level,
-						    e->detached.tree[n].addr));
+	for (unsigned n = 0; (log_loses(vm) || vm->ages) && n < e->detached.count; n++)
+		look_through(&e->pt, e->detached.tree[n].table, e->detached.tree[n].level, e->detached.tree[n].addr);
+}
+
+/* ---- accessed flags (S23) ---- */
+
+struct ageing {
+	struct mmu_vm *vm;
+	gfn_t first;
+	uint64_t *used;
+	bool clear, lost;
+};
+
+static void set_used(uint64_t *used, uint64_t n, uint64_t end)
+{
+	for (; n < end; n = (n | 63) + 1)
+		used[n / 64] |= MASK(min_u64(end - 1, n | 63) % 64, n % 64);
+}
+
+/* The leaf of the pages n to end, or of more. */
+static void age_leaf(struct ageing *a, const struct pt_position *at, uint64_t n, uint64_t end)
+{
+	uint64_t flag = ((const struct ept_vm *)a->vm->priv)->pt.format->accessed;
+	uint64_t span = pt_span(at->level) >> PAGE_SHIFT;
+
+	if (!(at->value & flag))
+		return;
+	set_used(a->used, n, end);
+	if (!a->clear)
+		return;
+	MUTANT(AGE_CLEAR, pt_clear_bits(at->entry, flag));
+	a->lost = true;
+	if (end - n < span)
+		MUTANT(AGE_PART_TELLS, mmu_tell_used(a->vm, GFN(align_down(a->first.v + n, span)), span));
+}
+
+/* The pages from n on that one table, or one entry of a higher one, has. Returns the first behind them. */
+static uint64_t age_run(struct ageing *a, uint64_t n, uint64_t pages)
+{
+	const struct ept_vm *e = a->vm->priv;
+	uint64_t gfn = a->first.v + n, end;
+	struct pt_position at = pt_lookup(&e->pt, gfn << PAGE_SHIFT, 1);
+
+	if (at.level > 1) {
+		end = min_u64(pages, (gfn | ((pt_span(at.level) >> PAGE_SHIFT) - 1)) + 1 - a->first.v);
+		if (at.leaf)
+			age_leaf(a, &at, n, end);
+		return end;
+	}
+	end = min_u64(pages, n + PAGE_TABLE_ENTRIES - gfn % PAGE_TABLE_ENTRIES);
+	for (; n < end; n++, at.entry++) {
+		at.value = pt_get(at.entry);
+		if (pt_present(e->pt.format, at.value))
+			age_leaf(a, &at, n, n + 1);
+	}
+	return end;
+}
+
+bool ept_age(struct mmu_vm *vm, gfn_t first, uint64_t pages, uint64_t *used, bool clear)
+{
+	struct ageing a = { vm, first, used, clear, false };
+	const struct ept_vm *e = vm->priv;
+	uint64_t limit = pt_limit(e->pt.format) >> PAGE_SHIFT;
+
+	pages = first.v < limit ? min_u64(pages, limit - first.v) : 0;
+	for (uint64_t n = 0; n < pages;)
+		n = age_run(&a, n, pages);
+	/* Who has the old flag in a TLB would not set it anew. */
+	if (a.lost)
+		MUTANT(AGE_FLUSH, tag_request_ept(vm));
+	return true;
 }
 
 /* ---- large leaves ---- */

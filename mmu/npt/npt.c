@@ -1,9 +1,9 @@
 /* mmu/npt/npt.c - the form of AMD's nested tables, for the mechanism `npt`, which is that of mmu/ept/ otherwise: the
  * CPU walks them as it walks its own, as a user's access (APM, "Nested Paging"; "Nested Table Walk").
  *
- * NT1 A leaf has U, as all that leads to it, A, and with W also D, so that the CPU has nothing to set in it. Its type
- *     is by the host's PAT, of which entries 0, 1 and 3 are write-back, write-through and uncached as a CPU
- *     begins; there is no other type. The guest's is put upon it.
+ * NT1 A leaf has U, as all that leads to it, A until it is aged (S23), and with W also D, so that the CPU has nothing
+ *     else to set in it. Its type is by the host's PAT, of which entries 0, 1 and 3 are write-back, write-through
+ *     and uncached as a CPU begins; there is no other type. The guest's is put upon it.
  * NT2 An MMIO page is a present leaf with the highest address bit, which is reserved where the CPU has fewer than 52,
  *     and the slots' generation (S14). Where it has 52, there is no such leaf, and each access faults anew. */
 #include "mmu/ept/ept.h"
@@ -64,8 +64,8 @@ static const char *wrong(const struct mmu_page *page, uint64_t leaf)
 		return "E1: a leaf of the local APIC's page is executable";
 	if ((leaf & (PTE_PCD | PTE_PWT)) != type_flags(page))
 		return "E1: a leaf has another memory type than its slot";
-	if (page->no_read || (leaf & (PTE_U | PTE_A)) != (PTE_U | PTE_A) || (leaf & PTE_W && !(leaf & PTE_D)))
-		return "NT1: a leaf has not the flags that the CPU would set, or cannot be read";
+	if (page->no_read || !(leaf & PTE_U) || (leaf & PTE_W && !(leaf & PTE_D)))
+		return "NT1: a leaf has not the flag that the CPU would set, or cannot be read";
 	return NULL;
 }
 

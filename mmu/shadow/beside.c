@@ -76,7 +76,9 @@ static bool widen(struct maker *m, struct spage *sp, unsigned index, uint64_t gu
 		sp->guest[index] = guest;
 	if ((old ^ leaf) & PTE_W)
 		becomes_writable(m, sp, index, gfn);
-	pt_replace(&sp->table[index], old, leaf);
+	/* But for A, which the CPU may just have set (S23), it is as it was: the page is held. */
+	while (!pt_replace(&sp->table[index], old, leaf))
+		old |= PTE_A;
 	return true;
 }
 

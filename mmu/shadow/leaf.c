@@ -108,8 +108,12 @@ static struct ahead ahead_of(const struct shadow *s, const struct spage *sp)
 	unsigned acc = role_acc(sp->role);
 	struct ahead a = {
 		.address = narrow ? PTE_ADDRESS_32BIT : PTE_ADDRESS,
-		.keep = PTE_P | PTE_A | PTE_PWT | PTE_PCD | PTE_PAT | PTE_G,
+		.keep = PTE_P | PTE_PWT | PTE_PCD | PTE_PAT | PTE_G,
 	};
+
+	/* S23: nobody has used it yet. */
+	if (likely(!s->vm->ages))
+		a.keep |= PTE_A;
 
 	if (!narrow) {
 		a.reserved = s->maxphyaddr < 52 ? MASK(51, s->maxphyaddr) : 0;
@@ -171,6 +175,7 @@ static void prefetch_direct(struct maker *m, struct spage *sp, unsigned first, u
 	gfn_t gfn = entry_gfn(sp, first);
 	struct mmu_page page = mmu_peek_leaf(s->vm, gfn);
 	struct gframe *g = maker_gframe(m, gfn, true);
+	uint64_t unused = s->vm->ages ? PTE_A : 0; /* S23 */
 
 	_Static_assert(BIT(GFRAME_BITS) % SHADOW_DIRECT_WINDOW == 0, "the gframes of a window are in one piece");
 	if (page.kind != MMU_MEMORY || !MUTANT_OR(DIRECT_BACKED, BIT(page.order) >= count) || !g)
@@ -183,8 +188,8 @@ static void prefetch_direct(struct maker *m, struct spage *sp, unsigned first, u
 		if ((acc & ACC_W) && (!page.writable || (g->tracked && !leaf_may_write(m, GFN(gfn.v + i)))))
 			MUTANT(DIRECT_WRITE, acc &= ~ACC_W);
 		leaf_put(m, sp, first + i, g, GFN(gfn.v + i),
-			 hw_leaf(s->vm->caps, GFN(gfn.v + i), HFN(page.hfn.v + i), PAGE_SHIFT, acc, role_pat(sp->role),
-				 false));
+			 ~unused & hw_leaf(s->vm->caps, GFN(gfn.v + i), HFN(page.hfn.v + i), PAGE_SHIFT, acc,
+					   role_pat(sp->role), false));
 		m->count->prefetched++;
 		m->count->prefetched_direct++;
 	}
@@ -300,7 +305,7 @@ bool rmap_protect(struct shadow *s, gfn_t gfn, uint32_t most)
 			return true;
 		if (!another(s, &most))
 			return false;
-		MUTANT(RMAP_PROTECT, pt_set(entry, *entry & ~(PTE_W | PTE_D)));
+		MUTANT(RMAP_PROTECT, pt_clear_bits(entry, PTE_W | PTE_D));
 		s->edits++;
 		s->vm->counters.write_protected++;
 		s->stale = true;
@@ -317,4 +322,64 @@ bool rmap_zap(struct shadow *s, gfn_t gfn, uint32_t most)
 		return false;
 	g = rmap_gframe(&s->rmap, gfn, false);
 	return !g || drop_list(s, &g->leaves, &most);
+}
+
+/* ---- accessed flags (S23) ---- */
+
+/* Was a leaf of gfn's list used? With clear their flags are cleared. Where they are too many to be looked at again and
+ * again (S16), it counts as used, and all go. */
+static bool list_used(struct shadow *s, gfn_t gfn, const uint32_t *list, bool clear)
+{
+	uint32_t most = s->work;
+	bool used = false;
+
+	for (uint32_t ref = *list; ref && !(used && !clear); ref = rmap_behind(&s->pages, *list, ref)) {
+		uint64_t *entry = &spage_at(s, ref >> 9)->table[ref & 511];
+
+		if (!most--) {
+			if (clear)
+				rmap_zap(s, gfn, UINT32_MAX);
+			return true;
+		}
+		s->vm->counters.rmap_steps++;
+		s->vm->counters.steps++;
+		if (!(pt_get(entry) & PTE_A))
+			continue;
+		used = true;
+		if (clear)
+			MUTANT(AGE_CLEAR, pt_clear_bits(entry, PTE_A));
+	}
+	return used;
+}
+
+static void age_large(struct shadow *s, gfn_t block, gfn_t first, gfn_t end, uint64_t *used, bool clear)
+{
+	struct gframe *g = rmap_gframe(&s->rmap, block, false);
+	uint64_t behind = block.v + PAGE_TABLE_ENTRIES;
+
+	if (!g || !g->large || !list_used(s, block, &g->large, clear))
+		return;
+	for (uint64_t gfn = max_u64(block.v, first.v); gfn < min_u64(behind, end.v); gfn++)
+		used[(gfn - first.v) / 64] |= BIT((gfn - first.v) % 64);
+	if (clear && (block.v < first.v || behind > end.v))
+		MUTANT(AGE_PART_TELLS, mmu_tell_used(s->vm, block, PAGE_TABLE_ENTRIES));
+}
+
+bool leaf_age(struct mmu_vm *vm, gfn_t first, uint64_t pages, uint64_t *used, bool clear)
+{
+	struct shadow *s = shadow_of(vm);
+	gfn_t end = GFN(first.v + pages), at = first;
+	struct gframe *g;
+
+	for (uint64_t block = align_down(first.v, PAGE_TABLE_ENTRIES); block < end.v; block += PAGE_TABLE_ENTRIES)
+		age_large(s, GFN(block), first, end, used, clear);
+	for (; (g = rmap_next(&s->rmap, &at, end)); at.v++)
+		if (g->leaves && list_used(s, at, &g->leaves, clear))
+			used[(at.v - first.v) / 64] |= BIT((at.v - first.v) % 64);
+	if (!clear)
+		return true;
+	/* Also where no flag was set: a guest may use what it has not invalidated since its leaf went. */
+	MUTANT(AGE_SHADOW_FLUSH, shadow_flush_all(s, NULL));
+	shadow_update_invlpg(s, NULL);
+	return true;
 }

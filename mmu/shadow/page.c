@@ -69,16 +69,27 @@ struct spage *spage_child_beside(const struct shadow *s, const struct spage *sp,
 
 /* ---- entries ---- */
 
+/* The leaf goes, with what it says of accesses (S23). */
+static void leaf_gone(struct shadow *s, struct spage *sp, unsigned index)
+{
+	uint64_t was = pt_exchange(&sp->table[index], 0);
+
+	if (was & PTE_A)
+		MUTANT(AGE_LEAF_TELLS, mmu_tell_used(s->vm, entry_gfn(sp, index),
+						     pt_span(role_level(sp->role)) >> PAGE_SHIFT));
+}
+
 void entry_drop(struct shadow *s, struct spage *sp, unsigned index)
 {
 	const struct pt_format *f = &hw_format_4level;
 	uint64_t old = sp->table[index];
+	bool leaf = pt_is_leaf(f, old, role_level(sp->role));
 
 	if (!old)
 		return;
 	s->vm->counters.steps++;
 	if (!pt_special(f, old)) {
-		struct spage *child = entry_is_leaf(sp, index) ? NULL : spage_child(s, sp, index);
+		struct spage *child = leaf ? NULL : spage_child(s, sp, index);
 		const struct rmap_link *own = &sp->links.link[index];
 
 		if (child) {
@@ -95,7 +106,10 @@ void entry_drop(struct shadow *s, struct spage *sp, unsigned index)
 		if (role_level(sp->role) > 1)
 			s->upper_drops++;
 	}
-	pt_set(&sp->table[index], 0);
+	if (unlikely(s->vm->ages) && leaf)
+		leaf_gone(s, sp, index);
+	else
+		pt_set(&sp->table[index], 0);
 	entry_cleared(s, sp);
 }
 

@@ -189,7 +189,7 @@ static bool unshadow(struct mmu_vm *vm, gfn_t gfn)
 		.write_protect = write_protect, .guest_written = shadow_guest_written, \
 		.guest_writes = shadow_guest_writes, .flags_writes = shadow_flags_writes, \
 		.flags_written = shadow_flags_written, .flags_concern = shadow_flags_concern, \
-		.unshadow = unshadow, .loosen = shadow_loosen, \
+		.unshadow = unshadow, .loosen = shadow_loosen, .age = leaf_age, \
 		.audit = shadow_audit, \
 	}
 

@@ -339,6 +339,8 @@ void leaf_prefetch_around(struct maker *m, struct spage *sp, unsigned index);
  * there are more, and s->interrupted says so. Where a TLB may hold more than is left, s->stale says that. */
 bool rmap_protect(struct shadow *s, gfn_t gfn, uint32_t most);
 bool rmap_zap(struct shadow *s, gfn_t gfn, uint32_t most);
+/* See mmu_ops.age. */
+bool leaf_age(struct mmu_vm *vm, gfn_t first, uint64_t pages, uint64_t *used, bool clear);
 
 /* ---- beside.c: without the VM's lock ---- */
 

@@ -23,6 +23,7 @@ struct pt_format {
 	uint64_t table;        /* flags of an entry that names a table */
 	uint64_t root_table;   /* the same in the root, where they differ; else 0 */
 	uint64_t leaf_only;    /* flags of large leaves that their 4-KByte parts do not have */
+	uint64_t accessed;     /* the flag that the CPU sets in a leaf that it uses */
 	/* An entry is *special* (a cached MMIO leaf: never followed, never split) when (entry & special_mask) ==
 	 * special. */
 	uint64_t special_mask, special;
@@ -36,6 +37,7 @@ struct pt_format {
 #define PT_OWN_ADDRESS MASK(PT_OWN_MMIO_BIT - 1, 12)
 #define PT_OWN_FORMAT \
 	.present = PTE_P, .address = PT_OWN_ADDRESS, .leaf = PTE_PS, .table = PT_OWN_TABLE, .leaf_only = PTE_PS, \
+	.accessed = PTE_A, \
 	.special_mask = PTE_P | PT_OWN_MMIO, .special = PTE_P | PT_OWN_MMIO
 
 /* One tree of tables. */

@@ -358,8 +358,8 @@ static bool judge(struct vcpu *v, uint64_t va, struct x_access a, unsigned size,
 		w->account.faults++;
 		return false;
 	}
-	if (!page_find(v->vm, *gpa >> PAGE_SHIFT))
-		w->account.mmio++;
+	w->account.mmio += !page_find(v->vm, *gpa >> PAGE_SHIFT);
+	page_touched(v->vm, *gpa >> PAGE_SHIFT, &o);
 	if (value)
 		guest_store(v, *gpa, size, *value, o.how == SEEN_EMULATED);
 	else if (!a.fetch)

@@ -168,6 +168,7 @@ static bool backing_page(struct backing *b, uint64_t index, struct backing_page 
 	}
 	if (!p->in)
 		return false;
+	p->asked |= !r->vm->world->auditing;
 	*out = (struct backing_page){ .hfn = HFN(p->hfn), .order = order_of(r, index),
 				      .writable = !p->merged && !p->frozen };
 	return true;
@@ -252,7 +253,16 @@ static enum populated backing_populate(struct backing *b, uint64_t index, bool w
 	return index < r->pages && page_in(r, index, write) ? POPULATE_DONE : POPULATE_NONE;
 }
 
-const struct backing host_backing = { backing_page, backing_touch, backing_populate };
+static void backing_used(struct backing *b, uint64_t index, uint64_t pages)
+{
+	struct ram *r = container_of(b, struct ram, backing);
+
+	for (uint64_t i = index; i < index + pages; i++)
+		r->page[i].asked = true;
+	cover(r->vm->world, COVER_AGED_TOLD);
+}
+
+const struct backing host_backing = { backing_page, backing_touch, backing_populate, backing_used };
 
 static bool same_as_frame(struct world *w, struct page *p)
 {

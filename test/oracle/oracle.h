@@ -98,6 +98,8 @@ enum op {
 	C(SWAPPED, "pages swapped out") C(MERGED, "pages merged") C(COPIED, "merged pages copied to be written") \
 	C(BLOCK_OUT, "blocks swapped out") C(BLOCK_HOME, "blocks brought together again") C(LOGS, "logs started") \
 	C(LOGGED, "pages found written in a log") C(LOG_FULL, "times that a CPU's log was full") \
+	C(AGED, "runs of pages aged") C(AGED_USED, "pages found used by a flag") \
+	C(AGED_TOLD, "leaves of used pages that went") \
 	C(LOG_FLAGS, "logs by dirty flags") C(LOG_PML, "logs by what CPUs wrote down") \
 	C(SLOT_GONE, "slots removed") C(SLOT_BACK, "slots added") \
 	C(MIGRATED, "vCPUs moved to another CPU") C(VPID_REUSED, "VPIDs given anew") C(INIT, "vCPUs reset") \
@@ -135,8 +137,12 @@ struct page {
 	bool merged;
 	bool frozen;        /* the backing says "not writable" while a merge goes on */
 	bool written;       /* since the dirty log was last collected */
+	bool aged;          /* and mmu/ has not forgotten that */
+	bool touched;       /* accessed by the CPU since then */
+	bool asked;         /* mmu/ has looked it up since then, or has told of its use */
 	bool busy;          /* the host is at it; others wait */
 	uint64_t written_at; /* the first time since then */
+	uint64_t touched_at; /* the last time */
 	bool irregular;     /* counted in struct ram: not at its home, or not writable */
 };
 
@@ -250,6 +256,7 @@ struct world {
 	uint64_t tables;           /* frames that mmu/ holds */
 	bool made;                 /* the VMs are */
 	bool by_host;              /* what is done now is the host's doing */
+	bool auditing;             /* who looks pages up does not use them */
 	uint64_t refusals;         /* INVVPIDs and INVEPTs that could have been refused */
 	struct { uint64_t hfn; uint32_t users; } shared[64];
 	uint64_t race;             /* a host step is due at the next taking of the lock; its argument */
@@ -293,6 +300,13 @@ uint64_t host_take(struct world *w, struct frames *f);
 void below_init(struct world *w); /* below.c */
 void host_release(struct world *w, uint64_t hfn);
 extern const struct backing host_backing;
+/* Pages are aged, or looked at only: the heart is asked which were used. */
+void pages_age(struct vm *vm, uint64_t gfn, uint64_t pages, bool clear);
+struct observed;
+/* An access to one has ended; it counts if the CPU made it. */
+void page_touched(struct vm *vm, uint64_t gfn, const struct observed *o);
+/* Another mechanism knows nothing of what was used before. */
+void pages_forget_age(struct vm *vm);
 /* map.c: the memory map */
 /* The slot as mmu/ is told of it. */
 struct slot ram_slot(struct ram *r);

@@ -58,8 +58,10 @@ void check_audit(struct world *w)
 	for (unsigned k = 0; k < w->c.vms; k++) {
 		struct mmu_vm *vm = &w->vm[k].mmu;
 
+		w->auditing = true;
 		if (!mmu_audit(vm, why, sizeof(why)))
 			fail(w, "audit of %s: %s", vm->ops->name, why);
+		w->auditing = false;
 		if (vm->reserve.short_of)
 			fail(w, "audit of %s: RV3: a call began with fewer frames in reserve than it may take",
 			     vm->ops->name);

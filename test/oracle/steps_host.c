@@ -212,9 +212,10 @@ static void do_switch(struct vm *vm, const struct step *s)
 	for (unsigned i = 0; i < vm->world->c.vcpus; i++)
 		tell_registers(&vm->vcpu[i]);
 	/* Where there are no frames for tables but those that it has, the other mechanism may need more. */
-	if (mmu_switch(&vm->mmu, to))
+	if (mmu_switch(&vm->mmu, to)) {
 		cover(vm->world, COVER_SWITCHED);
-	else if (!vm->world->c.starved)
+		pages_forget_age(vm);
+	} else if (!vm->world->c.starved)
 		fail(vm->world, "mmu_switch refuses");
 	weave_thaw(vm->world);
 }
@@ -230,6 +231,16 @@ static void do_block(struct vm *vm, const struct step *s)
 	block_out(r, first);
 	if (s->a & 1)
 		block_home(r, first);
+}
+
+/* The vCPU leaves its guest, and pages may be aged before, with others in theirs. */
+static void do_exit(struct vcpu *v, uint64_t gfn, const struct step *s)
+{
+	unsigned order = s->a >> 3 & 15;
+
+	if (!(s->a & 2) && order < 10)
+		pages_age(v->vm, align_down(gfn, BIT(order)), BIT(order), s->a & 4);
+	leave(v);
 }
 
 static void log_step(struct vm *vm, const struct step *s)
@@ -253,7 +264,7 @@ void host_step(struct vcpu *v, const struct step *s)
 		do_migrate(v, s);
 		break;
 	case OP_EXIT:
-		leave(v);
+		do_exit(v, gfn, s);
 		break;
 	case OP_REBOOT:
 		s->a & 1 ? do_init(v, s) : do_reboot(v);

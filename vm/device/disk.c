@@ -329,6 +329,11 @@ static const char *begin_swap(void)
 	}
 	if (!place)
 		return NULL;
+	if (VM_KEPT(ZPOOL_FITS, packed >> PAGE_SHIFT >= frames_total())) {
+		fmt(text, sizeof(text), "zpool is %lu MB, and the machine has %lu MB of memory in all; it must be less",
+		    packed >> 20, frames_total() >> 8);
+		return text;
+	}
 	place = swap_begin(place, packed >> PAGE_SHIFT);
 	if (!place)
 		reclaim_init();

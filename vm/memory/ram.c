@@ -18,7 +18,7 @@
 
 static uint64_t room_pages(const struct ram *r)
 {
-	uint64_t each = sizeof(*r->block) + sizeof(*r->part) + sizeof(*r->aged);
+	uint64_t each = sizeof(*r->block) + sizeof(*r->part);
 
 	return align_up(block_count(r) * each, PAGE_SIZE) >> PAGE_SHIFT;
 }
@@ -29,12 +29,12 @@ static bool page(struct backing *backing, uint64_t index, struct backing_page *o
 {
 	struct ram *r = container_of(backing, struct ram, backing);
 	gfn_t gfn = GFN(r->base.v + index);
-	const struct slot_block *b = &r->block[block_of(r, gfn)];
+	struct slot_block *b = &r->block[block_of(r, gfn)];
 	uint64_t *word, is;
 
 	if (likely(__atomic_load_n(&b->at, __ATOMIC_ACQUIRE))) {
-		if (unlikely(r->aged[block_of(r, gfn)]))
-			r->aged[block_of(r, gfn)] = false;
+		if (unlikely(b->aged))
+			b->aged = false;
 		*out = (struct backing_page){ HFN(b->frame.v + gfn.v % SLOT_BLOCK_PAGES), ORDER_BLOCK, true };
 		return true;
 	}
@@ -46,6 +46,21 @@ static bool page(struct backing *backing, uint64_t index, struct backing_page *o
 		VM_MUTANT(RAM_ASKED, __atomic_fetch_and(word, ~AGED, __ATOMIC_ACQ_REL));
 	*out = (struct backing_page){ frame_in(is), 0, is & WRITABLE };
 	return true;
+}
+
+/* RO4 */
+static void used(struct backing *backing, uint64_t index, uint64_t pages)
+{
+	struct ram *r = container_of(backing, struct ram, backing);
+
+	for (uint64_t i = index; i < index + pages; i++) {
+		gfn_t gfn = GFN(r->base.v + i);
+		uint64_t *word = word_of(r, gfn);
+
+		r->block[block_of(r, gfn)].aged = false;
+		if (word)
+			__atomic_fetch_and(word, ~AGED, __ATOMIC_ACQ_REL);
+	}
 }
 
 /* The lock is held, in these. */
@@ -215,7 +230,7 @@ bool ram_init(struct ram *r, struct vm *vm, gfn_t base, uint64_t pages, struct s
 {
 	uint64_t blocks;
 
-	*r = (struct ram){ .backing = { .page = page, .touch = touch, .populate = populate },
+	*r = (struct ram){ .backing = { .page = page, .touch = touch, .populate = populate, .used = used },
 			   .base = base, .pages = pages };
 	blocks = block_count(r);
 	r->room = frames_alloc_run(room_pages(r), 1);
@@ -225,7 +240,6 @@ bool ram_init(struct ram *r, struct vm *vm, gfn_t base, uint64_t pages, struct s
 	r->vm = vm;
 	r->block = frames_ptr(r->room);
 	r->part = (uint64_t **)(void *)(r->block + blocks);
-	r->aged = (bool *)(r->part + blocks);
 	share_join(r);
 	*slot = (struct slot){ .base = base, .pages = pages, .kind = SLOT_RAM, .type = MEMTYPE_WB,
 			       .backing = &r->backing, .block = r->block };
@@ -353,7 +367,7 @@ static uint64_t *words_for(struct ram *r, uint64_t block)
 bool ram_open(struct ram *r, uint64_t block)
 {
 	struct slot_block *b = &r->block[block];
-	uint64_t *part = words_for(r, block), aged = r->aged[block] ? AGED : 0;
+	uint64_t *part = words_for(r, block), aged = b->aged ? AGED : 0;
 
 	if (!part)
 		return false;
@@ -361,7 +375,7 @@ bool ram_open(struct ram *r, uint64_t block)
 		part[i] = (b->frame.v + i) << PAGE_SHIFT | WRITABLE | HERE | aged;
 	__atomic_store_n(&r->part[block], part, __ATOMIC_RELEASE);
 	__atomic_store_n(&b->at, NULL, __ATOMIC_RELEASE);
-	r->aged[block] = false;
+	b->aged = false;
 	return true;
 }
 

@@ -32,9 +32,8 @@ struct ram {
 	gfn_t base;
 	uint64_t pages;
 	struct spinlock lock;      /* for who changes what follows; a leaf but for owners' and frames' */
-	struct slot_block *block;  /* by gfn / SLOT_BLOCK_PAGES, from base's on: what is in one piece */
+	struct slot_block *block;  /* by gfn / SLOT_BLOCK_PAGES, from base's on: what is in one piece, aged or not */
 	uint64_t **part;           /* the same: words for the pages of what is not; NULL: nothing of it is in memory */
-	bool *aged;                /* the same: of one in one piece, it is aged (ram_out.h) */
 	uint64_t resident;         /* pages in memory */
 	uint64_t shared;           /* of them, in shared frames */
 	uint64_t swapped;          /* pages in the area (swap.h) */

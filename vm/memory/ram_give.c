@@ -19,7 +19,7 @@ static void give_block(struct ram *r, uint64_t block)
 
 	spin_lock(&r->lock);
 	__atomic_store_n(&b->at, NULL, __ATOMIC_RELEASE);
-	r->aged[block] = false;
+	r->block[block].aged = false;
 	if (r->part[block])
 		ram_join_note(r);
 	note_resident(r, -(int64_t)SLOT_BLOCK_PAGES);

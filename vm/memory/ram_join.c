@@ -4,25 +4,41 @@
 #include "lib/mutants/mutate.h"
 #include "vm/memory/owner.h"
 #include "vm/memory/ram_inside.h"
+#include "vm/memory/ram_out.h"
 #include "vm/memory/swap.h"
 #include "vm/seam.h"
 #include "vm/vm.h"
 
 #define LOOK 64u      /* blocks that are looked at in a turn */
+#define FLAG_LOOKS 4u /* of them, those whose pages' flags are */
 #define PAUSES 8u     /* turns in a second, while there is something to do */
 #define LONGEST 2u    /* seconds from turn to turn while there is not */
 
 /* ---- one block ---- */
 
 /* JN1. */
-static bool is_ready(const struct ram *r, uint64_t block)
+static bool all_are(const uint64_t *part, uint64_t mask)
+{
+	for (unsigned i = 0; i < SLOT_BLOCK_PAGES; i++)
+		if ((__atomic_load_n(&part[i], __ATOMIC_ACQUIRE) & mask) != (HERE | WRITABLE))
+			return false;
+	return true;
+}
+
+/* *looks: at how many more blocks' accessed flags may be looked. */
+static bool is_ready(struct ram *r, uint64_t block, unsigned *looks)
 {
 	const uint64_t *part = r->block[block].at ? NULL : r->part[block];
-	uint64_t mask = HERE | WRITABLE | (VM_KEPT(JOIN_USED, true) ? AGED : 0), all = HERE | WRITABLE;
 
-	for (unsigned i = 0; part && i < SLOT_BLOCK_PAGES; i++)
-		all &= (__atomic_load_n(&part[i], __ATOMIC_ACQUIRE) & mask) == (HERE | WRITABLE) ? all : 0;
-	return part && all && block_is_whole(r, block);
+	if (!part || !all_are(part, HERE | WRITABLE) || !block_is_whole(r, block))
+		return false;
+	if (all_are(part, HERE | WRITABLE | AGED))
+		return true;
+	if (!*looks)
+		return false;
+	*looks -= 1;
+	VM_MUTANT(JOIN_LOOKS, ram_note_used(r, block_gfn(r, block), SLOT_BLOCK_PAGES));
+	return VM_LEFT_OUT_OR(JOIN_USED, all_are(part, HERE | WRITABLE | AGED));
 }
 
 /* Do its frames lie as in one piece? Then they stay. */
@@ -42,7 +58,7 @@ static void lies_at(struct ram *r, uint64_t block, hfn_t frame)
 {
 	struct slot_block *b = &r->block[block];
 
-	r->aged[block] = false;
+	r->block[block].aged = false;
 	b->frame = frame;
 	__atomic_store_n(&b->at, frames_ptr(frame), __ATOMIC_RELEASE);
 	for (unsigned i = 0; i < SLOT_BLOCK_PAGES; i++)
@@ -113,9 +129,10 @@ static bool join_by_copy(struct ram *r, uint64_t block)
 bool ram_join(struct ram *r, gfn_t gfn)
 {
 	uint64_t block = block_of(r, gfn);
+	unsigned looks = 1;
 
 	BUG_ON(r->vm->frozen_by != this_cpu() || !reclaim_is_held());
-	if (!is_ready(r, block) || swap_is_busy())
+	if (!is_ready(r, block, &looks) || swap_is_busy())
 		return false;
 	if (lies_in_a_row(r->part[block])) {
 		join_in_place(r, block);
@@ -161,10 +178,11 @@ void ram_join_note(struct ram *r)
 static bool find(struct ram *r, uint64_t *block)
 {
 	uint64_t blocks = block_count(r);
+	unsigned looks = FLAG_LOOKS;
 
 	for (unsigned n = 0; n < LOOK && n < blocks; n++) {
 		*block = r->joining.next++ % blocks;
-		if (is_ready(r, *block))
+		if (is_ready(r, *block, &looks))
 			return true;
 	}
 	return false;

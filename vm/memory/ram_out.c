@@ -19,6 +19,40 @@ static unsigned left_in(const struct ram *r, gfn_t gfn, unsigned unit)
 
 static void unmap(struct ram *r, gfn_t gfn, unsigned pages) { mmu_unmap(&r->vm->mmu, gfn, pages); }
 
+/* What CPUs do with these pages shows from now on: by flags, or because they have to ask. */
+static void forget_use(struct ram *r, gfn_t gfn, unsigned pages)
+{
+	uint64_t used[SLOT_BLOCK_PAGES / 64];
+
+	if (!VM_LEFT_OUT_OR(AGE_FLAGS, mmu_age(&r->vm->mmu, gfn, pages, used, true)))
+		VM_MUTANT(AGE_UNMAPS, unmap(r, gfn, pages));
+}
+
+static bool is_aged(const struct ram *r, gfn_t gfn, unsigned pages)
+{
+	uint64_t block = block_of(r, gfn), *word = word_of(r, gfn), any = 0;
+
+	if (r->block[block].at)
+		return r->block[block].aged;
+	for (unsigned i = 0; word && i < pages; i++)
+		any |= __atomic_load_n(&word[i], __ATOMIC_RELAXED) & AGED;
+	return any;
+}
+
+void ram_note_used(struct ram *r, gfn_t gfn, unsigned pages)
+{
+	uint64_t used[SLOT_BLOCK_PAGES / 64], *word;
+
+	if (!is_aged(r, gfn, pages) || !mmu_age(&r->vm->mmu, gfn, pages, used, false))
+		return;
+	word = r->block[block_of(r, gfn)].at ? NULL : word_of(r, gfn);
+	for (unsigned n = 0; n < (pages + 63) / 64; n++) {
+		r->block[block_of(r, gfn)].aged &= !used[n];
+		for (; word && used[n]; used[n] &= used[n] - 1)
+			__atomic_fetch_and(&word[64 * n + __builtin_ctzll(used[n])], ~AGED, __ATOMIC_ACQ_REL);
+	}
+}
+
 /* RO5. One that lies alone in a shared frame is as good as its own. */
 static bool may_go(uint64_t word, bool shared)
 {
@@ -30,29 +64,33 @@ static bool may_go(uint64_t word, bool shared)
 	return VM_LEFT_OUT_OR(GO_MERGING, o.kind == OWNER_SHARED) && (shared || o.users == 1);
 }
 
+static bool is_fresh(const uint64_t *word, bool shared)
+{
+	uint64_t is = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+
+	return !(is & AGED) && may_go(is, shared);
+}
+
 unsigned ram_age(struct ram *r, gfn_t gfn, bool shared)
 {
 	uint64_t block = block_of(r, gfn), *word = word_of(r, gfn);
-	unsigned pages = left_in(r, gfn, RAM_GROUP), marked = 0;
+	unsigned pages = left_in(r, gfn, RAM_GROUP);
+	uint64_t fresh = 0;
 
 	if (r->block[block].at) {
-		pages = left_in(r, gfn, SLOT_BLOCK_PAGES);
-		r->aged[block] = true;
-		VM_MUTANT(AGE_BLOCK_UNMAPS, unmap(r, gfn, pages));
-		return pages;
+		forget_use(r, block_gfn(r, block), SLOT_BLOCK_PAGES);
+		r->block[block].aged = true;
+		return left_in(r, gfn, SLOT_BLOCK_PAGES);
 	}
 	if (!word)
 		return left_in(r, gfn, SLOT_BLOCK_PAGES);
-	for (unsigned i = 0; i < pages; i++) {
-		uint64_t is = __atomic_load_n(&word[i], __ATOMIC_ACQUIRE);
-
-		if ((is & AGED) || !may_go(is, shared))
-			continue;
-		__atomic_fetch_or(&word[i], AGED, __ATOMIC_ACQ_REL);
-		marked++;
-	}
-	if (marked)
-		VM_MUTANT(AGE_UNMAPS, unmap(r, gfn, pages));
+	ram_note_used(r, gfn, pages);
+	for (unsigned i = 0; i < pages; i++)
+		fresh |= (uint64_t)is_fresh(&word[i], shared) << i;
+	if (fresh)
+		forget_use(r, gfn, pages);
+	for (; fresh; fresh &= fresh - 1)
+		__atomic_fetch_or(&word[__builtin_ctzll(fresh)], AGED, __ATOMIC_ACQ_REL);
 	return pages;
 }
 
@@ -61,7 +99,11 @@ unsigned ram_age(struct ram *r, gfn_t gfn, bool shared)
 /* A block that has not been used since it was aged is told of page by page; none of them has been. */
 static bool open_block(struct ram *r, gfn_t gfn)
 {
-	return VM_LEFT_OUT_OR(TAKE_COLD_BLOCK, r->aged[block_of(r, gfn)]) && ram_split(r, gfn);
+	VM_MUTANT(TAKE_USED_BLOCK, ram_note_used(r, block_gfn(r, block_of(r, gfn)), SLOT_BLOCK_PAGES));
+	if (!VM_LEFT_OUT_OR(TAKE_COLD_BLOCK, r->block[block_of(r, gfn)].aged) || !ram_split(r, gfn))
+		return false;
+	unmap(r, block_gfn(r, block_of(r, gfn)), SLOT_BLOCK_PAGES); /* at once, for all are about to go */
+	return true;
 }
 
 static bool begin_to_go(struct ram *r, uint64_t *word, bool shared)
@@ -88,7 +130,9 @@ unsigned ram_take(struct ram *r, gfn_t gfn, bool shared, struct ram_going *list,
 	word = word_of(r, gfn);
 	if (!word)
 		return left_in(r, gfn, SLOT_BLOCK_PAGES);
-	for (pages = left_in(r, gfn, RAM_GROUP); i < pages && *n < most; i++)
+	pages = left_in(r, gfn, RAM_GROUP);
+	VM_MUTANT(TAKE_USED, ram_note_used(r, gfn, pages));
+	for (; i < pages && *n < most; i++)
 		if (begin_to_go(r, &word[i], shared))
 			list[(*n)++] = (struct ram_going){ GFN(gfn.v + i), frame_in(word[i]) };
 	/* Who asked just before may be using it still, with the heart's lock held. */

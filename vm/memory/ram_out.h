@@ -9,8 +9,9 @@
  * RO3  What is in the area is looked for, and begun to be read, in one hold of swap_lock(), and nothing else is read or
  *      written until that has ended (WA4). Then, with the lock held, only what is in the same place still is put in
  *      its own: so two that want the same page bring it in once, and nobody gets what has become another's.
- * RO4  A page is aged by unmapping it; whoever maps it again, or accesses it for the guest, takes the mark away. One
- *      that still has it has not been used since.
+ * RO4  A page is aged by a mark, and where its mechanism and CPU have accessed flags by clearing those of its leaves
+ *      (mmu_age(), S23), else by unmapping it. Whoever maps it again, or accesses it for the guest, takes the mark
+ *      away, and so does who finds the flag set. One that still has the mark then has not been used since.
  * RO5  A page in a shared frame goes by itself, to a place of its own, and the frame has counted it until it is there:
  *      so the frame stays as it is, and is free when the last that share it have left. A page that is protected and
  *      lies in its own frame is about to be merged, and stays. */
@@ -34,6 +35,10 @@ struct ram_going {
 unsigned ram_age(struct ram *r, gfn_t gfn, bool shared);
 /* Of the same pages, those that are still aged are going from now on: up to most of them, *n in all, are in list. */
 unsigned ram_take(struct ram *r, gfn_t gfn, bool shared, struct ram_going *list, unsigned *n, unsigned most);
+
+/* Of the pages from gfn on, which lie in one block, those that were used since they were aged lose their marks. At any
+ * time; the VM need not be frozen. */
+void ram_note_used(struct ram *r, gfn_t gfn, unsigned pages);
 
 /* Begins to write pages that are going, when what was under way has ended. At its end their frames are free, if nobody
  * shares them; those that the area does not take stay. With no lock held; the VM is not given back meanwhile. Returns

@@ -4,6 +4,8 @@
 #define VELLUM_TEST_VM_FAR_H
 
 #include "test/unit/vm/fixture.h"
+#include "host/memory/frames.h"
+#include "mmu/inspect.h"
 #include "vm/memory/ram_out.h"
 
 #define FAR_GFN 0x400u /* two blocks from there on */
@@ -23,14 +25,39 @@ static inline void far_map(void)
 	}
 }
 
-/* That guest's access. */
+/* The CPU's own part of that guest's access: the leaf's flag. false: there is none, or it does not allow that. */
+static inline bool far_uses(unsigned page, bool write)
+{
+	uint64_t at = FAR + page * PAGE_SIZE, *leaf;
+	const struct mmu_path_entry *last;
+	struct mmu_path path;
+
+	mmu_inspect(&bench.v->mmu, GVA(at), GPA(at), &path);
+	last = &path.entry[path.count - 1];
+	if (path.end != MMU_PATH_LEAF || (write && !(last->value & PTE_W)))
+		return false;
+	leaf = (uint64_t *)(void *)((char *)frames_ptr(hpa_hfn(last->hpa)) + last->hpa.v % PAGE_SIZE);
+	if (!path.ept || machine.caps.mmu.ept_ad)
+		*leaf |= path.ept ? EPT_A : PTE_A;
+	return true;
+}
+_Static_assert(EPT_W == PTE_W, "one look tells whether a leaf lets it be written");
+
+/* That guest's access, which exits only where it has to, and something else then. */
 static inline enum bench_at far_access(unsigned page, bool write)
 {
 	uint64_t at = FAR + page * PAGE_SIZE;
+	enum bench_at where;
 
+	if (far_uses(page, write))
+		return bench_exit_simple(EXIT_CPUID, 2);
 	if (bench.vm[0]->mmu.ops->nested)
-		return violation(write ? WRITE_KNOWN : READ_KNOWN, at);
-	return page_fault(write ? PFERR_W : 0, at);
+		where = violation(write ? WRITE_KNOWN : READ_KNOWN, at);
+	else
+		where = page_fault(write ? PFERR_W : 0, at);
+	if (where == BENCH_ENTRY)
+		far_uses(page, write);
+	return where;
 }
 
 /* What it writes there, and reads: up to 7 characters. */

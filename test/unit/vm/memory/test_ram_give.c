@@ -50,7 +50,7 @@ static void a_block_in_one_piece(void **state)
 		far_poke(BLOCK + 7, "other");
 		for (unsigned page = 0; page < 4; page++)
 			STEP(far_access(page, true));
-		far->aged[2] = true;
+		far->block[2].aged = true;
 		generation = vm->mmu.slots.generation;
 		free = frames_available();
 		resident = ram_resident(vm);
@@ -58,7 +58,7 @@ static void a_block_in_one_piece(void **state)
 		assert_int_not_equal(vm->mmu.slots.generation, generation);
 		assert_int_equal(frames_available(), free + BLOCK);
 		assert_int_equal(ram_resident(vm), resident - BLOCK);
-		assert_false(far->aged[2]);
+		assert_false(far->block[2].aged);
 		audit_memory(vm);
 		assert_int_equal(give(FAR_GFN, BLOCK), 0);
 		/* It comes again, in one piece, all zero; the other one is what it was. */

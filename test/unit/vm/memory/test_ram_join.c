@@ -126,6 +126,27 @@ static void in_place(void **state)
 	}
 }
 
+/* JN1: what has been used since it was aged, with an exit or by a flag alone. */
+static void used_again(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n < ARRAY_SIZE(mechanisms); n++) {
+		begin(mechanisms[n]);
+		scatter();
+		for (unsigned turn = 0; turn < 2; turn++)
+			for (unsigned page = 0; page < BLOCK; page++) {
+				if (turn && !page) {
+					age_block();
+					assert_false(join());
+				}
+				STEP(far_access(page, true));
+			}
+		assert_true(join());
+		is_right();
+		finish();
+	}
+}
+
 static void write_it(void)
 {
 	bench_seam = NULL;
@@ -242,7 +263,8 @@ static void one_at_a_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(from_elsewhere), cmocka_unit_test(in_place), cmocka_unit_test(a_device_writes),
+		cmocka_unit_test(from_elsewhere), cmocka_unit_test(in_place), cmocka_unit_test(used_again),
+		cmocka_unit_test(a_device_writes),
 		cmocka_unit_test(without_room), cmocka_unit_test(not_at_once),
 		cmocka_unit_test(one_at_a_time),
 	};

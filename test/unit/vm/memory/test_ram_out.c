@@ -114,8 +114,56 @@ static void used_in_between(void **state)
 		assert_true(far->part[block_of(far, page_gfn(3))][3] & AGED);
 		assert_string_equal(far_peek(3), "text");
 		assert_false(far->part[block_of(far, page_gfn(3))][3] & AGED);
+		ram_note_used(far, page_gfn(0), RAM_GROUP);
 		assert_false(far->part[block_of(far, page_gfn(3))][4] & AGED);
 		audit_memory(vm);
+		finish();
+	}
+}
+
+/* What was used before it was aged does not count. */
+static void used_before(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n < ARRAY_SIZE(mechanisms); n++) {
+		start_under(mechanisms[n]);
+		fill(40);
+		STEP(far_access(3, true));
+		age_block();
+		assert_int_equal(begin_to_take(0, 1), 1);
+		put_out();
+		STEP(far_access(3, true));
+		STEP(far_access(4, false));
+		age_block();
+		STEP(far_access(4, false));
+		going = 0;
+		assert_int_equal(begin_to_take(3, 2), 2);
+		assert_int_equal(list[0].gfn.v, FAR_GFN + 3);
+		assert_int_equal(list[1].gfn.v, FAR_GFN + 5);
+		put_out();
+		audit_memory(vm);
+		finish();
+	}
+}
+
+/* A leaf that goes, and was used, is told of; and a device's access by the block's address. */
+static void used_and_unmapped(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n < ARRAY_SIZE(mechanisms); n++) {
+		start_under(mechanisms[n]);
+		fill(40);
+		STEP(far_access(3, true));
+		age_block();
+		STEP(far_access(3, true));
+		mmu_unmap(&vm->mmu, page_gfn(0), 512);
+		assert_int_equal(begin_to_take(0, 40), 0);
+		age_block();
+		assert_string_equal(far_peek(7), "text");
+		assert_int_equal(begin_to_take(0, 40), 0);
+		age_block();
+		assert_int_equal(begin_to_take(0, 40), 40);
+		put_out();
 		finish();
 	}
 }
@@ -315,6 +363,8 @@ static void no_such_disk(void **state)
 					   "which must be alone there");
 	bench_new(&(struct bench_config){ .mmu = "ept", .description = "swap ide1.0\ntrace ide1.1\n" });
 	assert_non_null(strstr(bench.why_not, "which must be alone there"));
+	bench_new(&(struct bench_config){ .mmu = "ept", .description = "swap ide1.0\nzpool 4G\n" });
+	assert_non_null(strstr(bench.why_not, "zpool is 4096 MB, and the machine has "));
 	bench_new(&(struct bench_config){ .mmu = "ept", .description = "swap ide1.0\n" });
 	bench_create(&(struct bench_config){ .mmu = "ept", .description = "swap ide0.0\n" });
 	assert_string_equal(bench.why_not, "test1 is to swap to ide0.0, another to ide1.0; one disk has the pages of "
@@ -327,6 +377,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(goes_and_returns), cmocka_unit_test(a_row_at_a_time),
 		cmocka_unit_test(zeroes_are_dropped), cmocka_unit_test(used_in_between),
+		cmocka_unit_test(used_before), cmocka_unit_test(used_and_unmapped),
 		cmocka_unit_test(used_just_now), cmocka_unit_test(used_meanwhile),
 		cmocka_unit_test(taken_back), cmocka_unit_test(brought_by_two), cmocka_unit_test(dropped_there),
 		cmocka_unit_test(in_a_snapshot), cmocka_unit_test(full),
