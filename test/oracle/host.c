@@ -183,7 +183,7 @@ static unsigned *sharers(struct world *w, uint64_t hfn)
 }
 
 /* The page no longer uses its frame. */
-static void forsake(struct world *w, struct page *p)
+void page_forsake(struct world *w, struct page *p)
 {
 	unsigned *n = p->merged ? sharers(w, p->hfn) : NULL;
 
@@ -220,7 +220,7 @@ bool page_in(struct ram *r, uint64_t index, bool write)
 			*n = 0;
 			p->merged = false;
 		} else {
-			forsake(w, p);
+			page_forsake(w, p);
 			cover(w, COVER_COPIED);
 			p->hfn = host_frame(w);
 			p->in = true;
@@ -299,7 +299,7 @@ void page_out(struct vm *vm, uint64_t gfn)
 		if (!p->merged && m_reaches(&vm->world->cpu[i], p->hfn))
 			fail(vm->world, "page %llx is swapped out, and a CPU in the guest still reaches it (S11)",
 			     (unsigned long long)gfn);
-	forsake(vm->world, p);
+	page_forsake(vm->world, p);
 	cover(vm->world, COVER_SWAPPED);
 	page_regularity(r, gfn - r->base);
 }
@@ -330,7 +330,7 @@ void block_out(struct ram *r, uint64_t first)
 		if (!same_as_frame(w, p))
 			fail(w, "page %llx changed unseen before its block was swapped out",
 			     (unsigned long long)(r->base + first + i));
-		forsake(w, p);
+		page_forsake(w, p);
 	}
 }
 
@@ -384,7 +384,7 @@ static bool share(struct world *w, struct page *keep, struct page *drop)
 	if (!n)
 		return false;
 	keep->merged = true;
-	forsake(w, drop);
+	page_forsake(w, drop);
 	++*n;
 	drop->hfn = keep->hfn;
 	drop->in = true;

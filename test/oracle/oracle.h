@@ -103,7 +103,7 @@ enum op {
 	C(LOG_FLAGS, "logs by dirty flags") C(LOG_PML, "logs by what CPUs wrote down") \
 	C(SLOT_GONE, "slots removed") C(SLOT_BACK, "slots added") \
 	C(MIGRATED, "vCPUs moved to another CPU") C(VPID_REUSED, "VPIDs given anew") C(INIT, "vCPUs reset") \
-	C(SWITCHED, "mechanisms switched") \
+	C(SWITCHED, "mechanisms switched") C(MOVED, "VMs moved to another instance of the heart") \
 	C(PDPT_NOWHERE, "loads of PDPTEs from where no memory is") C(ROOT_NOWHERE, "loads of CR3 that name no memory") \
 	C(PARTS, "INVLPGs of parts of another root's global page") \
 	C(TABLE_NOWHERE, "tables of ones that lead to memory") \
@@ -307,6 +307,11 @@ struct observed;
 void page_touched(struct vm *vm, uint64_t gfn, const struct observed *o);
 /* Another mechanism knows nothing of what was used before. */
 void pages_forget_age(struct vm *vm);
+/* The page no longer uses its frame. */
+void page_forsake(struct world *w, struct page *p);
+/* move.c */
+bool vm_may_move(const struct vm *vm);
+void vm_move(struct vm *vm, const struct mmu_ops *to);
 /* map.c: the memory map */
 /* The slot as mmu/ is told of it. */
 struct slot ram_slot(struct ram *r);

@@ -205,7 +205,13 @@ static void do_switch(struct vm *vm, const struct step *s)
 {
 	const struct mmu_ops *to = config_mechanism(&vm->world->c, s->a);
 
-	if (!vm->world->c.switching || to == vm->mmu.ops || mmu_unsupported(to, &vm->world->c.caps, &vm->world->c.mmu))
+	if (!vm->world->c.switching || mmu_unsupported(to, &vm->world->c.caps, &vm->world->c.mmu))
+		return;
+	if (s->b % 8 == 7 && vm_may_move(vm)) {
+		vm_move(vm, to);
+		return;
+	}
+	if (to == vm->mmu.ops)
 		return;
 	weave_freeze(vm->world);
 	all_leave(vm);
