@@ -1,9 +1,7 @@
 /* vm/memory/ram.c - a guest's RAM: blocks in one piece, and words for the pages of the others. */
 #include "vm/memory/ram.h"
 
-#include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
-#include "vm/live/live.h"
 #include "vm/memory/owner.h"
 #include "vm/memory/ram_elsewhere.h"
 #include "vm/memory/ram_inside.h"
@@ -413,65 +411,4 @@ hfn_t ram_drop(struct ram *r, gfn_t gfn)
 		return HFN_NONE;
 	VM_MUTANT(RAM_DROP_UNMAPS, mmu_unmap(&r->vm->mmu, gfn, 1));
 	return ram_disown(r, gfn, frame_in(was)) ? frame_in(was) : HFN_NONE;
-}
-
-/* ---- the audit ---- */
-
-/* Also of a page that is going. */
-static hfn_t held(const struct ram *r, gfn_t gfn)
-{
-	const struct slot_block *b = &r->block[block_of(r, gfn)];
-	uint64_t word = word_now(r, gfn);
-
-	if (b->at)
-		return HFN(b->frame.v + gfn.v % SLOT_BLOCK_PAGES);
-	return word & (HERE | GOING) ? frame_in(word) : HFN_NONE;
-}
-
-struct audited {
-	uint64_t own, here, shared;
-};
-
-static bool audit_page(struct ram *r, gfn_t gfn, struct audited *a)
-{
-	hfn_t f = held(r, gfn);
-	struct frame_owner o;
-
-	if (hfn_is_none(f))
-		return true;
-	o = owner_of(f);
-	a->here++;
-	a->own += o.kind == OWNER_PAGE;
-	a->shared += o.kind == OWNER_SHARED;
-	return o.kind == OWNER_SHARED || (o.kind == OWNER_PAGE && o.vm == r->vm->id && o.gfn.v == gfn.v);
-}
-
-bool ram_audit(struct vm *vm, char *why, size_t size)
-{
-	uint64_t own = 0;
-
-	for (unsigned n = 0; n < ARRAY_SIZE(vm->ram); n++) {
-		struct ram *r = &vm->ram[n];
-		struct audited a = { 0 };
-
-		for (uint64_t i = 0; r->vm && i < r->pages; i++) {
-			gfn_t gfn = GFN(r->base.v + i);
-
-			if (audit_page(r, gfn, &a))
-				continue;
-			fmt(why, size, "OW1: the frame of page 0x%lx is not said to be its own", gfn.v);
-			return false;
-		}
-		own += a.own;
-		if (!r->vm || (a.here == r->resident && a.shared == r->shared))
-			continue;
-		fmt(why, size, "RA1: %lu pages are in memory, %lu of them shared, and %lu and %lu are counted", a.here,
-		    a.shared, r->resident, r->shared);
-		return false;
-	}
-	/* While it is moved the other container has frames of the same name. */
-	if (own == owner_count(vm->id) || (own < owner_count(vm->id) && live_is_double(vm)))
-		return true;
-	fmt(why, size, "OW1: %lu frames are said to be its pages', and %lu are", owner_count(vm->id), own);
-	return false;
 }
