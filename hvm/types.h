@@ -85,7 +85,7 @@ struct hvm_tss {
 /* What a guest in real mode has in place of what the CPU needs to run it in virtual-8086 mode. */
 struct hvm_v86 {
 	uint64_t rflags;
-	uint32_t access[6]; /* of ES to GS */
+	uint32_t access[6], limit[6]; /* of ES to GS; limits of those with SEGMENT_G */
 	struct segment_state tr;
 	uint64_t sysenter_cs;
 	uint64_t exceptions, pf_mask, pf_match; /* which exceptions exit */

@@ -33,6 +33,13 @@ static void intercept_all(struct hvm_v86 *was)
 	vmwrite(VMCS_PF_ERROR_MATCH, 0);
 }
 
+/* What is accessed beyond faults, and is done as real mode has it. */
+static void cut_limit(unsigned n, struct hvm_v86 *was)
+{
+	was->limit[n] = (uint32_t)vmread(VMCS_GUEST_ES_LIMIT + 2 * n);
+	VM_MUTANT(V86_CUT, vmwrite(VMCS_GUEST_ES_LIMIT + 2 * n, 0xffff));
+}
+
 void vmx_v86_begin(const struct vmx_vcpu *v, const struct hvm_tss *tss, struct hvm_v86 *was)
 {
 	const struct segment_state tr = { 0, tss->limit, SEGMENT_TSS_BUSY, tss->base };
@@ -42,6 +49,8 @@ void vmx_v86_begin(const struct vmx_vcpu *v, const struct hvm_tss *tss, struct h
 	for (unsigned n = SEG_ES; n <= SEG_GS; n++) {
 		was->access[n] = (uint32_t)vmread(VMCS_GUEST_ES_ACCESS + 2 * n);
 		vmwrite(VMCS_GUEST_ES_ACCESS + 2 * n, SEGMENT_V86);
+		if (unlikely(was->access[n] & SEGMENT_G))
+			cut_limit(n, was);
 	}
 	was->tr = vmx_get_segment(SEG_TR);
 	vmx_set_segment(SEG_TR, &tr);
@@ -53,13 +62,21 @@ void vmx_v86_begin(const struct vmx_vcpu *v, const struct hvm_tss *tss, struct h
 	hide_interrupts(v, was);
 }
 
+/* A load of a segment register in real mode changes its base alone. */
+static void give_back(unsigned n, const struct hvm_v86 *was)
+{
+	vmwrite(VMCS_GUEST_ES_ACCESS + 2 * n, was->access[n]);
+	if (unlikely(was->access[n] & SEGMENT_G))
+		VM_MUTANT(V86_LIMITS_BACK, vmwrite(VMCS_GUEST_ES_LIMIT + 2 * n, was->limit[n]));
+}
+
 void vmx_v86_end(const struct vmx_vcpu *v, const struct hvm_v86 *was)
 {
 	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
 
 	vmwrite(VMCS_GUEST_RFLAGS, (rflags & ~(RFLAGS_VM | RFLAGS_IOPL)) | (was->rflags & RFLAGS_IOPL));
 	for (unsigned n = SEG_ES; n <= SEG_GS; n++)
-		vmwrite(VMCS_GUEST_ES_ACCESS + 2 * n, was->access[n]);
+		give_back(n, was);
 	vmx_set_segment(SEG_TR, &was->tr);
 	vmwrite(VMCS_GUEST_SYSENTER_CS, was->sysenter_cs);
 	vmwrite(VMCS_EXCEPTION_BITMAP, was->exceptions);

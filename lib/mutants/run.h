@@ -144,7 +144,9 @@
 	M(ENTER_ACCESSED, "nor while a data segment was not accessed") \
 	M(ENTER_READABLE, "nor while a data segment is code that cannot be read") \
 	M(V86_BASE, "that real mode is run in virtual-8086 mode with bases of selectors only") \
-	M(V86_LIMIT, "and limits of 64K") \
+	M(V86_LIMIT, "and limits of 64K at least") \
+	M(V86_CUT, "which the CPU finds to be 64K") \
+	M(V86_LIMITS_BACK, "and the guest as they were") \
 	M(V86_ACCESS, "and the attributes of real mode") \
 	M(V86_TRAPS, "that traps in real mode are the emulator's") \
 	M(V86_ALIGNMENT, "that nothing is aligned in real mode") \

@@ -85,15 +85,24 @@ static bool tables_fit(const struct vcpu *v)
 	       VM_LEFT_OUT_OR(ENTER_LDTR, segment_ldtr_fits(&ldtr, linear_of(v)));
 }
 
-/* Segments as real mode loads them, with the attributes that a reset gives them. */
+/* A limit of 64 KiB; or a larger one, of a page's granularity, which virtual-8086 mode does not have: what lies beyond
+ * faults there, and the emulator does it ("unreal" mode: a load in real mode leaves the limit as it is). */
+static bool real_limit_fits(const struct segment_state *s)
+{
+	return s->limit == 0xffff || ((s->access & SEGMENT_G) && s->limit > 0xffff);
+}
+
+/* Segments as real mode loads them, with the attributes that a reset gives them. D/B means something in code and in
+ * stacks only ("Segment Descriptors"). */
 static bool real_segments_fit(const struct vcpu *v)
 {
 	for (enum segment n = SEG_ES; n <= SEG_GS; n++) {
 		struct segment_state s = hvm_segment(&v->hvm, n);
-		uint32_t access = s.access & ~(uint32_t)TYPE_CODE;
+		uint32_t any = TYPE_CODE | SEGMENT_G | (n == SEG_CS || n == SEG_SS ? 0 : SEGMENT_DB);
 
-		if (VM_KEPT(V86_BASE, s.base != (uint64_t)s.selector << 4) || VM_KEPT(V86_LIMIT, s.limit != 0xffff) ||
-		    VM_KEPT(V86_ACCESS, access != SEGMENT_DATA16))
+		if (VM_KEPT(V86_BASE, s.base != (uint64_t)s.selector << 4) ||
+		    VM_KEPT(V86_LIMIT, !real_limit_fits(&s)) ||
+		    VM_KEPT(V86_ACCESS, (s.access & ~any) != SEGMENT_DATA16))
 			return false;
 	}
 	return true;

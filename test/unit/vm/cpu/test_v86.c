@@ -326,6 +326,43 @@ static void not_with_segment(enum segment n, struct segment_state s)
 	finish();
 }
 
+static void check_segment(struct vcpu *v, enum segment n, const struct segment_state *wanted)
+{
+	struct segment_state s = hvm_segment(&v->hvm, n);
+
+	assert_int_equal(s.selector, wanted->selector);
+	assert_int_equal(s.limit, wanted->limit);
+	assert_int_equal(s.access, wanted->access);
+	assert_int_equal(s.base, wanted->base);
+}
+
+/* "Unreal" mode: the CPU has segments of 64 KiB; a load there changes the base alone. */
+static void large_segments(void **state)
+{
+	static const struct segment_state es = { 0x1234, 0xffffffff, SEGMENT_FLAT_DATA, 0x12340 },
+					  ss = { 0x2000, 0x7fffff, SEGMENT_DATA16 | SEGMENT_G, 0x20000 },
+					  loaded = { 0x4321, 0xffffffff, SEGMENT_FLAT_DATA, 0x43210 };
+	struct hvm_tss none = { 0, 0 };
+	struct hvm_v86 was;
+	struct vcpu *v;
+
+	(void)state;
+	v = fitting();
+	hvm_set_segment(&v->hvm, SEG_ES, &es);
+	hvm_set_segment(&v->hvm, SEG_SS, &ss);
+	assert_true(vcpu_v86_fits(v));
+	hvm_v86_begin(&v->hvm, &none, &was);
+	for (enum segment n = SEG_ES; n <= SEG_GS; n++) {
+		assert_int_equal(hvm_segment(&v->hvm, n).limit, 0xffff);
+		assert_int_equal(hvm_segment(&v->hvm, n).access, SEGMENT_V86);
+	}
+	put_segment(SEG_ES, 0x4321);
+	hvm_v86_end(&v->hvm, &was);
+	check_segment(v, SEG_ES, &loaded);
+	check_segment(v, SEG_SS, &ss);
+	finish();
+}
+
 static void what_does_not_fit(void **state)
 {
 	struct vcpu *v;
@@ -333,7 +370,10 @@ static void what_does_not_fit(void **state)
 	(void)state;
 	not_with_segment(SEG_CS, (struct segment_state){ 0xf000, 0xffff, SEGMENT_CODE16, 0xffff0000 });
 	not_with_segment(SEG_DS, (struct segment_state){ 0x1234, 0xffff, SEGMENT_DATA16, 0x12350 });
-	not_with_segment(SEG_ES, (struct segment_state){ 0x1234, 0xffffffff, SEGMENT_DATA16 | SEGMENT_G, 0x12340 });
+	not_with_segment(SEG_ES, (struct segment_state){ 0x1234, 0xfffff, SEGMENT_DATA16, 0x12340 });
+	not_with_segment(SEG_ES, (struct segment_state){ 0x1234, 0x0fff, SEGMENT_DATA16 | SEGMENT_G, 0x12340 });
+	not_with_segment(SEG_CS, (struct segment_state){ 0x1000, 0xffff, SEGMENT_CODE16 | SEGMENT_DB, 0x10000 });
+	not_with_segment(SEG_GS, (struct segment_state){ 8, 0xffffffff, SEGMENT_FLAT_DATA, 0 });
 	not_with_segment(SEG_SS, (struct segment_state){ 0x1234, 0x0fff, SEGMENT_DATA16, 0x12340 });
 	not_with_segment(SEG_SS, (struct segment_state){ 0x1234, 0xffff, SEGMENT_DATA16 | SEGMENT_DB, 0x12340 });
 	not_with_segment(SEG_FS, (struct segment_state){ 0x1234, 0xffff, SEGMENT_DATA16 & ~TYPE_READ_WRITE, 0x12340 });
@@ -368,7 +408,7 @@ int main(void)
 		cmocka_unit_test(privileged),		  cmocka_unit_test(exceptions),
 		cmocka_unit_test(out_of_it),		  cmocka_unit_test(ports),
 		cmocka_unit_test(interrupts_of_hardware), cmocka_unit_test(all_is_as_it_was),
-		cmocka_unit_test(what_does_not_fit),
+		cmocka_unit_test(large_segments),	  cmocka_unit_test(what_does_not_fit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
