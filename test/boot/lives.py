@@ -136,9 +136,10 @@ def tests(everything=False):
             Test('lives: boots again after a reset', boots_again('reset')),
             Test('lives: boots again after a triple fault', boots_again('triple')),
             Test('lives: the machine stays', stays),
-            Test('lives: 1000 one after the other', many_lives(1000)),
+            Test('lives: 300 one after the other', many_lives(300)),
             Test('lives: 200 at once', many_at_once(200, '--host-mem', '512M'))] + \
-        ([Test('lives: 1000 at once', many_at_once(1000, '--host-mem', '2G')),
+        ([Test('lives: 1000 one after the other', many_lives(1000)),
+          Test('lives: 1000 at once', many_at_once(1000, '--host-mem', '2G')),
           Test('lives: 1000 at once, on 4 CPUs', many_at_once(1000, '--host-mem', '2G', '--host-cpus', '4')),
           Test('lives: 128 at once, on 64 CPUs', many_at_once(128, '--host-mem', '1G', '--host-cpus', '64', limit=400))]
          if everything else [])
