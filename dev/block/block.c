@@ -158,11 +158,33 @@ static enum step begin_read(struct block_queue *q, struct block_disk *d, struct 
 	return start(q, d, BLOCK_READ, sector, q->piece);
 }
 
+/* BK6: what is there comes first. */
+static enum step begin_zeroes(struct block_queue *q, struct block_disk *d, struct block_request *r)
+{
+	q->looking = VM_KEPT(BLOCK_LOOKS, !r->holds);
+	if (!q->looking)
+		memset(q->buffer, 0, q->piece * SECTOR_SIZE);
+	return start(q, d, q->looking ? BLOCK_READ : BLOCK_WRITE, r->sector + r->at, q->piece);
+}
+
+static bool is_zero(const uint8_t *p, size_t n)
+{
+	uint64_t some = 0, word;
+
+	for (size_t at = 0; at < n; at += sizeof(word)) {
+		memcpy(&word, p + at, sizeof(word));
+		some |= word;
+	}
+	return !some;
+}
+
 static enum step begin_write(struct block_queue *q, struct block_disk *d, struct block_request *r)
 {
 	uint64_t sector = r->sector + r->at;
 	size_t bytes = q->piece * SECTOR_SIZE;
 
+	if (r->op == BLOCK_ZEROES && !d->snapshot)
+		return begin_zeroes(q, d, r);
 	if (r->op == BLOCK_ZEROES)
 		memset(q->buffer, 0, bytes);
 	else if (!copy(d, r, q->buffer, bytes))
@@ -183,7 +205,7 @@ static enum step begin(struct block_queue *q, struct block_disk *d)
 {
 	struct block_request *r = d->first;
 
-	q->flushing = false;
+	q->flushing = q->looking = false;
 	q->piece = (unsigned)min_u64(r->count - r->at, min_u64(d->most, q->buffer_sectors));
 	if (r->op == BLOCK_FLUSH || r->at == r->count)
 		return begin_flush(q, d);
@@ -197,6 +219,11 @@ static bool finish(struct block_queue *q, struct block_disk *d, enum block_resul
 
 	if (q->flushing)
 		return true;
+	if (q->looking && VM_KEPT(BLOCK_HOLDS, !is_zero(q->buffer, q->piece * SECTOR_SIZE))) {
+		r->holds = true;
+		return false;
+	}
+	r->holds = false;
 	if (r->op == BLOCK_READ) {
 		if (d->snapshot)
 			snapshot_read(d->snapshot, r->sector + r->at, q->piece, q->buffer);
@@ -277,6 +304,7 @@ void block_submit(struct block_disk *d, struct block_request *r)
 	r->at = 0;
 	r->seg = 0;
 	r->seg_done = 0;
+	r->holds = false;
 	lock(q);
 	if (!d->first)
 		ring_add(q, d);

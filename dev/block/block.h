@@ -11,7 +11,9 @@
  * BK3  Requests of a disk are served one after the other; a flush so comes after all that were submitted before it.
  * BK4  A request is answered once, by done(), or taken back by block_cancel(), after which neither its memory nor the
  *      guest's is touched for it.
- * BK5  A call does at most BLOCK_PIECES pieces; what remains is done by block_go_on(), which is asked for. */
+ * BK5  A call does at most BLOCK_PIECES pieces; what remains is done by block_go_on(), which is asked for.
+ * BK6  Where zeroes are asked for and the medium has zeroes, nothing is written: what a sparse file has not stays
+ *      so. */
 #ifndef VELLUM_DEV_BLOCK_H
 #define VELLUM_DEV_BLOCK_H
 
@@ -45,6 +47,7 @@ struct block_request {
 	uint64_t at;       /* sectors done */
 	unsigned seg;      /* the segment that is next, */
 	uint32_t seg_done; /* and how much of it was transferred */
+	bool holds;        /* of zeroes: the next piece has something else (BK6) */
 };
 
 enum block_state {
@@ -79,6 +82,7 @@ struct block_queue {
 	struct block_disk *visited;   /* with BLOCK_ANSWERS */
 	unsigned piece;               /* sectors of it */
 	bool flushing;                /* the flush behind a write, or one that was asked for */
+	bool looking;                 /* a piece is read that is to be zeroes (BK6) */
 };
 
 /* What has been asked of a disk and answered, from the time that it was made on. */

@@ -8,6 +8,8 @@
 	M(BLOCK_OTHER, "that who is within one virtual machine enters no other") \
 	M(BLOCK_ENOUGH, "the end of a call after some pieces") \
 	M(BLOCK_TURN, "the others' turn behind a piece") \
+	M(BLOCK_LOOKS, "looking for zeroes where zeroes are to be") \
+	M(BLOCK_HOLDS, "that what is no zero becomes one") \
 	M(BLOCK_THROUGH, "the flush behind a write that is to be through") \
 	M(BLOCK_CURRENT, "that a request which is taken back is at no medium any more") \
 	M(BLOCK_FORGOTTEN, "passing over what was taken back while the medium worked") \

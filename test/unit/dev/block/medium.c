@@ -64,7 +64,7 @@ bool medium_end(struct medium *m)
 		m->flushed += good;
 	else if (good && m->op == BLOCK_READ)
 		memcpy(m->buffer, m->data[m->unit][m->sector], bytes);
-	else if (good)
+	else if (good && (m->written += m->sectors))
 		memcpy(m->data[m->unit][m->sector], m->buffer, bytes);
 	block_event(&m->queue, good);
 	return true;

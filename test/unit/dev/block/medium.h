@@ -24,7 +24,7 @@ struct medium {
 	uint8_t data[2][MEDIUM_SECTORS][SECTOR_SIZE];
 	uint8_t buffer[MEDIUM_BUFFER * SECTOR_SIZE];
 	struct block_queue queue;
-	unsigned locked, started, flushed, laters;
+	unsigned locked, started, flushed, written, laters;
 	/* under way */
 	bool busy;
 	unsigned unit, sectors;

@@ -93,6 +93,29 @@ static void test_write(void **state)
 	assert_int_equal(a.disk.account.bytes_written, 211 * SECTOR_SIZE);
 }
 
+/* BK6: of 200 sectors, the first piece is zeroes and stays as it is, in the second one is not. */
+static void test_zeroes(void **state)
+{
+	struct asked z;
+
+	(void)state;
+	memset(m.data[0][100], 0, 200 * SECTOR_SIZE);
+	m.data[0][100 + 64 + 5][17] = 1;
+	ask(&a, &z, BLOCK_ZEROES, 100, 200, NULL, 0);
+	medium_finish(&m);
+	assert_true(z.answers == 1 && z.result == BLOCK_OK);
+	assert_int_equal(m.written, 64);
+	for (unsigned i = 100; i < 300; i++)
+		for (unsigned at = 0; at < SECTOR_SIZE; at++)
+			assert_int_equal(m.data[0][i][at], 0);
+	assert_int_equal(m.data[0][99][0], (uint8_t)(99 * 3 + 1));
+	assert_int_equal(m.data[0][300][0], (uint8_t)(300 * 3 + 1));
+	m.fail = true;
+	ask(&a, &z, BLOCK_ZEROES, 100, 1, NULL, 0);
+	medium_finish(&m);
+	assert_true(z.answers == 1 && z.result == BLOCK_FAILED);
+}
+
 /* BK3: a flush comes behind what was before it; one of a write that is to be through, before its answer. */
 static void test_flush(void **state)
 {
@@ -357,6 +380,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_read, setup), cmocka_unit_test_setup(test_write, setup),
+		cmocka_unit_test_setup(test_zeroes, setup),
 		cmocka_unit_test_setup(test_flush, setup), cmocka_unit_test_setup(test_turns, setup),
 		cmocka_unit_test_setup(test_bad_memory, setup), cmocka_unit_test_setup(test_failures, setup),
 		cmocka_unit_test_setup(test_cancel, setup), cmocka_unit_test_setup(test_snapshot, setup),
