@@ -79,7 +79,7 @@ def together_again(c):
     """Two of 64 MB are short of memory until one ends; then what came page by page, and is used, lies in blocks."""
     halves = c.guest('halves')
     description = c.file('vms', vm('short', halves, 'mem 64M', 'append rounds=8') +
-                         vm('long', halves, 'mem 64M', 'append rounds=70'))
+                         vm('long', halves, 'mem 64M', 'append rounds=110'))
     o = c.run(['run', '--vm', description, '--host-mem', '80M', '--swap', '128M', '--timeout', '60'], limit=80,
               forbid=['FAIL'])
     require(o.text.count('halves: ok') == 2, 'both end well')
