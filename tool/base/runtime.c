@@ -32,11 +32,16 @@ static char *directory(void)
 }
 
 /* Others must not be able to put sockets there. */
+static bool may_be_used(const struct stat *info)
+{
+	return S_ISDIR(info->st_mode) && info->st_uid == getuid() && (info->st_mode & 022) == 0;
+}
+
 static bool is_ours(const char *path)
 {
 	struct stat info;
 
-	return lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == getuid() && (info.st_mode & 022) == 0;
+	return lstat(path, &info) == 0 && may_be_used(&info);
 }
 
 /* A name of a socket can have 107 bytes; through the directory's descriptor that is enough for any. */
@@ -105,6 +110,15 @@ static int connect_or_clean(int dir, const char *name)
 	return file;
 }
 
+/* Locks a directory of ours; false: it has been removed meanwhile, by another who had the lock. */
+static bool lock_in_place(int dir)
+{
+	struct stat info;
+
+	lock(dir);
+	return fstat(dir, &info) == 0 && info.st_nlink > 0;
+}
+
 /* The directory goes with the last one, but not under one that begins. */
 static void remove_empty(const char *path)
 {
@@ -112,8 +126,8 @@ static void remove_empty(const char *path)
 
 	if (dir < 0)
 		return;
-	lock(dir);
-	rmdir(path);
+	if (lock_in_place(dir))
+		rmdir(path);
 	close(dir);
 }
 
@@ -127,28 +141,38 @@ static void forget(void)
 	remove_empty(own_directory);
 }
 
-/* Makes the directory if there is none, and locks it if it is ours, since another's lock may stay for good; -1: errno
- * says why not. */
-static int open_locked(const char *path)
+/* Makes the directory if there is none, and opens it; -1: errno says why not. */
+static int open_made(const char *path)
 {
-	struct stat info;
-	char target[1];
 	int dir;
 
-	for (;;) {
+	do {
 		if (mkdir(path, 0700) != 0 && errno != EEXIST)
 			return -1;
-		dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (dir < 0 && (errno != ENOENT || readlink(path, target, sizeof target) >= 0))
+		dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	} while (dir < 0 && errno == ENOENT);   /* the last one out has removed it, just now */
+	return dir;
+}
+
+/* And locks it; -1: error says why not. */
+static int open_locked(const char *path, char *error, size_t error_size)
+{
+	struct stat info;
+	int dir;
+
+	while ((dir = open_made(path)) >= 0) {
+		/* Another's may be locked for good. */
+		if (fstat(dir, &info) != 0 || !may_be_used(&info)) {
+			snprintf(error, error_size, "%s belongs to somebody else, or others may write to it", path);
+			close(dir);
 			return -1;
-		if (dir < 0)
-			continue;               /* removed by the last one out, just now */
-		if (is_ours(path))
-			lock(dir);
-		if (fstat(dir, &info) != 0 || info.st_nlink > 0)
+		}
+		if (lock_in_place(dir))
 			return dir;
 		close(dir);
 	}
+	snprintf(error, error_size, "cannot use the directory %s: %s", path, strerror(errno));
+	return -1;
 }
 
 /* Under the lock. */
@@ -180,17 +204,10 @@ static int listen_in(int dir, const char *path, const char *name, char *error, s
 int runtime_listen(const char *name, char *error, size_t error_size)
 {
 	char *path = directory();
-	int dir = open_locked(path), file = -1;
+	int dir = open_locked(path, error, error_size), file = dir < 0 ? -1 : listen_in(dir, path, name, error, error_size);
 
-	if (dir < 0) {
-		snprintf(error, error_size, "cannot use the directory %s: %s", path, strerror(errno));
-	} else {
-		if (is_ours(path))
-			file = listen_in(dir, path, name, error, error_size);
-		else
-			snprintf(error, error_size, "%s belongs to somebody else, or others may write to it", path);
+	if (dir >= 0)
 		close(dir);
-	}
 	free(path);
 	return file;
 }
