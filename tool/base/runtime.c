@@ -204,10 +204,12 @@ static int listen_in(int dir, const char *path, const char *name, char *error, s
 int runtime_listen(const char *name, char *error, size_t error_size)
 {
 	char *path = directory();
-	int dir = open_locked(path, error, error_size), file = dir < 0 ? -1 : listen_in(dir, path, name, error, error_size);
+	int dir = open_locked(path, error, error_size), file = -1;
 
-	if (dir >= 0)
+	if (dir >= 0) {
+		file = listen_in(dir, path, name, error, error_size);
 		close(dir);
+	}
 	free(path);
 	return file;
 }
