@@ -245,6 +245,7 @@ void flash_state(struct fields *s, struct flash *f)
 	bool was = flash_is_plain(f);
 
 	state_begin(s, "flash", 1);
+	state_same(s, f->bytes, "its flash memory has another size");
 	state_u8(s, &f->mode);
 	state_u8(s, &f->status);
 	state_u8(s, &f->left);
@@ -255,6 +256,7 @@ void flash_state(struct fields *s, struct flash *f)
 						   f->left + f->filled <= FLASH_BUFFER &&
 						   f->at % FLASH_BUFFER + f->filled <= FLASH_BUFFER &&
 						   (f->mode != FLASH_FILL || f->left) &&
+						   (f->mode != FLASH_CONFIRM || f->filled) &&
 						   (f->mode != FLASH_ERASE || f->at % FLASH_BLOCK == 0)),
 		    "its command is none that can be");
 	state_end(s);

@@ -35,6 +35,7 @@
 	M(LIVE_SETTLES, "and for what is under way to the area or from it") \
 	M(LIVE_JOINS, "putting blocks together again when all has come") \
 	M(LIVE_BEHIND, "keeping what follows until the new container is released") \
+	M(LIVE_BEHIND_GIVES, "and not beyond it") \
 	M(LIVE_SOURCE_FREED, "giving it back then") \
 	M(RELEASE_SOURCE, "that it is there when the old container is over") \
 	M(FETCH_ONCE, "looking again whether a page is elsewhere") \

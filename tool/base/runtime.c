@@ -67,7 +67,7 @@ static int connect_in(int dir, const char *name, int type)
 }
 
 /* What begins and what cleans up does so one after the other: who holds this sees no socket that is bound and not yet
- * listened on. Others than runs of Vellum may not open the directory. */
+ * listened on. The directory is made for its user alone. */
 static void lock(int dir)
 {
 	while (flock(dir, LOCK_EX) != 0 && errno == EINTR)
@@ -131,7 +131,7 @@ static void remove_empty(const char *path)
 	close(dir);
 }
 
-static void forget(void)
+void runtime_forget(void)
 {
 	if (own_path == NULL)
 		return;
@@ -139,6 +139,10 @@ static void forget(void)
 	if (own_link != NULL)
 		unlink(own_link);
 	remove_empty(own_directory);
+	free(own_path);
+	free(own_link);
+	free(own_directory);
+	own_path = own_link = own_directory = NULL;     /* another of this name may begin */
 }
 
 /* Makes the directory if there is none, and opens it; -1: errno says why not. */
@@ -193,7 +197,7 @@ static int listen_in(int dir, const char *path, const char *name, char *error, s
 	}
 	own_path = text("%s/%s%s", path, name, suffix);
 	own_directory = text("%s", path);
-	atexit(forget);
+	atexit(runtime_forget);
 	if (listen(file, 8) != 0) {
 		snprintf(error, error_size, "cannot listen on %s: %s", own_path, strerror(errno));
 		return -1;

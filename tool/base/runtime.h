@@ -13,6 +13,8 @@ bool run_name_valid(const char *name);
 
 /* Listens under this name; the file goes when the program exits. -1: error says why (one sentence). */
 int runtime_listen(const char *name, char *error, size_t error_size);
+/* It is not found any more; to be called before the listener is closed. */
+void runtime_forget(void);
 /* Puts a link to the file of this path beside it: what its machine's own disk is (runtime_disk). */
 void runtime_link(const char *path);
 /* Opens that of the session of this name, for reading and writing; -1: it has none that could be opened. */

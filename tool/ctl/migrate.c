@@ -7,7 +7,7 @@
  *        over lets its own go on. Who waits for that learns by the end of the connection that it could not; then it
  *        goes on where it was, if it is there.
  *   ME4  What takes it out is watched by the process that was started, and the other way round: so one that is killed
- *        leaves nothing standing. */
+ *        leaves nothing standing; both that are may leave the guest paused. */
 #include "tool/ctl/migrate.h"
 
 #include <errno.h>
@@ -26,7 +26,7 @@
 #include "tool/base/temporary.h"
 #include "tool/ctl/snapshot.h"
 
-enum { LINE_MOST = 300, TRIES_MS = 100 };
+enum { LINE_MOST = 300, TRIES_MS = 100, SAYS_MOST = 50 };
 
 static const char usage[] =
 	"usage: vellum migrate RUN [VM] RUN\n"
@@ -147,6 +147,7 @@ static void goes_on(struct migration *m)
 		free(ctl_ask(&ctl, end, error, sizeof error));
 		if (m->shared->stands)
 			free(ctl_ask(&ctl, resume, error, sizeof error));
+		m->shared->stands = false;
 		bytes_free(&ctl.in);
 		close(ctl.file);
 	}
@@ -156,11 +157,10 @@ static void goes_on(struct migration *m)
 
 static int work(struct migration *m)
 {
-	struct snapshot_job job = { .ctl = &m->source, .vm = m->vm };
+	struct snapshot_job job = { .ctl = &m->source, .vm = m->vm, .stands = &m->shared->stands };
 	double stood;
 	bool ok = snapshot_take(&job, &stood), paused = ok && !job.paused;
 
-	m->shared->stands = job.paused;
 	ok = ok && send_it(m, &job, paused) && hand_over(m, &job);
 	close(m->other);
 	if (!ok)
@@ -191,6 +191,7 @@ static int mend(struct migration *m)
 {
 	char line[LINE_MOST + 1] = "";
 
+	shutdown(m->other, SHUT_WR); /* a "go" that was not sent will not be */
 	if (m->shared->gone && get_line(m->other, line, false) && strcmp(line, "done") == 0)
 		return 0;
 	close(m->other);
@@ -215,7 +216,12 @@ static int watch(struct migration *m)
 	}
 	while (waitpid(worker, &status, 0) < 0 && errno == EINTR)
 		;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : mend(m);
+	worker = 0;
+	if (!WIFEXITED(status))
+		return mend(m);
+	if (m->shared->stands && !m->shared->gone)
+		goes_on(m); /* it has ended where it could do nothing else, with its sentence */
+	return WEXITSTATUS(status);
 }
 
 /* ---- the run that takes it (ME2, ME3); started by tool/run/incoming.c ---- */
@@ -245,32 +251,47 @@ static bool until_it_stands(const char *run, struct ctl *own)
 	}
 }
 
-static bool is_there(const char *run)
+/* Is it over there, or gone? false: it is there, or nothing is said of it. */
+static bool is_over(const char *run, const char *vm, bool *said)
 {
 	char error[300];
-	int file = runtime_connect(run, NULL, error, sizeof error);
+	struct ctl ctl = { .file = runtime_connect(run, NULL, error, sizeof error) };
+	cJSON *list = ctl.file >= 0 ? ctl_ask_json(&ctl, "list", NULL, error, sizeof error) : NULL;
+	const cJSON *one;
+	bool there = false;
 
-	if (file >= 0)
-		close(file);
-	return file >= 0;
+	*said = list != NULL;
+	cJSON_ArrayForEach(one, ctl_get(list, "vms")) {
+		char *id = text("%.0f", ctl_number(one, "id"));
+		const char *state = ctl_text(one, "state");
+
+		if (strcmp(vm, ctl_text(one, "name")) == 0 || strcmp(vm, id) == 0)
+			there = strcmp(state, "off") != 0 && strcmp(state, "ended") != 0;
+		free(id);
+	}
+	cJSON_Delete(list);
+	if (ctl.file >= 0)
+		close(ctl.file);
+	return ctl.file < 0 || (*said && !there);
 }
 
-/* Where it was it is over, or all of that run. */
+/* Where it was it is over, or all of that run. What was asked for may come about though nobody has answered: a run that
+ * ends with its last virtual machine has no time to, and a hypervisor that is slow was given up. So only who says that
+ * it is there still, again and again, keeps it. */
 static bool end_there(const char *run, const char *vm, char *error, size_t size)
 {
 	char *destroy = text("destroy %s", vm), *answer = NULL;
 	struct ctl ctl = { .file = runtime_connect(run, NULL, error, size) };
-	bool over = ctl.file < 0;
+	bool over = ctl.file < 0, said;
 
 	if (!over) {
 		answer = ctl_ask(&ctl, destroy, error, size);
 		over = answer != NULL;
 		close(ctl.file);
 	}
-	/* A run that ends with its last virtual machine may have no time to answer. */
-	for (unsigned n = 0; !over && n < 50 && strstr(error, "the run ended") != NULL; n++) {
+	for (unsigned n = 0; !over && n < SAYS_MOST; n += said) {
 		wait_a_while();
-		over = !is_there(run);
+		over = is_over(run, vm, &said);
 	}
 	free(answer);
 	free(destroy);

@@ -289,6 +289,8 @@ static bool stop(struct snapshot_job *job)
 		return list != NULL;
 	request = text("pause %s", job->vm);
 	job->paused = true;
+	if (job->stands != NULL)
+		*job->stands = true;
 	cJSON_Delete(ctl_ask_json(job->ctl, request, NULL, job->error, sizeof job->error));
 	free(request);
 	return true;
@@ -364,6 +366,8 @@ void snapshot_let_go(struct snapshot_job *job)
 	if (job->paused)
 		tell(job, "resume ", "");
 	job->paused = false;
+	if (job->stands != NULL)
+		*job->stands = false;
 }
 
 bool snapshot_interrupted(void) { return interrupted; }

@@ -16,6 +16,7 @@ struct snapshot_job {
 	uint64_t tsc_hz, ram_pages, high_pages, /* of those, above 4 GBytes */ told; /* pages that have left */
 	uint64_t display_pages;  /* of its display's own memory */
 	bool paused;             /* by us */
+	bool *stands;            /* the same for another process, from before it is asked for; or NULL */
 	int disk;                /* the machine's own, by which the memory leaves; -1: by the channel */
 };
 

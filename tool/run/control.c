@@ -42,8 +42,10 @@ void control_close(struct control *control)
 	for (size_t i = 0; i < CONTROL_CLIENTS; i++)
 		if (control->client[i].file >= 0)
 			put_out(control, i);
-	if (control->listener >= 0)
+	if (control->listener >= 0) {
+		runtime_forget();
 		close(control->listener);
+	}
 	control->listener = -1;
 	free(control->own);
 	control->own = NULL;

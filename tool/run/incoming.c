@@ -24,14 +24,14 @@ static void say_to(int file, const char *line)
 		return; /* he is gone, which the next read says */
 }
 
-/* Bytes of it; 0: it has ended, or says nothing for long. A signal ends the program. */
-static size_t get(int file, char *to, size_t most)
+/* Bytes of it; 0: it has ended, or says nothing for so many milliseconds (-1: for ever). A signal ends the program. */
+static size_t get(int file, char *to, size_t most, int patience)
 {
 	struct pollfd ready = { .fd = file, .events = POLLIN };
 	ssize_t n;
 
 	for (;;) {
-		int polled = poll(&ready, 1, PATIENCE_MS);
+		int polled = poll(&ready, 1, patience);
 
 		temporary_check();
 		if (polled == 0)
@@ -44,10 +44,10 @@ static size_t get(int file, char *to, size_t most)
 	}
 }
 
-/* A line without its end; false: there is none. */
-static bool get_line(int file, char *line)
+/* A line without its end; false: there is none, or it has not begun in time. */
+static bool get_line(int file, char *line, int patience)
 {
-	for (size_t n = 0; n < LINE_MOST && get(file, line + n, 1) == 1; n++) {
+	for (size_t n = 0; n < LINE_MOST && get(file, line + n, 1, n ? PATIENCE_MS : patience) == 1; n++) {
 		if (line[n] == '\n') {
 			line[n] = 0;
 			return true;
@@ -63,7 +63,7 @@ static bool get_file(int file, const char *path, unsigned long long bytes)
 	bool ok = out != NULL;
 
 	while (ok && bytes > 0) {
-		size_t n = get(file, block, bytes < sizeof block ? (size_t)bytes : sizeof block);
+		size_t n = get(file, block, bytes < sizeof block ? (size_t)bytes : sizeof block, PATIENCE_MS);
 
 		ok = n > 0 && fwrite(block, 1, n, out) == n;
 		bytes -= n;
@@ -96,15 +96,18 @@ static bool take(struct incoming *in, int file, const char *line)
 	return true;
 }
 
+/* Who has asked whether this run waits has a virtual machine to take out of another, however long that lasts. What is
+ * behind a file that could not be taken is no request, but the rest of it. */
 static bool serve(struct incoming *in, int file)
 {
 	char line[LINE_MOST + 1];
+	int patience = PATIENCE_MS;
 
-	while (get_line(file, line)) {
-		if (strcmp(line, "incoming") == 0)
-			say_to(file, "reply waits\ndone ok\n");
-		else if (take(in, file, line))
-			return true;
+	while (get_line(file, line, patience)) {
+		if (strcmp(line, "incoming") != 0)
+			return take(in, file, line);
+		say_to(file, "reply waits\ndone ok\n");
+		patience = -1;
 	}
 	return false;
 }

@@ -22,6 +22,7 @@ struct live_part {
 	bool second; /* a guest is to come to it: it says nothing of itself, and is on no network (LM3) */
 	bool left;   /* its guest has left it: its account is the other's */
 	bool source; /* its RAM is kept beyond its end, for the other's pages that are there (ram_elsewhere.h) */
+	bool given;  /* not any more */
 	struct live_account account;
 };
 

@@ -103,8 +103,9 @@ void live_tally(struct vm *to, struct live_account *one, uint64_t ticks)
 
 void live_give_source(struct vm *from)
 {
-	if (!from->live.source)
+	if (!from->live.source || from->live.given)
 		return;
+	from->live.given = true;
 	reclaim_hold(); /* RC3 */
 	memory_release(from);
 	reclaim_let_go();

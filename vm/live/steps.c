@@ -223,6 +223,8 @@ void live_stays_behind(void)
 	if (live.to && VM_LEFT_OUT_OR(LIVE_BEHIND, !__atomic_load_n(&live.to->released, __ATOMIC_ACQUIRE)))
 		return;
 	live.to = NULL;
+	/* Its compressed pages are in the account of who is in its place, which is about to be another, or nobody. */
+	VM_MUTANT(LIVE_BEHIND_GIVES, live_give_source(live.from));
 	live.failed = live.ended = true;
 	fmt(live.why, sizeof(live.why), "%s", "it has ended before all of its memory had come");
 	live_go_on(LIVE_ENDS);

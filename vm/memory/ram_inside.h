@@ -20,7 +20,7 @@
 #define WRITABLE BIT(1) /* whoever writes to it may; without it, a write gets it a frame of its own first */
 #define GOING BIT(2)    /* it is in that frame still, and nobody has it (RO1) */
 #define OUT BIT(3)      /* it is in the area, in the place whose number the word has instead */
-#define AGED BIT(4)     /* of one that is HERE: nobody has asked for it since it was unmapped (RO4) */
+#define AGED BIT(4)     /* of one that is HERE: nobody has asked for it since it was aged (RO4) */
 #define ELSEWHERE BIT(6) /* it has not come yet */
 
 static inline uint64_t first_block(const struct ram *r) { return r->base.v / SLOT_BLOCK_PAGES; }

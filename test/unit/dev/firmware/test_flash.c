@@ -272,6 +272,22 @@ static void test_state(void **state)
 	assert_false(taken(&f));
 }
 
+/* Nothing to confirm; and of another size. */
+static void test_state_of_none(void **state)
+{
+	struct flash f = flash;
+
+	(void)state;
+	f.mode = FLASH_CONFIRM;
+	f.left = f.filled = 0;
+	f.at = 0;
+	assert_false(taken(&f));
+	f.filled = 1;
+	assert_true(taken(&f));
+	f.bytes -= FLASH_BLOCK;
+	assert_false(taken(&f));
+}
+
 /* A guest that writes anything anywhere: the array stays within its bounds, each change is told, bits only come by
  * erasing, and plain reads are those of the array. */
 static void test_anything(void **state)
@@ -308,7 +324,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
 		T(test_known_by), T(test_program), T(test_erase), T(test_buffer), T(test_bad_buffers),
-		T(test_protected), T(test_query), T(test_state), T(test_anything),
+		T(test_protected), T(test_query), T(test_state), T(test_state_of_none), T(test_anything),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

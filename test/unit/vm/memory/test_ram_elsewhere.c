@@ -6,6 +6,7 @@
 #include "test/unit/vm/live/following.h"
 #include "test/unit/vm/memory/shortage.h"
 #include "vm/memory/owner.h"
+#include "vm/memory/packed.h"
 #include "vm/memory/reclaim.h"
 #include "vm/seam.h"
 
@@ -249,6 +250,27 @@ static void out_follows(void **state)
 	}
 }
 
+/* It begins again while packed pages of the old container are to come: they are in nobody's account who comes into its
+ * place. */
+static void out_without_its_guest(void **state)
+{
+	(void)state;
+	go_with_out(true);
+	assert_int_equal(vm->packed, 24);
+	ask_and_hear("d reset 0\n", "");
+	for (unsigned i = 0; i < 200 && (live_turn.cpu || !said("done d ok\n")); i++) {
+		bench_wait(schedule_slice());
+		bench_timer();
+	}
+	assert_int_equal(live_turn.cpu, 0);
+	assert_true(said("done d ok\n"));
+	assert_int_equal(vm_at(0)->packed, 0);
+	assert_int_equal(packed_account().pages, 0);
+	assert_int_equal(swap_room(), PLACES);
+	bench.vm[0] = vm_at(0);
+	finish();
+}
+
 /* Pages that share a frame share it there; and one that does not any more when it is written. */
 static void shared_follow(void **state)
 {
@@ -287,6 +309,7 @@ int main(void)
 		cmocka_unit_test(frames_come_back), cmocka_unit_test(keeps_frames),
 		cmocka_unit_test(kept_beyond_release), cmocka_unit_test(wanted_by_two), cmocka_unit_test(out_for_two),
 		cmocka_unit_test(put_together), cmocka_unit_test(reclaimed_meanwhile), cmocka_unit_test(out_follows),
+		cmocka_unit_test(out_without_its_guest),
 		cmocka_unit_test(shared_follow),
 	};
 
