@@ -46,17 +46,19 @@ static bool page(struct backing *backing, uint64_t index, struct backing_page *o
 	return true;
 }
 
-/* RO4 */
+/* RO4. A block in one piece has one mark. */
 static void used(struct backing *backing, uint64_t index, uint64_t pages)
 {
 	struct ram *r = container_of(backing, struct ram, backing);
 
-	for (uint64_t i = index; i < index + pages; i++) {
+	for (uint64_t i = index, step; i < index + pages; i += step) {
 		gfn_t gfn = GFN(r->base.v + i);
+		struct slot_block *b = &r->block[block_of(r, gfn)];
 		uint64_t *word = word_of(r, gfn);
 
-		r->block[block_of(r, gfn)].aged = false;
-		if (word)
+		b->aged = false;
+		step = __atomic_load_n(&b->at, __ATOMIC_ACQUIRE) ? SLOT_BLOCK_PAGES - gfn.v % SLOT_BLOCK_PAGES : 1;
+		if (word && step == 1 && (__atomic_load_n(word, __ATOMIC_ACQUIRE) & AGED))
 			__atomic_fetch_and(word, ~AGED, __ATOMIC_ACQ_REL);
 	}
 }
