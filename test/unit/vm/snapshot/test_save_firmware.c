@@ -129,7 +129,7 @@ static void under_every_mechanism(void **state)
 static void in_real_mode(void **state)
 {
 	static const enum bench_cpu cpus[] = { BENCH_HASWELL, BENCH_LYNNFIELD, BENCH_PENRYN };
-	struct segment_state big = { 0, 0xffffffff, SEGMENT_G | 0x93, 0 };
+	struct segment_state big = { 0, 0xffffffff, SEGMENT_G | 0x93, 0x1000 };
 	uint64_t rip;
 	uint32_t limit;
 
