@@ -9,6 +9,7 @@
 #include "lib/mutants/mutate.h"
 #include "vm/device/disk.h"
 #include "vm/device/flash.h"
+#include "vm/device/own_memory.h"
 
 static struct flash_store *stores;
 
@@ -16,23 +17,6 @@ static struct flash_store *stores;
 
 static void enter(void *ctx) { spin_lock(&((struct flash_store *)ctx)->lock); }
 static void leave(void *ctx) { spin_unlock(&((struct flash_store *)ctx)->lock); }
-
-/* Segments hold addresses of the hypervisor's own. */
-static bool read_own(void *ctx, uint64_t address, void *to, size_t n)
-{
-	(void)ctx;
-	memcpy(to, (const void *)address, n);
-	return true;
-}
-
-static bool write_own(void *ctx, uint64_t address, const void *from, size_t n)
-{
-	(void)ctx;
-	(void)address;
-	(void)from;
-	(void)n;
-	return false;
-}
 
 static bool is_stale(const struct flash_store *s, uint32_t sector) { return s->stale[sector / 64] >> sector % 64 & 1; }
 
@@ -181,7 +165,7 @@ static const char *begin(struct vm_place *place, unsigned n)
 
 		s->vm = place->config;
 		s->disk = disk;
-		s->disk.memory = (struct guest_memory){ read_own, write_own, NULL };
+		s->disk.memory = own_memory;
 		s->disk.enter = enter;
 		s->disk.leave = leave;
 		s->disk.ctx = s;

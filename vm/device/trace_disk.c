@@ -6,6 +6,7 @@
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 #include "vm/device/disk.h"
+#include "vm/device/own_memory.h"
 #include "vm/vm.h"
 
 #define CHUNK_SECTORS (TRACE_CHUNK / SECTOR_SIZE)
@@ -18,23 +19,6 @@ static struct {
 
 static void enter(void *ctx) { (void)ctx; spin_lock(&sink.lock); }
 static void leave(void *ctx) { (void)ctx; spin_unlock(&sink.lock); }
-
-/* Segments hold addresses of the hypervisor's own. */
-static bool read_own(void *ctx, uint64_t address, void *to, size_t n)
-{
-	(void)ctx;
-	memcpy(to, (const void *)address, n);
-	return true;
-}
-
-static bool write_own(void *ctx, uint64_t address, const void *from, size_t n)
-{
-	(void)ctx;
-	(void)address;
-	(void)from;
-	(void)n;
-	return false;
-}
 
 static void done(struct block_request *r, enum block_result result)
 {
@@ -58,7 +42,7 @@ const char *trace_disk_begin(const char *name)
 		fmt(text, sizeof(text), "there is no disk %.40s for the trace (ide0.0 to ide1.1 can be)", name);
 		return text;
 	}
-	sink.disk.memory = (struct guest_memory){ read_own, write_own, NULL };
+	sink.disk.memory = own_memory;
 	sink.disk.enter = enter;
 	sink.disk.leave = leave;
 	block_disk_init(&sink.disk);

@@ -96,4 +96,11 @@ static inline void goes_on(void)
 	check_entry(__LINE__);
 }
 
+static inline void works_there(void)
+{
+	assert_ptr_equal(bench.v->vm, bench.vm[0]);
+	again();
+	assert_true(audits());
+}
+
 #endif

@@ -10,13 +10,6 @@ static void move_there(const char *mmu)
 	goes_on();
 }
 
-static void works_there(void)
-{
-	assert_ptr_equal(bench.v->vm, bench.vm[0]);
-	again();
-	assert_true(audits());
-}
-
 static void under_every_mechanism(void **state)
 {
 	(void)state;

@@ -88,14 +88,20 @@ static void zeroes_are_dropped(void **state)
 
 /* ---- what is used stays ---- */
 
+/* Of 40 pages one was written, and all were aged since. */
+static void start_aged(const char *mmu)
+{
+	start_under(mmu);
+	fill(40);
+	STEP(far_access(3, true));
+	age_block();
+}
+
 static void used_in_between(void **state)
 {
 	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(mechanisms); n++) {
-		start_under(mechanisms[n]);
-		fill(40);
-		STEP(far_access(3, true));
-		age_block();
+		start_aged(mechanisms[n]);
 		/* The block as a whole. */
 		STEP(far_access(3, true));
 		assert_int_equal(begin_to_take(0, 40), 0);
@@ -126,10 +132,7 @@ static void used_before(void **state)
 {
 	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(mechanisms); n++) {
-		start_under(mechanisms[n]);
-		fill(40);
-		STEP(far_access(3, true));
-		age_block();
+		start_aged(mechanisms[n]);
 		assert_int_equal(begin_to_take(0, 1), 1);
 		put_out();
 		STEP(far_access(3, true));
@@ -151,10 +154,7 @@ static void used_and_unmapped(void **state)
 {
 	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(mechanisms); n++) {
-		start_under(mechanisms[n]);
-		fill(40);
-		STEP(far_access(3, true));
-		age_block();
+		start_aged(mechanisms[n]);
 		STEP(far_access(3, true));
 		mmu_unmap(&vm->mmu, page_gfn(0), 512);
 		assert_int_equal(begin_to_take(0, 40), 0);
