@@ -1,6 +1,19 @@
 /* Entry of the 64-bit test kernels: maps the first 16 GiB to themselves, switches to long mode, then test_main(). */
 #include "guest/test/base/entry.h"
 
+	/* fn in RAX, arg in RDI. */
+	.macro	trap_arguments
+	movq	%rdi, %rax
+	movq	%rsi, %rdi
+	.endm
+	.macro	trap_align
+	subq	$8, %rsp
+	.endm
+	.macro	trap_pass
+	.endm
+	.macro	trap_segments
+	.endm
+
 	multiboot_header
 
 	.text
@@ -42,92 +55,9 @@ start:
 	movw	%ax, %ss
 	load_data_segments
 	movq	$stack_top, %rsp
-	pushq	$0
-	popfq
-	call	rt_start
-4:	cli
-	hlt
-	jmp	4b
+	define_traps
 
-	.macro	trap_save
-	save_preserved64
-	pushfq
-	pushq	trap_sp
-	movq	%rsp, trap_sp
-	.endm
-
-/* unsigned trap_call(void (*fn)(void *), void *arg): 0, or 1 + the vector of the exception that ended fn. */
-	.globl trap_call
-trap_call:
-	trap_save
-	movq	%rdi, %rax
-	movq	%rsi, %rdi
-	subq	$8, %rsp
-	call	*%rax
-	xorl	%eax, %eax
-trap_leave:
-	movq	trap_sp, %rsp
-	popq	trap_sp
-	popfq
-	restore_preserved64
-	ret
-
-/* As trap_call, at privilege level 3; code and stack are reached at user_alias above their addresses. */
-	.globl trap_call_user
-trap_call_user:
-	trap_save
-	movq	%rsp, tss + 4
-	movq	%rdi, %rax
-	movq	%rsi, %rdi
-	movq	user_alias, %rdx
-	addq	%rdx, %rax
-	leaq	user_stack_top(%rdx), %rcx
-	pushq	$SELECTOR_USER_DATA
-	pushq	%rcx
-	pushq	$RFLAGS_FIXED
-	pushq	$SELECTOR_USER_CODE64
-	leaq	user_stub(%rdx), %rcx
-	pushq	%rcx
-	iretq
-user_stub:
-	call	*%rax
-	int	$0x80
-
-	.globl trap_unwind
-trap_unwind:
-	movl	%edi, %eax
-	jmp	trap_leave
-
-	stubs	trap_stubs, trap_common
-trap_common:
-	push_registers64
-	cld
-	movq	%rsp, %rdi
-	movq	%rsp, %rbp
-	andq	$-16, %rsp
-	call	rt_trap
-	movq	%rbp, %rsp
-	pop_registers64
-	addq	$16, %rsp
-	iretq
-
-	define_gdt_load_tr
-
-	.data
-	.balign 16
-	.globl gdt
-gdt:	common_descriptors
-gdtr:	.word	. - gdt - 1
-	.quad	gdt
-	.globl trap_sp, user_alias, boot_magic, boot_info, boot_cr0, boot_idt
-	.balign 8
-trap_sp:	.quad	0
-user_alias:	.quad	0
-boot_magic:	.quad	0
-boot_info:	.quad	0
-boot_cr0:	.quad	0
-boot_idt:	.word	0
-	.long	0
+	boot_data 0
 
 	.bss
 	.balign 4096
@@ -135,9 +65,3 @@ boot_idt:	.word	0
 boot_pml4:	.skip	4096
 boot_pdpt:	.skip	4096
 boot_pd:	.skip	16 * 4096
-	.skip	16384
-stack_top:
-	.skip	4096
-	.globl user_stack_top
-user_stack_top:
-	.section .note.GNU-stack, "", @progbits

@@ -1,8 +1,7 @@
-/* What the entries of the test kernels have in common, in assembly language. The names end in the width that they are
- * for; without one, a macro serves both. */
+/* What the entries of the test kernels have in common, in assembly language, with 32 bits and with 64. */
 #include "guest/test/base/selectors.h"
+#include "guest/test/base/word.h"
 #include "lib/multiboot.h"
-#include "lib/push_registers.h"
 #include "lib/x86.h"
 #include "lib/x86_msr.h"
 
@@ -32,36 +31,6 @@
 	movw	%ax, %es
 	movw	%ax, %fs
 	movw	%ax, %gs
-	.endm
-
-	/* What a function must leave as it is. */
-	.macro	save_preserved32
-	pushl	%ebp
-	pushl	%ebx
-	pushl	%esi
-	pushl	%edi
-	.endm
-	.macro	restore_preserved32
-	popl	%edi
-	popl	%esi
-	popl	%ebx
-	popl	%ebp
-	.endm
-	.macro	save_preserved64
-	pushq	%rbp
-	pushq	%rbx
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
-	.endm
-	.macro	restore_preserved64
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbx
-	popq	%rbp
 	.endm
 
 	/* The bit that makes paging IA-32e's. */
@@ -149,4 +118,107 @@ gdt_load_tr:
 	movw	$SELECTOR_TSS, %ax
 	ltr	%ax
 	ret
+	.endm
+
+	/* Behind the mode's own beginning: into C, which does not come back; then traps that a test can catch. Three
+	 * macros say what depends on the mode. trap_arguments: a function and its argument from where C has them, the
+	 * function into XAX. trap_pass: the argument to where C wants it. trap_segments: what a handler wants besides.
+	 * trap_align is the stack's alignment, at a function of ours. */
+	.macro	define_traps
+	push	$0
+	popf
+	call	rt_start
+1:	cli
+	hlt
+	jmp	1b
+
+	.macro	trap_enter
+	trap_arguments
+	save_preserved
+	pushf
+	push	trap_sp
+	mov	XSP, trap_sp
+	.endm
+
+	/* unsigned trap_call(void (*fn)(void *), void *arg): 0, or 1 + the vector of the exception that ended fn. */
+	.globl trap_call
+trap_call:
+	trap_enter
+	trap_align
+	trap_pass
+	call	*XAX
+	xorl	%eax, %eax
+trap_leave:
+	mov	trap_sp, XSP
+	pop	trap_sp
+	popf
+	restore_preserved
+	ret
+
+	/* As trap_call, at privilege level 3; code and stack are reached at user_alias above their addresses. */
+	.globl trap_call_user
+trap_call_user:
+	trap_enter
+	mov	XSP, tss + 4
+	mov	user_alias, XCX
+	add	XCX, XAX
+	lea	user_stack_top(XCX), XSI
+	push	$SELECTOR_USER_DATA
+	push	XSI
+	push	$RFLAGS_FIXED
+	push	$USER_CODE_SELECTOR
+	lea	user_stub(XCX), XSI
+	push	XSI
+	iret_word
+user_stub:
+	trap_pass
+	call	*XAX
+	int	$VECTOR_BACK
+
+	/* _Noreturn void trap_unwind(unsigned result): its argument lies where a function's would. */
+	.globl trap_unwind
+trap_unwind:
+	trap_arguments
+	jmp	trap_leave
+
+	stubs	trap_stubs, trap_common
+trap_common:
+	push_registers
+	cld
+	trap_segments
+	call_with rt_trap, XSP
+	pop_registers
+	add	$(2 * WORD), XSP
+	iret_word
+
+	define_gdt_load_tr
+	.endm
+
+	/* The GDT, with room for others behind its beginning; the variables of rt.h; the stacks. */
+	.macro	boot_data others
+	.data
+	.balign 16
+	.globl gdt
+gdt:	common_descriptors
+	.skip	\others * 8
+gdtr:	.word	. - gdt - 1
+	word_of	gdt
+	.globl trap_sp, user_alias, boot_magic, boot_info, boot_cr0, boot_idt
+	.balign WORD
+trap_sp:	word_of	0
+user_alias:	word_of	0
+boot_magic:	word_of	0
+boot_info:	word_of	0
+boot_cr0:	word_of	0
+boot_idt:	.word	0
+	.long	0
+
+	.bss
+	.balign 4096
+	.skip	16384
+stack_top:
+	.skip	4096
+	.globl user_stack_top
+user_stack_top:
+	.section .note.GNU-stack, "", @progbits
 	.endm

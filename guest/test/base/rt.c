@@ -217,7 +217,7 @@ static word read_cr2(void)
 
 void rt_trap(struct trap_frame *f)
 {
-	if (f->vector == 0x80 && trap_sp)
+	if (f->vector == VECTOR_BACK && trap_sp)
 		trap_unwind(0);
 	if (f->vector >= 32) {
 		irq_count[f->vector]++;
@@ -245,7 +245,7 @@ static void set_idt(void)
 		word at = (word)trap_stubs + v * 16u;
 
 		idt[v * GATE_WORDS] =
-			gate_pack(at, CODE_SELECTOR, v == 0x80 ? GATE_INTERRUPT | SEGMENT_DPL : GATE_INTERRUPT);
+			gate_pack(at, CODE_SELECTOR, v == VECTOR_BACK ? GATE_INTERRUPT | SEGMENT_DPL : GATE_INTERRUPT);
 	}
 	__asm__ volatile("lidt %0" : : "m"(idtr));
 }

@@ -1,5 +1,5 @@
-/* guest/test/base/selectors.h - the segments that every test kernel's GDT begins with (common_descriptors in entry.h);
- * for C and for assembly. */
+/* guest/test/base/selectors.h - the segments that every test kernel's GDT begins with (common_descriptors in entry.h),
+ * and what depends on its mode; for C and for assembly. */
 #ifndef VELLUM_GUEST_TEST_SELECTORS_H
 #define VELLUM_GUEST_TEST_SELECTORS_H
 
@@ -12,12 +12,15 @@
 #define SELECTOR_USER_CODE64 0x33
 #define SELECTOR_TSS 0x38
 #define SELECTOR_OTHERS 0x48 /* and up: the test's own */
-/* Where the kernel runs; and of 8 bytes, what a gate of its IDT has. */
+#define VECTOR_BACK 0x80 /* INT n at which what trap_call_user called is over */
+/* Where the kernel runs, and its programs; and of 8 bytes, what a gate of its IDT has. */
 #ifdef __x86_64__
 #define CODE_SELECTOR SELECTOR_CODE64
+#define USER_CODE_SELECTOR SELECTOR_USER_CODE64
 #define GATE_WORDS 2
 #else
 #define CODE_SELECTOR SELECTOR_CODE32
+#define USER_CODE_SELECTOR SELECTOR_USER_CODE32
 #define GATE_WORDS 1
 #endif
 

@@ -4,7 +4,7 @@
 	.text
 	.globl hostile_run
 hostile_run:
-	save_preserved32
+	save_preserved
 	movl	%esp, supervisor_sp
 	movb	$1, running
 	/* From here on the watchdog's NMI comes back; it may have come before. */
@@ -95,7 +95,7 @@ hostile_leave:
 	cmpb	$0, running
 	je	3f
 	movb	$0, running
-	restore_preserved32
+	restore_preserved
 	ret
 3:	pushl	$hostile_frame
 	call	hostile_unexpected

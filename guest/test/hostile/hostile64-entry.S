@@ -4,7 +4,7 @@
 	.text
 	.globl hostile_run
 hostile_run:
-	save_preserved64
+	save_preserved
 	movq	%rsp, supervisor_sp
 	movw	hostile_data_selector, %ax
 	load_data_segments
@@ -15,7 +15,7 @@ hostile_run:
 	jne	hostile_leave
 	rdtsc
 	movl	%eax, hostile_begin
-	pop_registers64
+	pop_registers
 	addq	$16, %rsp
 	iretq
 
@@ -37,7 +37,7 @@ hostile_run:
 9:
 	.endm
 hostile_trap:
-	push_registers64
+	push_registers
 	rdtsc
 	movl	%eax, hostile_end
 	supervisors_tables
@@ -69,7 +69,7 @@ hostile_leave:
 	je	2f
 	movb	$0, running
 	movq	supervisor_sp, %rsp
-	restore_preserved64
+	restore_preserved
 	ret
 2:	movq	%rsp, %rdi
 	andq	$-16, %rsp

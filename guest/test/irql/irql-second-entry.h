@@ -33,10 +33,19 @@ second_stub_\class:
 	.endr
 	.endm
 
-	/* Where they are, as C knows pointers; and the stack. */
-	.macro	second_data pointer
+	/* What all of them go on at; and where they are, as C knows pointers, and the stack. */
+	.macro	second_interrupts
+	each_class second_stub
+second_common:
+	push_registers
+	cld
+	call_with second_interrupt, (FRAME_REGISTERS * WORD)(XSP)
+	pop_registers
+	add	$WORD, XSP
+	iret_word
+
 	.macro	second_stub_at class
-	\pointer	second_stub_\class
+	word_of	second_stub_\class
 	.endm
 	.data
 	.balign 8

@@ -7,15 +7,4 @@
 	movl	$second_stack_top, %esp
 	second_goes_on
 
-	each_class second_stub
-second_common:
-	pushal
-	cld
-	pushl	32(%esp)
-	call	second_interrupt
-	addl	$4, %esp
-	popal
-	addl	$4, %esp
-	iretl
-
-	second_data .long
+	second_interrupts

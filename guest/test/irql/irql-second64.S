@@ -10,17 +10,4 @@
 1:	movq	$second_stack_top, %rsp
 	second_goes_on
 
-	each_class second_stub
-second_common:
-	push_registers64
-	cld
-	movq	120(%rsp), %rdi
-	movq	%rsp, %rbp
-	andq	$-16, %rsp
-	call	second_interrupt
-	movq	%rbp, %rsp
-	pop_registers64
-	addq	$8, %rsp
-	iretq
-
-	second_data .quad
+	second_interrupts
