@@ -64,7 +64,7 @@ ap_handler:
 	iret
 	.balign 8
 gdt:
-	.quad 0, 0x00cf9b000000ffff, 0x00cf93000000ffff
+	.quad 0, DESCRIPTOR_FLAT_CODE32, DESCRIPTOR_FLAT_DATA
 gdtr:
 	.word gdtr - gdt - 1
 	.long HERE(gdt)

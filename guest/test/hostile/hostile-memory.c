@@ -3,6 +3,8 @@
 #include "guest/test/base/apic.h"
 #include "guest/test/base/pc.h"
 #include "guest/test/hostile/hostile.h"
+#include "lib/apic.h"
+#include "lib/vga.h"
 
 uint8_t (*region_memory)[PAGE];
 word region_physical, region_alias;
@@ -19,7 +21,7 @@ static uint64_t stack_filler(unsigned i)
 {
 	const uint64_t values[] = {
 		REGION + CODE_START + i % SLOTS * SLOT + SLOT / 2, 8 * (i % 21) + (i & 3), RFLAGS_FIXED | RFLAGS_IF,
-		REGION + PAGE_STACK * PAGE + i * 8 % PAGE, 0x23,
+		REGION + PAGE_STACK * PAGE + i * 8 % PAGE, SELECTOR_USER_DATA,
 	};
 
 	return values[i % 5];
@@ -78,7 +80,49 @@ uint64_t undo(uint64_t h, uint64_t *seen, const uint64_t *was, unsigned n)
 	return h;
 }
 
+/* Where there is nothing but the bus: in the middle of its half of the address space, and at its end. */
+#define VOID_AT 0x80000000u
+#define LAST_AT 0xc0000000u
+
+uint64_t region_entry(const struct kind *k, enum page page, word system, uint64_t nx)
+{
+	const uint64_t user = PTE_P | PTE_W | PTE_U;
+
+	switch (page) {
+	case PAGE_CODE ... PAGE_STACK: return (region_physical + page * PAGE) | user;
+	case PAGE_READONLY: return (region_physical + PAGE_DATA * PAGE) | PTE_P | PTE_U;
+	case PAGE_NX: return (region_physical + PAGE_DATA2 * PAGE) | user | nx;
+	case PAGE_SUPERVISOR: return (region_physical + PAGE_DATA * PAGE) | PTE_P | PTE_W;
+	case PAGE_VOID: return reaches(k, page) ? VOID_AT | user : 0;
+	case PAGE_LAPIC: return reaches(k, page) ? LAPIC_DEFAULT_BASE | user : 0;
+	case PAGE_IOAPIC: return reaches(k, page) ? IOAPIC_BASE | user : 0;
+	case PAGE_VGA: return reaches(k, page) ? VGA_TEXT_APERTURE | user : 0;
+	case PAGE_SYSTEM: /* or PAGE_LAST */
+		if (k->may & MAY_LOAD)
+			return system | user;
+		return reaches(k, page) ? LAST_AT | user : 0;
+	case PAGE_SYSTEM_READONLY: return k->may & MAY_LOAD ? system | PTE_P | PTE_U : 0;
+	default: return 0;
+	}
+}
+
 /* ---- registers ---- */
+
+void debug_restore(const struct kind *k)
+{
+	word zero = 0;
+
+	__asm__ volatile("mov %0, %%dr6" : : "r"((word)DR6_RESET));
+	if (k->may & MAY_DR)
+		__asm__ volatile("mov %0, %%dr0; mov %0, %%dr1; mov %0, %%dr2; mov %0, %%dr3" : : "r"(zero));
+}
+
+void sysenter_init(void)
+{
+	wrmsr(MSR_SYSENTER_CS, CODE_SELECTOR);
+	wrmsr(MSR_SYSENTER_ESP, REGION + (PAGE_STACK + 1) * PAGE - 64);
+	wrmsr(MSR_SYSENTER_EIP, (word)hostile_ud2);
+}
 
 void control_init(word cr0, word cr4, word cr4_may)
 {

@@ -18,6 +18,7 @@
 #define VELLUM_GUEST_TEST_HOSTILE_H
 
 #include "guest/test/base/rt.h"
+#include "guest/test/hostile/hostile32-real.h"
 
 /* The tests' own segments of 16 bits, of level 0 and of level 3. */
 #define SELECTOR_CODE16 0x48
@@ -26,6 +27,7 @@
 #define SELECTOR_USER_DATA16 0x63
 
 #define PAGE 4096u
+#define ALIGNED __attribute__((aligned(4096)))
 #define SLOTS 192u
 #define SLOT 32u
 /* The program lies across a page's end. */
@@ -40,8 +42,7 @@ struct hostile_frame {
 	word vector, error, ip, cs, flags, sp, ss;
 };
 #else
-/* Where real mode and virtual-8086 mode reach it as well. */
-#define REGION 0x10000ul
+#define REGION ((word)REGION_LOW)
 #define REGISTERS 8u
 struct hostile_frame {
 	word di, si, bp, unused, bx, dx, cx, ax;
@@ -104,6 +105,16 @@ static inline bool reaches(const struct kind *k, enum page page)
 			return true;
 	return false;
 }
+
+/* Where pointers point, for kinds of both widths. */
+#define ORDINARY { PAGE_DATA, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, PAGE_SUPERVISOR }
+#define WITH_SYSTEM \
+	{ \
+		PAGE_DATA, PAGE_SYSTEM, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, \
+			PAGE_SYSTEM_READONLY \
+	}
+#define WITHOUT_MEMORY { PAGE_VOID, PAGE_VOID, PAGE_VOID, PAGE_DATA, PAGE_STACK }
+#define WITH_DEVICES { PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST, PAGE_VOID, PAGE_DATA, PAGE_STACK }
 
 extern char data_start[];
 /* Of the kernel's own pages all can be written but its code, and tables that are the same for each experiment. */
@@ -169,6 +180,12 @@ void memory_make(void);
 uint64_t memory_digest(uint64_t h);
 /* Adds the words of seen that are not as they were to h, and makes them so. */
 uint64_t undo(uint64_t h, uint64_t *seen, const uint64_t *was, unsigned n);
+/* The region's entry, but for its tables: what it is mapped to, and with which rights. system is where PAGE_SYSTEM is,
+ * nx what PAGE_NX has. */
+uint64_t region_entry(const struct kind *k, enum page page, word system, uint64_t nx);
+/* The debug registers as they were; where SYSENTER leads, and with which stack. */
+void debug_restore(const struct kind *k);
+void sysenter_init(void);
 /* CR0 of both, beside paging and what it protects; what programs may change of CR4. */
 #define WORLD_CR0 (CR0_NE | CR0_ET | CR0_MP | CR0_PE)
 #define WORLD_CR4_MAY \
@@ -214,6 +231,7 @@ extern unsigned region_pages;
 extern struct hostile_frame *frame;
 
 /* ---- hostile64-entry.S, hostile32-entry.S ---- */
+extern char hostile_stubs[], hostile_ud2[];
 /* Starts frame; back at the next exception, or at the watchdog's NMI (vector 2). */
 void hostile_run(void);
 extern uint16_t hostile_data_selector;

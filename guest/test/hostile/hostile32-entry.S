@@ -1,5 +1,11 @@
 /* guest/test/hostile/hostile32-entry.S - into the experiment and out of it (32 bits). */
-#include "guest/test/base/entry.h"
+#include "guest/test/hostile/hostile-entry.h"
+#include "guest/test/hostile/hostile32-real.h"
+
+	/* In hostile_frame, behind its registers. */
+	.set	FRAME_VECTOR, FRAME_REGISTERS * 4
+	.set	FRAME_CS, FRAME_VECTOR + 12
+	.set	FRAME_FLAGS, FRAME_VECTOR + 16
 
 	.text
 	.globl hostile_run
@@ -26,29 +32,13 @@ hostile_run:
 	/* On the supervisor's stack or on the experiment's. */
 	stubs	hostile_stubs, hostile_trap
 
-	/* Where a program may have loaded them: GDTR, IDTR and TR again. EAX and DS are lost. */
-	.macro	supervisors_tables
-	cmpb	$0, %cs:hostile_loads_tables
-	je	9f
-	movl	%cs, %eax
-	testb	$3, %al
-	jnz	no_way_back
-	lgdtl	%cs:hostile_gdtr
-	lidtl	%cs:hostile_idtr
-	movw	$SELECTOR_DATA, %ax
-	movw	%ax, %ds
-	andb	$~2, gdt_page + 0x38 + 5
-	movw	$SELECTOR_TSS, %ax
-	ltr	%ax
-9:
-	.endm
 	/* The descriptor of the handlers' code has another level now, where nothing can be loaded. The NMI's task is
 	 * the end. */
 no_way_back:
 	jmp	no_way_back
 hostile_trap:
 	pushal
-	supervisors_tables
+	supervisors_tables %cs:
 	movw	$SELECTOR_DATA, %ax
 	movw	%ax, %ds
 	movw	%ax, %es
@@ -59,11 +49,11 @@ hostile_trap:
 	movl	%ss, %ebx
 	movl	%esp, %esi
 	larl	%ebx, %eax
-	testl	$0x400000, %eax
+	testl	$(SEGMENT_DB << 8), %eax
 	jnz	1f
 	movzwl	%si, %esi
 1:	movl	$hostile_frame, %edi
-	movl	$13, %ecx
+	movl	$(FRAME_REGISTERS + 5), %ecx /* vector, error code, and what IRET takes */
 	rep movsl %ss:(%esi), %es:(%edi)
 	movl	%esi, 0(%edi)
 	movl	%ebx, 4(%edi)
@@ -74,10 +64,10 @@ hostile_trap:
 	movl	%eax, 20(%edi)
 	/* From level 3 the stack pointer was pushed too; from virtual-8086 mode all segments. */
 	movl	$6, %ecx
-	testl	$RFLAGS_VM, hostile_frame + 48
+	testl	$RFLAGS_VM, hostile_frame + FRAME_FLAGS
 	jnz	2f
 	movl	$2, %ecx
-	testb	$3, hostile_frame + 44
+	testb	$SELECTOR_RPL, hostile_frame + FRAME_CS
 	jz	hostile_leave
 2:	rep movsl %ss:(%esi), %es:(%edi)
 hostile_leave:
@@ -90,7 +80,7 @@ hostile_leave:
 	movw	$SELECTOR_USER_DATA, %ax
 	load_data_segments
 	/* In a task of an exception NT is set: the next IRET would switch. */
-	pushl	$2
+	pushl	$RFLAGS_FIXED
 	popfl
 	cmpb	$0, running
 	je	3f
@@ -105,8 +95,8 @@ hostile_leave:
 hostile_double_fault:
 	rdtsc
 	movl	%eax, hostile_end
-	supervisors_tables
-	movl	$8, hostile_frame + 32
+	supervisors_tables %cs:
+	movl	$VECTOR_DF, hostile_frame + FRAME_VECTOR
 	jmp	hostile_leave
 hostile_nmi:
 	movb	$1, nmi_seen
@@ -115,29 +105,25 @@ hostile_nmi:
 	iretl
 	jmp	hostile_nmi
 	/* IRET, so that the next NMI can come. */
-4:	supervisors_tables
-	movl	$2, hostile_frame + 32
-	pushl	$2
+4:	supervisors_tables %cs:
+	movl	$VECTOR_NMI, hostile_frame + FRAME_VECTOR
+	pushl	$RFLAGS_FIXED
 	popfl
-	pushl	$2
+	pushl	$RFLAGS_FIXED
 	pushl	$SELECTOR_CODE32
 	pushl	$hostile_leave
 	iretl
 
-	/* Where SYSENTER leads, with whatever stack there is. */
-	.globl hostile_ud2
-hostile_ud2:
-	ud2
+	define_ud2
 
 	/* ---- real mode ---- */
 
 	/* Its vectors lead below 1 MiB: what lies between real_low and real_low_end is copied there (REAL_LOW). */
-	.set	REAL_LOW, 0x9e000
 	.globl real_low, real_low_end
 real_enter:
 	lidtl	real_idtr
 	movl	$hostile_frame, %esp
-	ljmp	$0x70, $real_off - real_low
+	ljmp	$SELECTOR_REAL_CODE, $real_off - real_low
 
 	.code16
 	.balign 16
@@ -149,7 +135,7 @@ real_low:
 	.balign	16
 real_off:
 	/* Segments of 64 KiB, then CR0.PE = 0. */
-	movw	$0x78, %ax
+	movw	$SELECTOR_REAL_DATA, %ax
 	load_data_segments
 	movl	%cr0, %eax
 	andb	$~CR0_PE, %al
@@ -160,7 +146,7 @@ real_go:
 	movw	%cs, %ax
 	movw	%ax, %ss
 	movl	$real_frame - real_low, %esp
-	movw	$0x1000, %ax
+	movw	$(REGION_LOW / 16), %ax
 	load_data_segments
 	popal
 	lssl	%cs:real_stack - real_low, %esp
@@ -210,20 +196,11 @@ real_back:
 	movl	%eax, hostile_end
 	jmp	hostile_leave
 
-	.data
-	.balign 8
-supervisor_sp:	.long	0
-	.globl hostile_data_selector, hostile_begin, hostile_end, nmi_seen
+	experiment_data
 	.globl hostile_stack, hostile_is_real, real_idtr, hostile_idtr
-hostile_data_selector:	.word	SELECTOR_USER_DATA
-	.balign 4
-hostile_stack:	.long	0, 0
-hostile_begin:	.long	0
-hostile_end:	.long	0
-running:	.byte	0
-nmi_seen:	.byte	0
 hostile_is_real:	.byte	0
 	.balign 4
+hostile_stack:	.long	0, 0
 hostile_idtr:	.word	0
 	.long	0
 	.balign 4

@@ -2,13 +2,12 @@
  * reach; they lead to code below 1 MiB, which comes back by protected mode. */
 #include "guest/test/hostile/hostile32.h"
 
-#define LOW 0x9e000u
 extern char real_low[], real_low_end[], real_frame[], real_stack[], real_seen[], real_gdtr[];
 extern struct table_register real_idtr;
 
 static uint32_t vectors[256] ALIGNED;
 
-static void *low(const char *at) { return (void *)(LOW + (word)(at - real_low)); }
+static void *low(const char *at) { return (void *)(REAL_LOW + (word)(at - real_low)); }
 
 static void copy_low(void)
 {
@@ -20,7 +19,7 @@ static void copy_low(void)
 void real_init(void)
 {
 	for (unsigned v = 0; v < 256; v++)
-		vectors[v] = LOW / 16 << 16 | 4 * v;
+		vectors[v] = (uint32_t)REAL_LOW / 16 << 16 | 4 * v;
 	real_idtr = (struct table_register){ sizeof(vectors) - 1, (word)vectors };
 }
 

@@ -33,27 +33,11 @@ static void set(void *table, unsigned i, uint64_t v)
 
 static bool has_nx(void) { return paging == PAGING_PAE && rdmsr(MSR_EFER) & EFER_NXE; }
 
-static uint64_t region_entry(const struct kind *k, enum page page)
+static uint64_t entry_of(const struct kind *k, enum page page)
 {
-	const uint64_t user = PTE_P | PTE_W | PTE_U;
-
-	switch (page) {
-	case PAGE_CODE ... PAGE_STACK: return (REGION + page * PAGE) | user;
-	case PAGE_READONLY: return (REGION + PAGE_DATA * PAGE) | PTE_P | PTE_U;
-	case PAGE_NX: return (REGION + PAGE_DATA2 * PAGE) | user | (has_nx() ? PTE_NX : 0);
-	case PAGE_SUPERVISOR: return (REGION + PAGE_DATA * PAGE) | PTE_P | PTE_W;
-	case PAGE_PT: return k->may & MAY_TABLES ? (word)pt | user : 0;
-	case PAGE_VOID: return reaches(k, page) ? 0x80000000 | user : 0;
-	case PAGE_LAPIC: return reaches(k, page) ? LAPIC_DEFAULT_BASE | user : 0;
-	case PAGE_IOAPIC: return reaches(k, page) ? IOAPIC_BASE | user : 0;
-	case PAGE_VGA: return reaches(k, page) ? 0xb8000 | user : 0;
-	case PAGE_SYSTEM_READONLY: return k->may & MAY_LOAD ? (REGION + PAGE_SYSTEM * PAGE) | PTE_P | PTE_U : 0;
-	case PAGE_SYSTEM: /* or PAGE_LAST */
-		if (k->may & MAY_LOAD)
-			return (REGION + PAGE_SYSTEM * PAGE) | user;
-		return reaches(k, page) ? 0xc0000000 | user : 0;
-	default: return 0;
-	}
+	if (page == PAGE_PT)
+		return k->may & MAY_TABLES ? (word)pt | PTE_P | PTE_W | PTE_U : 0;
+	return region_entry(k, page, REGION + PAGE_SYSTEM * PAGE, has_nx() ? PTE_NX : 0);
 }
 
 #define REGION_FIRST (REGION / PAGE)
@@ -66,7 +50,7 @@ void tables_make(const struct kind *k)
 		return;
 	for (unsigned i = 0; i < entries; i++) {
 		uint64_t wanted =
-			i >= REGION_FIRST && i < REGION_FIRST + PAGES_ALL ? region_entry(k, i - REGION_FIRST) : 0;
+			i >= REGION_FIRST && i < REGION_FIRST + PAGES_ALL ? entry_of(k, i - REGION_FIRST) : 0;
 
 		if (get(pt, i) != wanted)
 			set(pt, i, wanted);

@@ -36,7 +36,7 @@ static uint64_t gdt_fixed(unsigned n)
 	case 11: return descriptor_pack(REGION, 0xffff, SEGMENT_CODE16 | SEGMENT_DPL);
 	case 12: return descriptor_pack(REGION, 0xffff, SEGMENT_DATA16 | SEGMENT_DPL);
 	case 13: return descriptor_pack(REGION + PAGE_DATA * PAGE, 0x3f, SEGMENT_LDT);
-	case 14: return descriptor_pack(0x9e000, 0xffff, SEGMENT_CODE16);
+	case 14: return descriptor_pack(REAL_LOW, 0xffff, SEGMENT_CODE16);
 	case 15: return descriptor_pack(0, 0xffff, SEGMENT_DATA16);
 	case 16: return gate_pack(REGION, CODE, GATE_CALL | SEGMENT_DPL);
 	case 17: return descriptor_pack(0, 0xffffffff, SEGMENT_FLAT_CODE32 | TYPE_CONFORMING);

@@ -7,15 +7,7 @@
 #define KERNEL_MODES (1u << MODE_K32 | 1u << MODE_K16)
 #define ALL_MODES (KERNEL_MODES | USER_MODES)
 
-#define ORDINARY { PAGE_DATA, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, PAGE_SUPERVISOR }
 #define WITH_TABLES { PAGE_PT, PAGE_PT, PAGE_PT, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_HOLE, PAGE_READONLY }
-#define WITH_SYSTEM \
-	{ \
-		PAGE_DATA, PAGE_SYSTEM, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, \
-			PAGE_SYSTEM_READONLY \
-	}
-#define WITHOUT_MEMORY { PAGE_VOID, PAGE_VOID, PAGE_VOID, PAGE_DATA, PAGE_STACK }
-#define WITH_DEVICES { PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST, PAGE_VOID, PAGE_DATA, PAGE_STACK }
 const struct kind kinds[] = {
 	{ "bytes", RAW_BYTES, ALL_MODES, true, 0, ORDINARY },
 	{ "user", MAY_CR, USER_MODES, true, 3, ORDINARY },
@@ -88,18 +80,7 @@ void world_init_msrs(void)
 		wrmsr(MSR_PAT, PAT_AFTER_RESET);
 	if (l1.ecx & CPUID_1_ECX_TSC_DEADLINE)
 		wrmsr(MSR_TSC_DEADLINE, 0);
-	wrmsr(MSR_SYSENTER_CS, CODE);
-	wrmsr(MSR_SYSENTER_ESP, REGION + (PAGE_STACK + 1) * PAGE - 64);
-	wrmsr(MSR_SYSENTER_EIP, (word)hostile_ud2);
-}
-
-static void restore_debug(const struct kind *k)
-{
-	word zero = 0;
-
-	__asm__ volatile("mov %0, %%dr6" : : "r"((word)DR6_RESET));
-	if (k->may & MAY_DR)
-		__asm__ volatile("mov %0, %%dr0; mov %0, %%dr1; mov %0, %%dr2; mov %0, %%dr3" : : "r"(zero));
+	sysenter_init();
 }
 
 static enum paging chosen_paging(void)
@@ -125,7 +106,7 @@ static void clear(word from, word to)
 void world_init(void)
 {
 	paging = chosen_paging();
-	clear(0, 0x9e000);
+	clear(0, REAL_LOW);
 	clear(LARGE_MEMORY, LARGE_MEMORY + 0x400000);
 	world_init_msrs();
 	tables_init();
@@ -165,7 +146,7 @@ void world_make(struct experiment *x)
 	control_restore(x->kind, false);
 	tasks_restore();
 	control_restore(x->kind, true);
-	restore_debug(x->kind);
+	debug_restore(x->kind);
 	tables_clear_large();
 	memory_make();
 	tables_make(x->kind);

@@ -5,7 +5,6 @@
 #include "guest/test/base/pages.h"
 #include "guest/test/hostile/hostile.h"
 
-#define ALIGNED __attribute__((aligned(4096)))
 /* What the large page leads to: nothing else does. */
 #define LARGE_MEMORY 0x800000u
 
@@ -43,7 +42,7 @@ void real_fetch(void);
 
 /* ---- hostile32-entry.S ---- */
 extern struct hostile_frame hostile_frame;
-extern char hostile_stubs[], hostile_ud2[], hostile_double_fault[], hostile_nmi[];
+extern char hostile_double_fault[], hostile_nmi[];
 extern uint8_t hostile_is_real;
 struct stack_pointer { uint32_t offset, selector; };
 extern struct stack_pointer hostile_stack;

@@ -1,5 +1,5 @@
 /* guest/test/hostile/hostile64-entry.S - into the experiment and out of it (64 bits). */
-#include "guest/test/base/entry.h"
+#include "guest/test/hostile/hostile-entry.h"
 
 	.text
 	.globl hostile_run
@@ -22,20 +22,6 @@ hostile_run:
 	/* All on the stack that begins at the end of frame, but for the NMI's. */
 	stubs	hostile_stubs, hostile_trap, nmi
 
-	/* Where a program may have loaded them: GDTR, IDTR and TR again. RAX is lost. */
-	.macro	supervisors_tables
-	cmpb	$0, hostile_loads_tables
-	je	9f
-	movl	%cs, %eax
-	testb	$3, %al
-	jnz	no_way_back
-	lgdt	hostile_gdtr
-	lidt	hostile_idtr
-	andb	$~2, gdt_page + 0x38 + 5
-	movw	$SELECTOR_TSS, %ax
-	ltr	%ax
-9:
-	.endm
 hostile_trap:
 	push_registers
 	rdtsc
@@ -50,12 +36,12 @@ hostile_trap:
 	cmpq	%rax, %rsi
 	jne	1f
 	/* INT n pushes no error code, whatever n is. */
-	movl	$16, %ecx
+	movl	$(FRAME_REGISTERS + 1), %ecx
 	rep movsq
 	movq	$0, (%rdi)
 	jmp	hostile_leave
 	/* On a stack that a program's TSS or gate has chosen. */
-1:	movl	$22, %ecx
+1:	movl	$(FRAME_REGISTERS + 7), %ecx /* vector, error code, and what IRET takes */
 	rep movsq
 hostile_leave:
 	/* DR7.GD would make this the next exception; that one clears it. */
@@ -83,11 +69,11 @@ nmi:	movb	$1, nmi_seen
 	iretq
 3:	supervisors_tables
 	movq	frame, %rax
-	movq	$2, 15 * 8(%rax)
+	movq	$VECTOR_NMI, FRAME_REGISTERS * 8(%rax)
 	movq	%rsp, %rcx
 	pushq	$SELECTOR_DATA
 	pushq	%rcx
-	pushq	$2
+	pushq	$RFLAGS_FIXED
 	pushq	$SELECTOR_CODE64
 	pushq	$hostile_leave
 	iretq
@@ -105,20 +91,7 @@ no_way_back:
 	rep stosq
 	ud2
 
-	/* Where SYSCALL and SYSENTER lead, with whatever stack there is. */
-	.globl hostile_ud2
-hostile_ud2:
-	ud2
+	define_ud2
 
-	.data
-	.balign 8
-supervisor_sp:	.quad	0
-	.globl hostile_data_selector
-hostile_data_selector:	.word	SELECTOR_USER_DATA
-	.globl hostile_begin, hostile_end, nmi_seen
-	.balign 8
-hostile_begin:	.long	0
-hostile_end:	.long	0
-running:	.byte	0
-nmi_seen:	.byte	0
+	experiment_data
 	.section .note.GNU-stack, "", @progbits

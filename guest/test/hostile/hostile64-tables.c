@@ -3,7 +3,6 @@
 #include "guest/test/hostile/hostile64.h"
 #include "lib/apic.h"
 
-
 static uint8_t memory[PAGES_RAM][PAGE] ALIGNED;
 /* CR3 can be read: these are read-only once they are loaded. */
 static struct {
@@ -19,29 +18,16 @@ static bool all_dirty;
 
 /* ---- the region ---- */
 
-static uint64_t region_entry(const struct kind *k, enum page page)
+static uint64_t entry_of(const struct kind *k, enum page page)
 {
 	const uint64_t user = PTE_P | PTE_W | PTE_U;
 
 	switch (page) {
-	case PAGE_CODE ... PAGE_STACK: return (word)memory[page] | user;
-	case PAGE_READONLY: return (word)memory[PAGE_DATA] | PTE_P | PTE_U;
-	case PAGE_NX: return (word)memory[PAGE_DATA2] | user | PTE_NX;
-	case PAGE_SUPERVISOR: return (word)memory[PAGE_DATA] | PTE_P | PTE_W;
 	case PAGE_PT: return k->may & MAY_TABLES ? (word)pt | user : 0;
 	case PAGE_PD: return k->may & MAY_TABLES ? (word)pd | user : 0;
-	case PAGE_VOID: return reaches(k, page) ? 0x80000000 | user : 0;
-	case PAGE_LAPIC: return reaches(k, page) ? LAPIC_DEFAULT_BASE | user : 0;
-	case PAGE_IOAPIC: return reaches(k, page) ? IOAPIC_BASE | user : 0;
-	case PAGE_VGA: return reaches(k, page) ? 0xb8000 | user : 0;
-	case PAGE_SYSTEM: /* or PAGE_LAST */
-		if (k->may & MAY_LOAD)
-			return (word)system_page | user;
-		return reaches(k, page) ? 0xc0000000 | user : 0;
-	case PAGE_SYSTEM_READONLY: return k->may & MAY_LOAD ? (word)system_page | PTE_P | PTE_U : 0;
 	case PAGE_PDPT: return k->may & MAY_UPPER ? (word)pdpt | user : 0;
 	case PAGE_PML4: return k->may & MAY_UPPER ? (word)pml4 | user : 0;
-	default: return 0;
+	default: return region_entry(k, page, (word)system_page, PTE_NX);
 	}
 }
 
@@ -155,7 +141,7 @@ void tables_make(struct experiment *x)
 		for (unsigned i = 0; i < PAGE_TABLE_ENTRIES; i++)
 			wanted[level][i] = 0;
 	for (unsigned i = 0; i < PAGES_ALL; i++)
-		wanted[0][i] = region_entry(x->kind, i);
+		wanted[0][i] = entry_of(x->kind, i);
 	wanted[1][0] = (word)pt | PTE_P | PTE_W | PTE_U;
 	if (all_dirty)
 		make_upper(x);

@@ -4,8 +4,6 @@
 #include "guest/test/base/apic.h"
 #include "guest/test/hostile/hostile64.h"
 
-extern char hostile_stubs[], hostile_ud2[];
-
 uint64_t gdt_page[GDT_COUNT] ALIGNED;
 static uint64_t idt_page[PAGE_TABLE_ENTRIES] ALIGNED;
 struct table_register hostile_gdtr = { sizeof(gdt_page) - 1, (word)gdt_page };
@@ -19,16 +17,8 @@ struct hostile_frame *frame = (struct hostile_frame *)(trap_stack + PAGE) - 1;
 #define USER_MODES (1u << MODE_U64 | 1u << MODE_U32 | 1u << MODE_U16)
 #define KERNEL_MODES (1u << MODE_K64 | 1u << MODE_K32 | 1u << MODE_K16)
 
-#define ORDINARY { PAGE_DATA, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, PAGE_SUPERVISOR }
 #define WITH_TABLES { PAGE_PT, PAGE_PT, PAGE_PD, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_HOLE, PAGE_READONLY }
-#define WITH_SYSTEM \
-	{ \
-		PAGE_DATA, PAGE_SYSTEM, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, \
-			PAGE_SYSTEM_READONLY \
-	}
 #define WITH_UPPER { PAGE_PT, PAGE_PD, PAGE_PDPT, PAGE_PML4, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_READONLY }
-#define WITHOUT_MEMORY { PAGE_VOID, PAGE_VOID, PAGE_VOID, PAGE_DATA, PAGE_STACK }
-#define WITH_DEVICES { PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST, PAGE_VOID, PAGE_DATA, PAGE_STACK }
 const struct kind kinds[] = {
 	{ "bytes", RAW_BYTES, ALL_MODES, true, 0, ORDINARY },
 	{ "user", MAY_CR, USER_MODES, true, 3, ORDINARY },
@@ -182,9 +172,7 @@ static void restore_rest(const struct kind *k)
 	__asm__ volatile("mov %%cr8, %0" : "=r"(cr8));
 	if (cr8)
 		__asm__ volatile("mov %0, %%cr8" : : "r"(zero));
-	__asm__ volatile("mov %0, %%dr6" : : "r"((word)DR6_RESET));
-	if (k->may & MAY_DR)
-		__asm__ volatile("mov %0, %%dr0; mov %0, %%dr1; mov %0, %%dr2; mov %0, %%dr3" : : "r"(zero));
+	debug_restore(k);
 }
 
 /* What a program may have written, where programs may. */
@@ -193,9 +181,7 @@ void world_init_msrs(void)
 	wrmsr(MSR_EFER, (rdmsr(MSR_EFER) & (EFER_LMA | EFER_LME | EFER_NXE)) | EFER_NXE | EFER_SCE);
 	wrmsr(MSR_PAT, PAT_AFTER_RESET);
 	wrmsr(MSR_TSC_DEADLINE, 0);
-	wrmsr(MSR_SYSENTER_CS, SELECTOR_CODE64);
-	wrmsr(MSR_SYSENTER_ESP, REGION + (PAGE_STACK + 1) * PAGE - 64);
-	wrmsr(MSR_SYSENTER_EIP, (word)hostile_ud2);
+	sysenter_init();
 	wrmsr(MSR_STAR, (uint64_t)SELECTOR_CODE64 << STAR_SYSCALL_SHIFT |
 			(uint64_t)(SELECTOR_USER_DATA & ~SELECTOR_RPL) << STAR_SYSRET_SHIFT);
 	wrmsr(MSR_LSTAR, (word)hostile_ud2);

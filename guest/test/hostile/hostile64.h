@@ -5,8 +5,6 @@
 #include "guest/test/base/pages.h"
 #include "guest/test/hostile/hostile.h"
 
-#define ALIGNED __attribute__((aligned(4096)))
-
 static inline void put(uint64_t *at, uint64_t v)
 {
 	if (*at != v)

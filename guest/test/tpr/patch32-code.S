@@ -1,6 +1,8 @@
 /* A page of instructions that access the TPR, as a kernel has them: the value in ECX and EAX, the result in EAX; and
  * copies of it behind each other, with the same offsets. */
-#define TPR 0xfee00080
+#include "lib/apic.h"
+
+#define TPR (LAPIC_DEFAULT_BASE + APIC_TPR)
 	.text
 	.balign	4096
 	.globl	patch_code, code_read, code_read_ecx, code_push, code_write_eax, code_write_ecx, code_write_imm
@@ -45,8 +47,8 @@ code_behind_sti\n:
 	ret
 	/* not in the set: always by another way */
 code_relative\n:
-	movl	$TPR - 0x80, %eax
-	movl	0x80(%eax), %eax
+	movl	$LAPIC_DEFAULT_BASE, %eax
+	movl	APIC_TPR(%eax), %eax
 	ret
 	.endm
 patch_code:
