@@ -13,6 +13,8 @@
  * offset / 16. */
 #define APIC_ID 0x20u
 #define APIC_VERSION 0x30u
+#define APIC_VERSION_LVT_SHIFT 16 /* how many entries the local vector table has, less 1 */
+#define APIC_VERSION_DIRECTED_EOI 0x1000000u
 #define APIC_TPR 0x80u
 #define APIC_APR 0x90u
 #define APIC_PPR 0xa0u

@@ -7,7 +7,6 @@
 #include "lib/base.h"
 
 #define E1000_CTRL 0x0000u
-#define E1000_STATUS 0x0008u
 #define E1000_ICR 0x00c0u  /* read: which causes there are; they are no more then */
 #define E1000_ITR 0x00c4u  /* least time between two interrupts, in 256 ns */
 #define E1000_IMS 0x00d0u  /* sets bits of the mask */

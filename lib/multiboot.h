@@ -13,4 +13,11 @@
 #define MULTIBOOT_MEMORY 2
 #define MULTIBOOT_ADDRESSES 0x10000
 
+/* "Boot information format": which parts of it there are. */
+#define MULTIBOOT_INFO_MEMORY 0x001
+#define MULTIBOOT_INFO_CMDLINE 0x004
+#define MULTIBOOT_INFO_MODULES 0x008
+#define MULTIBOOT_INFO_MMAP 0x040
+#define MULTIBOOT_INFO_LOADER_NAME 0x200
+
 #endif

@@ -1,6 +1,6 @@
-/* lib/vga.h - the ports and registers of a VGA (names: IBM's VGA reference), and of the Bochs
- * display interface, which QEMU's standard VGA has too; for who plays it (dev/video/) and the guests' tests. What is
- * not used has no name. */
+/* lib/vga.h - the ports and registers of a VGA (names: IBM's VGA reference), and of the Bochs display interface, which
+ * QEMU's standard VGA has too; for who plays it (dev/video/) and the guests' tests, of which those in assembly language
+ * see the ports alone. What is not used has no name. */
 #ifndef VELLUM_LIB_VGA_H
 #define VELLUM_LIB_VGA_H
 
@@ -37,6 +37,8 @@
 #define VGA_ATTRIBUTE_SHOW 0x20u /* of the index: the palette is the display's, and not the CPU's */
 
 /* ---- registers by their indices ---- */
+
+#ifndef __ASSEMBLER__
 
 enum vga_sequencer_register {
 	VGA_SEQ_RESET, VGA_SEQ_CLOCKING, VGA_SEQ_MAP_MASK, VGA_SEQ_FONTS, VGA_SEQ_MEMORY, VGA_SEQ_COUNT
@@ -108,5 +110,7 @@ enum dispi_register {
 #define DISPI_8BIT_DAC 0x20u
 #define DISPI_LFB 0x40u
 #define DISPI_NO_CLEAR 0x80u
+
+#endif /* __ASSEMBLER__ */
 
 #endif

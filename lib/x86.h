@@ -210,12 +210,14 @@
  * R, X and B are inverted ("The VEX Prefix"). */
 #define INSTRUCTION_LENGTH_MAX 15
 #define REX 0x40
+#define REX_PREFIXES 0xf0 /* the bits that are REX' in all of them */
 #define REX_W 8
 #define REX_R 4
 #define REX_X 2
 #define REX_B 1
 #define VEX_3_BYTES 0xc4
 #define VEX_2_BYTES 0xc5
+#define EVEX_PREFIX 0x62
 #define VEX_R 0x80
 #define VEX_X 0x40
 #define VEX_B 0x20

@@ -30,6 +30,8 @@
 #define CPUID_0_ECX_AMD 0x444d4163 /* the last part of "AuthenticAMD" */
 
 /* Leaf 1. */
+#define CPUID_1_EAX_FAMILY(eax) ((eax) >> 8 & 15)
+#define CPUID_1_EAX_MODEL(eax) (((eax) >> 4 & 15) | ((eax) >> 12 & 0xf0)) /* of families 6 and 15 */
 #define CPUID_1_ECX_SSE3 BIT(0)
 #define CPUID_1_ECX_PCLMULQDQ BIT(1)
 #define CPUID_1_ECX_MONITOR BIT(3)
@@ -79,6 +81,8 @@
 #define CPUID_1_EDX_HTT BIT(28) /* the number of logical CPUs counts */
 
 /* Leaf 4. */
+#define CPUID_4_EAX_TYPE MASK(4, 0) /* 0: there are no more caches */
+#define CPUID_4_EAX_LEVEL(eax) ((eax) >> 5 & 7)
 #define CPUID_4_EAX_SHARED_SHIFT 14
 #define CPUID_4_EAX_CORES_SHIFT 26
 #define CPUID_4_EAX_SHARING MASK(31, 14) /* logical CPUs that share the cache, and cores; less 1 */

@@ -32,7 +32,7 @@ static bool type_reserved(uint64_t e)
 uint64_t m_npt_as_ept(const struct m_cpu *cpu, unsigned level, uint64_t e)
 {
 	bool large = level > 1 && e & X_PS;
-	uint64_t ept = e & X_ADDRESS_MASK & ~(large ? BIT(12) : 0);
+	uint64_t ept = e & X_ADDRESS_MASK & ~(large ? X_PATLARGE : 0);
 
 	if (!(e & X_P))
 		return 0;

@@ -46,7 +46,7 @@ static void read_common(struct entering *g)
 	g->cr0 = get(g, F_CR0);
 	g->cr4 = get(g, F_CR4);
 	g->rflags = get(g, F_RFLAGS);
-	g->event = event & BIT(31) ? event : 0;
+	g->event = event & DELIVERS ? event : 0;
 	g->ia32e = g->entry & CE_IA32E;
 	g->v86 = g->rflags & B_VM;
 	g->unrestricted = g->proc2 & C2_UNRESTRICTED;

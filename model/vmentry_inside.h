@@ -133,7 +133,8 @@ enum {
 #define EPTP_AD BIT(6)
 
 #define A_L BIT(13) /* of access rights: 64-bit code */
-#define DELIVERS_ERROR BIT(11) /* of the interruption information */
+#define DELIVERS BIT(31) /* of the interruption information: it is valid */
+#define DELIVERS_ERROR BIT(11)
 
 #define B_CR0_PE BIT(0)
 #define B_CR0_NE BIT(5)

@@ -547,7 +547,8 @@ enum event_wakes {
 };
 enum event_wakes event_wakes(struct vcpu *v);
 /* What has arrived, and whether it waits for a start-up IPI. */
-enum { SIGNAL_INIT = 1, SIGNAL_SIPI = 2, SIGNAL_NMI = 4, SIGNAL_WAITS = 8, SIGNAL_VECTOR_SHIFT = 8 };
+enum { SIGNAL_INIT = 1, SIGNAL_SIPI = 2, SIGNAL_NMI = 4, SIGNAL_WAITS = 8 };
+enum { SIGNAL_VECTOR_SHIFT = 8, SIGNAL_VECTOR = 0xff << SIGNAL_VECTOR_SHIFT };
 static inline uint32_t vcpu_signals(const struct vcpu *v) { return __atomic_load_n(&v->signals, __ATOMIC_ACQUIRE); }
 static inline bool vcpu_waits(const struct vcpu *v) { return vcpu_signals(v) & SIGNAL_WAITS; }
 /* One behind a start-up IPI is none yet while that has not been taken. */
@@ -563,8 +564,7 @@ static inline bool vcpu_nmi_pending(const struct vcpu *v)
 bool v86_faulted(struct vcpu *v);
 /* ---- vm/exit/: cr.c, msr.c, io.c, exception.c, mmu.c ---- */
 exit_handler exit_cr_access, exit_xsetbv, exit_invlpg;
-exit_handler exit_rdmsr, exit_wrmsr;
-exit_handler exit_io;
+exit_handler exit_rdmsr, exit_wrmsr, exit_io;
 exit_handler exit_exception, exit_machine_check, exit_nested_fault, exit_nested_misconfig, exit_log_full;
 /* Emulates the instruction at RIP, which has accessed the page of a device at gpa; or, where an event was being
  * delivered, its delivery. */

@@ -133,7 +133,7 @@ const char *vmx_caps_read(struct vmx_caps *c)
 	if (VM_KEPT(LACKS_CACHE, (basic >> BASIC_MEMTYPE_SHIFT & 15) != MEMTYPE_WB))
 		return "this CPU wants its VMCS in uncached memory; Vellum needs one that keeps it write-back (any "
 		       "since 2006)";
-	c->revision = (uint32_t)basic & 0x7fffffff;
+	c->revision = (uint32_t)(basic & BASIC_REVISION);
 	true_offset = VM_LEFT_OUT_OR(TRUE_CONTROLS, basic & BASIC_TRUE_CONTROLS) ?
 			      MSR_VMX_TRUE_PINBASED_CTLS - MSR_VMX_PINBASED_CTLS : 0;
 	c->pin = control_caps(MSR_VMX_PINBASED_CTLS + true_offset);

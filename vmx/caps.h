@@ -6,6 +6,7 @@
 #include "hvm/types.h"
 
 /* IA32_VMX_BASIC (SDM, "Basic VMX Information"). */
+#define BASIC_REVISION MASK(30, 0)
 #define BASIC_TRUE_CONTROLS BIT(55) /* there are MSRs that tell what of the default1 class may be 0, as CR3 exits */
 
 /* IA32_VMX_EPT_VPID_CAP (SDM, "VPID and EPT Capabilities"). */

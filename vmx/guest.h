@@ -201,14 +201,14 @@ static inline void vmx_set_tsc_offset(uint64_t ticks) { vmwrite(VMCS_TSC_OFFSET,
 /* SDM, "Guest Interrupt Status": RVI and SVI. */
 static inline void vmx_set_interrupts(uint8_t rvi, uint8_t svi)
 {
-	vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (uint64_t)svi << 8 | rvi);
+	vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (uint64_t)svi << INTERRUPT_STATUS_SVI_SHIFT | rvi);
 }
 
 static inline uint8_t vmx_interrupts(uint8_t *svi)
 {
 	uint64_t status = vmread(VMCS_GUEST_INTERRUPT_STATUS);
 
-	*svi = (uint8_t)(status >> 8);
+	*svi = (uint8_t)(status >> INTERRUPT_STATUS_SVI_SHIFT);
 	return (uint8_t)status;
 }
 
@@ -217,7 +217,7 @@ static inline void vmx_request_interrupt(uint8_t vector)
 	uint64_t status = vmread(VMCS_GUEST_INTERRUPT_STATUS);
 
 	if (vector > (uint8_t)status)
-		vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (status & ~0xffull) | vector);
+		vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (status & ~INTERRUPT_STATUS_RVI) | vector);
 }
 
 static inline void vmx_set_eoi_exits(const uint32_t vectors[8])

@@ -10,7 +10,6 @@
 #include "vmx/guest.h"
 
 #define ALL_EXCEPTIONS MASK(31, 0)
-#define RVI MASK(7, 0)
 
 static bool delivers(const struct vmx_vcpu *v) { return v->proc2 & PROC2_VIRTUAL_INTERRUPTS; }
 
@@ -20,7 +19,7 @@ static void hide_interrupts(const struct vmx_vcpu *v, struct hvm_v86 *was)
 	if (!delivers(v))
 		return;
 	was->interrupts = vmread(VMCS_GUEST_INTERRUPT_STATUS);
-	VM_MUTANT(V86_INTERRUPTS, vmwrite(VMCS_GUEST_INTERRUPT_STATUS, was->interrupts & ~RVI));
+	VM_MUTANT(V86_INTERRUPTS, vmwrite(VMCS_GUEST_INTERRUPT_STATUS, was->interrupts & ~INTERRUPT_STATUS_RVI));
 }
 
 static void intercept_all(struct hvm_v86 *was)

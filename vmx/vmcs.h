@@ -260,4 +260,8 @@ enum exit_reason {
 
 #define EXIT_REASON_ENTRY_FAILED BIT(31)
 
+/* "Guest Interrupt Status". */
+#define INTERRUPT_STATUS_RVI MASK(7, 0)
+#define INTERRUPT_STATUS_SVI_SHIFT 8
+
 #endif

@@ -80,7 +80,7 @@ static void erase(struct flash *f)
 
 /* ---- writes ---- */
 
-/* The first write of a command. What is none leaves all as it is. */
+/* The first write of a command. CMD_ARRAY, and what is none, leads back to the array. */
 static void command(struct flash *f, uint32_t offset, uint8_t value)
 {
 	switch (value) {
@@ -112,6 +112,7 @@ static void command(struct flash *f, uint32_t offset, uint8_t value)
 		f->status |= STATUS_READY;
 		set_mode(f, FLASH_COUNT);
 		break;
+	case CMD_ARRAY:
 	default:
 		set_mode(f, FLASH_ARRAY);
 	}

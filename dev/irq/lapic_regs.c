@@ -11,7 +11,8 @@
 static uint32_t version(const struct lapic *l)
 {
 	unsigned entries = l->features & LAPIC_CMCI ? 7 : 6;
-	return VERSION | (entries - 1) << 16 | (l->features & LAPIC_DIRECTED_EOI ? 1u << 24 : 0);
+	return VERSION | (entries - 1) << APIC_VERSION_LVT_SHIFT |
+	       (l->features & LAPIC_DIRECTED_EOI ? APIC_VERSION_DIRECTED_EOI : 0);
 }
 
 /* ---- reading ---- */

@@ -94,7 +94,7 @@ static uint8_t prefixes(struct decoder *d, struct insn *i)
 
 	for (;;) {
 		byte = take8(d);
-		if (is_long(d) && (byte & 0xf0) == REX)
+		if (is_long(d) && (byte & REX_PREFIXES) == REX)
 			i->rex = byte;
 		else if (legacy_prefix(d, i, byte))
 			i->rex = 0;
@@ -380,9 +380,9 @@ enum insn_status emulate_decode(const uint8_t *bytes, unsigned n, enum emulate_m
 	i->adsize = mode == EMULATE_LONG64		    ? (d.override_address ? 4 : 8)
 		    : (default16(&d) != d.override_address) ? 2
 							    : 4;
-	if ((byte == 0xc4 || byte == 0xc5) && is_vector_prefix(&d))
+	if ((byte == VEX_3_BYTES || byte == VEX_2_BYTES) && is_vector_prefix(&d))
 		status = vex(&d, i, byte);
-	else if (byte == 0x62 && is_vector_prefix(&d))
+	else if (byte == EVEX_PREFIX && is_vector_prefix(&d))
 		status = INSN_UNKNOWN;
 	else
 		legacy(&d, i, byte);

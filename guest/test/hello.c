@@ -6,9 +6,11 @@ const char test_name[] = "hello";
 
 static void check_state(void)
 {
+	const uint32_t promised = MULTIBOOT_INFO_MEMORY | MULTIBOOT_INFO_CMDLINE | MULTIBOOT_INFO_MMAP;
+
 	CHECK(boot_magic == MULTIBOOT_BOOT_MAGIC, "EAX is 0x%lx", boot_magic);
 	CHECK((boot_cr0 & (CR0_PG | CR0_PE)) == CR0_PE, "CR0 is 0x%lx: paging must be off, protection on", boot_cr0);
-	CHECK((info()->flags & 0x45) == 0x45, "the information's flags are 0x%x", info()->flags);
+	CHECK((info()->flags & promised) == promised, "the information's flags are 0x%x", info()->flags);
 	CHECK(info()->mem_lower >= 512 && info()->mem_lower <= 640, "mem_lower is %u", info()->mem_lower);
 }
 
@@ -39,7 +41,7 @@ static void print_module(void)
 {
 	const uint32_t *m = (const void *)info()->mods_addr;
 
-	if (!(info()->flags & 8) || info()->mods_count == 0)
+	if (!(info()->flags & MULTIBOOT_INFO_MODULES) || info()->mods_count == 0)
 		return;
 	CHECK(info()->mods_count == 1, "there are %u modules", info()->mods_count);
 	print("module of %u bytes: ", m[1] - m[0]);

@@ -3,6 +3,7 @@
 #include "host/cpu/asm.h"
 #include "host/boot/long_mode.h"
 #include "lib/multiboot.h"
+#include "lib/ports.h"
 #include "lib/uart.h"
 
 	.section .multiboot2, "a"
@@ -45,14 +46,14 @@ boot_entry:
 1:	movl %eax, (%edi)
 	movl $0, 4(%edi)
 	addl $8, %edi
-	addl $0x200000, %eax
+	addl $(1 << PAGING_SHIFT(2)), %eax
 	jnc 1b
 	movl $boot_pdpt, %edi
 	movl $boot_pd + (PTE_P | PTE_W), %eax
 	movl $4, %ecx
 2:	movl %eax, (%edi)
 	addl $8, %edi
-	addl $4096, %eax
+	addl $(1 << PAGING_SHIFT(1)), %eax
 	loop 2b
 	movl $boot_pdpt + (PTE_P | PTE_W), boot_pml4
 
@@ -85,7 +86,7 @@ no_long_mode:
 	outb %al, %dx
 	jmp 1b
 3:	movl $shutdown_text, %esi
-	movw $0x8900, %dx
+	movw $PORT_SHUTDOWN, %dx
 4:	lodsb
 	testb %al, %al
 	jz 5f

@@ -5,6 +5,7 @@
 #include "host/device/console.h"
 #include "host/trap/interrupt.h"
 
+#define FAMILY_P6 6
 #define MODEL_NEHALEM 0x1a
 
 struct record {
@@ -28,7 +29,7 @@ static bool bank0_is_firmware(void)
 {
 	uint32_t eax = cpuid(CPUID_LEAF_VERSION, 0).eax;
 
-	return (eax >> 8 & 15) == 6 && ((eax >> 4 & 15) | (eax >> 12 & 0xf0)) < MODEL_NEHALEM;
+	return CPUID_1_EAX_FAMILY(eax) == FAMILY_P6 && CPUID_1_EAX_MODEL(eax) < MODEL_NEHALEM;
 }
 
 /* SDM, "Machine-Check Initialization". */

@@ -205,7 +205,7 @@ static uint32_t take(struct vcpu *v)
 	uint32_t was = vcpu_signals(v), now;
 
 	do {
-		now = was & ~(SIGNAL_INIT | SIGNAL_SIPI | 0xffu << SIGNAL_VECTOR_SHIFT);
+		now = was & ~(SIGNAL_INIT | SIGNAL_SIPI | SIGNAL_VECTOR);
 		if (was & SIGNAL_INIT)
 			now |= SIGNAL_WAITS;
 		if (was & SIGNAL_SIPI)
@@ -251,7 +251,7 @@ void vcpu_signal_init(struct vcpu *v)
 	}
 	do {
 		now = was | SIGNAL_INIT;
-		VM_MUTANT(INIT_OVER_SIPI, now &= ~(SIGNAL_SIPI | 0xffu << SIGNAL_VECTOR_SHIFT));
+		VM_MUTANT(INIT_OVER_SIPI, now &= ~(SIGNAL_SIPI | SIGNAL_VECTOR));
 		VM_MUTANT(INIT_NMI, now &= ~SIGNAL_NMI);
 	} while (!__atomic_compare_exchange_n(&v->signals, &was, now, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE));
 	VM_MUTANT(INIT_KICK, vcpu_request(v, REQUEST_INIT));
@@ -265,7 +265,7 @@ void vcpu_signal_sipi(struct vcpu *v, uint8_t vector)
 		if (VM_KEPT(SIPI_IGNORED, !(was & (SIGNAL_WAITS | SIGNAL_INIT))) ||
 		    VM_KEPT(SIPI_FIRST, was & SIGNAL_SIPI))
 			return;
-		now = (was & ~(0xffu << SIGNAL_VECTOR_SHIFT)) | SIGNAL_SIPI | (uint32_t)vector << SIGNAL_VECTOR_SHIFT;
+		now = (was & ~SIGNAL_VECTOR) | SIGNAL_SIPI | (uint32_t)vector << SIGNAL_VECTOR_SHIFT;
 	} while (!__atomic_compare_exchange_n(&v->signals, &was, now, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE));
 	VM_MUTANT(SIPI_KICK, vcpu_request(v, REQUEST_INIT));
 }

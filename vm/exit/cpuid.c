@@ -118,14 +118,15 @@ static uint32_t sharing(const struct cpuid_policy *p, uint32_t eax)
 {
 	uint32_t others = (1u << core_bits(p)) - 1;
 
-	return others << CPUID_4_EAX_CORES_SHIFT | ((eax >> 5 & 7) > 2 ? others << CPUID_4_EAX_SHARED_SHIFT : 0);
+	return others << CPUID_4_EAX_CORES_SHIFT |
+	       (CPUID_4_EAX_LEVEL(eax) > 2 ? others << CPUID_4_EAX_SHARED_SHIFT : 0);
 }
 
 static void set_caches(struct cpuid_policy *p, uint32_t host_max)
 {
 	for (unsigned n = 0; host_max >= CPUID_LEAF_CACHE && n < ARRAY_SIZE(p->cache); n++) {
 		p->cache[n] = cpuid(CPUID_LEAF_CACHE, n);
-		if (!(p->cache[n].eax & 0x1f)) /* no more caches */
+		if (!(p->cache[n].eax & CPUID_4_EAX_TYPE))
 			continue;
 		VM_MUTANT(CPUID_CORES, p->cache[n].eax &= (uint32_t)~CPUID_4_EAX_SHARING);
 		VM_MUTANT(CPUID_SHARED, p->cache[n].eax |= sharing(p, p->cache[n].eax));

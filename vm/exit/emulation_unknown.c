@@ -54,13 +54,13 @@ enum emulation_unknown emulation_unknown(const struct vcpu *v)
 	memcpy(b, e->bytes, e->length);
 	while (at < e->length && is_prefix(b[at]))
 		at++;
-	if (e->mode == EMULATE_LONG64 && (b[at] & 0xf0) == 0x40)
+	if (e->mode == EMULATE_LONG64 && (b[at] & REX_PREFIXES) == REX)
 		at++;
 	switch (b[at]) {
 	case 0x0f: return VM_KEPT(UNKNOWN_0F, true) ? in_0f(v, b + at + 1) : UNKNOWN_STOPS;
-	case 0x62: /* EVEX, VEX: not in real and virtual-8086 mode */
-	case 0xc4:
-	case 0xc5: return e->mode <= EMULATE_V86 ? UNKNOWN_UD : UNKNOWN_STOPS;
+	case EVEX_PREFIX: /* not in real and virtual-8086 mode */
+	case VEX_3_BYTES:
+	case VEX_2_BYTES: return e->mode <= EMULATE_V86 ? UNKNOWN_UD : UNKNOWN_STOPS;
 	case 0xc6: /* XABORT, XBEGIN */
 	case 0xc7: return b[at + 1] == 0xf8 ? UNKNOWN_STOPS : UNKNOWN_UD;
 	/* Far calls and jumps to a task or an inner level, IRET to a task, INT and the flags with CR4.VME. */

@@ -14,12 +14,6 @@
 #define HEADER_SIZE 12u
 #define HEADER_SIZE_ADDRESSES 32u
 
-#define INFO_MEMORY 0x001u
-#define INFO_CMDLINE 0x004u
-#define INFO_MODULES 0x008u
-#define INFO_MMAP 0x040u
-#define INFO_LOADER_NAME 0x200u
-
 #define CS 0x08
 #define DS 0x10
 
@@ -215,7 +209,8 @@ static bool write_modules(struct loader *l, const struct rest *r)
 static bool write_info(struct loader *l, uint64_t block)
 {
 	uint64_t info = block + AT_INFO;
-	uint32_t flags = INFO_MEMORY | INFO_CMDLINE | INFO_MODULES | INFO_MMAP | INFO_LOADER_NAME;
+	uint32_t flags = MULTIBOOT_INFO_MEMORY | MULTIBOOT_INFO_CMDLINE | MULTIBOOT_INFO_MODULES |
+			 MULTIBOOT_INFO_MMAP | MULTIBOOT_INFO_LOADER_NAME;
 	unsigned mmap_length;
 
 	return load_zero(l, info, AT_LOADER_NAME - AT_INFO) && write_mmap(l, block + AT_MMAP, &mmap_length) &&

@@ -49,12 +49,12 @@ static bool fpu_possible(const struct vcpu *v, const struct cpu_registers *r)
 /* What vm/cpu/vcpu.c lets come to be. */
 static bool signals_possible(const struct vcpu *v, uint32_t signals)
 {
-	uint32_t vector = 0xffu << SIGNAL_VECTOR_SHIFT, ever = SIGNAL_NMI;
+	uint32_t ever = SIGNAL_NMI;
 
 	if (v->id)
 		ever |= SIGNAL_INIT | SIGNAL_WAITS;
 	if (v->id && (signals & SIGNAL_SIPI) && (signals & (SIGNAL_INIT | SIGNAL_WAITS)))
-		ever |= SIGNAL_SIPI | vector;
+		ever |= SIGNAL_SIPI | SIGNAL_VECTOR;
 	else if (VM_KEPT(RESTORE_NMI, signals & (SIGNAL_INIT | SIGNAL_WAITS)))
 		ever &= ~SIGNAL_NMI; /* lost on one that waits, but behind a start-up IPI */
 	return !(signals & ~ever);

@@ -149,17 +149,19 @@ static bool is_mapped(const struct view *p, uint32_t linear)
 	       maps(p, (uint32_t)(linear + PAGE_SIZE), PATCH_DATA_GPA, (struct access){ .write = true });
 }
 
+#define KERNEL_HALF 0x80000000u
+
 /* Wherever a map of memory as it lies would have it that begins at a large page's boundary; the kernel's half first. A
  * few thousand walks at most. */
 static uint32_t search(const struct view *p)
 {
 	if (p->v->vm->patch.searches++ >= SEARCHES_MAX)
 		return 0;
-	for (uint32_t at = 0x80000000u;;) {
+	for (uint32_t at = KERNEL_HALF;;) {
 		if (is_mapped(p, (uint32_t)(at + PATCH_CODE_GPA)))
 			return (uint32_t)(at + PATCH_CODE_GPA);
-		at += 1u << 21;
-		if (at == 0x80000000u)
+		at += 1u << PAGING_SHIFT(2);
+		if (at == KERNEL_HALF)
 			return 0;
 	}
 }

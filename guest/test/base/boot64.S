@@ -28,7 +28,7 @@ start:
 	movl	$(16 * PAGE_TABLE_ENTRIES), %ecx
 1:	movl	%eax, (%edi)
 	movl	%edx, 4(%edi)
-	addl	$0x200000, %eax
+	addl	$(1 << PAGING_SHIFT(2)), %eax
 	adcl	$0, %edx
 	addl	$8, %edi
 	loop	1b
@@ -36,7 +36,7 @@ start:
 	movl	$(boot_pd + (PTE_P | PTE_W)), %eax
 	movl	$16, %ecx
 2:	movl	%eax, (%edi)
-	addl	$4096, %eax
+	addl	$(1 << PAGING_SHIFT(1)), %eax
 	addl	$8, %edi
 	loop	2b
 	movl	$(boot_pdpt + (PTE_P | PTE_W)), boot_pml4

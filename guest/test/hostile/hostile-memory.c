@@ -137,7 +137,7 @@ void control_init(word cr0, word cr4, word cr4_may)
 	write_cr0(world_cr0);
 	write_cr4(world_cr4);
 	xcr0 = has_xsave ? cpuid(CPUID_LEAF_XSTATE, 0).eax & (XCR0_X87 | XCR0_SSE | XCR0_AVX) : 0;
-	*(uint32_t *)(no_state + 24) = MXCSR_INITIAL;
+	*(uint32_t *)(no_state + FXSAVE_MXCSR) = MXCSR_INITIAL;
 }
 
 static void restore_xcr0(void)

@@ -111,9 +111,9 @@ W(btc_imm)
 {
 	ASM("movq %1, %0; lock btcl $5, %0; lock btcl $5, %0; btsl $5, %0; btrl $5, %0"
 	    : "+m"(*e)
-	    : "r"(v & ~0x20ull)
+	    : "r"(v & ~PTE_A)
 	    : "cc");
-	ASM("orq %1, %0" : "+m"(*e) : "r"(v & 0x20) : "cc");
+	ASM("orq %1, %0" : "+m"(*e) : "r"(v & PTE_A) : "cc");
 }
 W(shifts)
 {

@@ -2,18 +2,22 @@
  * from 1 MiB on, its entry there. Who makes the disk fills in the last words (test/boot/screen.py). */
 #include "guest/test/sector/sector.h"
 
+	.set	SECTORS, 64
+	.set	BELOW, 0x10000
+	.set	KERNEL_AT, 0x100000
+
 	sector_begin
 	ljmp	$0, $1f
 1:	movb	%dl, drive
-	/* 64 sectors at a time, into what is below 640 KiB. */
+	/* SECTORS at a time, into what is below 640 KiB. */
 2:	movw	$packet, %si
 	movb	drive, %dl
-	movb	$0x42, %ah
-	int	$0x13
+	movb	$BIOS_DISK_READ, %ah
+	int	$BIOS_DISK
 	jc	failed
-	addw	$0x800, packet + 6
-	addl	$64, packet + 8
-	subw	$64, left
+	addw	$(SECTORS * 512 / 16), packet + 6
+	addl	$SECTORS, packet + 8
+	subw	$SECTORS, left
 	ja	2b
 	cli
 	lgdt	gdt_register
@@ -33,8 +37,8 @@ protected:
 	movw	%ax, %gs
 	movw	%ax, %ss
 	cld
-	movl	$0x10000, %esi
-	movl	$0x100000, %edi
+	movl	$BELOW, %esi
+	movl	$KERNEL_AT, %edi
 	movl	bytes, %ecx
 	rep movsb
 	xorl	%eax, %eax
@@ -49,7 +53,7 @@ gdt:	.quad	0, DESCRIPTOR_FLAT_CODE32, DESCRIPTOR_FLAT_DATA
 gdt_register:
 	.word	. - gdt - 1
 	.long	gdt
-packet:	.word	16, 64, 0, 0x1000
+packet:	.word	16, SECTORS, 0, BELOW / 16
 	.quad	1
 drive:	.byte	0
 	.balign	4
