@@ -30,6 +30,7 @@
 	M(LIVE_NO_SNAPSHOT, "refusing it while a snapshot is taken") \
 	M(REQUEST_MOVE, "what a request to move says") \
 	M(LIVE_PACKED, "that compressed pages are the new container's") \
+	M(EXPECT_ALLOWED, "asking whether others have had their share, for words of what follows") \
 	M(LIVE_EXPECTS_LATE, "expecting also what its guest has taken since") \
 	M(LIVE_HELD, "waiting for who reclaims, before what follows is left") \
 	M(LIVE_SETTLES, "and for what is under way to the area or from it") \
@@ -42,6 +43,7 @@
 	M(FETCH_COPIES, "copying it") \
 	M(FETCH_FREES, "freeing the frame that it had") \
 	M(FETCH_FREES_BLOCK, "freeing a block of which all has come") \
+	M(FETCH_FREES_OPENED, "and what has come of a block that is told of page by page") \
 	M(FETCH_KEPT, "that it keeps its frame where there is no other") \
 	M(FETCH_TOGETHER, "that a shared frame stays one") \
 	M(FETCH_SHARED, "counting it there") \

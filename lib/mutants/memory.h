@@ -102,6 +102,7 @@
 	M(SHARE_RESERVED, "what a reservation keeps") \
 	M(SHARE_AROUND, "that a reservation comes off what the others have a share of") \
 	M(SHARE_LIMIT, "that who is above its limit gives back first") \
+	M(SHARE_ONCE, "that two containers of one guest have one share") \
 	M(SHARE_MOST, "that who is most above its share gives back") \
 	M(SHARE_ROOM, "that there is room in the area for what others are entitled to") \
 	M(LIMIT_BLOCK, "that nobody takes 2 MBytes beyond its limit") \

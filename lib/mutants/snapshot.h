@@ -80,6 +80,8 @@
 	M(SAVE_LAST, "what was written last, before it stood") \
 	M(SAVE_TPR, "taking the TPR out of the CPU's pages") \
 	M(SAVE_TPR_BACK, "and giving it back") \
+	M(SAVE_LEAVES, "that one that was let go on does not leave") \
+	M(SAVE_LET_GO, "noticing that it was") \
 	M(SAVE_STILL, "that state is taken of one that stands") \
 	M(SAVE_STOPS, "that no virtual CPU runs while a part is taken") \
 	M(EXCHANGE_SIZE, "that the machine's own disk is large enough") \

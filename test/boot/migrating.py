@@ -1,5 +1,6 @@
 """Virtual machines that go to another run: one of both has them in the end, whatever ends meanwhile."""
 
+import glob
 import os
 import re
 import shutil
@@ -20,8 +21,9 @@ def waits(c, *options):
     return p
 
 
-def here(c, kernel, until_it_says):
-    p = c.start(['run', '--name', 'here', '--kernel', c.guest(kernel), '--mem', '8M', '--timeout', str(LIMIT)])
+def here(c, kernel, until_it_says, *options):
+    p = c.start(['run', '--name', 'here', '--kernel', c.guest(kernel), '--mem', '8M', '--timeout', str(LIMIT)] +
+                list(options))
     read_until(p.stdout.fileno(), until_it_says, 60)
     return p
 
@@ -50,9 +52,45 @@ def of_a_kernel(c):
     require(status == 0 and re.search(r'^moved: ok', text, re.M), 'status %d: %s' % (status, text[-400:]))
 
 
+def of_disks(c):
+    """Both runs have the same files: one that nobody writes goes, and one that is written stays with its run."""
+    disk = c.file('disk', bytes(1 << 20))
+    b = waits(c, '--disk', disk)
+    a = here(c, 'moved', rb'moved: ready', '--disk', disk)
+    status, text = c.finish(c.start(['migrate', 'here', 'there']), LIMIT)
+    require(status == 1 and 'it goes on as it was' in text, 'status %d: %s' % (status, text))
+    status, text = c.finish(b, LIMIT)
+    require(status == 2 and 'another run has it' in text, 'the other run ended with %d: %s' % (status, text[-300:]))
+    goes_on(c)
+    a.send_signal(signal.SIGTERM)
+    c.finish(a, 30)
+    b = waits(c, '--disk', disk + ',ro')
+    a = here(c, 'moved', rb'moved: ready', '--disk', disk + ',ro')
+    status, text = c.finish(c.start(['migrate', 'here', 'there']), LIMIT)
+    require(status == 0, 'status %d: %s' % (status, text))
+    c.finish(a, LIMIT)
+    ask(c, '--run', 'there', 'input', '0', '0d')
+    status, text = c.finish(b, LIMIT)
+    require(status == 0 and re.search(r'^moved: ok', text, re.M), 'status %d: %s' % (status, text[-400:]))
+
+
 def child_of(pid):
     with open('/proc/%d/task/%d/children' % (pid, pid), encoding='ascii') as f:
         return int(f.read().split()[0])
+
+
+def taker_of(run):
+    """What a run that waits has started to take it over; it is no other's child."""
+    with open('/proc/%d/task/%d/children' % (run.pid, run.pid), encoding='ascii') as f:
+        for pid in f.read().split():
+            with open('/proc/%s/cmdline' % pid, 'rb') as words:
+                if b'--takes' in words.read():
+                    return int(pid)
+    return None
+
+
+def taker_is_killed(m, b):
+    os.kill(until('what takes it over', lambda: taker_of(b)), signal.SIGKILL)
 
 
 def ended(c, how, why):
@@ -89,9 +127,32 @@ def fails(c):
     ended(c, lambda m, b: os.kill(b.pid, signal.SIGKILL), 'the other run has ended')
     ended(c, lambda m, b: m.send_signal(signal.SIGINT), 'interrupted')
     ended(c, lambda m, b: os.kill(child_of(m.pid), signal.SIGKILL), 'was killed')
+    ended(c, taker_is_killed, 'the other run has ended')
+    ended(c, lambda m, b: ctl(c, '--run', 'here', 'resume'), 'it was let go on since it stood for that')
     a.send_signal(signal.SIGTERM)
     c.finish(a, 30)
 
 
+def killed_behind_go(c):
+    """What takes it over is killed as soon as it is to: one of both goes on, and has all that it has written."""
+    b = waits(c)
+    a = here(c, 'moved', rb'moved: ready')
+    m = c.start(['migrate', 'here', 'there'])
+    read_until(b.stdout.fileno(), rb'Bochs', 60)
+    said = os.path.join(c.path('tmp'), '*', 'incoming.go')
+    until('it is to take it', lambda: glob.glob(said) or m.poll() is not None)
+    os.kill(taker_of(b), signal.SIGKILL)
+    c.finish(m, LIMIT)
+    until('one of both is over', lambda: a.poll() is not None or b.poll() is not None)
+    name, other, goes = ('here', b, a) if a.poll() is None else ('there', a, b)
+    _, text = c.finish(other, LIMIT)
+    require('moved: ok' not in text, 'both go on: %s' % text[-300:])
+    ask(c, '--run', name, 'input', '0', '0d')
+    status, text = c.finish(goes, LIMIT)
+    require(status == 0 and re.search(r'^moved: ok', text, re.M), 'status %d: %s' % (status, text[-400:]))
+
+
 def tests():
-    return [Test('migrate: a kernel', of_a_kernel), Test('migrate: what fails', fails)]
+    return [Test('migrate: a kernel', of_a_kernel), Test('migrate: with disks', of_disks),
+            Test('migrate: what fails', fails),
+            Test('migrate: killed when it is to take it', killed_behind_go)]

@@ -3,14 +3,17 @@
  *   ME1  It is taken out of its run as a snapshot is, while it runs, then stands there, and is sent.
  *   ME2  The other run starts a machine with it, in which it stands, and says so. Until it is answered "go" whatever
  *        fails lets it go on where it was; what stands in the other run is ended.
- *   ME3  From "go" on, the other run alone decides, and needs nobody: it ends the one where it was, and when that is
- *        over lets its own go on. Who waits for that learns by the end of the connection that it could not; then it
- *        goes on where it was, if it is there.
+ *   ME3  From "go" on, the other run alone decides, and needs nobody: it ends the one where it was, if that stands as
+ *        it did when it left, and when it is over lets its own go on. Who waits for that learns by the end of the
+ *        connection that it could not; then it goes on where it was, if it is there.
  *   ME4  What takes it out is watched by the process that was started, and the other way round: so one that is killed
- *        leaves nothing standing; both that are may leave the guest paused. */
+ *        leaves nothing standing; both that are may leave the guest paused.
+ *   ME5  What takes it over is watched by its run, which begins it again where it was killed (tool/run/incoming.c);
+ *        whether "go" has been said is in a file by then. */
 #include "tool/ctl/migrate.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -137,14 +140,14 @@ static bool hand_over(struct migration *m, struct snapshot_job *job)
 	return strcmp(line, "done") == 0 || fail(job, line);
 }
 
-/* Is it there still, and its run? Then it goes on. */
-static void goes_on(struct migration *m)
+/* Is it there still, and its run? Then it goes on; else it says where it may be. */
+static const char *goes_on(struct migration *m)
 {
-	char error[300], *end = text("save %s end", m->vm), *resume = text("resume %s", m->vm);
+	char error[300], *end = text("save %s end", m->vm), *resume = text("resume %s", m->vm), *there = NULL;
 	struct ctl ctl = { .file = runtime_connect(m->source.run, NULL, error, sizeof error) };
 
 	if (ctl.file >= 0) {
-		free(ctl_ask(&ctl, end, error, sizeof error));
+		there = ctl_ask(&ctl, end, error, sizeof error);
 		if (m->shared->stands)
 			free(ctl_ask(&ctl, resume, error, sizeof error));
 		m->shared->stands = false;
@@ -153,22 +156,25 @@ static void goes_on(struct migration *m)
 	}
 	free(end);
 	free(resume);
+	free(there);
+	return there != NULL ? "it goes on as it was" : "where it was it is over";
 }
 
 static int work(struct migration *m)
 {
 	struct snapshot_job job = { .ctl = &m->source, .vm = m->vm, .stands = &m->shared->stands };
+	const char *what = "";
 	double stood;
 	bool ok = snapshot_take(&job, &stood), paused = ok && !job.paused;
 
 	ok = ok && send_it(m, &job, paused) && hand_over(m, &job);
 	close(m->other);
 	if (!ok)
-		goes_on(m);
+		what = goes_on(m);
 	if (isatty(2))
 		fputs("\r\033[K", stderr);
 	if (!ok)
-		die(STATUS_FAILED, "%s was not moved to %s: %s; it goes on as it was", m->vm, m->to, job.error);
+		die(STATUS_FAILED, "%s was not moved to %s: %s; %s", m->vm, m->to, job.error, what);
 	say("%s is in the run %s: %llu pages left it, in %u round%s, and it stood for %.1f s", m->vm, m->to,
 	    (unsigned long long)job.told, job.rounds, job.rounds == 1 ? "" : "s", clock_seconds() - stood);
 	snapshot_free(&job);
@@ -195,8 +201,7 @@ static int mend(struct migration *m)
 	if (m->shared->gone && get_line(m->other, line, false) && strcmp(line, "done") == 0)
 		return 0;
 	close(m->other);
-	goes_on(m);
-	die(STATUS_FAILED, "%s was not moved to %s: what moved it was killed; it goes on as it was", m->vm, m->to);
+	die(STATUS_FAILED, "%s was not moved to %s: what moved it was killed; %s", m->vm, m->to, goes_on(m));
 }
 
 static int watch(struct migration *m)
@@ -226,9 +231,18 @@ static int watch(struct migration *m)
 
 /* ---- the run that takes it (ME2, ME3); started by tool/run/incoming.c ---- */
 
-/* It is there, and stands. false: its run has ended. */
-static bool until_it_stands(const char *run, struct ctl *own)
+struct taken {
+	const char *run;            /* its own */
+	const char *source, *vm;    /* where it is, and its name there */
+	bool paused;                /* it stood before, and is to */
+	int other;                  /* who brings it; -1: this is begun again (ME5) */
+	const char *said;           /* a file that is there when "go" has been said */
+};
+
+/* It is there, and stands, or goes on already. false: its run has ended. */
+static bool until_it_stands(const struct taken *t, struct ctl *own)
 {
+	const char *run = t->run;
 	char error[300];
 
 	for (;; wait_a_while()) {
@@ -239,7 +253,8 @@ static bool until_it_stands(const char *run, struct ctl *own)
 		if (own->file < 0)
 			return false;
 		list = ctl_ask_json(own, "list", NULL, error, sizeof error);
-		stands = strcmp(ctl_text(cJSON_GetArrayItem(ctl_get(list, "vms"), 0), "state"), "paused") == 0;
+		stands = strcmp(ctl_text(cJSON_GetArrayItem(ctl_get(list, "vms"), 0), "state"), "paused") == 0 ||
+			 (t->other < 0 && list != NULL);
 		none = list == NULL;
 		cJSON_Delete(list);
 		if (stands)
@@ -275,18 +290,20 @@ static bool is_over(const char *run, const char *vm, bool *said)
 	return ctl.file < 0 || (*said && !there);
 }
 
-/* Where it was it is over, or all of that run. What was asked for may come about though nobody has answered: a run that
- * ends with its last virtual machine has no time to, and a hypervisor that is slow was given up. So only who says that
- * it is there still, again and again, keeps it. */
+/* Where it was it is over, or all of that run; not if it went on there since it left. What was asked for may come about
+ * though nobody has answered: a run that ends with its last virtual machine has no time to, and a hypervisor that is
+ * slow was given up. So only who says that it is there still, again and again, keeps it. */
 static bool end_there(const char *run, const char *vm, char *error, size_t size)
 {
-	char *destroy = text("destroy %s", vm), *answer = NULL;
+	char *leave = text("save %s leave", vm), *destroy = text("destroy %s", vm), *answer = NULL, why[300];
 	struct ctl ctl = { .file = runtime_connect(run, NULL, error, size) };
 	bool over = ctl.file < 0, said;
 
 	if (!over) {
-		answer = ctl_ask(&ctl, destroy, error, size);
+		answer = ctl_ask(&ctl, leave, error, size);
 		over = answer != NULL;
+		if (over)
+			free(ctl_ask(&ctl, destroy, why, sizeof why));
 		close(ctl.file);
 	}
 	for (unsigned n = 0; !over && n < SAYS_MOST; n += said) {
@@ -294,30 +311,49 @@ static bool end_there(const char *run, const char *vm, char *error, size_t size)
 		over = is_over(run, vm, &said);
 	}
 	free(answer);
+	free(leave);
 	free(destroy);
 	return over;
 }
 
-static int take(const char *run, const char *source, const char *vm, bool paused, int other)
+static bool note(const char *path)
+{
+	int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	return file >= 0 && close(file) == 0;
+}
+
+/* ME2; what is said is in a file before anything follows from it. */
+static bool asked_for(const struct taken *t)
+{
+	char line[LINE_MOST + 1];
+
+	if (t->other < 0)
+		return file_exists(t->said);
+	return put(t->other, "ready\n", 6) && get_line(t->other, line, false) && strcmp(line, "go") == 0 &&
+	       note(t->said);
+}
+
+static int take(const struct taken *t)
 {
 	struct ctl own = { .file = -1 };
-	char line[LINE_MOST + 1], error[300] = "";
-	bool ok = until_it_stands(run, &own);
+	char error[300] = "", ignored[300];
+	bool ok = until_it_stands(t, &own);
 
-	if (!ok || !put(other, "ready\n", 6) || !get_line(other, line, false) || strcmp(line, "go") != 0) {
+	if (!ok || !asked_for(t)) {
 		if (ok)
 			free(ctl_ask(&own, "destroy 0", error, sizeof error));
 		return STATUS_FAILED;
 	}
-	if (!end_there(source, vm, error, sizeof error)) {
-		free(ctl_ask(&own, "destroy 0", line, sizeof line));
-		put(other, error, strlen(error));
-		put(other, "\n", 1);
+	if (!end_there(t->source, t->vm, error, sizeof error)) {
+		free(ctl_ask(&own, "destroy 0", ignored, sizeof ignored));
+		put(t->other, error, strlen(error));
+		put(t->other, "\n", 1);
 		return STATUS_FAILED;
 	}
-	if (!paused)
+	if (!t->paused)
 		free(ctl_ask(&own, "resume 0", error, sizeof error));
-	put(other, "done\n", 5);
+	put(t->other, "done\n", 5);
 	return 0;
 }
 
@@ -350,8 +386,9 @@ int migrate_main(int argc, char **argv)
 {
 	struct migration m = { .other = -1 };
 
-	if (argc == 7 && strcmp(argv[1], "--takes") == 0)
-		return take(argv[2], argv[3], argv[4], strcmp(argv[5], "1") == 0, atoi(argv[6]));
+	if (argc == 8 && strcmp(argv[1], "--takes") == 0)
+		return take(&(struct taken){ argv[2], argv[3], argv[4], strcmp(argv[5], "1") == 0, atoi(argv[6]),
+					     argv[7] });
 	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
 		return fputs(usage, stdout) < 0;
 	if ((argc != 3 && argc != 4) || argv[1][0] == '-')

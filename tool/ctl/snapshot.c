@@ -383,7 +383,8 @@ bool snapshot_take(struct snapshot_job *job, double *stood)
 	ok = begin(job) && scan(job) && precopy(job);
 	*stood = clock_seconds();
 	ok = ok && rest(job);
-	tell(job, "save ", " end");
+	if (!ok || job->stands == NULL)
+		tell(job, "save ", " end");
 	if (ok && job->disk >= 0)
 		ok = read_disk(job);
 	if (!ok)

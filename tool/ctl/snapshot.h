@@ -16,13 +16,15 @@ struct snapshot_job {
 	uint64_t tsc_hz, ram_pages, high_pages, /* of those, above 4 GBytes */ told; /* pages that have left */
 	uint64_t display_pages;  /* of its display's own memory */
 	bool paused;             /* by us */
-	bool *stands;            /* the same for another process, from before it is asked for; or NULL */
+	/* .paused for another process, from before it is asked for; it is to leave for good, and the hypervisor is not
+	 * told that the snapshot is over (ME3). Or NULL */
+	bool *stands;
 	int disk;                /* the machine's own, by which the memory leaves; -1: by the channel */
 };
 
 /* What the virtual machine is comes out of it into the job, whose first three members are the caller's; then it stands,
- * and the hypervisor has forgotten the snapshot. *stood: when it was stopped. false: job->error is one sentence, and it
- * goes on as it was. SIGINT and SIGTERM interrupt it. */
+ * and the hypervisor has forgotten the snapshot, if it is not to leave. *stood: when it was stopped. false: job->error
+ * is one sentence, and it goes on as it was. SIGINT and SIGTERM interrupt it. */
 bool snapshot_take(struct snapshot_job *job, double *stood);
 /* It goes on, unless it was paused before. */
 void snapshot_let_go(struct snapshot_job *job);

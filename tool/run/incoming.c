@@ -16,7 +16,7 @@
 #include "tool/base/temporary.h"
 #include "tool/base/util.h"
 
-enum { LINE_MOST = 300, PATIENCE_MS = 60000 };
+enum { LINE_MOST = 300, PATIENCE_MS = 60000, KILLED_MOST = 10 };
 
 static void say_to(int file, const char *line)
 {
@@ -132,37 +132,57 @@ void incoming_wait(struct incoming *in, const char *name, const char *work)
 	}
 }
 
-void incoming_start(struct incoming *in, const char *name)
+static void start_taker(struct incoming *in)
 {
 	char *program = text("%s/vellum", program_directory()), *file = text("%d", in->file);
 	pid_t pid = fork();
+	sigset_t none;
 
 	if (pid == 0) {
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
-		fcntl(in->file, F_SETFD, 0);
-		execl(program, "vellum", "migrate", "--takes", name, in->run, in->vm, in->paused ? "1" : "0", file,
-		      NULL);
+		if (in->file >= 0)
+			fcntl(in->file, F_SETFD, 0);
+		execl(program, "vellum", "migrate", "--takes", in->name, in->run, in->vm, in->paused ? "1" : "0", file,
+		      in->said, NULL);
 		_exit(STATUS_FAILED);
 	}
-	if (pid < 0)
-		die(STATUS_FAILED, "cannot start what takes the virtual machine over: %s", strerror(errno));
-	close(in->file);
-	in->file = -1;
-	in->taker = pid;
+	in->taker = pid > 0 ? pid : 0;
 	free(program);
 	free(file);
 }
 
+void incoming_start(struct incoming *in, const char *name)
+{
+	in->name = text("%s", name);
+	in->said = text("%s.go", in->path);
+	start_taker(in);
+	if (in->taker == 0)
+		die(STATUS_FAILED, "cannot start what takes the virtual machine over: %s", strerror(errno));
+	close(in->file);
+	in->file = -1;
+}
+
+void incoming_look(struct incoming *in)
+{
+	if (in->taker <= 0 || waitpid(in->taker, &in->status, WNOHANG) != in->taker)
+		return;
+	in->taker = 0;
+	if (WIFSIGNALED(in->status) && in->killed++ < KILLED_MOST)
+		start_taker(in);
+}
+
 int incoming_status(struct incoming *in, int run)
 {
-	int status = 0;
-
-	if (in->taker <= 0)
+	if (in->name == NULL)
 		return run;
-	kill(in->taker, SIGTERM); /* if it waits yet, that is for nothing */
-	while (waitpid(in->taker, &status, 0) < 0 && errno == EINTR)
-		;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+	if (in->taker > 0) {
+		kill(in->taker, SIGTERM); /* if it waits yet, that is for nothing */
+		while (waitpid(in->taker, &in->status, 0) < 0 && errno == EINTR)
+			;
+	}
+	if (WIFEXITED(in->status) && WEXITSTATUS(in->status) == 0)
 		return run;
 	say("the virtual machine that was to come stayed where it was");
 	return run != 0 ? run : STATUS_FAILED;

@@ -381,6 +381,7 @@ static void wait_for_news(struct session *session)
 		die(STATUS_FAILED, "cannot wait for the machine: %s", strerror(errno));
 	if (list[0].revents != 0)
 		on_signals(session);
+	incoming_look(&session->incoming);
 	/* A guest's own words before what is told about it. */
 	if (list[1].revents != 0)
 		drain(session, &session->console, display_console);

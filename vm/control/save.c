@@ -194,6 +194,20 @@ static bool end(struct vm *vm, struct json *j)
 	return true;
 }
 
+/* It goes on elsewhere with what has left: it ends here, unless it was let go on since. */
+static bool leave(struct vm *vm, struct json *j, char *error, size_t size)
+{
+	if (VM_KEPT(SAVE_LEAVES, !vm->save.stands)) {
+		fmt(error, size, "%s does not leave: it was let go on since it stood for that", vm->config->name);
+		return false;
+	}
+	vm->for_good = true;
+	vm_end(vm, VM_STATUS_OK, "went to another run");
+	open(j, vm);
+	json_close(j, '{');
+	return true;
+}
+
 bool control_save(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size)
 {
 	struct vm *vm = v->vm;
@@ -221,7 +235,9 @@ bool control_save(struct vcpu *v, const struct control_request *r, struct json *
 		return cpu(v, j, error, size);
 	if (strcmp(r->word, "end") == 0)
 		return end(vm, j);
+	if (strcmp(r->word, "leave") == 0)
+		return leave(vm, j, error, size);
 	fmt(error, size,
-	    "save %s: there are begin, memory, scan, send, sent, collect, prepare, machine, cpu and end", r->word);
+	    "save %s: there are begin, memory, scan, send, sent, collect, prepare, machine, cpu, end, leave", r->word);
 	return false;
 }

@@ -38,6 +38,8 @@ static bool expect_block(struct ram *r, const struct ram *from, uint64_t block)
 	if (!any || is_expected(r, block))
 		return true;
 	clear(r, block);
+	if (!r->part[block] && !VM_LEFT_OUT_OR(EXPECT_ALLOWED, share_allows(r->vm, 1))) /* RA4 */
+		return false;
 	if (!ram_split(r, block_gfn(r, block)))
 		return false;
 	for (uint64_t i = 0; i < pages_in(r, block); i++)
@@ -129,15 +131,30 @@ static bool copy(struct ram *r, gfn_t gfn, hfn_t there)
 	return false;
 }
 
-/* The page goes over with its frame, which has the same name in both containers (OW1). The other RAM's block is told of
- * page by page for that. */
+/* The other RAM's block is told of page by page; what has come of it is free (EL4). */
+static bool open_there(struct ram *r, uint64_t block)
+{
+	struct ram *from = r->coming.from;
+
+	if (!ram_open(from, block))
+		return false;
+	for (uint64_t i = 0; i < SLOT_BLOCK_PAGES; i++) {
+		gfn_t gfn = GFN(block_gfn(r, block).v + i);
+
+		if (!is_elsewhere(r, gfn))
+			VM_MUTANT(FETCH_FREES_OPENED, free_there(from, gfn));
+	}
+	return true;
+}
+
+/* The page goes over with its frame, which has the same name in both containers (OW1). */
 static bool keep(struct ram *r, gfn_t gfn)
 {
 	struct ram *from = r->coming.from;
 	uint64_t *word, is;
 	bool shared;
 
-	if (from->block[block_of(from, gfn)].at && !ram_open(from, block_of(from, gfn)))
+	if (from->block[block_of(from, gfn)].at && !open_there(r, block_of(from, gfn)))
 		return false;
 	word = word_of(from, gfn);
 	spin_lock(&r->lock);

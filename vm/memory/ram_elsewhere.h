@@ -8,8 +8,9 @@
  *   EL3  One at a time fetches, with .coming.lock, and looks again whether the page is elsewhere: it comes once. What
  *        another container must not have twice, a shared frame and a place in the area, changes hands in that hold.
  *   EL4  A page is copied to a frame of this container's, and its old one is free; a block in one piece is free when
- *        all of it has come. Where there is no frame for a copy the page keeps the one that it has. So whoever is
- *        moved takes no more memory than it had, but for the words of its pages. */
+ *        all of it has come. Where there is no frame for a copy the page keeps the one that it has, and what has come
+ *        of its block is free. So whoever is moved takes no more memory than it had, but for the words of its pages,
+ *        which others need not (RA4), and 2 MBytes. */
 #ifndef VELLUM_VM_MEMORY_RAM_ELSEWHERE_H
 #define VELLUM_VM_MEMORY_RAM_ELSEWHERE_H
 

@@ -3,6 +3,7 @@
 
 #include "host/memory/frames.h"
 #include "lib/mutants/mutate.h"
+#include "vm/live/live.h"
 #include "vm/memory/swap.h"
 #include "vm/vm.h"
 
@@ -63,6 +64,25 @@ static uint64_t all_of(const struct vm *vm)
 	return vm->ram[0].resident + (vm->ram[1].vm ? vm->ram[1].resident : 0);
 }
 
+/* Two containers of one guest (vm/live/live.h) have one share: it is counted where the guest is. */
+static bool has_guest(const struct vm *vm)
+{
+	return !VM_KEPT(SHARE_ONCE, vm->live.second || live_is_double(vm)) || vm_at(vm->id) == vm;
+}
+
+/* What the guest has, in both containers where it has two; shared: also in shared frames. The lock is held. */
+static uint64_t guest_has(const struct vm *vm, bool shared)
+{
+	uint64_t pages = 0;
+
+	if (likely(!live_is_double(vm)))
+		return shared ? all_of(vm) : resident_of(vm);
+	for (const struct ram *r = shares.first; r; r = r->next)
+		if (r->vm->id == vm->id)
+			pages += shared ? all_of(r->vm) : resident_of(r->vm);
+	return pages;
+}
+
 uint64_t share_held(const struct vm *vm) { return vm->preallocated + resident_of(vm); }
 
 uint64_t share_limit(const struct vm *vm)
@@ -82,9 +102,9 @@ struct whole {
 /* What a VM is entitled to: by its weight, but no less than its reservation, and no more than its limit. */
 static uint64_t share_of(const struct vm *vm, const struct whole *w)
 {
-	uint64_t share = max_u64(w->pages * vm->weight / w->weights, vm->config->reservation >> PAGE_SHIFT);
+	uint64_t share = w->weights ? w->pages * vm->weight / w->weights : 0;
 
-	return min_u64(share, share_limit(vm));
+	return min_u64(max_u64(share, vm->config->reservation >> PAGE_SHIFT), share_limit(vm));
 }
 
 static uint64_t sum_of_shares(const struct whole *w)
@@ -92,7 +112,7 @@ static uint64_t sum_of_shares(const struct whole *w)
 	uint64_t sum = 0;
 
 	for (const struct ram *r = shares.first; r; r = r->next)
-		sum += share_of(r->vm, w);
+		sum += has_guest(r->vm) ? share_of(r->vm, w) : 0;
 	return sum;
 }
 
@@ -119,7 +139,7 @@ static struct whole whole(uint64_t available)
 
 	for (const struct ram *r = shares.first; r; r = r->next) {
 		w.pages += resident_of(r->vm);
-		w.weights += r->vm->weight;
+		w.weights += has_guest(r->vm) ? r->vm->weight : 0;
 		reserved |= r->vm->config->reservation;
 	}
 	if (VM_KEPT(SHARE_AROUND, reserved))
@@ -135,10 +155,10 @@ static uint64_t owed(const struct vm *vm, uint64_t available)
 	uint64_t sum = 0;
 
 	for (const struct ram *r = shares.first; r; r = r->next) {
-		uint64_t share = share_of(r->vm, &w);
+		uint64_t share = share_of(r->vm, &w), has = guest_has(r->vm, false);
 
-		if (r->vm != vm && share > resident_of(r->vm) && !r->vm->ended)
-			sum += share - resident_of(r->vm);
+		if (r->vm->id != vm->id && has_guest(r->vm) && share > has && !r->vm->ended)
+			sum += share - has;
 	}
 	return sum;
 }
@@ -164,8 +184,7 @@ struct vm *share_victim(uint64_t pass, bool shared, bool *over)
 	spin_lock(&shares.lock);
 	w = whole(frames_available());
 	for (const struct ram *r = shares.first; r && !*over; r = r->next) {
-		uint64_t has = shared ? all_of(r->vm) : resident_of(r->vm);
-		int64_t above = (int64_t)has - (int64_t)share_of(r->vm, &w);
+		int64_t above = (int64_t)guest_has(r->vm, shared) - (int64_t)share_of(r->vm, &w);
 
 		if (!can_give(r->vm, pass))
 			continue;
@@ -189,7 +208,7 @@ struct vm *share_greatest(bool *ending)
 	spin_lock(&shares.lock);
 	w = whole(frames_available());
 	for (const struct ram *r = shares.first; r; r = r->next) {
-		int64_t above = (int64_t)resident_of(r->vm) - (int64_t)share_of(r->vm, &w);
+		int64_t above = (int64_t)guest_has(r->vm, false) - (int64_t)share_of(r->vm, &w);
 
 		*ending |= r->vm->ended;
 		if (!r->vm->ended && above > most) {

@@ -186,6 +186,7 @@ static void go_on(struct vm *vm)
 	spin_lock(&vm->pause_lock);
 	if (vm->paused && VM_LEFT_OUT_OR(RESUME_OWN, vm_asleep(vm) || !vm->clock.guest_only) && !vm_any_runs(vm))
 		VM_MUTANT(RESUME_GOES, clock_go(&vm->clock, rdtsc()));
+	VM_MUTANT(SAVE_LET_GO, vm->save.stands = false);
 	__atomic_store_n(&vm->paused, false, __ATOMIC_SEQ_CST);
 	spin_unlock(&vm->pause_lock);
 }

@@ -155,7 +155,7 @@ void save_end(struct vm *vm)
 	save_free(vm);
 	if (s->still)
 		VM_MUTANT(SAVE_TPR_BACK, tpr_change(vm, tpr_method_name(s->tpr))); /* SN3 */
-	s->on = s->still = false;
+	s->on = s->still = s->stands = false;
 }
 
 /* ---- memory ---- */
@@ -369,6 +369,7 @@ bool save_prepare(struct vm *vm, const char **why)
 		return true;
 	if (VM_KEPT(SAVE_DEVICES, !devices_rest(vm)))
 		return false;
+	s->stands = true;
 	if (!s->still) {
 		s->tpr = vm->tpr.method;
 		s->still = true;

@@ -34,6 +34,7 @@ struct vm_save {
 	bool on;
 	bool later;          /* than the first time: that a page is zero must be told, too */
 	bool still;          /* SN2: prepared, until the end */
+	bool stands;         /* since then nobody has let it go on */
 	enum config_tpr tpr; /* that it had before */
 	struct save_range range[SAVE_RANGES];
 	unsigned at_range;   /* where the search goes on */

@@ -64,6 +64,109 @@ static void keeps_frames(void **state)
 	}
 }
 
+/* A block in one piece of which some has been copied when there are no more frames: that is free at once. */
+static void kept_in_its_middle(void **state)
+{
+	uint64_t free;
+
+	(void)state;
+	taken_count = 0;
+	start_and_move("ept", "ept", "mem 8M\n");
+	assert_string_equal(far_peek(6), "text");
+	assert_string_equal(far_peek(8), "text");
+	assert_non_null(ram_of(old, GFN(0))->block[2].at);
+	take_all_but(RAM_KEPT);
+	free = frames_available();
+	assert_string_equal(far_peek(7), "text");
+	assert_int_equal(word_now(ram_of(old, GFN(0)), page_gfn(6)), 0);
+	assert_int_equal(word_now(ram_of(old, GFN(0)), page_gfn(8)), 0);
+	assert_in_range(frames_available(), free, free + 64); /* two for words */
+	audit_memory(vm);
+	give_taken_back();
+	is_over();
+	has_all(5);
+	audit_memory(vm);
+	goes_on();
+	finish();
+}
+
+/* ---- who is entitled to what meanwhile (RA4) ---- */
+
+static uint64_t may_take(const struct vm *of)
+{
+	uint64_t frames = 0;
+
+	while (frames < 5000 && share_allows(of, frames + 1))
+		frames++;
+	return frames;
+}
+
+static struct vm *start_two(void)
+{
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .description = "mem 8M\n", .vms = 2 });
+	vm = bench.vm[0];
+	for (unsigned page = 0; page < 60; page++)
+		far_write(vm, page, "text");
+	taken_count = 0;
+	return bench.vm[1];
+}
+
+/* Two containers of a guest have one share: a neighbour may take what it could, but for what the second one is made
+ * of. */
+static uint64_t frames_of_all(const struct vm *other)
+{
+	const struct vm *here = vm_at(0);
+
+	return frames_available() + ram_resident(other) + ram_resident(here) + (here != vm ? ram_resident(vm) : 0);
+}
+
+static void one_share_for_two(void **state)
+{
+	uint64_t could, all;
+	struct vm *other;
+
+	(void)state;
+	other = start_two();
+	take_all_but(RAM_KEPT + 2100);
+	could = may_take(other);
+	all = frames_of_all(other);
+	assert_in_range(could, 1000, 1800);
+	begin_by("postcopy", "");
+	assert_in_range(may_take(other), could - (all - frames_of_all(other)), could);
+	until_it_follows();
+	assert_ptr_not_equal(vm_at(0), vm);
+	assert_in_range(may_take(other), could - (all - frames_of_all(other)), could);
+	assert_int_equal(may_take(vm_at(0)), may_take(vm));
+	give_taken_back();
+	is_over();
+	assert_true(far_holds(vm_at(0), 5, "text"));
+	finish();
+}
+
+/* Words for what is to follow are not taken from what a neighbour is entitled to: the guest stays where it is. */
+static void no_words_for_it(void **state)
+{
+	struct live_told told;
+	struct vm *other;
+
+	(void)state;
+	other = start_two();
+	begin_by("postcopy", "");
+	while (share_allows(vm, 1))
+		take_all_but(frames_available() - 1);
+	assert_true(share_allows(other, 100));
+	is_over();
+	assert_true(live_tell(vm, &told));
+	assert_true(told.failed);
+	assert_string_equal(told.why, "there is no memory to tell of its pages");
+	assert_ptr_equal(vm_at(0), vm);
+	give_taken_back();
+	goes_on();
+	assert_true(far_holds(vm, 5, "text"));
+	audit_memory(vm);
+	finish();
+}
+
 /* What follows is there when the old container has been released, and no step has been made since it was left. */
 static void kept_beyond_release(void **state)
 {
@@ -307,6 +410,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frames_come_back), cmocka_unit_test(keeps_frames),
+		cmocka_unit_test(kept_in_its_middle), cmocka_unit_test(one_share_for_two),
+		cmocka_unit_test(no_words_for_it),
 		cmocka_unit_test(kept_beyond_release), cmocka_unit_test(wanted_by_two), cmocka_unit_test(out_for_two),
 		cmocka_unit_test(put_together), cmocka_unit_test(reclaimed_meanwhile), cmocka_unit_test(out_follows),
 		cmocka_unit_test(out_without_its_guest),

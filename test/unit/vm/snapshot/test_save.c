@@ -163,6 +163,33 @@ static void nothing_is_left(void **state)
 	assert_int_equal(frames_available(), machine.frames_before);
 }
 
+/* It goes on in another run, and is over here: but not when it was let go on meanwhile, for however short a time. */
+static void it_leaves(void **state)
+{
+	static const char let_go[] = "error test0 does not leave: it was let go on since it stood for that";
+
+	(void)state;
+	bench_new(&plainly);
+	assert_true(bench_mode(BENCH_LONG64, 0));
+	ask_and_hear("1 save 0 leave\n", let_go);
+	take();
+	ask_and_hear("2 resume 0\n", "done 2 ok");
+	ask_and_hear("3 pause 0\n", "done 3 ok");
+	ask_and_hear("4 save 0 leave\n", let_go);
+	assert_false(bench.vm[0]->ended);
+	ask_and_hear("5 save 0 end\n", "done 5 ok");
+	ask_and_hear("6 save 0 leave\n", let_go);
+	take();
+	ask("7 save 0 leave\n");
+	if (bench.at != BENCH_OVER)
+		bench_interrupt(VECTOR_KICK);
+	assert_true(bench.vm[0]->ended && bench.vm[0]->for_good);
+	assert_string_equal(bench.vm[0]->end_text, "went to another run");
+	assert_int_equal(bench.at, BENCH_OVER);
+	vm_release_all();
+	assert_int_equal(frames_available(), machine.frames_before);
+}
+
 static void what_cannot_be_taken(void **state)
 {
 	(void)state;
@@ -193,6 +220,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pages_that_are_written), cmocka_unit_test(logged_by_the_cpu),
 		cmocka_unit_test(what_was_never_touched), cmocka_unit_test(nothing_is_left),
+		cmocka_unit_test(it_leaves),
 		cmocka_unit_test(what_cannot_be_taken),
 	};
 
