@@ -157,6 +157,9 @@ static inline uint64_t hvm_exit_code(const struct hvm_vcpu *v);
 static inline uint64_t hvm_exit_detail(const struct hvm_vcpu *v);
 /* Of the instruction that exited, or whose event was being delivered, bytes. */
 static inline uint64_t hvm_exit_length(const struct hvm_vcpu *v);
+/* The CPU does not tell it, where the exit is of an instruction: somebody has to look at its bytes, and say. */
+static inline bool hvm_exit_lacks_length(const struct hvm_vcpu *v);
+static inline void hvm_set_exit_length(struct hvm_vcpu *v, unsigned length);
 /* The event that was being delivered, as struct event's .info and .error (SDM, "Information for VM Exits That Occur
  * During Event Delivery"). */
 static inline uint64_t hvm_exit_delivery(const struct hvm_vcpu *v);

@@ -218,6 +218,14 @@ static inline void hvm_set_pending_debug(struct hvm_vcpu *v, uint64_t p) { hvm_s
 static inline uint64_t hvm_exit_code(const struct hvm_vcpu *v) { return hvm_svm(v)->exit; }
 static inline uint64_t hvm_exit_detail(const struct hvm_vcpu *v) { return hvm_vmcb(v)->exit_info[0]; }
 static inline uint64_t hvm_exit_length(const struct hvm_vcpu *v) { return svm_exit_length(hvm_svm(v)); }
+static inline bool hvm_exit_lacks_length(const struct hvm_vcpu *v)
+{
+	return unlikely(!hvm_svm(v)->caps->next_rip) && svm_exit_lacks_length(hvm_svm(v));
+}
+static inline void hvm_set_exit_length(struct hvm_vcpu *v, unsigned length)
+{
+	svm_set_exit_length(hvm_svm(v), length);
+}
 static inline uint64_t hvm_exit_delivery(const struct hvm_vcpu *v) { return svm_exit_delivery(hvm_svm(v)); }
 static inline uint64_t hvm_exit_delivery_error(const struct hvm_vcpu *v)
 {

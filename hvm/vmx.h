@@ -156,6 +156,8 @@ static inline void hvm_set_pending_debug(struct hvm_vcpu *v, uint64_t p) { (void
 static inline uint64_t hvm_exit_code(const struct hvm_vcpu *v) { (void)v; return vmx_exit_code(); }
 static inline uint64_t hvm_exit_detail(const struct hvm_vcpu *v) { (void)v; return vmx_exit_detail(); }
 static inline uint64_t hvm_exit_length(const struct hvm_vcpu *v) { (void)v; return vmx_exit_length(); }
+static inline bool hvm_exit_lacks_length(const struct hvm_vcpu *v) { (void)v; return false; }
+static inline void hvm_set_exit_length(struct hvm_vcpu *v, unsigned length) { (void)v; (void)length; }
 static inline uint64_t hvm_exit_delivery(const struct hvm_vcpu *v) { (void)v; return vmx_exit_delivery(); }
 static inline uint64_t hvm_exit_delivery_error(const struct hvm_vcpu *v) { (void)v; return vmx_exit_delivery_error(); }
 static inline bool hvm_exit_delivery_anew(const struct hvm_vcpu *v) { (void)v; return false; }

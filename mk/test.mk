@@ -2,7 +2,7 @@
 # (test/all.py, test/times). ONLY=REGEX chooses some.
 .PHONY: test test-all test-programs
 test:
-	@script/deps.sh i386 $(if $(filter all,$(MATRIX)),image)
+	@script/deps.sh i386 qemu $(if $(filter all,$(MATRIX)),image)
 	@$(MAKE) --no-print-directory -j2 all guests test-programs
 	@python3 -B test/all.py $(if $(filter all,$(MATRIX)),--all )$(if $(ONLY),--only '$(ONLY)') \
 		$(BUILD) $(UNIT_BINARIES)

@@ -32,16 +32,19 @@ static void read_nested(struct svm_caps *c, uint32_t edx)
 	m->unrestricted_guest = m->paged_real_mode = true;
 }
 
-/* The bits of CR4 that the CPU has (APM, "CR4 Register"). */
-static uint64_t cr4_may(const struct mmu_caps *m)
+/* The bits of CR4 that the CPU has (APM, "CR4 Register"). XSETBV exits on CPUs that have it, which all have NRIPS; an
+ * emulator without does not know that intercept either, so that XCR0 would be the guest's to change. */
+static uint64_t cr4_may(const struct svm_caps *c)
 {
+	const struct mmu_caps *m = &c->hvm.mmu;
 	uint64_t may = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE |
 		       CR4_OSFXSR | CR4_OSXMMEXCPT;
 	struct cpuid l7 = hvm_features();
 
 	may |= l7.ebx & CPUID_7_EBX_FSGSBASE ? CR4_FSGSBASE : 0;
 	may |= l7.ecx & CPUID_7_ECX_UMIP ? CR4_UMIP : 0;
-	may |= cpuid(CPUID_LEAF_VERSION, 0).ecx & CPUID_1_ECX_XSAVE ? CR4_OSXSAVE : 0;
+	if (VM_LEFT_OUT_OR(SVM_XSETBV_EXITS, c->next_rip))
+		may |= cpuid(CPUID_LEAF_VERSION, 0).ecx & CPUID_1_ECX_XSAVE ? CR4_OSXSAVE : 0;
 	may |= m->pcid ? CR4_PCIDE : 0;
 	may |= m->smep ? CR4_SMEP : 0;
 	may |= m->smap ? CR4_SMAP : 0;
@@ -49,13 +52,10 @@ static uint64_t cr4_may(const struct mmu_caps *m)
 	return may | (m->la57 ? CR4_LA57 : 0);
 }
 
-static const char *missing(const struct svm_caps *c, uint32_t edx)
+static const char *missing(const struct svm_caps *c)
 {
 	if (VM_KEPT(SVM_LACKS_ASIDS, c->asids < ASIDS_LEAST))
 		return "this CPU's AMD-V has fewer than 4 ASIDs; Vellum needs a CPU that has more, as all real ones";
-	if (VM_KEPT(SVM_LACKS_NRIPS, !(edx & CPUID_8000000A_EDX_NRIPS)))
-		return "this CPU's AMD-V does not tell where the next instruction is (NRIPS); Vellum needs a CPU of "
-		       "2010 or later, or an emulator that has it";
 	return NULL;
 }
 
@@ -75,6 +75,7 @@ const char *svm_caps_read(struct svm_caps *c)
 	c->asids = cpuid(CPUID_LEAF_SVM, 0).ebx;
 	edx = cpuid(CPUID_LEAF_SVM, 0).edx;
 	c->flush_by_asid = edx & CPUID_8000000A_EDX_FLUSH_BY_ASID;
+	c->next_rip = edx & CPUID_8000000A_EDX_NRIPS;
 	c->pause_filter = edx & CPUID_8000000A_EDX_PAUSE_FILTER;
 	c->pause_threshold = edx & CPUID_8000000A_EDX_PAUSE_THRESHOLD;
 	c->cr4_host = read_cr4() & CR4_MCE;
@@ -83,6 +84,6 @@ const char *svm_caps_read(struct svm_caps *c)
 	read_nested(c, edx);
 	c->efer_may |= c->hvm.mmu.nx ? EFER_NXE : 0;
 	c->hvm.rdtscp = cpuid(CPUID_LEAF_EXTENDED_FEATURES, 0).edx & CPUID_80000001_EDX_RDTSCP;
-	c->hvm.cr4_may = cr4_may(&c->hvm.mmu);
-	return missing(c, edx);
+	c->hvm.cr4_may = cr4_may(c);
+	return missing(c);
 }

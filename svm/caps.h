@@ -10,6 +10,7 @@ struct svm_caps {
 	/* ASIDs are 1 to asids - 1; the last is for vCPUs without a tag of their own. */
 	uint32_t asids;
 	bool flush_by_asid, pause_filter, pause_threshold;
+	bool next_rip; /* an exit tells what is behind the instruction; else hvm_exit_lacks_length() */
 	/* bits of CR4 that stay as the host has them while a guest runs: MCE, without which a machine check shuts
 	 * down */
 	uint64_t cr4_host;

@@ -267,6 +267,33 @@ uint64_t svm_exit_length(const struct svm_vcpu *v)
 	return (uint32_t)c->exit_code == EXITCODE_IOIO ? c->exit_info[1] - c->rip : c->next_rip - c->rip;
 }
 
+/* Of an instruction that is skipped, or whose event goes on, on a CPU without NRIPS. IN and OUT tell it elsewhere. */
+bool svm_exit_lacks_length(const struct svm_vcpu *v)
+{
+	uint32_t vector = (uint32_t)v->vmcb->exit_code - EXITCODE_EXCEPTION;
+
+	switch (v->exit) {
+	case SVM_EXIT_CPUID:
+	case SVM_EXIT_INVD:
+	case SVM_EXIT_WBINVD:
+	case SVM_EXIT_PAUSE:
+	case SVM_EXIT_HLT:
+	case SVM_EXIT_RDMSR:
+	case SVM_EXIT_WRMSR:
+	case SVM_EXIT_VMMCALL:
+	case SVM_EXIT_XSETBV:
+	case SVM_EXIT_ICEBP:
+	case SVM_EXIT_TASK_SWITCH:
+		return true;
+	case SVM_EXIT_EXCEPTION:
+		return VM_KEPT(SVM_LENGTH_LACKS, vector == VECTOR_BP || vector == VECTOR_OF);
+	default:
+		return false;
+	}
+}
+
+void svm_set_exit_length(struct svm_vcpu *v, unsigned length) { v->vmcb->next_rip = v->vmcb->rip + length; }
+
 /* ---- for people ---- */
 
 const char *svm_control_shown(const struct svm_vcpu *v, unsigned n, uint64_t *value)

@@ -84,6 +84,8 @@ uint64_t svm_exit_event(const struct svm_vcpu *v);
 struct hvm_nested_fault svm_exit_nested_fault(const struct svm_vcpu *v);
 struct hvm_task_switch svm_exit_task_switch(const struct svm_vcpu *v);
 uint64_t svm_exit_length(const struct svm_vcpu *v);
+bool svm_exit_lacks_length(const struct svm_vcpu *v);
+void svm_set_exit_length(struct svm_vcpu *v, unsigned length);
 const char *svm_control_shown(const struct svm_vcpu *v, unsigned n, uint64_t *value);
 
 

@@ -217,6 +217,9 @@
 	M(BREAKPOINT_ENABLED, "breakpoints that are enabled only") \
 	M(BREAKPOINT_PORT_KIND, "that breakpoints on ports are none on data") \
 	M(BREAKPOINT_DATA_KIND, "and the other way round") \
+	M(LENGTH_GROUP, "which instructions without a name have a length that is known") \
+	M(LENGTH_PREFIXES, "the prefixes of one without a name") \
+	M(CPUID_XSTATE, "that AVX needs a CR4.OSXSAVE that guests may set") \
 	M(XCR0_X87, "that XCR0 has x87 state") \
 	M(XCR0_OFFERED, "what XCR0 may hold") \
 	M(CR_RSP, "RSP as the operand of MOV to a control register")

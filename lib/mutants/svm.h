@@ -6,7 +6,8 @@
 	M(SVM_LACKS, "looking in CPUID whether there is AMD-V") \
 	M(SVM_LACKS_UNLOCKED, "looking whether the firmware has disabled it") \
 	M(SVM_LACKS_ASIDS, "the least number of ASIDs") \
-	M(SVM_LACKS_NRIPS, "that the CPU tells the next RIP") \
+	M(SVM_XSETBV_EXITS, "no XSAVE where XSETBV does not exit") \
+	M(SVM_LENGTH_LACKS, "looking for the length of what an exception exits of, without NRIPS") \
 	M(SVM_MAP_HIGH, "the ranges of MSR numbers in the permission map") \
 	M(SVM_MAP_IO, "that every port exits") \
 	M(SVM_MAP_MSR, "that MSRs exit that nobody keeps apart") \

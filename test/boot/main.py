@@ -33,6 +33,7 @@ import migrating    # noqa: E402
 import moves        # noqa: E402
 import network      # noqa: E402
 import panics       # noqa: E402
+import qemu         # noqa: E402
 import refusals     # noqa: E402
 import ryzen        # noqa: E402
 import schedule     # noqa: E402
@@ -60,7 +61,7 @@ def chosen(everything, only):
     tests += foreign.tests(everything) + ide.tests(everything) + memory.tests(everything)
     tests += ryzen.tests(everything) + snapshot.tests(everything) + moves.tests(everything) + images.tests(everything)
     tests += irql.tests(everything) + screen.tests(everything) + merging.tests(everything) + balloon.tests(everything)
-    tests += firmware.tests(everything)
+    tests += firmware.tests(everything) + qemu.tests(everything)
     tests += [t for part in PARTS for t in part.tests()]
     names = [t.name for t in tests]
     if len(set(names)) != len(names):

@@ -23,6 +23,7 @@ struct emulator {
 	const char *name, *build;
 	char *version;
 	char *cpu;
+	const char *accelerator;                /* QEMU: who carries instructions out */
 	const char *bios;                       /* Bochs: its file */
 	char *log;                              /* the emulator's own log, or null */
 	bool needs_screen;

@@ -96,7 +96,7 @@ const char help_text[] =
 	"  --vm FILE          takes one or more virtual machines from a description instead (docs/protocol.md)\n"
 	"\n"
 	"The machine under the hypervisor:\n"
-	"  --machine NAME     bochs, or qemu with KVM and nested VT-x   (default: bochs)\n"
+	"  --machine NAME     bochs, or qemu: with KVM and nested VT-x, else its own AMD-V   (default: bochs)\n"
 	"  --bochs WHICH      built: 3.0 as the build made it; debian: the package's 2.7   (default: built, if there)\n"
 	"  --cpu MODEL        a CPU model of Bochs, or a part of its name   (default: corei7_haswell_4770)\n"
 	"  --hide LIST        what the hypervisor does as if the CPU had it not: some of ept,vpid,unrestricted-guest,\n"

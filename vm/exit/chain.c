@@ -7,6 +7,7 @@
  *        another reason than an exception or the host is not carried out.
  *   CH2  It ends after a bounded number of exits, and its VM with it, as without. */
 #include "vm/vm.h"
+#include "vm/exit/length.h"
 
 #include "lib/mutants/mutate.h"
 
@@ -75,7 +76,7 @@ static void give_on(struct vcpu *v, uint64_t info)
 	if ((info & EVENT_TYPE) == EVENT_TYPE_SOFTWARE_EXCEPTION) { /* INT3 and INTO */
 		chain_note(v, vector, false, 0);
 		v->event = (struct event){ (uint32_t)(info & (EVENT_VALID | EVENT_TYPE | EVENT_VECTOR)), 0,
-					   (uint32_t)hvm_exit_length(&v->hvm) };
+					   (uint32_t)exit_length(v) };
 		vcpu_note(v, REQUEST_EVENT);
 	} else if (vector == VECTOR_PF) {
 		event_page_fault(v, error, hvm_exit_fault_gva(&v->hvm).v);

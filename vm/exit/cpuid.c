@@ -34,7 +34,10 @@
 	(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | \
 	 CR4_OSXMMEXCPT)
 
-static void set_leaf1(struct cpuid_policy *p, bool nested, bool random, const struct mmu_caps *caps)
+/* Without CR4.OSXSAVE there is no state of AVX's: what needs it is not offered. */
+static bool has_xstate(const struct hvm_caps *cpu) { return VM_LEFT_OUT_OR(CPUID_XSTATE, cpu->cr4_may & CR4_OSXSAVE); }
+
+static void set_leaf1(struct cpuid_policy *p, bool nested, bool random, const struct hvm_caps *cpu)
 {
 	struct cpuid h = cpuid(CPUID_LEAF_VERSION, 0), *l = &p->basic[CPUID_LEAF_VERSION];
 
@@ -43,8 +46,10 @@ static void set_leaf1(struct cpuid_policy *p, bool nested, bool random, const st
 	l->ebx = (h.ebx & 0xffff) | p->cpus << 16;
 	VM_MUTANT(CPUID_PASS_1C, h.ecx &= (uint32_t)(PASS_1_ECX |
 						(VM_LEFT_OUT_OR(CPUID_RDRAND, random) ? CPUID_1_ECX_RDRAND : 0)));
+	if (!has_xstate(cpu))
+		h.ecx &= (uint32_t)~(CPUID_1_ECX_XSAVE | CPUID_1_ECX_AVX | CPUID_1_ECX_FMA | CPUID_1_ECX_F16C);
 	l->ecx = (uint32_t)(h.ecx | CPUID_1_ECX_X2APIC | CPUID_1_ECX_TSC_DEADLINE | CPUID_1_ECX_HYPERVISOR);
-	if (VM_LEFT_OUT_OR(CPUID_PCID, nested) && caps->pcid)
+	if (VM_LEFT_OUT_OR(CPUID_PCID, nested) && cpu->mmu.pcid)
 		l->ecx |= (uint32_t)CPUID_1_ECX_PCID;
 	l->edx = (uint32_t)((VM_LEFT_OUT_OR(CPUID_PASS_1D, false) ? h.edx : h.edx & PASS_1_EDX) | CPUID_1_EDX_APIC);
 	/* The number of logical CPUs counts only with it. */
@@ -62,7 +67,10 @@ static void set_leaf7(struct cpuid_policy *p, bool nested, bool random, const st
 	VM_MUTANT(CPUID_PASS_7B, ebx &= (uint32_t)(PASS_7_EBX |
 					      (VM_LEFT_OUT_OR(CPUID_RDSEED, random) ? CPUID_7_EBX_RDSEED : 0)));
 	VM_MUTANT(CPUID_PASS_7C, ecx &= (uint32_t)PASS_7_ECX);
-
+	if (!has_xstate(cpu)) {
+		ebx &= (uint32_t)~CPUID_7_EBX_AVX2;
+		ecx &= (uint32_t)~(CPUID_7_ECX_VAES | CPUID_7_ECX_VPCLMULQDQ);
+	}
 	p->has_invpcid = VM_LEFT_OUT_OR(CPUID_INVPCID, nested) && caps->pcid && (h.ebx & CPUID_7_EBX_INVPCID) &&
 			 VM_LEFT_OUT_OR(CPUID_INVPCID_CONTROL, cpu->invpcid);
 	ebx |= (uint32_t)((caps->smep ? CPUID_7_EBX_SMEP : 0) | (caps->smap ? CPUID_7_EBX_SMAP : 0) |
@@ -195,7 +203,7 @@ void cpuid_policy_init(struct cpuid_policy *p, const struct hvm_caps *cpu, uint6
 	p->cpus = cpus;
 	p->max_basic = CPUID_LEAF_FREQUENCY;
 	p->basic[CPUID_LEAF_BASIC] = (struct cpuid){ p->max_basic, h.ebx, h.ecx, h.edx };
-	set_leaf1(p, nested, random, caps);
+	set_leaf1(p, nested, random, cpu);
 	set_caches(p, h.eax);
 	p->basic[CPUID_LEAF_THERMAL].eax = CPUID_6_EAX_ARAT; /* the local APIC's timer never stops */
 	if (VM_LEFT_OUT_OR(CPUID_HAS_D, h.eax >= CPUID_LEAF_XSTATE))

@@ -1,6 +1,7 @@
 /* vm/exit/dispatch.c - the table of exit handlers, and the handlers that are a line or two. docs/exits.md follows one
  * exit through it. */
 #include "vm/exit/skip.h"
+#include "vm/exit/length.h"
 
 #include "host/trap/interrupt.h"
 #include "host/memory/paging.h"
@@ -10,7 +11,7 @@
 
 void exit_skip(struct vcpu *v)
 {
-	exit_skip_to(v, hvm_rip(&v->hvm) + hvm_exit_length(&v->hvm), hvm_rflags(&v->hvm));
+	exit_skip_to(v, hvm_rip(&v->hvm) + exit_length(v), hvm_rflags(&v->hvm));
 }
 
 void exit_skip_access(struct vcpu *v, unsigned length)
@@ -32,7 +33,7 @@ void exit_requeue_event(struct vcpu *v)
 		v->event.error = (uint32_t)hvm_exit_delivery_error(&v->hvm);
 	if (type == EVENT_TYPE_SOFTWARE_INTERRUPT || type == EVENT_TYPE_SOFTWARE_EXCEPTION ||
 	    type == EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION)
-		VM_MUTANT(REQUEUE_LENGTH, v->event.length = (uint32_t)hvm_exit_length(&v->hvm));
+		VM_MUTANT(REQUEUE_LENGTH, v->event.length = (uint32_t)exit_length(v));
 	/* The fault that its delivery ended in has set RF in the flags (SDM, "Saving RIP, RSP, RFLAGS, and SSP"); what
 	 * is no fault, and #DB, pushes them without. */
 	if (VM_KEPT(REQUEUE_RF, !event_sets_rf((uint32_t)info)))

@@ -5,6 +5,7 @@
  *
  * X1  What is given on arrives as it would have without the exit: vector, type, error code, DR6, DR7, pending traps. */
 #include "vm/vm.h"
+#include "vm/exit/length.h"
 
 #include "host/cpu/x86.h"
 #include "host/trap/mca.h"
@@ -37,7 +38,7 @@ static void debug_exception(struct vcpu *v, uint64_t info)
 	VM_MUTANT(DB_PENDING, keep_pending_step(v));
 	/* INT1: no DR6, and behind the instruction (SDM, INT n/INTO/INT3/INT1 - Call to Interrupt Procedure). */
 	if ((info & EVENT_TYPE) == EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION) {
-		event_int1(v, (uint32_t)hvm_exit_length(&v->hvm));
+		event_int1(v, (uint32_t)exit_length(v));
 		return;
 	}
 	causes = hvm_exit_debug_causes(&v->hvm);
@@ -54,7 +55,7 @@ static void breakpoint(struct vcpu *v, uint64_t info)
 	if (debug_takes_int3(v))
 		return;
 	v->event = (struct event){ (uint32_t)(info & (EVENT_VALID | EVENT_TYPE | EVENT_VECTOR)), 0,
-				   (uint32_t)hvm_exit_length(&v->hvm) };
+				   (uint32_t)exit_length(v) };
 	vcpu_note(v, REQUEST_EVENT);
 }
 

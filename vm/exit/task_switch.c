@@ -5,6 +5,7 @@
  * First both TSSs are looked up and checked: what is wrong there is an exception of the old task, and nothing has
  * changed. Then the new task takes over. What is wrong with its segments is an exception of its own. */
 #include "vm/exit/task.h"
+#include "vm/exit/length.h"
 
 #include "lib/mutants/mutate.h"
 
@@ -198,7 +199,7 @@ static void describe(struct task *t, struct vcpu *v)
 	exit_requeue_event(v);
 	/* Behind an instruction that caused it; a fault or an interrupt comes back to where it was. */
 	software = VM_KEPT(TASK_RESUME, t->source != HVM_TASK_GATE || v->event.length);
-	t->resume = (uint32_t)(hvm_rip(&v->hvm) + (software ? hvm_exit_length(&v->hvm) : 0));
+	t->resume = (uint32_t)(hvm_rip(&v->hvm) + (software ? exit_length(v) : 0));
 	t->has_error = t->source == HVM_TASK_GATE && (info & EVENT_VALID) && (info & EVENT_HAS_ERROR);
 	t->faulted = t->source == HVM_TASK_GATE && (info & EVENT_VALID) && event_sets_rf((uint32_t)info);
 	t->error = v->event.error;

@@ -228,6 +228,30 @@ static void what_exited(void **state)
 	assert_int_equal(svm_exit_length(&svm_test), 5);
 }
 
+static bool lacks(unsigned number, uint64_t code)
+{
+	exited(number, code);
+	return svm_exit_lacks_length(&svm_test);
+}
+
+/* Of instructions that are skipped, and of those whose event goes on. IN and OUT tell it elsewhere. */
+static void lengths_without_nrips(void **state)
+{
+	(void)state;
+	begin();
+	assert_true(lacks(SVM_EXIT_CPUID, EXITCODE_CPUID) && lacks(SVM_EXIT_HLT, EXITCODE_HLT));
+	assert_true(lacks(SVM_EXIT_WRMSR, EXITCODE_MSR) && lacks(SVM_EXIT_VMMCALL, EXITCODE_VMMCALL));
+	assert_true(lacks(SVM_EXIT_ICEBP, EXITCODE_ICEBP) && lacks(SVM_EXIT_TASK_SWITCH, EXITCODE_TASK_SWITCH));
+	assert_true(lacks(SVM_EXIT_EXCEPTION, EXITCODE_EXCEPTION + VECTOR_BP));
+	assert_true(lacks(SVM_EXIT_EXCEPTION, EXITCODE_EXCEPTION + VECTOR_OF));
+	assert_false(lacks(SVM_EXIT_EXCEPTION, EXITCODE_EXCEPTION + VECTOR_PF));
+	assert_false(lacks(SVM_EXIT_IOIO, EXITCODE_IOIO) || lacks(SVM_EXIT_NPF, EXITCODE_NPF));
+	assert_false(lacks(SVM_EXIT_CR_WRITE, EXITCODE_CR_WRITE) || lacks(SVM_EXIT_INTR, EXITCODE_INTR));
+	vmcb_of_test()->rip = 0x1000;
+	svm_set_exit_length(&svm_test, 3);
+	assert_int_equal(svm_exit_length(&svm_test), 3);
+}
+
 static struct hvm_nested_fault fault(uint64_t error)
 {
 	vmcb_of_test()->exit_info[0] = error;
@@ -289,7 +313,7 @@ int main(void)
 		cmocka_unit_test(interrupted_delivery),
 		cmocka_unit_test(windows),
 		cmocka_unit_test(nmis),
-		cmocka_unit_test(what_exited),
+		cmocka_unit_test(what_exited), cmocka_unit_test(lengths_without_nrips),
 		cmocka_unit_test(nested_faults),
 		cmocka_unit_test(task_switches),
 		cmocka_unit_test(debugging),

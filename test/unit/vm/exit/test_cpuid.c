@@ -181,6 +181,21 @@ static void states(void **state)
 }
 
 /* What follows the guest's state. */
+/* A CPU whose XSETBV does not exit: no XSAVE, and nothing that needs it. */
+static void without_xsave(void **state)
+{
+	(void)state;
+	begin(everything);
+	policy(&all_paging, 0, ~CR4_OSXSAVE, true, false);
+	assert_false(answer(CPUID_LEAF_VERSION, 0).ecx & (CPUID_1_ECX_XSAVE | CPUID_1_ECX_AVX | CPUID_1_ECX_FMA));
+	assert_true(answer(CPUID_LEAF_VERSION, 0).ecx & CPUID_1_ECX_AESNI);
+	assert_false(answer(CPUID_LEAF_FEATURES, 0).ebx & (CPUID_7_EBX_AVX2 | CPUID_7_EBX_AVX512));
+	assert_false(answer(CPUID_LEAF_FEATURES, 0).ecx & CPUID_7_ECX_VAES);
+	assert_int_equal(p.xcr0_offered, 0);
+	assert_false(p.cr4_offered & CR4_OSXSAVE);
+	finish();
+}
+
 static void mirrors(void **state)
 {
 	struct cpuid_state s = { .cr4 = 0, .xcr0 = 1, .apic_enabled = true };
@@ -259,6 +274,7 @@ int main(void)
 		cmocka_unit_test(features_of_paging),
 		cmocka_unit_test(random_numbers),
 		cmocka_unit_test(states),
+		cmocka_unit_test(without_xsave),
 		cmocka_unit_test(mirrors),
 		cmocka_unit_test(the_ends),
 		cmocka_unit_test(leaves_that_are_not_there),

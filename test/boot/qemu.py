@@ -1,0 +1,39 @@
+"""QEMU's own CPU, which has AMD-V without NRIPS (docs/svm.md), and its disks and network card."""
+
+import re
+
+import disks
+import report
+from boots import check_boot
+from conformance import conforms
+from firmware import nothing_to_boot
+from runner import Test, require
+from switching import CHECKSUM
+
+QEMU = ['--machine', 'qemu']
+# The others ask for what QEMU's CPU does not do: RF in the flags of a fault, limits of real mode, timers to the tick.
+KERNELS = ('hello', 'absent', 'memory', 'sysret')
+
+
+def linux(mechanism):
+    def run(c):
+        o = check_boot(c, 'qemu, %s' % mechanism, QEMU + ['--mmu', mechanism],
+                       r'ok checksum=%s kernel=\S+' % CHECKSUM)
+        require(o.json['mmu'] == mechanism and o.json['machine'] == 'qemu', 'it ran otherwise: %s' % o.text[:300])
+    return Test('qemu: Linux, %s' % mechanism, run)
+
+
+def kernels(mechanism):
+    def run(c):
+        for kernel in KERNELS:
+            conforms(c, kernel, '', QEMU + ['--mmu', mechanism])
+    return Test('qemu: test kernels under %s' % mechanism, run)
+
+
+def firmware(mechanism):
+    named = nothing_to_boot('qemu, %s' % mechanism, ['--mmu', mechanism] + QEMU)
+    return Test('qemu: SeaBIOS under %s' % mechanism, named.function)
+
+
+def tests(everything):
+    return [linux('npt'), linux('shadow')] + [kernels(m) for m in ('npt', 'shadow')] + [firmware('npt')]
