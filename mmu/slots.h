@@ -58,13 +58,12 @@ struct backing {
 };
 
 /* A block of 2 MBytes of guest-physical memory, aligned, that lies in as much of the host's in one piece, aligned
- * alike, and may be written: where. .at is NULL where it does not, and set last where it comes to. Who clears it calls
- * mmu_block_gone(). While .aged is set its pages are looked up all the same, by whoever accesses them: so the backing
- * knows of it. */
+ * alike, and may be written: where. .at is NULL where it does not, and set last where it comes to. Who clears it
+ * because a page goes calls mmu_block_gone(). A backing that wants to know whether a block is used clears it, too: its
+ * pages are looked up then. */
 struct slot_block {
 	char *at;
 	hfn_t frame;
-	bool aged;
 };
 #define SLOT_BLOCK_PAGES 512
 
@@ -108,16 +107,10 @@ static inline const struct slot_block *slot_block(const struct slot *slot, gfn_t
 	return &slot->block[gfn.v / SLOT_BLOCK_PAGES - slot->base.v / SLOT_BLOCK_PAGES];
 }
 
-/* Where the block is; NULL: it is not in one piece, or its pages are to be looked up. */
-static inline char *slot_block_whole(const struct slot_block *b)
-{
-	return likely(!__atomic_load_n(&b->aged, __ATOMIC_RELAXED)) ? __atomic_load_n(&b->at, __ATOMIC_ACQUIRE) : NULL;
-}
-
 /* Where gpa's byte is, which is in a slot with blocks; NULL: look it up. */
 static inline char *slot_block_at(const struct slot *slot, gpa_t gpa)
 {
-	char *at = slot_block_whole(slot_block(slot, gpa_gfn(gpa)));
+	char *at = __atomic_load_n(&slot_block(slot, gpa_gfn(gpa))->at, __ATOMIC_ACQUIRE);
 
 	return at ? at + gpa.v % (SLOT_BLOCK_PAGES << PAGE_SHIFT) : NULL;
 }
@@ -132,7 +125,7 @@ static inline hfn_t slot_frame(const struct slot *slot, gfn_t gfn)
 	if (!slot->block || slot->overlays)
 		return HFN(0);
 	b = slot_block(slot, gfn);
-	return slot_block_whole(b) ? HFN(b->frame.v + gfn.v % SLOT_BLOCK_PAGES) : HFN(0);
+	return __atomic_load_n(&b->at, __ATOMIC_ACQUIRE) ? HFN(b->frame.v + gfn.v % SLOT_BLOCK_PAGES) : HFN(0);
 }
 
 /* The fast way to guest memory: where gpa's byte is, if it is in the slot that the previous search found, that slot, or

@@ -43,6 +43,7 @@
 	M(RELEASE_SETTLES, "that RAM is given back when nothing of it is on its way any more") \
 	M(RELEASE_SWAPPED, "giving back the places of what is in the swap area") \
 	M(RELEASE_HELD, "that nobody takes pages of RAM that is given back") \
+	M(AGE_HIDES_BLOCK, "that an aged block is looked up, and not found by its address") \
 	M(AGE_FLAGS, "clearing the accessed flags of pages that are aged") \
 	M(AGE_UNMAPS, "unmapping them where there are none") \
 	M(TAKE_USED_BLOCK, "the look at the flags of a block that is to be opened") \

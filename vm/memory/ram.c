@@ -16,9 +16,40 @@
 
 static uint64_t room_pages(const struct ram *r)
 {
-	uint64_t each = sizeof(*r->block) + sizeof(*r->part);
+	uint64_t each = sizeof(*r->block) + sizeof(*r->part) + sizeof(*r->piece);
 
 	return align_up(block_count(r) * each, PAGE_SIZE) >> PAGE_SHIFT;
+}
+
+/* ---- a block in one piece ---- */
+
+void ram_lies_at(struct ram *r, uint64_t block, hfn_t frame)
+{
+	struct slot_block *b = &r->block[block];
+
+	b->frame = frame;
+	__atomic_store_n(&b->at, frames_ptr(frame), __ATOMIC_RELEASE);
+	__atomic_store_n(&r->piece[block], IN_ONE_PIECE, __ATOMIC_RELEASE);
+}
+
+void ram_lies_nowhere(struct ram *r, uint64_t block)
+{
+	__atomic_store_n(&r->piece[block], IN_PAGES, __ATOMIC_RELEASE);
+	__atomic_store_n(&r->block[block].at, NULL, __ATOMIC_RELEASE);
+}
+
+void ram_set_aged(struct ram *r, uint64_t block, bool aged)
+{
+	struct slot_block *b = &r->block[block];
+
+	spin_lock(&r->lock);
+	if (is_one_piece(r, block)) {
+		char *at = VM_KEPT(AGE_HIDES_BLOCK, aged) ? NULL : frames_ptr(b->frame);
+
+		__atomic_store_n(&b->at, at, __ATOMIC_RELEASE);
+		__atomic_store_n(&r->piece[block], aged ? IN_ONE_PIECE_AGED : IN_ONE_PIECE, __ATOMIC_RELEASE);
+	}
+	spin_unlock(&r->lock);
 }
 
 /* ---- what the heart asks ---- */
@@ -27,13 +58,13 @@ static bool page(struct backing *backing, uint64_t index, struct backing_page *o
 {
 	struct ram *r = container_of(backing, struct ram, backing);
 	gfn_t gfn = GFN(r->base.v + index);
-	struct slot_block *b = &r->block[block_of(r, gfn)];
-	uint64_t *word, is;
+	uint64_t block = block_of(r, gfn), *word, is;
 
-	if (likely(__atomic_load_n(&b->at, __ATOMIC_ACQUIRE))) {
-		if (unlikely(b->aged))
-			b->aged = false;
-		*out = (struct backing_page){ HFN(b->frame.v + gfn.v % SLOT_BLOCK_PAGES), ORDER_BLOCK, true };
+	if (likely(is_one_piece(r, block))) {
+		if (unlikely(block_is_aged(r, block)))
+			ram_set_aged(r, block, false);
+		*out = (struct backing_page){ HFN(r->block[block].frame.v + gfn.v % SLOT_BLOCK_PAGES), ORDER_BLOCK,
+					      true };
 		return true;
 	}
 	word = word_of(r, gfn);
@@ -53,11 +84,11 @@ static void used(struct backing *backing, uint64_t index, uint64_t pages)
 
 	for (uint64_t i = index, step; i < index + pages; i += step) {
 		gfn_t gfn = GFN(r->base.v + i);
-		struct slot_block *b = &r->block[block_of(r, gfn)];
-		uint64_t *word = word_of(r, gfn);
+		uint64_t block = block_of(r, gfn), *word = word_of(r, gfn);
 
-		b->aged = false;
-		step = __atomic_load_n(&b->at, __ATOMIC_ACQUIRE) ? SLOT_BLOCK_PAGES - gfn.v % SLOT_BLOCK_PAGES : 1;
+		if (block_is_aged(r, block))
+			ram_set_aged(r, block, false);
+		step = is_one_piece(r, block) ? SLOT_BLOCK_PAGES - gfn.v % SLOT_BLOCK_PAGES : 1;
 		if (word && step == 1 && (__atomic_load_n(word, __ATOMIC_ACQUIRE) & AGED))
 			__atomic_fetch_and(word, ~AGED, __ATOMIC_ACQ_REL);
 	}
@@ -67,19 +98,16 @@ static void used(struct backing *backing, uint64_t index, uint64_t pages)
 
 static bool is_here(const struct ram *r, gfn_t gfn)
 {
-	return r->block[block_of(r, gfn)].at || (word_now(r, gfn) & HERE);
+	return is_one_piece(r, block_of(r, gfn)) || (word_now(r, gfn) & HERE);
 }
 
 /* OW2. */
 static bool add_block(struct ram *r, uint64_t block, hfn_t frame)
 {
-	struct slot_block *b = &r->block[block];
-
-	if (b->at || r->part[block])
+	if (is_one_piece(r, block) || r->part[block])
 		return false;
 	owner_set_block(frame, r->vm->id, block_gfn(r, block));
-	b->frame = frame;
-	__atomic_store_n(&b->at, frames_ptr(frame), __ATOMIC_RELEASE);
+	ram_lies_at(r, block, frame);
 	note_resident(r, SLOT_BLOCK_PAGES);
 	return true;
 }
@@ -97,7 +125,7 @@ static bool add_page(struct ram *r, gfn_t gfn, hfn_t frame)
 
 static bool wants_block(const struct ram *r, uint64_t block)
 {
-	return block_is_whole(r, block) && !r->part[block] && !r->block[block].at && reclaim_spares_block(r->vm) &&
+	return block_is_whole(r, block) && !r->part[block] && !is_one_piece(r, block) && reclaim_spares_block(r->vm) &&
 	       share_allows(r->vm, FRAMES_BLOCK);
 }
 
@@ -129,7 +157,7 @@ static bool have_words(struct ram *r, uint64_t block)
 	if (hfn_is_none(f))
 		return false;
 	spin_lock(&r->lock);
-	if (r->part[block] || r->block[block].at) {
+	if (r->part[block] || is_one_piece(r, block)) {
 		spin_unlock(&r->lock);
 		frames_free(f, 1);
 		return true;
@@ -240,6 +268,7 @@ bool ram_init(struct ram *r, struct vm *vm, gfn_t base, uint64_t pages, struct s
 	r->vm = vm;
 	r->block = frames_ptr(r->room);
 	r->part = (uint64_t **)(void *)(r->block + blocks);
+	r->piece = (uint8_t *)(r->part + blocks);
 	share_join(r);
 	*slot = (struct slot){ .base = base, .pages = pages, .kind = SLOT_RAM, .type = MEMTYPE_WB,
 			       .backing = &r->backing, .block = r->block };
@@ -266,7 +295,7 @@ void ram_release(struct ram *r)
 	VM_MUTANT(RELEASE_SETTLES, ram_settle(r));
 	share_leave(r);
 	for (uint64_t n = 0; n < block_count(r); n++) {
-		if (r->block[n].at) {
+		if (is_one_piece(r, n)) {
 			owner_clear_block(r->block[n].frame);
 			frames_free(r->block[n].frame, FRAMES_BLOCK);
 		}
@@ -345,7 +374,7 @@ hfn_t ram_frame(struct ram *r, gfn_t gfn)
 
 bool ram_in_one_piece(const struct ram *r, gfn_t gfn)
 {
-	return __atomic_load_n(&r->block[block_of(r, gfn)].at, __ATOMIC_ACQUIRE);
+	return is_one_piece(r, block_of(r, gfn));
 }
 
 /* Words for the pages of one in one piece, and owners'; those that it had, if it was put together. NULL: no
@@ -366,16 +395,17 @@ static uint64_t *words_for(struct ram *r, uint64_t block)
 
 bool ram_open(struct ram *r, uint64_t block)
 {
-	struct slot_block *b = &r->block[block];
-	uint64_t *part = words_for(r, block), aged = b->aged ? AGED : 0;
+	uint64_t *part = words_for(r, block), aged;
 
 	if (!part)
 		return false;
+	spin_lock(&r->lock);
+	aged = block_is_aged(r, block) ? AGED : 0;
 	for (uint64_t i = 0; i < SLOT_BLOCK_PAGES; i++)
-		part[i] = (b->frame.v + i) << PAGE_SHIFT | WRITABLE | HERE | aged;
+		part[i] = (r->block[block].frame.v + i) << PAGE_SHIFT | WRITABLE | HERE | aged;
 	__atomic_store_n(&r->part[block], part, __ATOMIC_RELEASE);
-	__atomic_store_n(&b->at, NULL, __ATOMIC_RELEASE);
-	b->aged = false;
+	ram_lies_nowhere(r, block);
+	spin_unlock(&r->lock);
 	return true;
 }
 
@@ -384,7 +414,7 @@ bool ram_split(struct ram *r, gfn_t gfn)
 {
 	uint64_t block = block_of(r, gfn);
 
-	if (!r->block[block].at)
+	if (!is_one_piece(r, block))
 		return have_words(r, block);
 	if (!ram_open(r, block))
 		return false;

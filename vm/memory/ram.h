@@ -32,8 +32,9 @@ struct ram {
 	gfn_t base;
 	uint64_t pages;
 	struct spinlock lock;      /* for who changes what follows; a leaf but for owners' and frames' */
-	struct slot_block *block;  /* by gfn / SLOT_BLOCK_PAGES, from base's on: what is in one piece, aged or not */
+	struct slot_block *block;  /* by gfn / SLOT_BLOCK_PAGES, from base's on: where what is in one piece lies */
 	uint64_t **part;           /* the same: words for the pages of what is not; NULL: nothing of it is in memory */
+	uint8_t *piece;            /* the same: is it in one piece? enum ram_piece (ram_inside.h) */
 	uint64_t resident;         /* pages in memory */
 	uint64_t shared;           /* of them, in shared frames */
 	uint64_t swapped;          /* pages in the area (swap.h) */
@@ -60,7 +61,7 @@ struct ram {
 		uint64_t faults, pushed, kept; /* pages that came because they were wanted, or were brought; of them,
 						* those that kept their frames */
 	} coming;
-	hfn_t room;                /* where .block and .part are */
+	hfn_t room;                /* where .block, .part and .piece are */
 	struct ram *next;          /* of another VM: a list of the first ones (RA4) */
 };
 

@@ -8,11 +8,10 @@
 /* Also of a page that is going. */
 static hfn_t held(const struct ram *r, gfn_t gfn)
 {
-	const struct slot_block *b = &r->block[block_of(r, gfn)];
-	uint64_t word = word_now(r, gfn);
+	uint64_t block = block_of(r, gfn), word = word_now(r, gfn);
 
-	if (b->at)
-		return HFN(b->frame.v + gfn.v % SLOT_BLOCK_PAGES);
+	if (is_one_piece(r, block))
+		return HFN(r->block[block].frame.v + gfn.v % SLOT_BLOCK_PAGES);
 	return word & (HERE | GOING) ? frame_in(word) : HFN_NONE;
 }
 

@@ -19,7 +19,7 @@ static uint64_t pages_in(const struct ram *r, uint64_t block)
 /* Of what the making of the container has left there. */
 static void clear(struct ram *r, uint64_t block)
 {
-	if (!r->block[block].at && !r->part[block])
+	if (!is_one_piece(r, block) && !r->part[block])
 		return;
 	reclaim_hold();
 	vm_freeze(r->vm);
@@ -32,8 +32,7 @@ static bool is_expected(const struct ram *r, uint64_t block) { return word_now(r
 
 static bool expect_block(struct ram *r, const struct ram *from, uint64_t block)
 {
-	bool any = __atomic_load_n(&from->block[block].at, __ATOMIC_ACQUIRE) ||
-		   __atomic_load_n(&from->part[block], __ATOMIC_ACQUIRE);
+	bool any = is_one_piece(from, block) || __atomic_load_n(&from->part[block], __ATOMIC_ACQUIRE);
 
 	if (!any || is_expected(r, block))
 		return true;
@@ -154,7 +153,7 @@ static bool keep(struct ram *r, gfn_t gfn)
 	uint64_t *word, is;
 	bool shared;
 
-	if (from->block[block_of(from, gfn)].at && !open_there(r, block_of(from, gfn)))
+	if (is_one_piece(from, block_of(from, gfn)) && !open_there(r, block_of(from, gfn)))
 		return false;
 	word = word_of(from, gfn);
 	spin_lock(&r->lock);
@@ -182,7 +181,7 @@ enum coming { COMES_NOT, COMES_AS_NOTHING, COMES };
 static enum coming come(struct ram *r, gfn_t gfn)
 {
 	struct ram *from = r->coming.from;
-	bool whole = from->block[block_of(from, gfn)].at;
+	bool whole = is_one_piece(from, block_of(from, gfn));
 	hfn_t there = ram_frame(from, gfn);
 	bool shared, zero;
 
@@ -282,13 +281,12 @@ void ram_forget_elsewhere(struct ram *r, gfn_t gfn)
 /* All of the block has come. */
 static void free_block_there(struct ram *from, uint64_t block)
 {
-	struct slot_block *b = &from->block[block];
-	hfn_t frame = b->frame;
+	hfn_t frame = from->block[block].frame;
 
-	if (!b->at)
+	if (!is_one_piece(from, block))
 		return;
 	spin_lock(&from->lock);
-	__atomic_store_n(&b->at, NULL, __ATOMIC_RELEASE);
+	ram_lies_nowhere(from, block);
 	note_resident(from, -(int64_t)SLOT_BLOCK_PAGES);
 	spin_unlock(&from->lock);
 	owner_clear_block(frame);

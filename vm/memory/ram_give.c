@@ -14,12 +14,10 @@
 /* All of a block that is in one piece (RA3). */
 static void give_block(struct ram *r, uint64_t block)
 {
-	struct slot_block *b = &r->block[block];
-	hfn_t frame = b->frame;
+	hfn_t frame = r->block[block].frame;
 
 	spin_lock(&r->lock);
-	__atomic_store_n(&b->at, NULL, __ATOMIC_RELEASE);
-	r->block[block].aged = false;
+	ram_lies_nowhere(r, block);
 	if (r->part[block])
 		ram_join_note(r);
 	note_resident(r, -(int64_t)SLOT_BLOCK_PAGES);
@@ -55,11 +53,11 @@ uint64_t ram_give(struct vm *vm, gfn_t gfn, uint64_t pages)
 		return 0;
 	/* RAM begins with a block; behind its end in its last one there is nothing. */
 	block = block_of(r, gfn);
-	if (r->block[block].at && pages == SLOT_BLOCK_PAGES) {
+	if (is_one_piece(r, block) && pages == SLOT_BLOCK_PAGES) {
 		give_block(r, block);
 		return pages;
 	}
-	if (r->block[block].at && !VM_KEPT(GIVE_SPLIT, ram_split(r, gfn)))
+	if (is_one_piece(r, block) && !VM_KEPT(GIVE_SPLIT, ram_split(r, gfn)))
 		return 0;
 	for (uint64_t i = 0; i < pages; i++)
 		freed += give_page(r, GFN(gfn.v + i));

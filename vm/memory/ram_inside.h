@@ -44,6 +44,21 @@ static inline bool block_is_whole(const struct ram *r, uint64_t block)
 	return first >= r->base.v && first + SLOT_BLOCK_PAGES <= r->base.v + r->pages;
 }
 
+/* Is a block in one piece? One that is aged (RO4) has no address in its slot_block: so whoever accesses it asks page(),
+ * which gives it back. Changed with .lock held. */
+enum ram_piece { IN_PAGES, IN_ONE_PIECE, IN_ONE_PIECE_AGED };
+
+static inline enum ram_piece piece_of(const struct ram *r, uint64_t block)
+{
+	return __atomic_load_n(&r->piece[block], __ATOMIC_ACQUIRE);
+}
+
+static inline bool is_one_piece(const struct ram *r, uint64_t block) { return piece_of(r, block) != IN_PAGES; }
+static inline bool block_is_aged(const struct ram *r, uint64_t block)
+{
+	return piece_of(r, block) == IN_ONE_PIECE_AGED;
+}
+
 /* NULL: nothing of its block is in memory, or all of it in one piece; which it may also be with words, that are 0 then
  * (ram_join.h). */
 static inline uint64_t *word_of(const struct ram *r, gfn_t gfn)
@@ -77,7 +92,13 @@ static inline void note_shared(struct ram *r, int64_t pages)
 	share_note(pages);
 }
 
-/* vm/memory/ram.c. The block, in one piece, is told of page by page; what knows its address is the caller's to tell.
+/* vm/memory/ram.c. The block lies there, in one piece, from now on; .lock is held. */
+void ram_lies_at(struct ram *r, uint64_t block, hfn_t frame);
+/* It is in one piece no more; .lock is held. What knows its address is the caller's to tell. */
+void ram_lies_nowhere(struct ram *r, uint64_t block);
+/* One in one piece is aged, or not aged any more; another stays as it is. */
+void ram_set_aged(struct ram *r, uint64_t block, bool aged);
+/* The block, in one piece, is told of page by page; what knows its address is the caller's to tell.
  * false: there is no memory for that. */
 bool ram_open(struct ram *r, uint64_t block);
 /* vm/memory/ram_share.c. Of a page that is in memory no more: its frame is nobody's. false: others share it still. */

@@ -28,7 +28,7 @@ static bool all_are(const uint64_t *part, uint64_t mask)
 /* *looks: at how many more blocks' accessed flags may be looked. */
 static bool is_ready(struct ram *r, uint64_t block, unsigned *looks)
 {
-	const uint64_t *part = r->block[block].at ? NULL : r->part[block];
+	const uint64_t *part = is_one_piece(r, block) ? NULL : r->part[block];
 
 	if (!part || !all_are(part, HERE | WRITABLE) || !block_is_whole(r, block))
 		return false;
@@ -56,11 +56,7 @@ static bool lies_in_a_row(const uint64_t *part)
  * say nothing (ram_split()). */
 static void lies_at(struct ram *r, uint64_t block, hfn_t frame)
 {
-	struct slot_block *b = &r->block[block];
-
-	r->block[block].aged = false;
-	b->frame = frame;
-	__atomic_store_n(&b->at, frames_ptr(frame), __ATOMIC_RELEASE);
+	ram_lies_at(r, block, frame);
 	for (unsigned i = 0; i < SLOT_BLOCK_PAGES; i++)
 		__atomic_store_n(&r->part[block][i], 0, __ATOMIC_RELEASE);
 	r->parts--;

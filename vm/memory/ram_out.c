@@ -32,8 +32,8 @@ static bool is_aged(const struct ram *r, gfn_t gfn, unsigned pages)
 {
 	uint64_t block = block_of(r, gfn), *word = word_of(r, gfn), any = 0;
 
-	if (r->block[block].at)
-		return r->block[block].aged;
+	if (is_one_piece(r, block))
+		return block_is_aged(r, block);
 	for (unsigned i = 0; word && i < pages; i++)
 		any |= __atomic_load_n(&word[i], __ATOMIC_RELAXED) & AGED;
 	return any;
@@ -41,13 +41,14 @@ static bool is_aged(const struct ram *r, gfn_t gfn, unsigned pages)
 
 void ram_note_used(struct ram *r, gfn_t gfn, unsigned pages)
 {
-	uint64_t used[SLOT_BLOCK_PAGES / 64], *word;
+	uint64_t used[SLOT_BLOCK_PAGES / 64], block = block_of(r, gfn), *word;
 
 	if (!is_aged(r, gfn, pages) || !mmu_age(&r->vm->mmu, gfn, pages, used, false))
 		return;
-	word = r->block[block_of(r, gfn)].at ? NULL : word_of(r, gfn);
+	word = is_one_piece(r, block) ? NULL : word_of(r, gfn);
 	for (unsigned n = 0; n < (pages + 63) / 64; n++) {
-		r->block[block_of(r, gfn)].aged &= !used[n];
+		if (used[n] && !word)
+			ram_set_aged(r, block, false);
 		for (; word && used[n]; used[n] &= used[n] - 1)
 			__atomic_fetch_and(&word[64 * n + __builtin_ctzll(used[n])], ~AGED, __ATOMIC_ACQ_REL);
 	}
@@ -77,9 +78,9 @@ unsigned ram_age(struct ram *r, gfn_t gfn, bool shared)
 	unsigned pages = left_in(r, gfn, RAM_GROUP);
 	uint64_t fresh = 0;
 
-	if (r->block[block].at) {
+	if (is_one_piece(r, block)) {
 		forget_use(r, block_gfn(r, block), SLOT_BLOCK_PAGES);
-		r->block[block].aged = true;
+		ram_set_aged(r, block, true);
 		return left_in(r, gfn, SLOT_BLOCK_PAGES);
 	}
 	if (!word)
@@ -100,7 +101,7 @@ unsigned ram_age(struct ram *r, gfn_t gfn, bool shared)
 static bool open_block(struct ram *r, gfn_t gfn)
 {
 	VM_MUTANT(TAKE_USED_BLOCK, ram_note_used(r, block_gfn(r, block_of(r, gfn)), SLOT_BLOCK_PAGES));
-	if (!VM_LEFT_OUT_OR(TAKE_COLD_BLOCK, r->block[block_of(r, gfn)].aged) || !ram_split(r, gfn))
+	if (!VM_LEFT_OUT_OR(TAKE_COLD_BLOCK, block_is_aged(r, block_of(r, gfn))) || !ram_split(r, gfn))
 		return false;
 	unmap(r, block_gfn(r, block_of(r, gfn)), SLOT_BLOCK_PAGES); /* at once, for all are about to go */
 	return true;
@@ -125,7 +126,7 @@ unsigned ram_take(struct ram *r, gfn_t gfn, bool shared, struct ram_going *list,
 	unsigned pages, before = *n, i = 0;
 	uint64_t *word;
 
-	if (r->block[block_of(r, gfn)].at && !open_block(r, gfn))
+	if (is_one_piece(r, block_of(r, gfn)) && !open_block(r, gfn))
 		return left_in(r, gfn, SLOT_BLOCK_PAGES);
 	word = word_of(r, gfn);
 	if (!word)

@@ -27,7 +27,7 @@ static void frames_come_back(void **state)
 			assert_in_range(frames_available(), free - 1, free + 1);
 			assert_int_equal(word_now(ram_of(old, GFN(0)), page_gfn(3)), 0);
 		} else {
-			while (ram_of(old, GFN(0))->block[2].at) {
+			while (is_one_piece(ram_of(old, GFN(0)), 2)) {
 				assert_int_equal(state_now(), LIVE_FOLLOWS);
 				free = frames_available();
 				next_step();
@@ -74,7 +74,7 @@ static void kept_in_its_middle(void **state)
 	start_and_move("ept", "ept", "mem 8M\n");
 	assert_string_equal(far_peek(6), "text");
 	assert_string_equal(far_peek(8), "text");
-	assert_non_null(ram_of(old, GFN(0))->block[2].at);
+	assert_true(is_one_piece(ram_of(old, GFN(0)), 2));
 	take_all_but(RAM_KEPT);
 	free = frames_available();
 	assert_string_equal(far_peek(7), "text");
@@ -264,11 +264,11 @@ static void put_together(void **state)
 	is_over();
 	goes_on();
 	fill(512);
-	for (unsigned n = 0; n < 100 && !far->block[2].at; n++) {
+	for (unsigned n = 0; n < 100 && !is_one_piece(far, 2); n++) {
 		bench_wait(machine.tsc_hz / 8);
 		bench_timer();
 	}
-	assert_non_null(far->block[2].at);
+	assert_true(is_one_piece(far, 2));
 	has_all(5);
 	audit_memory(vm);
 	finish();

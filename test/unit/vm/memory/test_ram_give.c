@@ -4,6 +4,7 @@
 #include "host/memory/frames.h"
 #include "test/vm/disk.h"
 #include "vm/memory/owner.h"
+#include "vm/memory/ram_inside.h"
 #include "vm/memory/ram_out.h"
 #include "vm/memory/reclaim.h"
 #include "vm/memory/swap.h"
@@ -50,7 +51,7 @@ static void a_block_in_one_piece(void **state)
 		far_poke(BLOCK + 7, "other");
 		for (unsigned page = 0; page < 4; page++)
 			STEP(far_access(page, true));
-		far->block[2].aged = true;
+		ram_set_aged(far, 2, true);
 		generation = vm->mmu.slots.generation;
 		free = frames_available();
 		resident = ram_resident(vm);
@@ -58,12 +59,12 @@ static void a_block_in_one_piece(void **state)
 		assert_int_not_equal(vm->mmu.slots.generation, generation);
 		assert_int_equal(frames_available(), free + BLOCK);
 		assert_int_equal(ram_resident(vm), resident - BLOCK);
-		assert_false(far->block[2].aged);
+		assert_false(block_is_aged(far, 2));
 		audit_memory(vm);
 		assert_int_equal(give(FAR_GFN, BLOCK), 0);
 		/* It comes again, in one piece, all zero; the other one is what it was. */
 		assert_string_equal(far_peek(2), "");
-		assert_non_null(far->block[2].at);
+		assert_true(is_one_piece(far, 2));
 		assert_string_equal(far_peek(BLOCK + 7), "other");
 		STEP(far_access(2, true));
 		audit_memory(vm);

@@ -8,6 +8,7 @@
 #include "host/memory/frames.h"
 #include "test/unit/vm/memory/shortage.h"
 #include "test/vm/disk.h"
+#include "vm/memory/ram_inside.h"
 #include "vm/memory/reclaim.h"
 #include "vm/memory/share.h"
 #include "vm/memory/swap.h"
@@ -200,10 +201,10 @@ static void aged_ahead(void **state)
 	for (unsigned i = 0; i < 20 && r->lead < r->pages; i++)
 		STEP(violation(WRITE_KNOWN, 3 * BLOCK + (uint64_t)i * PAGE_SIZE));
 	assert_int_equal(r->lead, r->pages);
-	assert_true(r->block[1].aged && r->block[2].aged);
+	assert_true(block_is_aged(r, 1) && block_is_aged(r, 2));
 	STEP(violation(READ_KNOWN, BLOCK));
 	STEP(violation(WRITE_KNOWN, 3 * BLOCK + 20 * PAGE_SIZE));
-	assert_true(!r->block[1].aged && r->block[2].aged);
+	assert_true(!block_is_aged(r, 1) && block_is_aged(r, 2));
 	assert_int_equal(ram_swapped(bench.vm[0]), 0);
 	assert_in_range(frames_available(), LOW, HIGH + 32);
 	/* What was used since is passed over. */
