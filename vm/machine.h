@@ -31,6 +31,7 @@ struct machine {
 	struct speculation speculation;
 	struct vpid_pool vpids;
 	uint64_t tsc_hz;
+	uint64_t slice; /* of a vCPU, in TSC ticks (schedule_slice()) */
 	uint64_t frames_before; /* free ones, before the first VM was made */
 	uint64_t wall_clock; /* seconds since 1970, UTC, when the machine started */
 	unsigned vm_count;      /* of the description */

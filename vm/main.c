@@ -124,6 +124,7 @@ static void start_host(uint32_t magic, const void *information)
 	if (!machine.tsc_hz)
 		refuse("the TSC's rate cannot be told: the 8254 timer does not run, and CPUID does not say; switch the "
 		       "timer on in the firmware's setup");
+	schedule_init();
 	lapic_host_calibrate(machine.tsc_hz);
 	console_route_interrupts();
 }

@@ -294,11 +294,11 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 }
 
 /* VM1: others see the turn with what it is counted from, or no turn and what it made (stats_ran). */
-static void turn_begins(struct vcpu *v, uint64_t now)
+static void turn_begins(struct percpu *cpu, struct vcpu *v, uint64_t now)
 {
 	__atomic_store_n(&v->exit_tsc, now, __ATOMIC_RELAXED);
 	__atomic_store_n(&v->run_before, v->run_ticks, __ATOMIC_RELAXED);
-	v->cpu->lock_waits = v->cpu->lock_ticks = 0;
+	cpu->lock_waits = cpu->lock_ticks = 0;
 	__atomic_store_n(&v->run_start, now, __ATOMIC_RELEASE);
 }
 
@@ -359,7 +359,7 @@ bool run_v86(struct vcpu *v)
 	return true;
 }
 
-static void run(struct vcpu *v)
+static void run(struct percpu *cpu, struct vcpu *v)
 {
 	bool own_clock = v->vm->clock.guest_only;
 	uint64_t now = rdtsc();
@@ -370,7 +370,7 @@ static void run(struct vcpu *v)
 		vcpu_has_left(v);
 		return;
 	}
-	turn_begins(v, now);
+	turn_begins(cpu, v, now);
 	if (own_clock)
 		VM_MUTANT(CLOCK_BEGINS, clock_stop(&v->vm->clock, now));
 	load(v);
@@ -477,7 +477,7 @@ void vm_cpu_loop(void)
 			idle(cpu);
 			continue;
 		}
-		run(v);
+		run(cpu, v);
 		if (v->vm->ended)
 			retire(cpu, v);
 		else if (unlikely(v->move_to))

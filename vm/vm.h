@@ -415,9 +415,7 @@ void vm_freeze(struct vm *vm);
 void vm_thaw(struct vm *vm);
 /* Of v, which is loaded: the guest's registers are in the heart, and what the heart changed is written. */
 void vcpu_sync_heart(struct vcpu *v);
-/* The calling CPU takes v up. false: its VM is frozen or paused, so that it must leave at once. */
-bool vcpu_may_run(struct vcpu *v);
-/* And has left it. */
+/* The calling CPU has left v, which it had taken up (vcpu_may_run() in vm/sched/schedule.h). */
 void vcpu_has_left(struct vcpu *v);
 /* What was changed for v while it was on another CPU is done: v is loaded. */
 void vcpu_catch_up(struct vcpu *v);

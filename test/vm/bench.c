@@ -308,6 +308,7 @@ static void make_machine(const struct speculation_cpu *speculation)
 		abort();
 	}
 	machine.tsc_hz = 1000000000;
+	schedule_init();
 	machine.wall_clock = 1700000000;
 	if (speculation)
 		speculation_judge(speculation, &machine.speculation);

@@ -46,21 +46,6 @@ void vcpu_decide(struct vcpu *v)
 	vcpu_visited(before);
 }
 
-static bool frozen_by_another(const struct vm *vm)
-{
-	const struct percpu *by = __atomic_load_n(&vm->frozen_by, __ATOMIC_SEQ_CST);
-
-	return by && by != this_cpu();
-}
-
-/* FZ2. */
-bool vcpu_may_run(struct vcpu *v)
-{
-	__atomic_store_n(&v->running, true, __ATOMIC_SEQ_CST);
-	return VM_LEFT_OUT_OR(MAY_RUN_FROZEN, !frozen_by_another(v->vm)) && !v->debug.held &&
-	       VM_LEFT_OUT_OR(MAY_RUN_PAUSED, !__atomic_load_n(&v->vm->paused, __ATOMIC_SEQ_CST));
-}
-
 /* The one that this CPU runs; it is loaded. NULL: none. */
 static struct vcpu *own(void)
 {
@@ -80,10 +65,10 @@ static void unpark(struct vcpu *v)
 {
 	for (;;) {
 		__atomic_store_n(&v->parked, false, __ATOMIC_SEQ_CST);
-		if (VM_LEFT_OUT_OR(UNPARK_WAITS, !frozen_by_another(v->vm)))
+		if (VM_LEFT_OUT_OR(UNPARK_WAITS, !vm_frozen_by_another(v->vm)))
 			break;
 		__atomic_store_n(&v->parked, true, __ATOMIC_SEQ_CST);
-		while (frozen_by_another(v->vm))
+		while (vm_frozen_by_another(v->vm))
 			cpu_relax();
 	}
 	if (VM_KEPT(UNPARK_TPR, v->tpr_stale || v->undecided))

@@ -31,12 +31,14 @@ static void link_last(struct percpu *cpu, struct vcpu *v)
 	struct vcpu *last = cpu->run_queue;
 
 	BUG_ON(v->on_ring); /* HA2 */
-	if (!last)
-		cpu->run_queue = last = v->ring = v;
+	v->on_ring = true;
+	if (!last) {
+		cpu->run_queue = v->ring = v->ring_before = v;
+		return;
+	}
 	v->ring = last->ring;
 	v->ring_before = last;
 	v->ring->ring_before = last->ring = v;
-	v->on_ring = true;
 }
 
 /* Could another than v run here? */

@@ -27,7 +27,7 @@
 
 #define SLICES_PER_SECOND 100
 
-uint64_t schedule_slice(void) { return machine.tsc_hz / SLICES_PER_SECOND; }
+void schedule_init(void) { machine.slice = machine.tsc_hz / SLICES_PER_SECOND; }
 
 /* WA4 in vm/memory/swap.h. */
 static bool waits_for_area(const struct vcpu *v)

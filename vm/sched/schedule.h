@@ -14,6 +14,7 @@
 #define VELLUM_VM_SCHEDULE_H
 
 #include "host/cpu/cpuset.h"
+#include "lib/mutants/mutate.h"
 #include "vm/vm.h"
 
 /* ---- vm/sched/schedule.c: whose turn it is ---- */
@@ -24,8 +25,10 @@ static inline struct timers *vm_device_timers(struct vm *vm)
 {
 	return vm->vcpu_count > 1 ? &vm->device_timers : &vm_boot_vcpu(vm)->timers;
 }
+/* The TSC's rate is known (machine.tsc_hz). */
+void schedule_init(void);
 /* TSC ticks that a vCPU has the CPU at a time, when others wait. */
-uint64_t schedule_slice(void);
+static inline uint64_t schedule_slice(void) { return machine.slice; }
 /* The vCPU of the CPU's ring whose turn it is, with a slice of its own from now on; NULL: none can run. */
 struct vcpu *schedule_pick(struct percpu *cpu);
 /* v has left the CPU after ticks. */
@@ -151,5 +154,18 @@ void vcpu_wander(struct vcpu *v);
 /* Returns when over() says so, which is asked again and again; the vCPU that this CPU runs, if any, is parked
  * meanwhile, so that others may freeze its VM (FZ3). With no lock held. */
 void vcpu_wait_parked(bool (*over)(void *ctx), void *ctx);
+static inline bool vm_frozen_by_another(const struct vm *vm)
+{
+	const struct percpu *by = __atomic_load_n(&vm->frozen_by, __ATOMIC_SEQ_CST);
+
+	return by && by != this_cpu();
+}
+/* The calling CPU takes v up (FZ2). false: its VM is frozen or paused, so that it must leave at once. */
+static inline bool vcpu_may_run(struct vcpu *v)
+{
+	__atomic_store_n(&v->running, true, __ATOMIC_SEQ_CST);
+	return VM_LEFT_OUT_OR(MAY_RUN_FROZEN, !vm_frozen_by_another(v->vm)) && !v->debug.held &&
+	       VM_LEFT_OUT_OR(MAY_RUN_PAUSED, !__atomic_load_n(&v->vm->paused, __ATOMIC_SEQ_CST));
+}
 
 #endif
