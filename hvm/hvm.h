@@ -104,6 +104,8 @@ static inline void hvm_sync_access(struct hvm_vcpu *v, struct mmu_vcpu *mmu);
 /* ---- registers that are not in gpr[] ---- */
 
 static inline uint64_t hvm_rip(const struct hvm_vcpu *v);
+/* The same to memory, for those of whom each instruction counts. */
+static inline void hvm_rip_to(const struct hvm_vcpu *v, uint64_t *to);
 static inline void hvm_set_rip(struct hvm_vcpu *v, uint64_t rip);
 static inline uint64_t hvm_rsp(const struct hvm_vcpu *v);
 static inline void hvm_set_rsp(struct hvm_vcpu *v, uint64_t rsp);

@@ -122,6 +122,7 @@ static inline void hvm_sync_access(struct hvm_vcpu *v, struct mmu_vcpu *mmu)
 /* ---- registers that are not in gpr[] ---- */
 
 static inline uint64_t hvm_rip(const struct hvm_vcpu *v) { return hvm_vmcb(v)->rip; }
+static inline void hvm_rip_to(const struct hvm_vcpu *v, uint64_t *to) { *to = hvm_vmcb(v)->rip; }
 static inline void hvm_set_rip(struct hvm_vcpu *v, uint64_t rip) { hvm_vmcb(v)->rip = rip; }
 static inline uint64_t hvm_rsp(const struct hvm_vcpu *v) { return hvm_vmcb(v)->rsp; }
 static inline void hvm_set_rsp(struct hvm_vcpu *v, uint64_t rsp) { hvm_vmcb(v)->rsp = rsp; }

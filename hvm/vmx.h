@@ -97,6 +97,7 @@ static inline uint64_t hvm_synced_cs_base(const struct hvm_vcpu *v) { return hvm
 static inline void hvm_sync_unowned(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { (void)v; vmx_sync_unowned(mmu); }
 static inline void hvm_sync_access(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { (void)v; vmx_sync_access(mmu); }
 static inline uint64_t hvm_rip(const struct hvm_vcpu *v) { (void)v; return vmx_rip(); }
+static inline void hvm_rip_to(const struct hvm_vcpu *v, uint64_t *to) { (void)v; vmx_rip_to(to); }
 static inline void hvm_set_rip(struct hvm_vcpu *v, uint64_t rip) { (void)v; vmx_set_rip(rip); }
 static inline uint64_t hvm_rsp(const struct hvm_vcpu *v) { (void)v; return vmx_rsp(); }
 static inline void hvm_set_rsp(struct hvm_vcpu *v, uint64_t rsp) { (void)v; vmx_set_rsp(rsp); }

@@ -19,9 +19,9 @@ static const char *check_tag(const struct mmu_vm *vm, const struct mmu_vcpu *v)
 	for (const struct mmu_vcpu *u = v->next; u; u = u->next)
 		if (t->vpid && u->tag.vpid == t->vpid)
 			return "T1: two vCPUs have one VPID";
-	if ((t->flush_vpid || t->flush_nonglobal || t->address_count) && !tag_requested(t))
+	if ((t->flush_vpid || t->flush_nonglobal || t->address_count) && !tag_requested(v))
 		return "T2: a flush is due, and the next entry would not look";
-	if (v->root.nested && t->last_cpu < TAG_CPUS_MAX && !tag_requested(t) &&
+	if (v->root.nested && t->last_cpu < TAG_CPUS_MAX && !tag_requested(v) &&
 	    !tag_cpus_have(&vm->ept_flushed_on, t->last_cpu))
 		return "T2: an INVEPT is due, and the next entry would not look";
 	return NULL;

@@ -233,12 +233,16 @@ struct mmu_vcpu {
 	struct walk_regs regs;   /* the guest's paging registers, as the guest sees them */
 	struct mmu_intercepts intercepts;
 	struct mmu_root root;
-	struct tag_state tag;    /* VPID, pending flush requests, the CPU it last ran on */
+	struct tag_state tag;    /* VPID, flush requests, the CPU it last ran on */
+	/* Is any of .tag requested, or an INVEPT (struct mmu_vm.ept_flushed_on), or a look? The three lie in one word,
+	 * so that who enters reads them at once (mmu_out_of_date). */
+	_Alignas(4) bool tag_pending;
 	/* Raised when intercepts or root changed and the CPU's copy must be brought up to date; whoever does so clears
 	 * them. Other vCPUs' CPUs raise the first, too (whether INVLPG exits depends on what they do): it is cleared
 	 * before intercepts are read, by mmu_take_intercepts(). */
 	bool intercepts_changed;
 	bool root_changed;
+	bool never;              /* which is the rest of the word */
 	const char *stuck;       /* the mechanism cannot run the vCPU as its registers are, and why; NULL: it can */
 	/* A fault needs a page that is not in memory, or that must become writable: brought in without the VM's lock,
 	 * after which the fault is looked at anew from the start, so that nothing learned before can be relied on by
@@ -554,9 +558,32 @@ static inline void mmu_take_intercepts(struct mmu_vcpu *vcpu)
 	(void)__atomic_exchange_n(&vcpu->intercepts_changed, false, __ATOMIC_SEQ_CST);
 }
 
+static inline bool tag_requested(const struct mmu_vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->tag_pending, __ATOMIC_ACQUIRE);
+}
+
+static inline bool tag_work_pending(const struct mmu_vcpu *vcpu, unsigned cpu)
+{
+	return tag_requested(vcpu) || vcpu->tag.last_cpu != cpu;
+}
+
+/* Has something to be done before the vCPU enters its guest, on the CPU where it was last? By one instruction, which no
+ * compiler makes of an atomic load; others raise it as they raise each of the three. */
+static inline bool mmu_out_of_date(const struct mmu_vcpu *vcpu)
+{
+	typedef uint32_t __attribute__((may_alias)) word;
+	bool some;
+
+	_Static_assert(offsetof(struct mmu_vcpu, never) == offsetof(struct mmu_vcpu, tag_pending) + 3, "read together");
+	__asm__ volatile("cmpl $0, %1" : "=@ccne"(some) : "m"(*(const word *)(const void *)&vcpu->tag_pending) :
+			 "memory");
+	return some;
+}
+
 static inline void mmu_enter(struct mmu_vcpu *vcpu, unsigned cpu)
 {
-	if (unlikely(tag_work_pending(&vcpu->tag, cpu)))
+	if (unlikely(tag_work_pending(vcpu, cpu)))
 		tag_consume(vcpu, cpu);
 }
 

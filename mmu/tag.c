@@ -79,7 +79,7 @@ bool tag_usable(const struct mmu_caps *caps)
 static void request(struct mmu_vcpu *vcpu)
 {
 	vcpu->count->flush_requests++;
-	__atomic_store_n(&vcpu->tag.pending, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&vcpu->tag_pending, true, __ATOMIC_SEQ_CST);
 }
 
 static void all_for(struct tag_state *t, enum tag_reason why)
@@ -132,7 +132,7 @@ void tag_request_ept(struct mmu_vm *vm)
 void tag_synchronize(struct mmu_vm *vm, struct mmu_vcpu *self)
 {
 	for (struct mmu_vcpu *v = vm->vcpus; v; v = v->next) {
-		if (v == self || !v->tag.pending)
+		if (v == self || !v->tag_pending)
 			continue;
 		vm->counters.kicks++;
 		MUTANT(TAG_SYNCHRONIZE, vm->below->kick(vm->below->ctx, v));
@@ -271,7 +271,7 @@ void tag_consume(struct mmu_vcpu *vcpu, unsigned cpu)
 
 	MUTANT(TAG_LOCKED, mmu_lock(vm));
 	last_cpu = t->last_cpu;
-	MUTANT(TAG_CLEAR_FIRST, __atomic_store_n(&t->pending, false, __ATOMIC_RELAXED));
+	MUTANT(TAG_CLEAR_FIRST, __atomic_store_n(&vcpu->tag_pending, false, __ATOMIC_RELAXED));
 	if (last_cpu != cpu && last_cpu != TAG_NO_CPU)
 		vm->counters.migrations++;
 	t->last_cpu = cpu;
@@ -285,5 +285,5 @@ void tag_consume(struct mmu_vcpu *vcpu, unsigned cpu)
 	t->flush_vpid = t->flush_nonglobal = false;
 	t->address_count = 0;
 	MUTANT(TAG_LOCKED, mmu_unlock(vm));
-	MUTANT_INSTEAD(TAG_CLEAR_FIRST, __atomic_store_n(&t->pending, false, __ATOMIC_RELAXED));
+	MUTANT_INSTEAD(TAG_CLEAR_FIRST, __atomic_store_n(&vcpu->tag_pending, false, __ATOMIC_RELAXED));
 }

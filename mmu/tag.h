@@ -61,7 +61,6 @@ struct tag_state {
 	gva_t address[TAG_ADDRESSES_MAX];
 	/* enum tag_reason, of flush_vpid, and of each address; that of flush_nonglobal is TAG_REGISTER */
 	uint8_t why, address_why[TAG_ADDRESSES_MAX];
-	bool pending;             /* any of the above, or an INVEPT (struct mmu_vm.ept_flushed_on), or a look */
 };
 
 /* True where this CPU can flush what it tags; without that, vCPUs run untagged. */
@@ -95,17 +94,6 @@ void tag_request_look(struct mmu_vcpu *vcpu);
 void tag_request_ept(struct mmu_vm *vm);
 /* Kicks every running vCPU of the VM but self, so that the requests made so far are in force (T2). */
 void tag_synchronize(struct mmu_vm *vm, struct mmu_vcpu *self);
-
-/* 0: nothing. As a number, to be put together with others before it is looked at. */
-static inline uint8_t tag_requested(const struct tag_state *t)
-{
-	return __atomic_load_n((const uint8_t *)&t->pending, __ATOMIC_ACQUIRE);
-}
-
-static inline bool tag_work_pending(const struct tag_state *t, unsigned cpu)
-{
-	return tag_requested(t) || t->last_cpu != cpu;
-}
 
 /* Consumes the requests, under the VM's lock: issues the INVVPIDs and INVEPTs that are due on this CPU, each counted
  * twice: by its type, and by its reason. */

@@ -1,5 +1,6 @@
 /* svm/guest.c - the guest's registers in the VMCB, and what its last exit says, in the terms of hvm/types.h. */
 #include "lib/descriptor.h"
+#include "hvm/common.h"
 #include "lib/mutants/mutate.h"
 #include "lib/x86_msr.h"
 #include "svm/exits.h"
@@ -137,9 +138,11 @@ void svm_set_nmi_window(struct svm_vcpu *v, bool on)
 
 void svm_set_debug(struct svm_vcpu *v, const struct hvm_debug *d)
 {
-	v->int3_exits = d->int3;
-	v->vmcb->exceptions &= ~(uint32_t)BIT(VECTOR_BP);
-	v->vmcb->exceptions |= d->int3 ? (uint32_t)BIT(VECTOR_BP) : 0;
+	uint32_t asked = d->exceptions ? ~0u : d->int3 ? (uint32_t)BIT(VECTOR_BP) : 0;
+
+	v->vmcb->exceptions = (uint32_t)(HVM_EXCEPTIONS_ALWAYS | asked |
+					 (v->mmu->intercepts.page_fault ? BIT(VECTOR_PF) : 0));
+	v->exceptions = asked;
 	v->vmcb->dr_intercepts = d->debug_registers ? DR_ALL : 0;
 }
 

@@ -151,7 +151,7 @@ static void apply_controls(struct svm_vcpu *v, const struct mmu_vcpu *mmu)
 	/* All page faults, or none: error codes cannot be chosen among. */
 	VM_MUTANT(SVM_EXCEPTIONS,
 		  c->exceptions = (uint32_t)(HVM_EXCEPTIONS_ALWAYS | (i->page_fault ? BIT(VECTOR_PF) : 0) |
-					     (v->int3_exits ? BIT(VECTOR_BP) : 0)));
+					     v->exceptions));
 }
 
 static void apply_cr0(struct svm_vcpu *v, const struct mmu_vcpu *mmu)

@@ -37,7 +37,8 @@ struct svm_vcpu {
 	unsigned exit;          /* the number of the last one (svm/exits.h) */
 	bool nmi_blocked, iret;
 	bool interrupt_window, nmi_window;
-	bool int3_exits, untagged, check;
+	bool untagged, check;
+	uint32_t exceptions;    /* that exit for a debugger, or are looked at: a bit each */
 	/* What was there when mmu->regs were synchronised last; a number for each time, from 1 on. */
 	struct {
 		uint64_t ss, cs_base, number;

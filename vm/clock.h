@@ -23,7 +23,7 @@
  * vmx/entry.S): the guest's own clock does not count them, as it does not those from the guest's last instruction to
  * the next reading (hvm_vcpu.exit_ticks). What is taken off for both may be some more than was needed; clock_exit()
  * keeps K1 then. A real CPU needs more ticks for a VM entry and for a VM exit. */
-#define CLOCK_ENTRY_TICKS 47
+#define CLOCK_ENTRY_TICKS 46
 
 struct vm_clock {
 	uint64_t behind;     /* ticks that it lacks of the TSC, when it goes */

@@ -13,6 +13,7 @@
 #include "host/device/disk.h"
 #include "host/device/lapic.h"
 #include "vm/control/control.h"
+#include "vm/exit/handle.h"
 #include "vm/life/life.h"
 #include "vm/device/virtio.h"
 #include "vm/memory/ram_join.h"
@@ -153,16 +154,6 @@ __attribute__((noinline)) void vcpu_bring_up_to_date(struct vcpu *v)
 		hvm_apply_root(&v->hvm, &v->mmu);
 }
 
-static inline unsigned out_of_date(const struct vcpu *v)
-{
-	uint16_t changed;
-
-	_Static_assert(offsetof(struct mmu_vcpu, root_changed) == offsetof(struct mmu_vcpu, intercepts_changed) + 1,
-		       "read together");
-	memcpy(&changed, &v->mmu.intercepts_changed, sizeof(changed));
-	return changed | tag_requested(&v->mmu.tag);
-}
-
 /* Again while others find something new meanwhile. */
 static __attribute__((noinline)) void make_current_at_last(struct vcpu *v)
 {
@@ -170,36 +161,15 @@ static __attribute__((noinline)) void make_current_at_last(struct vcpu *v)
 		__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
 		vcpu_bring_up_to_date(v);
 		__atomic_store_n(&v->in_guest, true, __ATOMIC_SEQ_CST);
-	} while (out_of_date(v));
+	} while (mmu_out_of_date(&v->mmu));
 }
 
 /* The tables and registers that the CPU runs the guest with are in force; RL2. */
 static inline void make_current(struct vcpu *v)
 {
 	VM_MUTANT(IN_GUEST, __atomic_store_n(&v->in_guest, true, __ATOMIC_SEQ_CST));
-	if (VM_KEPT(CURRENT, unlikely(out_of_date(v))))
+	if (VM_KEPT(CURRENT, unlikely(mmu_out_of_date(&v->mmu))))
 		make_current_at_last(v);
-}
-
-static inline void handle_exit(struct vcpu *v)
-{
-	uint64_t reason = hvm_exit_code(&v->hvm);
-	struct exit_stat *exit;
-
-	if (unlikely(reason >= v->traced.codes)) {
-		(v->chain.looks ? chain_exit : trace_handle)(v, reason);
-		return;
-	}
-	exit = &v->exits[reason];
-	__asm__("" : "+r"(exit)); /* the compiler would compute it twice */
-	exit->count++;
-	v->exit = exit;
-	exit_handlers[reason](v);
-}
-
-static inline void account_exit(struct vcpu *v, uint64_t now)
-{
-	VM_MUTANT(EXIT_TICKS, v->exit->ticks += now - v->exit_tsc);
 }
 
 /* A clock that has stopped goes on late by what remains to be done until the entry. So its alarm comes after the time
@@ -259,7 +229,7 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 	uint32_t failed;
 
 	for (;;) {
-		uint64_t now;
+		uint64_t now, after;
 
 		if (VM_KEPT(HOST_TURN, unlikely(v->exit_tsc >= v->host_turn)))
 			vm_host_turn(v);
@@ -285,9 +255,10 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 				clock_exit(&v->vm->clock, rdtsc());
 			continue;
 		}
-		__atomic_store_n(&v->exit_tsc, rdtsc(), __ATOMIC_RELAXED);
+		after = rdtsc();
+		__atomic_store_n(&v->exit_tsc, after, __ATOMIC_RELAXED);
 		if (own_clock)
-			clock_exit(&v->vm->clock, v->exit_tsc - v->hvm.exit_ticks);
+			clock_exit(&v->vm->clock, after - v->hvm.exit_ticks);
 		VM_MUTANT(OUT_OF_GUEST, __atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE));
 		handle_exit(v);
 	}
@@ -349,6 +320,7 @@ bool run_v86(struct vcpu *v)
 		return true;
 	code = min_u64(hvm_exit_code(&v->hvm), HVM_EXIT_OTHER);
 	if (VM_KEPT(V86_FAULTS, hvm_exit_kind((unsigned)code) == HVM_EXIT_EXCEPTION && v86_faulted(v))) {
+		note_exit(v, code);
 		if (!v->traced.codes)
 			trace_exit(v, (unsigned)code);
 		v->exit = &v->exits[code];
@@ -374,7 +346,7 @@ static void run(struct percpu *cpu, struct vcpu *v)
 	if (own_clock)
 		VM_MUTANT(CLOCK_BEGINS, clock_stop(&v->vm->clock, now));
 	load(v);
-	if (tag_work_pending(&v->mmu.tag, v->cpu->id) || out_of_date(v))
+	if (tag_work_pending(&v->mmu, v->cpu->id) || mmu_out_of_date(&v->mmu))
 		vcpu_bring_up_to_date(v);
 	if (own_clock)
 		run_on(v, true);

@@ -116,7 +116,7 @@ struct vcpu {
 	uint64_t exit_tsc;   /* when the last exit happened */
 	uint64_t host_turn;  /* TSC: when the host's interrupts are let in at an exit, whatever exits there are (SC3) */
 	struct exit_stat *exit; /* the account of its reason, in exits[] */
-	struct vcpu_traced traced;
+	struct vcpu_traced traced; struct vcpu_last last;
 	uint64_t run_start;  /* when this CPU took it up, while it has a turn; else 0 */
 	bool running;        /* it has the CPU, at which others may look (vm/sched/freeze.c) */
 	/* ticks that the CPU has worked for it, as the scheduler counts them (SC1 in vm/sched/schedule.c) */

@@ -13,6 +13,7 @@
 /* ---- registers ---- */
 
 static inline uint64_t vmx_rip(void) { return vmread(VMCS_GUEST_RIP); }
+static inline void vmx_rip_to(uint64_t *to) { vmread_to(to, VMCS_GUEST_RIP); }
 static inline void vmx_set_rip(uint64_t rip) { vmwrite(VMCS_GUEST_RIP, rip); }
 static inline uint64_t vmx_rsp(void) { return vmread(VMCS_GUEST_RSP); }
 static inline void vmx_set_rsp(uint64_t rsp) { vmwrite(VMCS_GUEST_RSP, rsp); }

@@ -24,6 +24,16 @@ fail:
 #endif
 }
 
+/* To memory, by one instruction less. */
+static inline void vmread_to(uint64_t *to, enum vmcs_field field)
+{
+#ifdef VELLUM_DEBUG
+	*to = vmread(field);
+#else
+	__asm__ volatile("vmread %1, %0" : "=m"(*to) : "r"((uint64_t)field) : "cc");
+#endif
+}
+
 static inline void vmwrite(enum vmcs_field field, uint64_t v)
 {
 #ifdef VELLUM_DEBUG

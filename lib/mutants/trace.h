@@ -24,6 +24,12 @@
 	M(CHAIN_NMI, "nor an NMI") \
 	M(CHAIN_EXITS, "that nothing else of it is carried out") \
 	M(CHAIN_BOUND, "that it is looked at for so many exits only") \
+	M(CHAIN_STEPS, "that a CPU which steps by TF alone does one instruction") \
+	M(CHAIN_DELIVERS, "that there the emulator delivers what it raises") \
+	M(CHAIN_LAST, "that the last exits are those before it is looked at") \
+	M(CHAIN_EMULATED, "what is raised in the delivery of what the emulator delivers") \
+	M(NOTE_EXIT, "noting each exit among the last ones") \
+	M(CHAIN_ANEW, "forgetting the chain of an exception that the emulator has delivered") \
 	M(CONFIG_TRACE_PLACE, "the check of the place that a trace goes to")
 
 #endif

@@ -152,20 +152,31 @@ def lost(c):
     require(ran == [('%s-%x' % case, case[0]) for case in cases], 'the machines are others: %s' % ran)
 
 
-def exceptions_of_a_triple_fault(c):
+def exceptions_of_a_triple_fault(c, cpu, mmus, name):
     """Without an IDT: #UD, whose delivery is #GP, whose delivery is #GP, so #DF, whose delivery is #GP. The same under
-    each mechanism, with the registers before the instruction."""
-    mmus = ('ept', 'shadow', 'vtlb', 'brute')
+    each mechanism, with the registers before the instruction, and the last exits, of which that is one."""
     text = ''.join('vm %s\nkernel %s\nmem 16M\nmmu %s\n\n' % (mmu, c.guest('triple-fault'), mmu) for mmu in mmus)
-    o = c.run(['run', '--vm', c.file('machines.txt', text), '--timeout', '100'], status=65, limit=120)
+    o = c.run(['run', '--vm', c.file('machines.txt', text), '--cpu', cpu, '--timeout', '100'], status=65,
+              limit=120)
     for mmu in mmus:
         said = re.findall(r'^vellum: %s: exception (.*)$' % mmu, o.text, re.M)
         require(said == ['#UD', '#GP, error 0x33, in the delivery of #UD', '#GP, error 0x6b, in the delivery of #GP',
                          '#GP, error 0x43, in the delivery of #DF'], '%s: exceptions %r' % (mmu, said))
         require(re.search(r'^vellum: %s: virtual CPU 0, rip 0x[0-9a-f]+, rsp 0x' % mmu, o.text, re.M), 'no registers')
+        last = re.findall(r'^vellum: %s: exit (\S+) at rip 0x[0-9a-f]+(?:, (\d+) times)?$' % mmu, o.text, re.M)
+        require(40 < sum(int(times or 1) for _, times in last) <= 64 and last[-1][0] == name and
+                [n for n, _ in last].count(name) == 1, '%s: last exits %r' % (mmu, last))
     for vm in o.json['vms']:
-        require(vm['exits']['by_reason']['triple_fault']['count'] == 1 and
-                vm['exits']['by_reason'].get('monitor_trap_flag') is None, 'exits: %r' % vm['exits']['by_reason'])
+        reasons = vm['exits']['by_reason']
+        require(reasons[name]['count'] == 1 and reasons.get('monitor_trap_flag') is None, 'exits: %r' % reasons)
+
+
+def exceptions_of_triple_faults():
+    for cpu, mmus, name in (('haswell', ('ept', 'shadow', 'vtlb', 'brute'), 'triple_fault'),
+                            ('penryn', ('shadow', 'vtlb', 'brute'), 'triple_fault'),
+                            ('ryzen', ('npt', 'shadow', 'vtlb', 'brute'), 'shutdown')):
+        yield Test('the exceptions of a triple fault: %s' % cpu,
+                   lambda c, cpu=cpu, mmus=mmus, name=name: exceptions_of_a_triple_fault(c, cpu, mmus, name))
 
 
 def exit_codes(c):
@@ -271,7 +282,7 @@ def tests():
         single('timer', '', ['--clock', 'host']),
         Test('a clock that stands still while the hypervisor works', own_clock),
         ends('a triple fault', 'triple-fault', '', 65, 'triple fault', r'^triple-fault: now$'),
-        Test('the exceptions of a triple fault', exceptions_of_a_triple_fault),
+        *exceptions_of_triple_faults(),
         ends('garbage without an IDT', 'garbage', '', 65, 'triple fault', r'^garbage: now$'),
         Test('real mode on the bare machine', bare_real_mode),
         single('sysret', '', []),

@@ -46,7 +46,7 @@ static void check_requests(struct world *w)
 	for (unsigned k = 0; k < VMS * VCPUS; k++) {
 		const struct vcpu *v = &w->vm[k / VCPUS].vcpu[k % VCPUS];
 
-		if (v->in && tag_requested(&v->mmu.tag))
+		if (v->in && tag_requested(&v->mmu))
 			fail(w, "a vCPU runs on, and a flush of it was requested (T2)");
 	}
 }

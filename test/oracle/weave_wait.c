@@ -82,7 +82,7 @@ void weave_kick(struct world *w, struct vcpu *v)
 
 static bool out_of_date(const struct vcpu *v)
 {
-	return v->mmu.intercepts_changed || v->mmu.root_changed || tag_work_pending(&v->mmu.tag, v->cpu);
+	return v->mmu.intercepts_changed || v->mmu.root_changed || tag_work_pending(&v->mmu, v->cpu);
 }
 
 static void catch_up(struct vcpu *v)

@@ -44,7 +44,7 @@ static void load_controls(struct vcpu *v)
 static bool out_of_date(struct vcpu *v)
 {
 	return __atomic_load_n(&v->mmu.intercepts_changed, __ATOMIC_ACQUIRE) || v->mmu.root_changed ||
-	       tag_work_pending(&v->mmu.tag, v->id);
+	       tag_work_pending(&v->mmu, v->id);
 }
 
 /* RL2 of vm/run.c. */

@@ -75,6 +75,17 @@ struct vcpu_traced {
 	struct trace *by; /* NULL: they have never been recorded */
 };
 
+/* The last exits of a vCPU, of those that are traced and of all others: their codes and where the guest was. For who
+ * comes to a bad end (vm/life/state.c). As many as a byte counts, so that writing one takes no more instructions than
+ * there are here. */
+#define LAST_EXITS 256u
+#define LAST_NONE 0xffffu /* the code of a place where none was written yet */
+struct vcpu_last {
+	uint64_t rip[LAST_EXITS];
+	uint16_t code[LAST_EXITS];
+	uint8_t next; /* where the next one goes */
+};
+
 /* An exit of a vCPU whose exits are traced, or which there is no code for: its handler is called. */
 void trace_handle(struct vcpu *v, uint64_t code);
 /* As that without the handler. */

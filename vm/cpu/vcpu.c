@@ -69,6 +69,7 @@ static bool create_one(struct vm *vm, struct percpu *cpu)
 	v->vm = vm;
 	v->cpu = cpu;
 	v->traced.codes = HVM_EXIT_CODES;
+	memset(v->last.code, 0xff, sizeof(v->last.code)); /* LAST_NONE */
 	/* The guest's TSC starts at 0, the same on all its CPUs. */
 	VM_MUTANT(TSC_ZERO, v->tsc_offset = v->id ? vm_boot_vcpu(vm)->tsc_offset : 0 - rdtsc());
 	msr_reset_vcpu(v);

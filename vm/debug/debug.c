@@ -376,7 +376,7 @@ bool debug_serve(struct vcpu *v)
 		prepare_step(v);
 	else
 		clear_trap(v);
-	hvm_set_debug(&v->hvm, &(struct hvm_debug){ .step = (v->debug.step && machine.caps.steps) || v->chain.looks,
+	hvm_set_debug(&v->hvm, &(struct hvm_debug){ .step = machine.caps.steps && (v->debug.step || v->chain.looks),
 						    .debug_registers = v->debug.taken,
 						    .int3 = d->attached && has_soft(v->vm),
 						    .exceptions = v->chain.looks });

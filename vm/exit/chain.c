@@ -1,12 +1,14 @@
 /* vm/exit/chain.c - which exceptions a triple fault is made of. The CPU tells nothing of them (SDM, "Information for VM
  * Exits That Occur During Event Delivery": the exit is none of these), but its registers are still those before the
  * instruction that raised the first. So the guest goes that way once more, while every exception exits, and is injected
- * as if it had not. Where an event was being delivered, and not an instruction done, nothing comes again.
+ * as if it had not. Where an event was being delivered, and not an instruction done, nothing comes again. For whom the
+ * emulator was at work, nothing has to: what it raised is known (chain_emulated).
  *
  *   CH1  Nothing but the one instruction is done: the CPU steps, no interrupt comes in front of it, and what exits for
- *        another reason than an exception or the host is not carried out.
+ *        another reason than an exception or the host is not carried out. Where the CPU steps by TF only, which the
+ *        delivery of an exception clears, the emulator delivers what the instruction has raised.
  *   CH2  It ends after a bounded number of exits, and its VM with it, as without. */
-#include "vm/vm.h"
+#include "vm/exit/emulation.h"
 #include "vm/exit/length.h"
 
 #include "lib/mutants/mutate.h"
@@ -25,10 +27,26 @@ void chain_note(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 	c->of[c->count++].cr2 = vector == VECTOR_PF ? read_cr2() : 0;
 }
 
+/* The first in whose delivery this one is raised opens the chain; CR2 is the second's already. */
+void chain_emulated(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
+{
+	struct vcpu_chain *c = &v->chain;
+
+	if (!c->count) {
+		c->of[0].delivered = 0;
+		c->of[0].info = v->event.info & (uint32_t)(EVENT_VECTOR | EVENT_HAS_ERROR);
+		c->of[0].error = v->event.error;
+		c->of[0].cr2 = vector == VECTOR_PF ? CHAIN_NO_ADDRESS : read_cr2();
+		c->count = 1;
+	}
+	chain_note(v, vector, has_error, error);
+}
+
 static void end(struct vcpu *v)
 {
 	struct vcpu_chain *c = &v->chain;
 
+	VM_MUTANT(CHAIN_LAST, v->last.next = c->last);
 	c->looks = false;
 	c->over = true;
 	hvm_set_rflags(&v->hvm, c->rflags);
@@ -37,12 +55,11 @@ static void end(struct vcpu *v)
 	vm_triple_fault(v);
 }
 
-/* A debugger has the stops itself. What a CPU was doing that cannot step, or for which the emulator was at work, is not
- * asked again. */
+/* A debugger has the stops itself; a guest that steps itself has TF. */
 static bool can_look(const struct vcpu *v)
 {
-	return machine.caps.steps && !v->emulated && !v->vm->debug.attached && v->vm->config->on_reset !=
-		CONFIG_RESET_BOOT;
+	return !v->emulated && !v->vm->debug.attached && v->vm->config->on_reset != CONFIG_RESET_BOOT &&
+	       (machine.caps.steps || !(hvm_rflags(&v->hvm) & RFLAGS_TF));
 }
 
 void chain_triple_fault(struct vcpu *v)
@@ -54,13 +71,15 @@ void chain_triple_fault(struct vcpu *v)
 		return;
 	}
 	if (c->over || !can_look(v)) {
+		c->over = c->over || v->emulated;
 		vm_triple_fault(v);
 		return;
 	}
 	v->event.info = 0;
 	*c = (struct vcpu_chain){ .looks = true, .rflags = hvm_rflags(&v->hvm), .blocking = hvm_blocking(&v->hvm),
-				  .codes = v->traced.codes };
-	VM_MUTANT(CHAIN_INTERRUPTS, hvm_set_rflags(&v->hvm, c->rflags & ~RFLAGS_IF));
+				  .codes = v->traced.codes, .last = v->last.next };
+	hvm_set_rflags(&v->hvm, (c->rflags & ~(VM_KEPT(CHAIN_INTERRUPTS, true) ? RFLAGS_IF : 0)) |
+				(VM_KEPT(CHAIN_STEPS, !machine.caps.steps) ? RFLAGS_TF : 0));
 	VM_MUTANT(CHAIN_NMI, hvm_set_blocking(&v->hvm, BLOCKING_NMI));
 	__atomic_store_n(&v->traced.codes, 0, __ATOMIC_RELAXED);
 	vcpu_note(v, REQUEST_DEBUG);
@@ -94,6 +113,22 @@ static bool has_handler(const struct vcpu *v, uint64_t info)
 	       vector == VECTOR_AC || (vector == VECTOR_PF && !v->mmu.intercepts.ept);
 }
 
+/* CH1. What has been raised, for a CPU that would go on behind it: until nothing is, or cannot be delivered. Each is
+ * raised by the delivery of the last, so there are a few at most. */
+static void deliver(struct vcpu *v)
+{
+	while (v->chain.looks && (v->event.info & EVENT_VALID))
+		if (!emulation_delivers(v) || !(v->event.info & EVENT_VALID))
+			end(v);
+}
+
+/* The instruction is over: TF. */
+static bool has_stepped(const struct vcpu *v, uint64_t info)
+{
+	return !machine.caps.steps && (info & EVENT_VECTOR) == VECTOR_DB &&
+	       (info & EVENT_TYPE) == EVENT_TYPE_HARDWARE_EXCEPTION && (hvm_exit_debug_causes(&v->hvm) & DR6_BS);
+}
+
 /* CH1. An access to what is no memory would be done for the guest. */
 static bool may_go_on(const struct vcpu *v, enum hvm_exit_kind kind)
 {
@@ -117,7 +152,7 @@ void chain_exit(struct vcpu *v, uint64_t code)
 	enum hvm_exit_kind kind = hvm_exit_kind(n);
 	uint64_t info = kind == HVM_EXIT_EXCEPTION ? hvm_exit_event(&v->hvm) : 0;
 
-	if (VM_KEPT(CHAIN_BOUND, v->chain.exits++ == EXITS_MOST))
+	if (VM_KEPT(CHAIN_BOUND, v->chain.exits++ == EXITS_MOST) || has_stepped(v, info))
 		end(v);
 	else if (kind == HVM_EXIT_EXCEPTION && !has_handler(v, info))
 		give_on(v, info);
@@ -125,4 +160,6 @@ void chain_exit(struct vcpu *v, uint64_t code)
 		exit_handlers[n](v);
 	else
 		end(v);
+	if (!machine.caps.steps)
+		VM_MUTANT(CHAIN_DELIVERS, deliver(v));
 }

@@ -5,6 +5,7 @@
 #include "lib/base.h"
 
 #define CHAIN_MAX 6u
+#define CHAIN_NO_ADDRESS (~0ull)
 
 struct vcpu;
 
@@ -14,10 +15,11 @@ struct vcpu_chain {
 	bool over;       /* it has gone it */
 	uint8_t count;
 	uint8_t exits;   /* since it began */
+	uint8_t last;    /* vcpu.last.next, when it did */
 	struct {
 		uint32_t delivered; /* EVENT_*: in the delivery of what; 0: of an instruction */
 		uint32_t info, error;
-		uint64_t cr2;       /* of a page fault */
+		uint64_t cr2;       /* of a page fault; CHAIN_NO_ADDRESS: is not known */
 	} of[CHAIN_MAX];
 	uint64_t rflags, blocking, codes; /* that it had before */
 };
@@ -26,6 +28,8 @@ struct vcpu_chain {
 void chain_triple_fault(struct vcpu *v);
 /* While v->chain.looks: an exit; and an exception, which is about to be queued. */
 void chain_exit(struct vcpu *v, uint64_t code);
+/* Raised for a vCPU that the emulator runs, in the delivery of v->event. */
+void chain_emulated(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
 void chain_note(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
 
 #endif

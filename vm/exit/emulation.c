@@ -127,7 +127,7 @@ static void delivered(struct vcpu *v)
 	VM_MUTANT(DELIVERED_TRAPS, hvm_set_pending_debug(&v->hvm, 0));
 }
 
-void emulation_deliver(struct vcpu *v)
+bool emulation_delivers(struct vcpu *v)
 {
 	static const uint8_t kinds[(EVENT_TYPE >> EVENT_TYPE_SHIFT) + 1] = {
 		[EVENT_TYPE_SOFTWARE_INTERRUPT >> EVENT_TYPE_SHIFT] = EMULATE_SOFTWARE_INTERRUPT,
@@ -146,15 +146,23 @@ void emulation_deliver(struct vcpu *v)
 	switch (emulate_deliver(&v->emulate, &event)) {
 	case EMULATE_OK:
 		delivered(v);
-		break;
+		return true;
 	case EMULATE_EXCEPTION:
 		deliver(v, &v->emulate.exception);
-		break;
+		return true;
 	default:
-		vm_end(v->vm, VM_STATUS_STOPPED,
-		       "stopped: the delivery of vector %u cannot be carried out at rip 0x%lx", event.vector,
-		       hvm_rip(&v->hvm));
+		return false;
 	}
+}
+
+void emulation_deliver(struct vcpu *v)
+{
+	unsigned vector = (unsigned)(v->event.info & EVENT_VECTOR);
+
+	if (!emulation_delivers(v))
+		vm_end(v->vm, VM_STATUS_STOPPED,
+		       "stopped: the delivery of vector %u cannot be carried out at rip 0x%lx", vector,
+		       hvm_rip(&v->hvm));
 }
 
 static void unknown(struct vcpu *v)

@@ -23,6 +23,11 @@ void emulation_refuse(struct vcpu *v, const char *what);
  * that which exited. how: EMULATE_HOW_*. false: *error is the page fault's error code. */
 bool emulation_translate(struct emulate *e, uint64_t linear, unsigned how, bool fetch, gpa_t *gpa, uint32_t *error);
 
+/* ---- vm/exit/emulation.c ---- */
+/* Delivers v->event, as emulation_deliver() does; where that has raised an exception, it is the event now. false: it
+ * cannot be carried out, and nothing was done. */
+bool emulation_delivers(struct vcpu *v);
+
 /* ---- vm/exit/emulation.c, what is not inline of vm/exit/decoded.h ---- */
 /* In another state than before: the mode of the guest's code, into v->mode. */
 void emulation_find_mode(struct vcpu *v);

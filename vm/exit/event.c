@@ -60,6 +60,8 @@ void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t er
 	if (unlikely(v->chain.looks))
 		chain_note(v, vector, has_error, error);
 	if (is_fault(&v->event)) {
+		if (unlikely(v->emulated) && !v->chain.looks)
+			VM_MUTANT(CHAIN_EMULATED, chain_emulated(v, vector, has_error, error));
 		if (VM_KEPT(TRIPLE_FAULT, first == VECTOR_DF)) {
 			chain_triple_fault(v);
 			return;
@@ -94,6 +96,8 @@ static void inject(struct vcpu *v)
 {
 	if (unlikely(v->emulated)) {
 		emulation_deliver(v);
+		if (!(v->event.info & EVENT_VALID))
+			VM_MUTANT(CHAIN_ANEW, v->chain.count = 0);
 		return;
 	}
 	hvm_inject(&v->hvm, &v->event);

@@ -1,13 +1,13 @@
 /* vm/life/state.c - what a virtual CPU was doing when its machine came to a bad end, in the log: registers, the
- * exceptions of a triple fault (vm/exit/chain.c), and where its exits were looked at one by one (vm/account/trace.h),
- * the last of them. */
+ * exceptions of a triple fault (vm/exit/chain.c), and its last exits; where they were looked at one by one
+ * (vm/account/trace.h), with what they were about. */
 #include "vm/vm.h"
 
 #include "host/device/console.h"
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 
-#define LAST_EXITS 64u
+#define EXITS_TOLD 64u
 
 static const char *exception_name(uint32_t vector)
 {
@@ -36,7 +36,9 @@ static void tell_chain(const struct vcpu *v)
 	const struct vcpu_chain *c = &v->chain;
 	const char *name = v->vm->config->name;
 
-	if (c->over && !c->count)
+	if (!c->over)
+		return;
+	if (!c->count)
 		console_log("%s: no exception comes again: it was in the delivery of an interrupt", name);
 	for (unsigned n = 0; n < c->count; n++) {
 		uint32_t vector = c->of[n].info & EVENT_VECTOR;
@@ -44,7 +46,7 @@ static void tell_chain(const struct vcpu *v)
 
 		if (c->of[n].info & EVENT_HAS_ERROR)
 			fmt(error, sizeof(error), ", error 0x%x", c->of[n].error);
-		if (vector == VECTOR_PF)
+		if (vector == VECTOR_PF && c->of[n].cr2 != CHAIN_NO_ADDRESS)
 			fmt(address, sizeof(address), ", address 0x%lx", c->of[n].cr2);
 		write_delivered(delivered, sizeof(delivered), c->of[n].delivered);
 		console_log("%s: exception #%s%s%s%s", name, exception_name(vector), error, address, delivered);
@@ -82,17 +84,53 @@ static void tell_registers(const struct vcpu *v)
 	console_log("%s: gdt 0x%lx, limit 0x%x; idt 0x%lx, limit 0x%x", name, gdt.base, gdt.limit, idt.base, idt.limit);
 }
 
-/* The last is the one that it has ended with. */
+/* The n-th of the last ones, counted back from the last, which is 1. */
+static unsigned place_of(const struct vcpu_last *l, unsigned n) { return (l->next + LAST_EXITS - n) % LAST_EXITS; }
+
+static unsigned noted(const struct vcpu_last *l)
+{
+	unsigned n = 0;
+
+	while (n < EXITS_TOLD && l->code[place_of(l, n + 1)] != LAST_NONE)
+		n++;
+	return n;
+}
+
+/* Those that are the same as the one before are told with it: a guest that waits makes many. */
+static void tell_noted(const struct vcpu *v)
+{
+	const struct vcpu_last *l = &v->last;
+	unsigned times = 1;
+
+	for (unsigned n = noted(l); n > 0; n--) {
+		unsigned at = place_of(l, n), next = place_of(l, n - 1);
+		const char *name = l->code[at] < HVM_EXIT_CODES ? hvm_exit_name(l->code[at]) : NULL;
+		char more[32] = "";
+
+		if (n > 1 && l->code[next] == l->code[at] && l->rip[next] == l->rip[at]) {
+			times++;
+			continue;
+		}
+		if (times > 1)
+			fmt(more, sizeof(more), ", %u times", times);
+		console_log("%s: exit %s at rip 0x%lx%s", v->vm->config->name, name ? name : "?", l->rip[at], more);
+		times = 1;
+	}
+}
+
+/* The last is the one that it has ended with. A chunk of records may have just gone to the disk, and another begun. */
 static void tell_exits(struct vcpu *v)
 {
 	struct trace *t = v->traced.by;
 	const struct trace_record *r;
+	unsigned count = noted(&v->last);
 
-	if (!t || v->traced.codes)
+	if (!t || v->traced.codes || t->at - t->first < count) {
+		tell_noted(v);
 		return;
+	}
 	trace_bring_up_to_date(v);
-	r = (uint64_t)(t->at - t->first) > LAST_EXITS ? t->at - LAST_EXITS : t->first;
-	for (; r < t->at; r++)
+	for (r = t->at - count; r < t->at; r++)
 		console_log("%s: exit %s 0x%lx at rip 0x%lx", v->vm->config->name,
 			    hvm_exit_name(r->code < HVM_EXIT_CODES ? r->code : 0), r->address, r->rip);
 }

@@ -255,7 +255,7 @@ static void spoil_owner(void) { second.tag.vpid = second.root.vpid = vcpu.tag.vp
 static void spoil_pending(void)
 {
 	vcpu.tag.flush_vpid = true;
-	vcpu.tag.pending = false;
+	vcpu.tag_pending = false;
 }
 
 static void test_tags(void **state)

@@ -119,11 +119,112 @@ static void for_ever(void **state)
 	finish();
 }
 
+/* A CPU that steps by TF alone: what the instruction raises the emulator delivers. */
+static void by_trap_flag(void **state)
+{
+	struct bench_exit x = { .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(VECTOR_UD) };
+
+	(void)state;
+	at_mode_on(BENCH_PENRYN, "shadow", BENCH_PAGED32, 0);
+	machine.caps.steps = false;
+	vmcs_put(VMCS_GUEST_IDTR_LIMIT, 0);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	bench.chains = true;
+	STEP(bench_exit_simple(EXIT_TRIPLE_FAULT, 0));
+	assert_false(bench.entry.proc & PROC_MONITOR_TRAP);
+	assert_true(bench.entry.rflags & RFLAGS_TF);
+	assert_int_equal(vmcs_get(VMCS_EXCEPTION_BITMAP), ~0u);
+	STEP(bench_interrupt(0x30)); /* the host's */
+	EXPECT_END(bench_exit(&x), "triple fault at rip");
+	assert_true(said("log test0: exception #UD\n"));
+	assert_true(said("log test0: exception #GP, error 0x33, in the delivery of #UD\n"));
+	assert_true(said("log test0: exception #GP, error 0x6b, in the delivery of #GP\n"));
+	assert_true(said("log test0: exception #GP, error 0x43, in the delivery of #DF\n"));
+	assert_true(said(", rflags 0x202, cpl 0\n"));
+	finish();
+}
+
+/* It has a handler now: that does not run. And no exception comes: the trap behind the instruction. */
+static void by_trap_flag_nothing(void **state)
+{
+	const uint32_t gate[2] = { BENCH_CODE0 << 16 | 0x1234, 0x8e00 };
+	struct bench_exit ud = { .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(VECTOR_UD) };
+	struct bench_exit trap = { .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(VECTOR_DB),
+				   .qualification = DR6_BS };
+
+	(void)state;
+	for (unsigned again = 0; again < 2; again++) {
+		at_mode_on(BENCH_PENRYN, "shadow", BENCH_PAGED32, 0);
+		machine.caps.steps = false;
+		bench.chains = true;
+		bench_poke(BENCH_DATA + 8 * VECTOR_UD, gate, sizeof(gate));
+		vmcs_put(VMCS_GUEST_IDTR_BASE, BENCH_DATA);
+		vmcs_put(VMCS_GUEST_IDTR_LIMIT, 0x7ff);
+		vmcs_put(VMCS_GUEST_RSP, BENCH_STACK);
+		STEP(bench_exit_simple(EXIT_TRIPLE_FAULT, 0));
+		EXPECT_END(bench_exit(again ? &ud : &trap), "triple fault at rip");
+		assert_int_equal(said("log test0: exception #UD\n"), again);
+		assert_int_equal(said("no exception comes again"), !again);
+		finish();
+	}
+}
+
+/* Who has TF of its own is not asked; its own traps are no end. */
+static void steps_itself(void **state)
+{
+	(void)state;
+	at_mode_on(BENCH_PENRYN, "shadow", BENCH_PAGED32, 0);
+	machine.caps.steps = false;
+	bench.chains = true;
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_TF);
+	EXPECT_END(bench_exit_simple(EXIT_TRIPLE_FAULT, 0), "triple fault at rip");
+	assert_false(said("no exception comes again"));
+	finish();
+}
+
+#define REAL_CODE 0x8000u
+#define REAL_HANDLER 0x9000u
+
+/* Real mode that no CPU runs: what was raised is known. One that had a handler is not a part of it. */
+static void by_emulator(void **state)
+{
+	static const uint8_t code[] = { 0x0f, 0x0b };                   /* ud2 */
+	static const uint8_t handler[] = { 0x0f, 0x01, 0x1e, 0, 0x70,   /* lidt 0x7000 */
+					   0xcd, 0x20 };                /* int $0x20 */
+	const uint32_t vector = REAL_HANDLER, limit = 0x1f;
+
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "shadow",
+					  .description = "unrestricted off\n" });
+	check_entry(__LINE__);
+	assert_true(bench_mode(BENCH_PROT16, 0));
+	vmcs_put(VMCS_GUEST_RSP, 0x7ff0);
+	vmcs_put(VMCS_GUEST_IDTR_LIMIT, 0x3ff);
+	for (unsigned n = SEG_ES; n <= SEG_GS; n++)
+		vmcs_put(VMCS_GUEST_ES_SELECTOR + 2 * n, 0);
+	bench_poke(4 * VECTOR_UD, &vector, 4);
+	bench_poke(REAL_CODE, code, sizeof(code));
+	bench_poke(REAL_HANDLER, handler, sizeof(handler));
+	bench_poke(0x7000, &limit, 4);
+	/* Of two that have found a handler in the end. */
+	bench.v->chain.of[0].info = VECTOR_DE;
+	bench.v->chain.count = 1;
+	vmcs_put(VMCS_GUEST_RIP, REAL_CODE - 3);
+	EXPECT_END(bench_mov_to_cr(0, CR0_NE | CR0_ET), "triple fault at rip");
+	assert_false(said("exception #UD"));
+	assert_false(said("exception #DE"));
+	assert_true(said("log test0: exception #GP\n"));
+	assert_true(said("log test0: exception #GP, in the delivery of #GP\n"));
+	assert_true(said("log test0: exception #GP, in the delivery of #DF\n"));
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_nested), cmocka_unit_test(by_shadow), cmocka_unit_test(nothing_again),
-		cmocka_unit_test(nothing_before), cmocka_unit_test(for_ever),
+		cmocka_unit_test(nothing_before), cmocka_unit_test(for_ever), cmocka_unit_test(by_trap_flag),
+		cmocka_unit_test(by_trap_flag_nothing), cmocka_unit_test(steps_itself), cmocka_unit_test(by_emulator),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

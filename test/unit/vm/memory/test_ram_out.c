@@ -22,9 +22,9 @@ static void goes_and_returns(void **state)
 		far_poke(3, "three");
 		STEP(far_access(3, true));
 		resident = ram_resident(vm);
-		assert_false(tag_requested(&bench.v->mmu.tag));
+		assert_false(tag_requested(&bench.v->mmu));
 		age_block();
-		assert_true(tag_requested(&bench.v->mmu.tag));
+		assert_true(tag_requested(&bench.v->mmu));
 		free = frames_available();
 		assert_int_equal(begin_to_take(0, 40), 40);
 		assert_true(hfn_is_none(ram_frame(far, page_gfn(3))));
@@ -113,9 +113,9 @@ static void used_in_between(void **state)
 		age_block();
 		STEP(far_access(3, true));
 		STEP(far_access(4, false));
-		assert_false(tag_requested(&bench.v->mmu.tag));
+		assert_false(tag_requested(&bench.v->mmu));
 		age_block(); /* which ages them anew */
-		assert_true(tag_requested(&bench.v->mmu.tag));
+		assert_true(tag_requested(&bench.v->mmu));
 		STEP(far_access(4, false));
 		assert_true(far->part[block_of(far, page_gfn(3))][3] & AGED);
 		assert_string_equal(far_peek(3), "text");

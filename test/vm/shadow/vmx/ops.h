@@ -10,6 +10,7 @@
 _Noreturn void vmx_access_failed(enum vmcs_field field, bool write);
 
 uint64_t vmread(enum vmcs_field field);
+static inline void vmread_to(uint64_t *to, enum vmcs_field field) { *to = vmread(field); }
 void vmwrite(enum vmcs_field field, uint64_t v);
 bool vmxon(hpa_t region);
 void vmxoff(void);
