@@ -57,6 +57,8 @@ int lab_command_figure(int argc, char **argv);
  * like. Reads those at argv[*at] into config and moves on; false without an error text: argv[*at] is not such an
  * option. */
 bool lab_option(struct lab_config *config, int argc, char **argv, int *at, struct lab_error *error);
+/* Those before the argument `at` have not said what runs; else an error. */
+bool lab_workload_once(char **argv, int at, struct lab_error *error);
 extern const char lab_options_help[];
 /* The key of a short option without its dashes ("mmu": "hv.mmu"); NULL: there is none. */
 const char *lab_shorthand(const char *name);

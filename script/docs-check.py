@@ -34,8 +34,18 @@ class Runs:
     """Commands, each carried out once."""
 
     def __init__(self, build):
+        self.build = build
         self.vellum = os.path.join(build, 'vellum')
         self.seen = {}
+
+    def bench(self):
+        """The tables of bench/exits.sh, as {(title, row, column): figure}."""
+        if 'bench' not in self.seen:
+            print('  bench/exits.sh', flush=True)
+            p = subprocess.run(['bash', 'bench/exits.sh', self.build], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True, errors='replace', timeout=2 * TIMEOUT, check=False)
+            self.seen['bench'] = dict(bench_tables(p.stdout))
+        return self.seen['bench']
 
     def __call__(self, args):
         """(what it printed, its JSON or None)."""
@@ -46,7 +56,7 @@ class Runs:
     def run(self, args):
         with tempfile.TemporaryDirectory() as work:
             path = os.path.join(work, 'run.json')
-            more = ['--json', path] if args.startswith('run ') and '--json' not in args else []
+            more = ['--json', path] if args.startswith(('run ', 'compare ')) and '--json' not in args else []
             print('  vellum ' + args, flush=True)
             p = subprocess.run([self.vellum] + args.split() + more, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                text=True, errors='replace', timeout=TIMEOUT, check=False)
@@ -131,6 +141,23 @@ def stale_lines(block, out, percent, addresses):
             yield told
 
 
+def bench_tables(out):
+    """A line that begins with a word is a title, with the names of columns behind it; cells are two blanks apart. The
+    second row of a name is that name with a 2."""
+    title, columns, rows = '', [], set()
+    for line in out.splitlines():
+        cells = re.split(r' {2,}', line.strip())
+        if line[:1].strip():
+            title, columns, rows = cells[0], cells[1:], set()
+        elif len(cells) > 1:
+            name = cells[0] + ' 2' * (cells[0] in rows)
+            rows.add(name)
+            for column, cell in zip(columns, cells[1:]):
+                found = re.match(r'[\d,]+(?:\.\d+)?', cell)
+                if found:
+                    yield (title, name, column), value(found.group())
+
+
 def bench(runs):
     """What exits cost, by their names in the test kernel."""
     out, _ = runs('run --kernel build/guest/test/exitcost.elf --mem 64M --clock host')
@@ -145,6 +172,49 @@ def exits_table(runs, text):
     rows = dict(re.findall(r'^\| ([^|]+?) \| (?:about )?([\d,]+) \|', text, re.M))
     for row, name in names.items():
         yield row, rows.get(row), bench(runs).get(name), 5
+
+
+def section(text, head):
+    """The rows of the table whose first line begins with head: the cells of each."""
+    lines = text[text.index(head):].splitlines()
+    return [[cell.strip() for cell in line.strip('| ').split(' | ')]
+            for line in lines[2:next(n for n, line in enumerate(lines + ['']) if not line.startswith('|'))]]
+
+
+def between_table(runs, text):
+    """docs/exits.md: what is between CPUs, as ticks and as instructions of both."""
+    wanted = (('fixed IPI: the write of the ICR', ''), ('and the receiver, which runs', ''),
+              ('', 'fixed IPI to one that runs, with its EOI'), ('', 'the same without'),
+              ('from the write to the handler 2', ''), ('', 'to one that is halted, without'),
+              ('a move to another CPU, with its timer interrupt', 'a move, with the exit that asks for it'),
+              ('', 'such an exit that moves nobody'), ('', 'so a move'))
+    for cells, rows in zip(section(text, '| what | ticks | instructions |'), wanted):
+        for told, row, unit, percent in zip(cells[1:], rows, ('ticks', 'instructions of both'), (5, 2)):
+            if told or row:
+                yield row, told or None, runs.bench().get(('between CPUs, ' + unit, row, 'measured')), percent
+
+
+def local_apic_table(runs, text):
+    """docs/interrupts.md: registers of the local APIC by method and mechanism."""
+    names = {'read of the TPR': 'read of the TPR', 'write to the TPR, nothing waits': 'write to the TPR',
+             'read of another register': 'read of another register', 'read of the PPR': 'read of the PPR',
+             'EOI, none in service': 'EOI, none in service'}
+    columns = ('trap, ept', 'flexpriority, ept', 'apicv, ept', 'trap, shadow', 'flexpriority, shadow', 'apicv, shadow')
+    for row, *cells in section(text, '| By MOV, 64 bits |'):
+        for column, told in zip(columns, cells):
+            yield ('%s, %s' % (row, column), told,
+                   runs.bench().get(('the local APIC, instructions', names.get(row), column)), 2)
+
+
+def crossover_tables(runs, text):
+    """docs/compare.md: instructions of the hypervisor in a turn, by mechanism."""
+    cells = runs('compare --preset crossover --quiet')[1]['cells']
+    turns = {(cell['run']['mmu'], p['name']): p['instructions']['hypervisor'] / p['steps']
+             for cell in cells for p in cell['run']['phases'].values() if p.get('steps') and 'mmu' in cell['run']}
+    for head, phase in (('| edits in a turn |', 'edits'), ('| tables in a turn |', 'tables')):
+        for count, *told in section(text, head):
+            for name, t in zip(('ept', 'shadow', 'vtlb', 'brute'), told):
+                yield '%s-%s, %s' % (phase, count, name), t, turns.get((name, '%s-%s' % (phase, count))), 10
 
 
 def mechanisms_table(runs, text):
@@ -190,7 +260,9 @@ def more_sentence(runs, told):
     return [(a, t, 100.0 * whole(a) / whole(b) - 100, 10) for t, (a, b) in zip(told, pairs)]
 
 
-TABLES = (('docs/exits.md', exits_table), ('README.md', mechanisms_table), ('docs/guests.md', guests_table))
+TABLES = (('docs/exits.md', exits_table), ('docs/exits.md', between_table), ('README.md', mechanisms_table),
+          ('docs/guests.md', guests_table), ('docs/interrupts.md', local_apic_table),
+          ('docs/compare.md', crossover_tables))
 SENTENCES = (
     ('README.md', r'VMCALL (\d+)\s+instructions, CPUID (\d+), a\s+WRMSR of the TSC deadline (\d+), a\s+read of port '
                   r'0x61 (\d+)', exits_sentence),

@@ -154,7 +154,7 @@ int lab_command_run(int argc, char **argv)
 	struct lab_error error = { "" };
 	struct lab_output to = { 0 };
 	struct lab_files files = { 0 };
-	bool settings = false;
+	bool settings = false, named = false;
 
 	lab_config_init(&config);
 	for (int at = 1; at < argc;) {
@@ -172,8 +172,11 @@ int lab_command_run(int argc, char **argv)
 		else if (!error.text[0] && argv[at][0] == '-')
 			lab_fail(&error, "vellum lab run has no option '%s'; vellum lab run --help lists them",
 				 argv[at]);
+		else if (!error.text[0] && named)
+			lab_fail(&error, "the workload is given twice");
 		else if (!error.text[0])
-			lab_config_set(&config, "workload", argv[at], &error);
+			named = lab_workload_once(argv, argc, &error) &&
+				lab_config_set(&config, "workload", argv[at], &error);
 		if (error.text[0]) {
 			lab_files_free(&files);
 			return failed(&error);

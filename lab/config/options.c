@@ -29,6 +29,21 @@ const char *lab_shorthand(const char *name)
 	return NULL;
 }
 
+/* Has the command line said what runs, before the argument `at`? */
+static bool has_workload(char **argv, int at)
+{
+	for (int i = 1; i + 1 < at; i++)
+		if (!strcmp(argv[i], "--workload") ||
+		    (!strcmp(argv[i], "--set") && !strncmp(argv[i + 1], "workload=", 9)))
+			return true;
+	return false;
+}
+
+bool lab_workload_once(char **argv, int at, struct lab_error *error)
+{
+	return !has_workload(argv, at) || lab_fail(error, "the workload is given twice");
+}
+
 bool lab_option(struct lab_config *config, int argc, char **argv, int *at, struct lab_error *error)
 {
 	const char *option = argv[*at], *value = *at + 1 < argc ? argv[*at + 1] : NULL, *key = NULL;
@@ -40,6 +55,9 @@ bool lab_option(struct lab_config *config, int argc, char **argv, int *at, struc
 		return false;
 	if (!value)
 		return lab_fail(error, "%s needs a value", option);
+	if ((key ? !strcmp(key, "workload") : option[2] == 's' && !strncmp(value, "workload=", 9)) &&
+	    !lab_workload_once(argv, *at, error))
+		return false;
 	*at += 2;
 	if (key)
 		return lab_config_set(config, key, value, error);

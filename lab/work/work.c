@@ -177,13 +177,18 @@ static bool key_line(const char *keys, unsigned i, char name[32], char value[32]
 	return sscanf(keys, "%31[^=]=%31[^ ]", name, value) == 2;
 }
 
-static bool set(struct work *w, const struct lab_workload *kind, const char *assignment, struct lab_error *error)
+/* seen: a bit for each that was set before. */
+static bool set(struct work *w, const struct lab_workload *kind, const char *assignment, uint64_t *seen,
+		struct lab_error *error)
 {
 	char name[32], value[32], all[256] = "";
 	size_t length = strcspn(assignment, "=");
 
 	for (unsigned i = 0; key_line(kind->keys, i, name, value); i++) {
 		if (strlen(name) == length && !strncmp(name, assignment, length)) {
+			if (*seen >> i & 1)
+				return lab_fail(error, "%s of workload %s is set twice", name, kind->name);
+			*seen |= 1ull << i;
 			if (assignment[length] == '=' && lab_parse_count(assignment + length + 1, &w->param[i]))
 				return true;
 			return lab_fail(error, "%s of workload %s needs a number, such as %s=%s", name, kind->name,
@@ -198,12 +203,13 @@ static bool set(struct work *w, const struct lab_workload *kind, const char *ass
 static bool parameters(struct work *w, const struct lab_workload *kind, const char *text, struct lab_error *error)
 {
 	char name[32], value[32], *copy = strdup(text), *rest = copy;
+	uint64_t seen = 0;
 	bool ok = copy != NULL;
 
 	for (unsigned i = 0; ok && key_line(kind->keys, i, name, value); i++)
 		ok = lab_parse_count(value, &w->param[i]);
 	for (char *part; ok && (part = strsep(&rest, ","));)
-		ok = !*part || set(w, kind, part, error);
+		ok = !*part || set(w, kind, part, &seen, error);
 	free(copy);
 	return ok || lab_fail(error, "no memory");
 }

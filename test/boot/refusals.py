@@ -163,7 +163,13 @@ def helps(c):
     for name in ('run', 'iso', 'ctl', 'top', 'compare', 'lab'):
         one, other = (c.run(a, never=[]).text for a in ([name, '--help'], ['help', name]))
         require(one == other and one.startswith('usage: vellum '), 'help of %s: %r' % (name, one[:100]))
-    require(c.run(['ctl', 'stats', '--help']).text == c.run(['ctl', '--help']).text, 'ctl stats --help')
+    everything = c.run(['ctl', '--help']).text
+    for name in ('stats', 'resume', 'dump-guest-memory'):
+        one = c.run(['ctl', name, '--help']).text
+        require(one == c.run(['ctl', 'help', name]).text, 'ctl help %s is another' % name)
+        require(re.search(r'^  (pause.*\| )?%s ' % name, one, re.M) and 'sendkey' not in one and
+                all(line in everything for line in one.splitlines()), 'ctl %s --help: %r' % (name, one))
+    c.run(['ctl', 'fly', '--help'], status=2, expect=[r'there is no command fly'])
 
 
 def qemu(c):
@@ -182,6 +188,14 @@ def guest_options():
               r'way to a swap area, and there is none: --swap SIZE makes one'),
         usage('half a page to swap to', ['run', '--swap', '6K'], r'--swap 6K: an area has whole pages of 4K'),
         usage('a swap area natively', ['run', '--native', '--swap', '64M'], r'--native runs the guest without the'),
+        usage('output below nothing', ['run', '--check', '--keep', '@/none/more'], r'--keep \S+: cannot be made: No such'),
+        usage('output in a file', ['run', '--check', '--keep', '/etc/passwd'], r'--keep /etc/passwd: is no directory'),
+        *[usage('two workloads in the lab: ' + ' '.join(twice), ['lab', 'run'] + twice, r'the workload is given twice')
+          for twice in (['gups:size=1M', 'gups:size=2M'], ['--workload', 'gups:size=1M', 'gups:size=2M'],
+                        ['gups:size=1M', '--set', 'workload=gups:size=2M'],
+                        ['--workload', 'gups:size=1M', '--workload', 'gups:size=2M'])],
+        usage('a parameter twice in the lab', ['lab', 'run', 'gups:size=1M,size=2M'],
+              r'size of workload gups is set twice'),
         usage('no command', [], r'say what to do'),
         usage('an unknown command', ['fly'], r'no command fly'),
         usage('an unknown option', ['run', '--frobnicate'], r'no option --frobnicate'),

@@ -12,6 +12,7 @@ const char help_text[] =
 	"       vellum view [VM]                 shows its screen to VNC viewers (vellum view --help)\n"
 	"       vellum migrate RUN [VM] RUN      has a virtual machine go to another run (vellum migrate --help)\n"
 	"       vellum top                       shows live what its VM exits are\n"
+	"       vellum gdb PLACE                 lets GDB debug it (vellum gdb --help)\n"
 	"       vellum compare [OPTION]...       one workload under many configurations (vellum compare --help)\n"
 	"       vellum help | --version\n"
 	"\n"

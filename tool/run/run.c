@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tool/options/drives.h"
@@ -106,6 +108,26 @@ static void check_json(const char *path)
 {
 	if (path != NULL && strcmp(path, "-") != 0 && !output_possible(path))
 		die(STATUS_USAGE, "--json %s: cannot be written: %s", path, strerror(errno));
+}
+
+static void check_keep(const char *path)
+{
+	struct stat is;
+	char *above;
+
+	if (path == NULL)
+		return;
+	if (stat(path, &is) == 0) {
+		if (!S_ISDIR(is.st_mode))
+			die(STATUS_USAGE, "--keep %s: is no directory", path);
+		if (access(path, W_OK | X_OK) != 0)
+			die(STATUS_USAGE, "--keep %s: cannot be written: %s", path, strerror(errno));
+		return;
+	}
+	above = text("%s", path);
+	if (access(dirname(above), W_OK | X_OK) != 0)
+		die(STATUS_USAGE, "--keep %s: cannot be made: %s", path, strerror(errno));
+	free(above);
 }
 
 /* What the CPU model would be refused for, where we know it. Debian's Bochs is another version. */
@@ -236,6 +258,7 @@ static void prepare(struct session *session, struct machines *machines)
 	hide_faults(&session->emulator, machines);
 	check_cpu(&session->emulator, machines);
 	check_json(options->json);
+	check_keep(options->keep);
 	trace_check(options);
 	gdb_check(options);
 	check_display(options);

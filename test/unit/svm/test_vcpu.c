@@ -51,6 +51,32 @@ static void started_with_shadow_tables(void **state)
 	assert_null(svm_entry_check(&svm_test));
 }
 
+/* For a debugger, and to be looked at: also where paging is applied meanwhile; and none is left behind. */
+static void exceptions_that_exit(void **state)
+{
+	const struct vmcb *c;
+	uint32_t before;
+
+	(void)state;
+	soft_svm_start(&shadow);
+	c = vmcb_of_test();
+	before = c->exceptions;
+	for (unsigned applied = 0; applied < 2; applied++) {
+		svm_set_debug(&svm_test, &(struct hvm_debug){ .exceptions = true });
+		if (applied)
+			svm_apply_paging(&svm_test, &svm_test_mmu);
+		assert_int_equal(c->exceptions, ~0u);
+		svm_set_debug(&svm_test, &(struct hvm_debug){ .int3 = true });
+		if (applied)
+			svm_apply_paging(&svm_test, &svm_test_mmu);
+		assert_int_equal(c->exceptions, before | BIT(VECTOR_BP));
+		svm_set_debug(&svm_test, &(struct hvm_debug){ .step = false });
+		if (applied)
+			svm_apply_paging(&svm_test, &svm_test_mmu);
+		assert_int_equal(c->exceptions, before);
+	}
+}
+
 static void apply(uint64_t cr0, uint64_t cr4)
 {
 	svm_test_mmu.regs.cr0 = cr0;
@@ -272,6 +298,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(started_nested),
 		cmocka_unit_test(started_with_shadow_tables),
+		cmocka_unit_test(exceptions_that_exit),
 		cmocka_unit_test(what_the_guest_reads),
 		cmocka_unit_test(what_the_guest_changes_without_an_exit),
 		cmocka_unit_test(page_directory_pointers),
