@@ -25,6 +25,8 @@ OTHER_WAYS = (
     (re.compile(r'\bexits\s*\[\s*(?:\(\w+\)\s*)?(0[xX][0-9a-fA-F]+|\d+)'), 'an exit by its number'),
     (re.compile(r'\b(?:exit_handlers|handlers)\s*\[\s*(0[xX][0-9a-fA-F]+|\d+)'), 'an exit by its number'),
     (re.compile(r'\bhvm_exit_(?:kind|name)\(\s*(?:\(\w+\)\s*)?(0[xX][0-9a-fA-F]+|\d+)'), 'an exit by its number'),
+    (re.compile(r'\b(?:exits|exit_handlers)\s*\[\s*((?!HVM_EXIT_)[A-Z]\w*)\s*\]'), 'an exit by its number'),
+    (re.compile(r'((?:\.|->)\s*\w+|\])\s*=[^=;]*\bhvm_exit_(?:code|detail)\('), 'a number that is kept'),
     (re.compile(r'\bexits?\s*-\s*\w[\w>.-]*\bexits\b'), "an exit's number, from its place"),
     (re.compile(r'\bexits\s*\+\s*(\w+)'), 'an exit by its number'),
     (re.compile(r'\b(0[xX]0?[fF],\s*0[xX](?:78|79|[cC]7))\b'), "a vendor's instruction by its bytes"),
