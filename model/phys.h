@@ -13,7 +13,7 @@
 #define PHYS_LOW_BITS 13
 
 struct phys {
-	/* [frame number's high bits] -> [mid] -> [low] -> the frame's bytes, or PHYS_UNTOUCHED, or NULL */
+	/* [frame number's high bits] -> [mid] -> [low] -> the frame's bytes, or UNTOUCHED (phys.c), or NULL */
 	uint8_t ****top;
 	uint64_t wild;        /* accesses outside existing frames */
 	uint64_t wild_at;     /* the address of the last of them */

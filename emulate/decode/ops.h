@@ -2,7 +2,7 @@
  * tables.
  *
  * A row of a table names the handler (op), what it has to know of the opcode (sub), and how the rest of the instruction
- * is laid out (how). Rows OP_GROUP and OP_PREFIX lead to a further table, picked by modrm or by the mandatory
+ * is laid out (how). Rows OP_group and OP_prefix lead to a further table, picked by modrm or by the mandatory
  * prefix. */
 #ifndef VELLUM_EMULATE_OPS_H
 #define VELLUM_EMULATE_OPS_H

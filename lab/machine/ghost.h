@@ -12,7 +12,7 @@
 struct lab_ghosts {
 	struct lab_ghost {
 		uint64_t key;   /* 0: free */
-		uint64_t fills; /* when it was dropped; LAB_GHOST_GONE: no ghost any more */
+		uint64_t fills; /* when it was dropped; the highest number: no ghost any more */
 		uint8_t cause;
 	} *slot;
 	size_t room, used;

@@ -36,7 +36,7 @@ struct trace_sums {
 	struct trace_sum reason[HVM_EXIT_CODES];
 	uint64_t bucket[HVM_EXIT_CODES][TRACE_BUCKETS];
 	struct trace_number {
-		uint64_t key; /* trace_key(); 0: free */
+		uint64_t key; /* what trace_key_code() and trace_key_name() take; 0: free */
 		struct trace_sum sum;
 	} number[TRACE_NUMBERS];
 	uint64_t others; /* exits whose numbers found no room */

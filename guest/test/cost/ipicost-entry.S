@@ -1,5 +1,6 @@
 /* guest/test/cost/ipicost-entry.S - the processor that gets the interrupts: from real mode to protected mode without
- * paging, then round and round, or asleep, as ap_share says. Copied to AP_AT (ipicost.h), and runs there. */
+ * paging, then round and round, or asleep, as what lies at AP_SHARE says. Copied to AP_AT (ipicost.h), where it
+ * runs. */
 #include "guest/test/base/selectors.h"
 #include "guest/test/cost/ipicost.h"
 #include "lib/apic.h"
