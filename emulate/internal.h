@@ -245,7 +245,7 @@ static inline uint64_t release(struct emulate *e, uint64_t sp, uint64_t n)
 }
 enum emulate_result push_at(struct emulate *e, uint64_t *sp, unsigned size, uint64_t v);
 enum emulate_result push_probe(struct emulate *e, uint64_t *sp, unsigned size);
-enum emulate_result pop_at(struct emulate *e, uint64_t *sp, unsigned size, unsigned how, uint64_t *v);
+enum emulate_result pop_at(struct emulate *e, uint64_t *sp, unsigned size, uint64_t *v);
 
 /* exec_segment.c: what loading a selector into seg[n] gives, and putting it there. */
 enum emulate_result prepare_segment(struct emulate *e, unsigned n, uint16_t selector, struct emulate_segment *out);

@@ -27,14 +27,14 @@ static void *page_ptr(struct mmu_vm *vm, gfn_t gfn, bool write, struct mmu_page 
 	return mmu_table_ptr(vm, page->ram);
 }
 
-void *mmu_guest_ptr_locked(struct mmu_vm *vm, gpa_t gpa, bool write)
+const void *mmu_guest_ptr_locked(struct mmu_vm *vm, gpa_t gpa)
 {
 	struct mmu_page page;
-	char *p = slots_linear(&vm->slots, gpa, write);
+	const char *p = slots_linear(&vm->slots, gpa, false);
 
 	if (likely(p))
 		return p;
-	p = page_ptr(vm, gpa_gfn(gpa), write, &page);
+	p = page_ptr(vm, gpa_gfn(gpa), false, &page);
 	return p ? p + (gpa.v & (PAGE_SIZE - 1)) : NULL;
 }
 
@@ -348,7 +348,7 @@ static bool table_read(void *ctx, gpa_t gpa, unsigned size, uint64_t *value)
 
 uint64_t mmu_guest_entry(struct mmu_vm *vm, gpa_t gpa, unsigned size)
 {
-	const char *p = mmu_guest_ptr_locked(vm, gpa, false);
+	const char *p = mmu_guest_ptr_locked(vm, gpa);
 
 	return p ? load_entry(p, size) : 0;
 }

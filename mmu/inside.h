@@ -179,7 +179,7 @@ enum populated mmu_populate(struct mmu_vm *vm, gfn_t gfn, bool write);
 
 /* A pointer to gpa's page plus offset, without populating; NULL where it is not in memory or (with write) not writable
  * RAM. */
-void *mmu_guest_ptr_locked(struct mmu_vm *vm, gpa_t gpa, bool write);
+const void *mmu_guest_ptr_locked(struct mmu_vm *vm, gpa_t gpa);
 
 /* The walker's view of guest memory for a vCPU. Where an entry's page is not in memory, vcpu->populate is set. */
 struct walk_memory mmu_walk_memory(struct mmu_vcpu *vcpu);

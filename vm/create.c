@@ -14,7 +14,7 @@
 #include "vm/live/live.h"
 
 #define LOW_RAM_MAX LOADER_LOW_MAX
-#define ACPI_SIZE 0x8000
+_Static_assert(ACPI_TABLES_SIZE(VCPUS_MAX) <= ACPI_BYTES, "acpi_tables_build() has room");
 #define MP_TABLE_AT 0xf0000
 /* In the legacy hole, which no guest takes for RAM: where the heart keeps the page table of a guest without paging, on
  * CPUs that cannot run such a guest directly. */
@@ -212,15 +212,15 @@ static bool load_acpi(struct vm *vm)
 	struct acpi_config config = { .cpus = vm->vcpu_count, .pci_mem_base = LOADER_LOW_MAX,
 				      .pci_mem_end = IOAPIC_BASE, .ps2 = false,
 				      .pci_irqs = vm->pci.count > 1 };
-	hfn_t f = frames_alloc_run(ACPI_SIZE >> PAGE_SHIFT, 1);
+	hfn_t f = frames_alloc_run(ACPI_BYTES >> PAGE_SHIFT, 1);
 	bool ok;
 	size_t n;
 
 	if (hfn_is_none(f))
 		return false;
-	n = acpi_tables_build(frames_ptr(f), ACPI_SIZE, LOADER_FIRMWARE, &config);
+	n = acpi_tables_build(frames_ptr(f), ACPI_BYTES, LOADER_FIRMWARE, &config);
 	ok = n && ram_write(vm, GPA(LOADER_FIRMWARE), frames_ptr(f), n);
-	frames_free(f, ACPI_SIZE >> PAGE_SHIFT);
+	frames_free(f, ACPI_BYTES >> PAGE_SHIFT);
 	return ok;
 }
 

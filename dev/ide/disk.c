@@ -91,7 +91,7 @@ static void advance(struct ide_drive *d)
 	d->left -= n;
 }
 
-static void fetched(struct ide_drive *d) { ide_offer(d, next_piece(d) * SECTOR_SIZE, true); }
+static void fetched(struct ide_drive *d) { ide_offer(d, next_piece(d) * SECTOR_SIZE); }
 
 static void written(struct ide_drive *d)
 {

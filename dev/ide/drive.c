@@ -119,11 +119,11 @@ static void next_block(struct ide_drive *d, enum ide_phase phase, bool told)
 		ide_interrupt(d);
 }
 
-void ide_offer(struct ide_drive *d, uint32_t n, bool told)
+void ide_offer(struct ide_drive *d, uint32_t n)
 {
 	d->at = 0;
 	d->filled = n;
-	next_block(d, IDE_IN, told);
+	next_block(d, IDE_IN, true);
 }
 
 void ide_want(struct ide_drive *d, uint32_t n, bool told)

@@ -102,8 +102,9 @@ void ide_failed(struct ide_drive *d, uint8_t error);
 void ide_stop(struct ide_drive *d);
 /* Asks the medium for so many bytes of the buffer, or of the DMA; sectors 0: for a flush. */
 void ide_ask(struct ide_drive *d, enum block_op op, uint32_t sectors, void (*then)(struct ide_drive *d));
-/* The host may read n bytes of the buffer, or write them, d->block at a time; told: with an interrupt. */
-void ide_offer(struct ide_drive *d, uint32_t n, bool told);
+/* The host may read n bytes of the buffer, with an interrupt for each d->block of them; or write them, told: with one
+ * for the first, too. */
+void ide_offer(struct ide_drive *d, uint32_t n);
 void ide_want(struct ide_drive *d, uint32_t n, bool told);
 /* The command transfers by DMA, as soon as the bus master is started. */
 void ide_wait_for_dma(struct ide_drive *d);

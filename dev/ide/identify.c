@@ -110,5 +110,5 @@ void ide_identify(struct ide_drive *d)
 	memcpy(d->buffer, id, sizeof(id));
 	d->block = sizeof(id);
 	d->left = 0;
-	ide_offer(d, sizeof(id), true);
+	ide_offer(d, sizeof(id));
 }

@@ -66,14 +66,14 @@ void ide_packet_answer(struct ide_drive *d, uint32_t n, uint32_t most)
 	else if (d->dma)
 		ide_wait_for_dma(d);
 	else if (set_block(d, n))
-		ide_offer(d, n, true);
+		ide_offer(d, n);
 	else
 		ide_failed(d, ATA_ABRT);
 }
 
 static uint32_t next_piece(const struct ide_drive *d) { return (uint32_t)min_u64(d->left, BUFFER_SECTORS); }
 
-static void fetched(struct ide_drive *d) { ide_offer(d, next_piece(d) * SECTOR_SIZE, true); }
+static void fetched(struct ide_drive *d) { ide_offer(d, next_piece(d) * SECTOR_SIZE); }
 
 void ide_packet_read(struct ide_drive *d, uint64_t sector, uint32_t sectors)
 {

@@ -98,7 +98,7 @@ enum emulate_result exec_ret(struct emulate *e, const struct insn *i)
 {
 	uint64_t sp = e->gpr[EMULATE_RSP], target;
 
-	TRY(pop_at(e, &sp, i->opsize, 0, &target));
+	TRY(pop_at(e, &sp, i->opsize, &target));
 	TRY(check_target(e, i, &target));
 	e->gpr[EMULATE_RSP] = release(e, sp, i->imm);
 	return arrive(e, target);

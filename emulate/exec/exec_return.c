@@ -82,14 +82,14 @@ enum emulate_result exec_ret_far(struct emulate *e, const struct insn *i)
 	uint64_t sp = e->gpr[EMULATE_RSP];
 	struct frame f = { 0 };
 
-	TRY(pop_at(e, &sp, i->opsize, 0, &f.offset));
-	TRY(pop_at(e, &sp, i->opsize, 0, &f.cs));
+	TRY(pop_at(e, &sp, i->opsize, &f.offset));
+	TRY(pop_at(e, &sp, i->opsize, &f.cs));
 	TRY(find_level(e, &f));
 	sp = release(e, sp, i->imm);
 	f.stack = f.cpl > e->cpl;
 	if (f.stack) {
-		TRY(pop_at(e, &sp, i->opsize, 0, &f.sp));
-		TRY(pop_at(e, &sp, i->opsize, 0, &f.ss));
+		TRY(pop_at(e, &sp, i->opsize, &f.sp));
+		TRY(pop_at(e, &sp, i->opsize, &f.ss));
 		f.sp += i->imm;
 	}
 	TRY(prepare_at_level(e, &f));
@@ -117,9 +117,9 @@ static enum emulate_result return_to_v86(struct emulate *e, uint64_t sp, const s
 	const uint64_t which = flags_that_change(e, 4) | RFLAGS_VM;
 	uint64_t esp, selector[ARRAY_SIZE(order)];
 
-	TRY(pop_at(e, &sp, 4, 0, &esp));
+	TRY(pop_at(e, &sp, 4, &esp));
 	for (unsigned n = 0; n < ARRAY_SIZE(order); n++)
-		TRY(pop_at(e, &sp, 4, 0, &selector[n]));
+		TRY(pop_at(e, &sp, 4, &selector[n]));
 	if (f->offset > 0xffff)
 		return raise_error(e, VECTOR_GP, 0);
 	e->mode = EMULATE_V86;
@@ -140,9 +140,9 @@ static bool goes_to_v86(const struct emulate *e, const struct insn *i, const str
 
 static enum emulate_result pop_frame(struct emulate *e, const struct insn *i, uint64_t *sp, struct frame *f)
 {
-	TRY(pop_at(e, sp, i->opsize, 0, &f->offset));
-	TRY(pop_at(e, sp, i->opsize, 0, &f->cs));
-	TRY(pop_at(e, sp, i->opsize, 0, &f->flags));
+	TRY(pop_at(e, sp, i->opsize, &f->offset));
+	TRY(pop_at(e, sp, i->opsize, &f->cs));
+	TRY(pop_at(e, sp, i->opsize, &f->flags));
 	f->cs &= 0xffff;
 	if (goes_to_v86(e, i, f))
 		return EMULATE_OK;
@@ -150,8 +150,8 @@ static enum emulate_result pop_frame(struct emulate *e, const struct insn *i, ui
 	f->stack = is_long64(e) || f->cpl > e->cpl;
 	if (!f->stack)
 		return EMULATE_OK;
-	TRY(pop_at(e, sp, i->opsize, 0, &f->sp));
-	return pop_at(e, sp, i->opsize, 0, &f->ss);
+	TRY(pop_at(e, sp, i->opsize, &f->sp));
+	return pop_at(e, sp, i->opsize, &f->ss);
 }
 
 /* In virtual-8086 mode for IOPL 3 only, else #GP(0), if VME does not help (SDM, IRET: "Virtual-8086 Mode

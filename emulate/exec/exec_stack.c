@@ -37,12 +37,12 @@ enum emulate_result push_probe(struct emulate *e, uint64_t *sp, unsigned size)
 	return mem_probe(e, linear, size, EMULATE_HOW_WRITE);
 }
 
-enum emulate_result pop_at(struct emulate *e, uint64_t *sp, unsigned size, unsigned how, uint64_t *v)
+enum emulate_result pop_at(struct emulate *e, uint64_t *sp, unsigned size, uint64_t *v)
 {
 	uint64_t mask = size_mask(stack_size(e)), offset = *sp & mask, linear;
 
-	TRY(linear_address(e, EMULATE_SS, offset, size, how, &linear));
-	TRY(read_value(e, linear, size, how, v));
+	TRY(linear_address(e, EMULATE_SS, offset, size, 0, &linear));
+	TRY(read_value(e, linear, size, 0, v));
 	*sp = (*sp & ~mask) | ((offset + size) & mask);
 	return EMULATE_OK;
 }
@@ -90,7 +90,7 @@ enum emulate_result exec_pop_r(struct emulate *e, const struct insn *i)
 {
 	uint64_t sp = e->gpr[EMULATE_RSP], v;
 
-	TRY(pop_at(e, &sp, i->opsize, 0, &v));
+	TRY(pop_at(e, &sp, i->opsize, &v));
 	e->gpr[EMULATE_RSP] = sp;
 	write_gpr(e, i->reg, i->opsize, v); /* after rSP: POP rSP keeps what was popped */
 	return finish(e, i);
@@ -102,7 +102,7 @@ enum emulate_result exec_pop_rm(struct emulate *e, const struct insn *i)
 	uint64_t sp = e->gpr[EMULATE_RSP], v;
 	struct insn after = *i;
 
-	TRY(pop_at(e, &sp, i->opsize, 0, &v));
+	TRY(pop_at(e, &sp, i->opsize, &v));
 	if (!is_memory(i)) {
 		e->gpr[EMULATE_RSP] = sp;
 		write_gpr(e, i->rm, i->opsize, v);
@@ -152,7 +152,7 @@ enum emulate_result exec_popa(struct emulate *e, const struct insn *i)
 	uint64_t sp = e->gpr[EMULATE_RSP], v[8];
 
 	for (unsigned n = 8; n-- > 0;)
-		TRY(pop_at(e, &sp, i->opsize, 0, &v[n]));
+		TRY(pop_at(e, &sp, i->opsize, &v[n]));
 	for (unsigned n = 0; n < 8; n++) {
 		if (n != EMULATE_RSP)
 			write_gpr(e, n, i->opsize, v[n]);
@@ -184,7 +184,7 @@ enum emulate_result exec_popf(struct emulate *e, const struct insn *i)
 	uint64_t which = RFLAGS_STATUS | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_AC | RFLAGS_ID;
 
 	TRY(check_flags_access(e));
-	TRY(pop_at(e, &sp, i->opsize, 0, &v));
+	TRY(pop_at(e, &sp, i->opsize, &v));
 	if (e->cpl == 0)
 		which |= RFLAGS_IOPL;
 	if (e->cpl <= (e->rflags & RFLAGS_IOPL) >> RFLAGS_IOPL_SHIFT)
@@ -240,7 +240,7 @@ enum emulate_result exec_leave(struct emulate *e, const struct insn *i)
 	uint64_t mask = size_mask(stack_size(e)), v;
 	uint64_t sp = (e->gpr[EMULATE_RSP] & ~mask) | (e->gpr[EMULATE_RBP] & mask);
 
-	TRY(pop_at(e, &sp, i->opsize, 0, &v));
+	TRY(pop_at(e, &sp, i->opsize, &v));
 	e->gpr[EMULATE_RSP] = sp;
 	write_gpr(e, EMULATE_RBP, i->opsize, v);
 	return finish(e, i);

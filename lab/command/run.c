@@ -186,6 +186,6 @@ int lab_command_run(int argc, char **argv)
 	if (!settings)
 		return run_or_refuse(&config, &to, &files);
 	lab_files_free(&files);
-	lab_config_write(&config, "", true, stdout);
+	lab_config_write(&config, "", stdout);
 	return 0;
 }

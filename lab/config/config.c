@@ -236,7 +236,7 @@ static void write_line(const struct setting *s, const char *value, FILE *out)
 	lab_wrap(comment, start < 0 ? 0 : (size_t)start, 40, "# ", out);
 }
 
-void lab_config_write(const struct lab_config *config, const char *prefix, bool help, FILE *out)
+void lab_config_write(const struct lab_config *config, const char *prefix, FILE *out)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(settings); i++) {
 		char *text;
@@ -244,10 +244,7 @@ void lab_config_write(const struct lab_config *config, const char *prefix, bool 
 		if (strncmp(settings[i].key, prefix, strlen(prefix)))
 			continue;
 		text = value_of(config, &settings[i]);
-		if (help)
-			write_line(&settings[i], text ? text : "", out);
-		else
-			fprintf(out, "%s = %s\n", settings[i].key, text ? text : "");
+		write_line(&settings[i], text ? text : "", out);
 		free(text);
 	}
 }

@@ -221,9 +221,8 @@ bool lab_config_set(struct lab_config *config, const char *key, const char *valu
 /* "key=value". */
 bool lab_config_assign(struct lab_config *config, const char *assignment, struct lab_error *error);
 bool lab_config_read(struct lab_config *config, const char *path, struct lab_error *error);
-/* What lab_config_read reads: all settings whose key begins with prefix ("" for all), with their help as comments where
- * asked. */
-void lab_config_write(const struct lab_config *config, const char *prefix, bool help, FILE *out);
+/* What lab_config_read reads: all settings whose key begins with prefix ("" for all), with their help as comments. */
+void lab_config_write(const struct lab_config *config, const char *prefix, FILE *out);
 /* The value of a key as text, as lab_config_set takes it; NULL: no such key. The caller frees. */
 char *lab_config_get(const struct lab_config *config, const char *key);
 /* All keys, in order; NULL after the last. */

@@ -102,6 +102,6 @@ int lab_command_presets(int argc, char **argv)
 		fprintf(stderr, "vellum: %s\n", error.text);
 		return 2;
 	}
-	lab_config_write(&config, "machine.", true, stdout);
+	lab_config_write(&config, "machine.", stdout);
 	return 0;
 }

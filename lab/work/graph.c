@@ -112,7 +112,7 @@ static bool bfs_step(struct work *w)
 		g->phase = 1;
 		return true;
 	case 1:
-		if (w->param[4] && !work_touch_all(w, WORK_HEAP, g->bytes))
+		if (w->param[4] && !work_touch_all(w, g->bytes))
 			return true;
 		work_call(w, (struct lab_call){ .kind = LAB_MEASURE });
 		work_run(w, 0, 1);

@@ -88,7 +88,7 @@ static bool faults_step(struct work *w)
 		s->mapped = true;
 		w->at = 0;
 	}
-	if (!work_touch_all(w, WORK_HEAP, bytes))
+	if (!work_touch_all(w, bytes))
 		return true;
 	w->at = 0;
 	s->pass++;

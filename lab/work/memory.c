@@ -27,7 +27,7 @@ static bool heap_begins(struct work *w, struct heap *h)
 		h->phase = h->init ? INIT : RUN;
 		return false;
 	case INIT:
-		if (work_touch_all(w, WORK_HEAP, h->bytes))
+		if (work_touch_all(w, h->bytes))
 			h->phase = MEASURE;
 		return false;
 	case MEASURE:

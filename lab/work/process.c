@@ -63,7 +63,7 @@ static bool fork_step(struct work *w)
 		f->phase = FORKS_INIT;
 		return true;
 	case FORKS_INIT:
-		if (work_touch_all(w, WORK_HEAP, f->pages << 12)) {
+		if (work_touch_all(w, f->pages << 12)) {
 			work_call(w, (struct lab_call){ .kind = LAB_MEASURE });
 			f->phase = FORKS_PARENT;
 		}
@@ -140,7 +140,7 @@ static bool ring_step(struct work *w)
 		if (!r->page)
 			ring_process(w, (unsigned)r->turn);
 		r->page = 1;
-		if (!work_touch_all(w, WORK_HEAP, w->param[1] << 12))
+		if (!work_touch_all(w, w->param[1] << 12))
 			return true;
 		r->page = 0;
 		if (++r->turn < w->param[0]) {

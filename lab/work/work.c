@@ -124,10 +124,10 @@ void work_program(struct work *w)
 	work_run(w, 0, 10);
 }
 
-bool work_touch_all(struct work *w, uint64_t base, uint64_t bytes)
+bool work_touch_all(struct work *w, uint64_t bytes)
 {
 	for (unsigned i = 0; i < 64 && w->at < bytes; i++, w->at += 4096)
-		work_access(w, LAB_WRITE, base + w->at, 8, 3);
+		work_access(w, LAB_WRITE, WORK_HEAP + w->at, 8, 3);
 	return w->at >= bytes;
 }
 

@@ -73,9 +73,9 @@ void work_overhead(struct work *w);
 /* Maps the program and its stack in the process that runs. */
 void work_program(struct work *w);
 void work_map(struct work *w, uint64_t addr, uint64_t bytes, unsigned flags);
-/* Writes to the next pages of [base, base + bytes), so that they are there before the account begins; true when all
- * are. */
-bool work_touch_all(struct work *w, uint64_t base, uint64_t bytes);
+/* Writes to the next pages of the heap, of so many bytes, so that they are there before the account begins; true when
+ * all are. */
+bool work_touch_all(struct work *w, uint64_t bytes);
 
 /* ---- random things (lab/work/random.c) ---- */
 

@@ -163,7 +163,7 @@ static bool split_partial(struct ept_visitor *v, struct pt_position *at, uint64_
 	if (pt_split(&e->pt, addr, at))
 		return true;
 	/* Large: of writes its flags say nothing (E8). */
-	ept_log_leaf_gone(v->vm, pt_exchange(at->entry, 0), at->level, addr);
+	ept_log_leaf_gone(v->vm, pt_take(at->entry), at->level, addr);
 	v->vm->counters.leaves_removed++;
 	v->lost = true;
 	return false;
@@ -182,7 +182,7 @@ static bool unmap_visit(struct pt_visitor *visitor, struct pt_position *at, uint
 	if (pt_get(at->entry) == 0)
 		return false;
 	if (at->leaf)
-		MUTANT(EPT_UNMAP, ept_log_leaf_gone(v->vm, pt_exchange(at->entry, 0), at->level, addr));
+		MUTANT(EPT_UNMAP, ept_log_leaf_gone(v->vm, pt_take(at->entry), at->level, addr));
 	else
 		pt_set(at->entry, 0);
 	v->lost = true;

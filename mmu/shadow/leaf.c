@@ -215,7 +215,7 @@ static ALWAYS_INLINE void prefetch_from(struct maker *m, struct spage *sp, const
 
 static void prefetch_guest(struct maker *m, struct spage *sp, unsigned first, unsigned count)
 {
-	const char *page = mmu_guest_ptr_locked(m->s->vm, gfn_gpa(sp->gfn), false);
+	const char *page = mmu_guest_ptr_locked(m->s->vm, gfn_gpa(sp->gfn));
 	uint64_t before = m->count->prefetched;
 
 	if (!page)

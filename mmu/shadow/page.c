@@ -72,7 +72,7 @@ struct spage *spage_child_beside(const struct shadow *s, const struct spage *sp,
 /* The leaf goes, with what it says of accesses (S23). */
 static void leaf_gone(struct shadow *s, struct spage *sp, unsigned index)
 {
-	uint64_t was = pt_exchange(&sp->table[index], 0);
+	uint64_t was = pt_take(&sp->table[index]);
 
 	if (was & PTE_A)
 		MUTANT(AGE_LEAF_TELLS, mmu_tell_used(s->vm, entry_gfn(sp, index),

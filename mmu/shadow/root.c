@@ -84,7 +84,7 @@ static bool load_pae(struct mmu_vcpu *vcpu, struct spage *root[4])
  * that the root reaches. */
 static void adopt(struct shadow *s, struct spage *root)
 {
-	const uint64_t *page = (const void *)mmu_guest_ptr_locked(s->vm, gfn_gpa(root->gfn), false);
+	const uint64_t *page = mmu_guest_ptr_locked(s->vm, gfn_gpa(root->gfn));
 	uint64_t reserved =
 		(s->maxphyaddr < 52 ? MASK(51, s->maxphyaddr) : 0) | (root->role & ROLE_NXE ? 0 : PTE_NX) | PTE_PS;
 

@@ -152,7 +152,7 @@ static bool sync_any(struct shadow *s, struct spage *sp)
 
 void shadow_sync_page(struct shadow *s, struct spage *sp)
 {
-	const void *page = mmu_guest_ptr_locked(s->vm, gfn_gpa(sp->gfn), false);
+	const void *page = mmu_guest_ptr_locked(s->vm, gfn_gpa(sp->gfn));
 	bool changed = page && !(sp->role & ROLE_NARROW) ? sync_8_byte(s, sp, page) : sync_any(s, sp);
 
 	s->vm->counters.resynced++;

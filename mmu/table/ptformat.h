@@ -82,10 +82,10 @@ static inline void pt_clear_bits(uint64_t *entry, uint64_t bits)
 	__atomic_and_fetch(entry, ~bits, __ATOMIC_ACQ_REL);
 	seam_stored();
 }
-/* What was there. */
-static inline uint64_t pt_exchange(uint64_t *entry, uint64_t value)
+/* Nothing is there any more; what was. */
+static inline uint64_t pt_take(uint64_t *entry)
 {
-	uint64_t was = __atomic_exchange_n(entry, value, __ATOMIC_ACQ_REL);
+	uint64_t was = __atomic_exchange_n(entry, 0, __ATOMIC_ACQ_REL);
 
 	seam_stored();
 	return was;

@@ -15,6 +15,7 @@
 
 /* By which SeaBIOS knows a machine that has fw_cfg: vendor and device of QEMU's. */
 #define QEMU_SUBSYSTEM 0x11001af4u
+#define ACPI_BYTES 0x8000u /* room for the ACPI tables, in memory or as a file of fw_cfg */
 #define VM_EXTENTS_MAX 16
 /* What host memory a virtual machine has: RAM below and above 4 GBytes, a firmware's ROM, its files of fw_cfg,
  * a TSS, and its screen's memory. */

@@ -10,7 +10,6 @@
 #include "vm/load/firmware.h"
 #include "vm/load/linux.h"
 
-#define ACPI_BYTES 0x8000u
 #define ROM_FILE "genroms/option.rom"
 
 /* What the items point to that is no module's. */

@@ -92,17 +92,13 @@ static void step(struct percpu *cpu)
 		schedule_arm_running(cpu);
 }
 
-static bool get_busy(void *ctx)
-{
-	(void)ctx;
-	return !__atomic_exchange_n(&live.busy, true, __ATOMIC_SEQ_CST);
-}
+static bool get_busy(void) { return !__atomic_exchange_n(&live.busy, true, __ATOMIC_SEQ_CST); }
 
 void live_serve(struct percpu *cpu)
 {
 	if (likely(__atomic_load_n(&live_turn.cpu, __ATOMIC_ACQUIRE) != cpu->id + 1))
 		return;
-	if (!get_busy(NULL)) {
+	if (!get_busy()) {
 		__atomic_store_n(&control_cpus[cpu->id], true, __ATOMIC_SEQ_CST);
 		return;
 	}
@@ -198,7 +194,7 @@ bool live_is_of(const struct vm *vm)
 
 void live_forget(const struct vm *vm)
 {
-	vcpu_wait_parked(get_busy, NULL); /* a step may wait for this CPU's vCPU (FZ3) */
+	vcpu_wait_parked(get_busy); /* a step may wait for this CPU's vCPU (FZ3) */
 	if (live.state != LIVE_NONE && live.from == vm) {
 		live_fail("it has ended");
 		live_drop();

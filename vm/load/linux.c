@@ -155,8 +155,8 @@ static bool write_zero_page(struct loader *l, const struct linux_kernel *k, uint
 static bool claim_initrd(struct loader *l, const struct linux_kernel *k, uint64_t *initrd)
 {
 	*initrd = 0;
-	return l->files->initrd_size == 0 || load_place(l, "kernel with its initrd", l->files->initrd_size, PAGE_SIZE,
-							LOADER_MB, k->initrd_max, initrd);
+	return l->files->initrd_size == 0 || load_place(l, "kernel with its initrd", l->files->initrd_size, LOADER_MB,
+							k->initrd_max, initrd);
 }
 
 /* The kernel's own memory is claimed; the rest is, then all but the kernel itself is written. */

@@ -111,8 +111,7 @@ bool load_claim(struct loader *l, const char *what, uint64_t base, uint64_t size
 	return add_claim(l, what, base, end);
 }
 
-bool load_place(struct loader *l, const char *what, uint64_t size, uint64_t align, uint64_t low, uint64_t high,
-		uint64_t *base)
+bool load_place(struct loader *l, const char *what, uint64_t size, uint64_t low, uint64_t high, uint64_t *base)
 {
 	const struct load_claim *other;
 	uint64_t at, top = min_u64(high, l->mem->low_ram_end), needed = low;
@@ -120,7 +119,7 @@ bool load_place(struct loader *l, const char *what, uint64_t size, uint64_t alig
 	for (unsigned i = 0; i < l->claims; i++)
 		needed = max_u64(needed, l->claim[i].end);
 	/* Each round goes below one more claim, or ends. */
-	while (top >= size && (at = align_down(top - size, align)) >= low) {
+	while (top >= size && (at = align_down(top - size, PAGE_SIZE)) >= low) {
 		other = overlap(l, at, at + size);
 		if (!other) {
 			*base = at;
@@ -130,7 +129,7 @@ bool load_place(struct loader *l, const char *what, uint64_t size, uint64_t alig
 	}
 	if (size > LOADER_LOW_MAX)
 		return too_little_ram(l, what, size);
-	needed = align_up(needed, align) + size;
+	needed = align_up(needed, PAGE_SIZE) + size;
 	if (needed <= high && needed > l->mem->low_ram_end)
 		return too_little_ram(l, what, needed);
 	return load_fail(l, "there is no room for the %s (%lu KB) between 0x%lx and 0x%lx", what, (size + 1023) >> 10,

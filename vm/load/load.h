@@ -39,10 +39,9 @@ bool load_in_file(struct loader *l, uint64_t offset, uint64_t n, const char *wha
 bool load_reaches(struct loader *l, const char *what, uint64_t end);
 /* Claims [base, base + size) of RAM, which must be RAM and unclaimed. An empty range is fine and claims nothing. */
 bool load_claim(struct loader *l, const char *what, uint64_t base, uint64_t size);
-/* Claims size bytes at the highest address that is a multiple of align (a power of two), within [low, high). Without
- * room, false, and the error says how much RAM would do. */
-bool load_place(struct loader *l, const char *what, uint64_t size, uint64_t align, uint64_t low, uint64_t high,
-		uint64_t *base);
+/* Claims size bytes at the beginning of the highest page within [low, high) where they have room. Without room, false,
+ * and the error says how much RAM would do. */
+bool load_place(struct loader *l, const char *what, uint64_t size, uint64_t low, uint64_t high, uint64_t *base);
 
 /* Write claimed RAM. */
 bool load_write(struct loader *l, uint64_t gpa, const void *data, size_t n);

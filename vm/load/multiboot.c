@@ -238,8 +238,8 @@ static bool place_block(struct loader *l, uint64_t *block)
 
 	for (unsigned i = 0; i < module_count(l); i++)
 		size += string_size(module_at(l, i));
-	return load_place(l, "loader's tables", size, PAGE_SIZE, BLOCK_LOW, LOADER_EBDA, block) ||
-	       load_place(l, "loader's tables", size, PAGE_SIZE, LOADER_MB, LOADER_LOW_MAX, block);
+	return load_place(l, "loader's tables", size, BLOCK_LOW, LOADER_EBDA, block) ||
+	       load_place(l, "loader's tables", size, LOADER_MB, LOADER_LOW_MAX, block);
 }
 
 /* The kernel is claimed and written; the rest follows. */
@@ -273,7 +273,7 @@ static bool claim_rest(struct loader *l, struct rest *r)
 		return false;
 	for (unsigned i = 0; i < module_count(l); i++)
 		if (!load_place(l, module_count(l) == 1 ? "kernel with its module" : "kernel with its modules",
-				module_at(l, i).size, PAGE_SIZE, LOADER_MB, LOADER_LOW_MAX, &r->module[i]))
+				module_at(l, i).size, LOADER_MB, LOADER_LOW_MAX, &r->module[i]))
 			return false;
 	return true;
 }

@@ -98,7 +98,6 @@ bool ram_split(struct ram *r, gfn_t gfn);
  * one that it has if nobody shares it): no CPU writes to them when it returns. What is not in memory, or on its way out
  * of it, stays as it is. */
 void ram_protect_run(struct ram *r, gfn_t gfn, uint64_t pages);
-static inline void ram_protect(struct ram *r, gfn_t gfn) { ram_protect_run(r, gfn, 1); }
 /* The following are about a page that was protected and lies in a frame of its own. A device may have written to it
  * since: false then, and nothing has changed (RA5). After the first two the page is still mapped as it was: the
  * caller unmaps it (mmu_unmap()), and then the frame that it had is the caller's, to be said to be nobody's and

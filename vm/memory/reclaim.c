@@ -108,13 +108,9 @@ void reclaim_await(void)
 
 /* ---- RC3 ---- */
 
-static bool get_hold(void *ctx)
-{
-	(void)ctx;
-	return !__atomic_exchange_n(&reclaim.held, true, __ATOMIC_SEQ_CST);
-}
+static bool get_hold(void) { return !__atomic_exchange_n(&reclaim.held, true, __ATOMIC_SEQ_CST); }
 
-void reclaim_hold(void) { vcpu_wait_parked(get_hold, NULL); }
+void reclaim_hold(void) { vcpu_wait_parked(get_hold); }
 bool reclaim_is_held(void) { return __atomic_load_n(&reclaim.held, __ATOMIC_RELAXED); }
 void reclaim_let_go(void) { __atomic_store_n(&reclaim.held, false, __ATOMIC_SEQ_CST); }
 

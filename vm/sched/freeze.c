@@ -75,15 +75,15 @@ static void unpark(struct vcpu *v)
 		vcpu_catch_up(v);
 }
 
-void vcpu_wait_parked(bool (*over)(void *ctx), void *ctx)
+void vcpu_wait_parked(bool (*over)(void))
 {
 	struct vcpu *self = own();
 
-	if (over(ctx))
+	if (over())
 		return;
 	if (self)
 		park(self);
-	while (!over(ctx))
+	while (!over())
 		cpu_relax();
 	if (self)
 		unpark(self);

@@ -153,7 +153,7 @@ void vcpu_wander(struct vcpu *v);
 /* ---- vm/sched/freeze.c ---- */
 /* Returns when over() says so, which is asked again and again; the vCPU that this CPU runs, if any, is parked
  * meanwhile, so that others may freeze its VM (FZ3). With no lock held. */
-void vcpu_wait_parked(bool (*over)(void *ctx), void *ctx);
+void vcpu_wait_parked(bool (*over)(void));
 static inline bool vm_frozen_by_another(const struct vm *vm)
 {
 	const struct percpu *by = __atomic_load_n(&vm->frozen_by, __ATOMIC_SEQ_CST);

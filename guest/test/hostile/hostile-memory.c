@@ -124,7 +124,7 @@ void sysenter_init(void)
 	wrmsr(MSR_SYSENTER_EIP, (word)hostile_ud2);
 }
 
-void control_init(word cr0, word cr4, word cr4_may)
+void control_init(word cr0, word cr4)
 {
 	struct cpuid l1 = cpuid_version(), l7 = cpuid_features();
 
@@ -132,7 +132,8 @@ void control_init(word cr0, word cr4, word cr4_may)
 	has_fxsr = l1.edx & CPUID_1_EDX_FXSR;
 	world_cr0 = cr0;
 	world_cr4 = cr4 | (has_fxsr ? CR4_OSFXSR | CR4_OSXMMEXCPT : 0) | (has_xsave ? CR4_OSXSAVE : 0);
-	world_cr4_may = cr4_may | (has_xsave ? CR4_OSXSAVE : 0) | (l7.ebx & CPUID_7_EBX_FSGSBASE ? CR4_FSGSBASE : 0) |
+	world_cr4_may = WORLD_CR4_MAY | (has_xsave ? CR4_OSXSAVE : 0) |
+			(l7.ebx & CPUID_7_EBX_FSGSBASE ? CR4_FSGSBASE : 0) |
 			(l7.ebx & CPUID_7_EBX_SMEP ? CR4_SMEP : 0) | (l7.ebx & CPUID_7_EBX_SMAP ? CR4_SMAP : 0);
 	write_cr0(world_cr0);
 	write_cr4(world_cr4);

@@ -191,7 +191,7 @@ void sysenter_init(void);
 #define WORLD_CR4_MAY \
 	(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT)
 /* CR0, CR4 and XCR0 as they were; the rest of the extended state too if all. */
-void control_init(word cr0, word cr4, word cr4_may);
+void control_init(word cr0, word cr4);
 void control_restore(const struct kind *k, bool all);
 void watchdog_init(void);
 void watchdog_mask_interrupts(void);

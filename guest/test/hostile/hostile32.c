@@ -112,7 +112,7 @@ void world_init(void)
 	tables_init();
 	system_memory = region_memory[PAGE_SYSTEM];
 	control_init(CR0_WP | WORLD_CR0 | (paging == PAGING_NONE ? 0 : CR0_PG),
-		     paging == PAGING_PAE ? CR4_PAE : CR4_PSE, WORLD_CR4_MAY);
+		     paging == PAGING_PAE ? CR4_PAE : CR4_PSE);
 	world_cr0_may = paging == PAGING_NONE ? MASK(30, 1) : MASK(31, 1);
 	descriptors_init();
 	real_init();

@@ -221,7 +221,7 @@ void world_init(void)
 {
 	tables_init();
 	init_descriptors();
-	control_init(CR0_PG | CR0_WP | WORLD_CR0, CR4_PAE, WORLD_CR4_MAY);
+	control_init(CR0_PG | CR0_WP | WORLD_CR0, CR4_PAE);
 	world_init_msrs();
 	watchdog_mask_interrupts();
 	watchdog_init();

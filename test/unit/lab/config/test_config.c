@@ -106,7 +106,7 @@ static void test_files(void **state)
 		lab_config_init(&b);
 		assert_true(lab_config_set(&a, "machine.preset", p->name, &error));
 		assert_true(lab_config_set(&a, "seed", "77", &error));
-		lab_config_write(&a, "", true, f);
+		lab_config_write(&a, "", f);
 		fclose(f);
 		assert_true(lab_config_set(&b, "machine.preset", "zen4", &error));
 		if (!lab_config_read(&b, path, &error))

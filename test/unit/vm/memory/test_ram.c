@@ -284,8 +284,8 @@ static void shared_and_parted(void **state)
 		map_some();
 		still(true);
 		assert_true(ram_split(far, GFN(FAR_GFN)));
-		ram_protect(far, GFN(FAR_GFN + 1));
-		ram_protect(far, GFN(FAR_GFN + 2));
+		ram_protect_run(far, GFN(FAR_GFN + 1), 1);
+		ram_protect_run(far, GFN(FAR_GFN + 2), 1);
 		audit_memory(vm);
 		common = ram_frame(far, GFN(FAR_GFN + 1));
 		assert_true(ram_offer(far, GFN(FAR_GFN + 1)));
@@ -327,13 +327,13 @@ static void protected_and_released(void **state)
 	still(true);
 	assert_true(ram_split(far, GFN(FAR_GFN)));
 	f = ram_frame(far, GFN(FAR_GFN + 3));
-	ram_protect(far, GFN(FAR_GFN + 3));
-	ram_protect(far, GFN(FAR_GFN + 2));
+	ram_protect_run(far, GFN(FAR_GFN + 3), 1);
+	ram_protect_run(far, GFN(FAR_GFN + 2), 1);
 	still(false);
 	STEP(far_access(3, true));
 	assert_int_equal(ram_frame(far, GFN(FAR_GFN + 3)).v, f.v);
 	still(true);
-	ram_protect(far, GFN(FAR_GFN + 3));
+	ram_protect_run(far, GFN(FAR_GFN + 3), 1);
 	assert_true(ram_offer(far, GFN(FAR_GFN + 3)));
 	old = go_to(FAR_GFN + 2, f);
 	assert_true(hfn_is_none(ram_drop(far, GFN(FAR_GFN + 3))));

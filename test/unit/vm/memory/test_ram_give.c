@@ -159,8 +159,8 @@ static void that_are_shared(void **state)
 	far_poke(2, "same");
 	vm_freeze(vm);
 	assert_true(ram_split(far, GFN(FAR_GFN)));
-	ram_protect(far, GFN(FAR_GFN + 1));
-	ram_protect(far, GFN(FAR_GFN + 2));
+	ram_protect_run(far, GFN(FAR_GFN + 1), 1);
+	ram_protect_run(far, GFN(FAR_GFN + 2), 1);
 	common = ram_frame(far, GFN(FAR_GFN + 1));
 	assert_true(ram_offer(far, GFN(FAR_GFN + 1)));
 	old = ram_frame(far, GFN(FAR_GFN + 2));

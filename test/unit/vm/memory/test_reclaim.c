@@ -307,7 +307,7 @@ static void protect_all(struct vm *vm, uint64_t pages)
 	vm_freeze(vm);
 	for (uint64_t n = 0; n < pages; n++) {
 		assert_true(ram_split(&vm->ram[0], GFN(n)));
-		ram_protect(&vm->ram[0], GFN(n));
+		ram_protect_run(&vm->ram[0], GFN(n), 1);
 	}
 	vm_thaw(vm);
 }
