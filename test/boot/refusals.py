@@ -181,6 +181,18 @@ def qemu(c):
             'status %d: %s' % (p.returncode, said))
 
 
+def lab_options():
+    """What a command line says of a workload of the lab."""
+    return [
+        *[usage('two workloads in the lab: ' + ' '.join(twice), ['lab', 'run'] + twice, r'the workload is given twice')
+          for twice in (['gups:size=1M', 'gups:size=2M'], ['--workload', 'gups:size=1M', 'gups:size=2M'],
+                        ['gups:size=1M', '--set', 'workload=gups:size=2M'],
+                        ['--workload', 'gups:size=1M', '--workload', 'gups:size=2M'])],
+        usage('a parameter twice in the lab', ['lab', 'run', 'gups:size=1M,size=2M'],
+              r'size of workload gups is set twice'),
+    ]
+
+
 def guest_options():
     """What a command line says of the guest."""
     return [
@@ -188,14 +200,9 @@ def guest_options():
               r'way to a swap area, and there is none: --swap SIZE makes one'),
         usage('half a page to swap to', ['run', '--swap', '6K'], r'--swap 6K: an area has whole pages of 4K'),
         usage('a swap area natively', ['run', '--native', '--swap', '64M'], r'--native runs the guest without the'),
-        usage('output below nothing', ['run', '--check', '--keep', '@/none/more'], r'--keep \S+: cannot be made: No such'),
+        usage('output below nothing', ['run', '--check', '--keep', '@/none/more'],
+              r'--keep \S+: cannot be made: No such'),
         usage('output in a file', ['run', '--check', '--keep', '/etc/passwd'], r'--keep /etc/passwd: is no directory'),
-        *[usage('two workloads in the lab: ' + ' '.join(twice), ['lab', 'run'] + twice, r'the workload is given twice')
-          for twice in (['gups:size=1M', 'gups:size=2M'], ['--workload', 'gups:size=1M', 'gups:size=2M'],
-                        ['gups:size=1M', '--set', 'workload=gups:size=2M'],
-                        ['--workload', 'gups:size=1M', '--workload', 'gups:size=2M'])],
-        usage('a parameter twice in the lab', ['lab', 'run', 'gups:size=1M,size=2M'],
-              r'size of workload gups is set twice'),
         usage('no command', [], r'say what to do'),
         usage('an unknown command', ['fly'], r'no command fly'),
         usage('an unknown option', ['run', '--frobnicate'], r'no option --frobnicate'),
@@ -335,4 +342,4 @@ def descriptions():
 
 
 def tests():
-    return guest_options() + host_options() + kernels() + cpus() + descriptions()
+    return guest_options() + lab_options() + host_options() + kernels() + cpus() + descriptions()
