@@ -237,7 +237,7 @@ static struct slot *ram_slot(struct mmu_vm *vm, gfn_t base)
 }
 
 /* The first slot of the VM's to be logged. Of the ways that may be chosen, another is taken for want of memory. */
-static bool begin(struct mmu_vm *vm)
+static bool begin_logging(struct mmu_vm *vm)
 {
 	vm->log_by = way(vm);
 	if (vm->log_by != MMU_LOG_PML || give_buffers(vm))
@@ -271,7 +271,7 @@ bool mmu_log_start(struct mmu_vm *vm, gfn_t base, uint64_t *bitmap)
 
 	mmu_lock_alone(vm);
 	slot = ram_slot(vm, base);
-	if (slot && !slot->dirty && (vm->logs || begin(vm))) {
+	if (slot && !slot->dirty && (vm->logs || begin_logging(vm))) {
 		count_logs(vm, vm->logs + 1);
 		if (vm->log_by == MMU_LOG_PML) {
 			leave_guests(vm);

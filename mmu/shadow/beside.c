@@ -82,7 +82,7 @@ static bool widen(struct maker *m, struct spage *sp, unsigned index, uint64_t gu
 	return true;
 }
 
-static bool put(struct maker *m, struct spage *sp, unsigned index, uint64_t guest, gfn_t gfn, uint64_t leaf)
+static bool put_leaf(struct maker *m, struct spage *sp, unsigned index, uint64_t guest, gfn_t gfn, uint64_t leaf)
 {
 	struct gframe *g = maker_look_up(m, gfn);
 
@@ -116,7 +116,7 @@ bool leaf_add(struct maker *m, struct spage *sp, unsigned index, uint64_t guest,
 	else if (old)
 		*changed = done = widen(m, sp, index, guest, gfn, leaf);
 	else
-		*changed = done = put(m, sp, index, guest, gfn, leaf);
+		*changed = done = put_leaf(m, sp, index, guest, gfn, leaf);
 	if (done && *changed)
 		leaf_prefetch_around(m, sp, index);
 	mmu_let_go(&sp->busy);

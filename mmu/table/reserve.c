@@ -55,7 +55,7 @@ static hfn_t pop(struct mmu_vm *vm, struct frame_list *list)
 
 static uint64_t held(const struct mmu_vm *vm) { return vm->table_pages + reserve_count(&vm->reserve); }
 
-static bool take(struct mmu_vm *vm)
+static bool take_page(struct mmu_vm *vm)
 {
 	hfn_t frame = vm->below->frame_alloc(vm->below->ctx);
 
@@ -83,7 +83,7 @@ bool reserve_raise(struct mmu_vm *vm, const struct mmu_ops *ops)
 	uint32_t least = wanted(vm, ops);
 
 	while (held(vm) < least)
-		if (!take(vm))
+		if (!take_page(vm))
 			break;
 	least = min_u64(least, held(vm));
 	if (least < ops->least)
@@ -140,7 +140,7 @@ void reserve_refill(struct mmu_vm *vm, uint32_t need)
 
 	r->need = need;
 	while (reserve_count(r) < need + BATCH && MUTANT_OR(RESERVE_LIMIT, held(vm) < r->limit))
-		if (!take(vm))
+		if (!take_page(vm))
 			break;
 	if (reserve_count(r) >= need)
 		return;

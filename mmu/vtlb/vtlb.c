@@ -252,7 +252,7 @@ static void mark_above(struct vtlb *t, gva_t gva, unsigned leaf_level, unsigned 
 }
 
 /* Replaces, whatever was there. A table that was unlinked is freed last, behind the request for its flush (S11). */
-static struct mmu_result put(struct mmu_vcpu *vcpu, gva_t gva, const struct walk_result *w, unsigned level,
+static struct mmu_result put_leaf(struct mmu_vcpu *vcpu, gva_t gva, const struct walk_result *w, unsigned level,
 			     uint64_t leaf)
 {
 	struct vtlb *t = tlb_of(vcpu);
@@ -298,7 +298,7 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 		return mmu_emulate(w->gpa);
 	if (page.kind == MMU_DEVICE) {
 		if (page.slot && page.slot->kind == SLOT_MMIO && hw_mmio_possible(vm->caps, gfn)) {
-			put(vcpu, gva, w, 1, hw_mmio_leaf(vm, gfn, acc));
+			put_leaf(vcpu, gva, w, 1, hw_mmio_leaf(vm, gfn, acc));
 			vcpu->count->mmio_cached++;
 		}
 		return mmu_emulate(w->gpa);
@@ -308,7 +308,7 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 	if (page.no_fetch)
 		acc &= ~ACC_X;
 	shift = mmu_leaf_shift(vm, gfn, &page, w->page_shift >= 21 ? 21 : 12);
-	r = put(vcpu, gva, w, pt_level(shift), hw_leaf(vm->caps, gfn, page.hfn, shift, acc, w->pat_index, global));
+	r = put_leaf(vcpu, gva, w, pt_level(shift), hw_leaf(vm->caps, gfn, page.hfn, shift, acc, w->pat_index, global));
 	if (r.outcome == MMU_FIXED) {
 		*(shift > PAGE_SHIFT ? &vcpu->count->mapped_2m : &vcpu->count->mapped_4k) += 1;
 		vcpu->count->wp_flips += rights.flipped;

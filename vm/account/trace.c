@@ -236,7 +236,7 @@ static void forget_kept(struct trace *t)
 	t->kept_count = 0;
 }
 
-static void begin(struct vcpu *v)
+static void begin_recording(struct vcpu *v)
 {
 	struct trace *t = v->traced.by;
 
@@ -254,7 +254,7 @@ const char *trace_sums_on(struct vcpu *v, bool on)
 	if (!v->traced.by || v->traced.by->sums_on == on)
 		return NULL;
 	if (on && !wanted(v->traced.by))
-		begin(v);
+		begin_recording(v);
 	v->traced.by->sums_on = on;
 	stop_unless_wanted(v);
 	return NULL;
@@ -297,7 +297,7 @@ const char *trace_keep(struct vcpu *v, uint64_t count)
 	}
 	go_on_in(t, t->kept, count);
 	t->keeping = true;
-	begin(v);
+	begin_recording(v);
 	return NULL;
 }
 
@@ -326,7 +326,7 @@ bool trace_init(struct vm *vm)
 			return false;
 		}
 		if (vm->config->trace[0]) {
-			begin(v);
+			begin_recording(v);
 			v->traced.by->disk = true;
 		}
 	}

@@ -387,7 +387,7 @@ static void ask_of(struct vm *vm)
 }
 
 /* A request has arrived. */
-static void begin(void)
+static void begin_request(void)
 {
 	const struct control_request *r = &channel.request;
 	unsigned id;
@@ -443,7 +443,7 @@ static void exchange(void)
 			if (byte < 0)
 				return;
 		} while (!control_line_take(&channel.line, (uint8_t)byte));
-		begin();
+		begin_request();
 	}
 }
 

@@ -28,7 +28,7 @@ static bool begin_start(unsigned id, char *error, size_t size)
 static unsigned starts_before;
 
 /* One that has not ended ends; one that is to begin again does not. */
-static void end(struct vm *vm, const char *how)
+static void end_machine(struct vm *vm, const char *how)
 {
 	VM_MUTANT(STOP_FOR_GOOD, vm->for_good = true);
 	vm_end(vm, VM_STATUS_OK, "%s by request", how);
@@ -55,7 +55,7 @@ bool control_life_begin(unsigned id, enum control_command command, char *error, 
 	if (command == CONTROL_RESET)
 		vm_reset(vm, true, "reset by request");
 	else if (runs(vm))
-		end(vm, command == CONTROL_STOP ? "stopped" : "destroyed");
+		end_machine(vm, command == CONTROL_STOP ? "stopped" : "destroyed");
 	return true;
 }
 

@@ -41,7 +41,7 @@ static bool show(struct vm *vm, struct json *j, char *error, size_t size)
 	return true;
 }
 
-static bool begin(struct vm *vm, const char *mechanism, bool follows, char *error, size_t size)
+static bool begin_move(struct vm *vm, const char *mechanism, bool follows, char *error, size_t size)
 {
 	const struct mmu_ops *ops = NULL;
 	const char *why = NULL;
@@ -61,7 +61,7 @@ bool control_move(struct vm *vm, const struct control_request *r, struct json *j
 		fmt(error, size, "the move of %s cannot be called off: %s", vm->config->name, why);
 		return false;
 	}
-	if ((follows || strcmp(r->word, "begin") == 0) && !begin(vm, r->name, follows, error, size))
+	if ((follows || strcmp(r->word, "begin") == 0) && !begin_move(vm, r->name, follows, error, size))
 		return false;
 	return show(vm, j, error, size);
 }

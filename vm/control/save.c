@@ -27,7 +27,7 @@ static void open(struct json *j, const struct vm *vm)
 }
 
 /* What the file's description is made of: all that the machine is and goes on to be, in the text's own form. */
-static bool begin(struct vm *vm, struct json *j, char *error, size_t size)
+static bool begin_save(struct vm *vm, struct json *j, char *error, size_t size)
 {
 	static char text[2 * PAGE_SIZE];
 	static struct vm_config c;
@@ -186,7 +186,7 @@ static bool cpu(struct vcpu *v, struct json *j, char *error, size_t size)
 	return piece(v->vm, plain, n, 0, j);
 }
 
-static bool end(struct vm *vm, struct json *j)
+static bool end_save(struct vm *vm, struct json *j)
 {
 	save_end(vm);
 	open(j, vm);
@@ -216,7 +216,7 @@ bool control_save(struct vcpu *v, const struct control_request *r, struct json *
 		return fail(vm, "it is being moved", error, size);
 	reclaim_look(); /* what is written comes back for that */
 	if (strcmp(r->word, "begin") == 0)
-		return begin(vm, j, error, size);
+		return begin_save(vm, j, error, size);
 	if (strcmp(r->word, "scan") == 0)
 		return scan(vm, j, error, size);
 	if (strcmp(r->word, "send") == 0)
@@ -234,7 +234,7 @@ bool control_save(struct vcpu *v, const struct control_request *r, struct json *
 	if (strcmp(r->word, "cpu") == 0)
 		return cpu(v, j, error, size);
 	if (strcmp(r->word, "end") == 0)
-		return end(vm, j);
+		return end_save(vm, j);
 	if (strcmp(r->word, "leave") == 0)
 		return leave(vm, j, error, size);
 	fmt(error, size,

@@ -39,7 +39,7 @@ void emulated_look_again(struct vcpu *v)
 }
 
 /* The time of the turn is that of the instructions' account, not of the last exit's. */
-static void begin(struct vcpu *v)
+static void begin_turn(struct vcpu *v)
 {
 	uint64_t now = rdtsc();
 
@@ -106,7 +106,7 @@ static unsigned run(struct vcpu *v)
 
 void emulated_turn(struct vcpu *v)
 {
-	begin(v);
+	begin_turn(v);
 	emulated_look_again(v); /* the host's turn may have changed the mechanism */
 	for (unsigned n = 0; n < TURN && v->emulated && !v->halted && !v->vm->ended;) {
 		if (VM_KEPT(EMULATED_EVENTS, event_may_come(v)))

@@ -201,7 +201,7 @@ static void start_at(struct vcpu *v, uint8_t vector)
 
 /* What has arrived, all at once: an INIT comes before the start-up IPI, since it would have taken that one's place.
  * From here on it waits, or does not. */
-static uint32_t take(struct vcpu *v)
+static uint32_t take_signals(struct vcpu *v)
 {
 	uint32_t was = vcpu_signals(v), now;
 
@@ -218,7 +218,7 @@ static uint32_t take(struct vcpu *v)
 /* Nobody but its own CPU changes the local APIC of one that can be asked so (L7 in dev/irq/lapic.h). */
 void vcpu_serve_init(struct vcpu *v)
 {
-	uint32_t arrived = take(v);
+	uint32_t arrived = take_signals(v);
 
 	if (v->vm->debug.attached)
 		debug_forget(v); /* an INIT resets the guest's debug registers */

@@ -146,7 +146,7 @@ void vm_flash_release(void)
 	}
 }
 
-static const char *begin(struct vm_place *place, unsigned n)
+static const char *begin_flash(struct vm_place *place, unsigned n)
 {
 	static char text[CONFIG_NAME_MAX + CONFIG_FILE_MAX + 160];
 	const char *name = place->config->disk[n].name, *why = NULL;
@@ -187,7 +187,7 @@ const char *vm_flash_begin(void)
 		unsigned n = vm_flash_disk(machine.place[id].config);
 
 		if (n < machine.place[id].config->disks && !machine.place[id].flash)
-			why = begin(&machine.place[id], n);
+			why = begin_flash(&machine.place[id], n);
 	}
 	return why;
 }

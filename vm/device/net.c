@@ -19,7 +19,7 @@ static struct network {
 static uint64_t pages_of(uint64_t bytes) { return align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT; }
 
 /* Zeroed; NULL: there is no room. */
-static void *take(uint64_t bytes)
+static void *take_memory(uint64_t bytes)
 {
 	hfn_t f = frames_alloc_run(pages_of(bytes), 1);
 
@@ -98,7 +98,7 @@ static struct network *network(const char *name)
 	for (n = networks; n; n = n->next)
 		if (strcmp(n->name, name) == 0)
 			return n;
-	n = take(sizeof(*n));
+	n = take_memory(sizeof(*n));
 	if (n) {
 		n->name = name;
 		if (leads_out(name)) {
@@ -127,7 +127,7 @@ static const char *make_ports(unsigned id)
 	const struct vm_config *config = place->config;
 	uint8_t address[NET_ADDRESS];
 
-	place->ports = take(config->nets * sizeof(struct vm_port));
+	place->ports = take_memory(config->nets * sizeof(struct vm_port));
 	if (!place->ports)
 		return no_memory;
 	for (unsigned n = 0; n < config->nets; n++) {
@@ -210,7 +210,7 @@ bool nets_add(struct vm *vm)
 {
 	if (!vm->config->nets)
 		return true;
-	vm->nets = take(vm->config->nets * sizeof(struct vm_net));
+	vm->nets = take_memory(vm->config->nets * sizeof(struct vm_net));
 	for (unsigned n = 0; n < vm->config->nets; n++)
 		if (!vm->nets || !make_net(vm, n)) {
 			vm_end(vm, VM_STATUS_BAD_IMAGE, "cannot give it a network card: there is no room");

@@ -42,7 +42,7 @@ void chain_emulated(struct vcpu *v, uint8_t vector, bool has_error, uint32_t err
 	chain_note(v, vector, has_error, error);
 }
 
-static void end(struct vcpu *v)
+static void end_by_chain(struct vcpu *v)
 {
 	struct vcpu_chain *c = &v->chain;
 
@@ -67,7 +67,7 @@ void chain_triple_fault(struct vcpu *v)
 	struct vcpu_chain *c = &v->chain;
 
 	if (c->looks) {
-		end(v);
+		end_by_chain(v);
 		return;
 	}
 	if (c->over || !can_look(v)) {
@@ -119,7 +119,7 @@ static void deliver(struct vcpu *v)
 {
 	while (v->chain.looks && (v->event.info & EVENT_VALID))
 		if (!emulation_delivers(v) || !(v->event.info & EVENT_VALID))
-			end(v);
+			end_by_chain(v);
 }
 
 /* The instruction is over: TF. */
@@ -153,13 +153,13 @@ void chain_exit(struct vcpu *v, uint64_t code)
 	uint64_t info = kind == HVM_EXIT_EXCEPTION ? hvm_exit_event(&v->hvm) : 0;
 
 	if (VM_KEPT(CHAIN_BOUND, v->chain.exits++ == EXITS_MOST) || has_stepped(v, info))
-		end(v);
+		end_by_chain(v);
 	else if (kind == HVM_EXIT_EXCEPTION && !has_handler(v, info))
 		give_on(v, info);
 	else if (kind == HVM_EXIT_EXCEPTION || may_go_on(v, kind))
 		exit_handlers[n](v);
 	else
-		end(v);
+		end_by_chain(v);
 	if (!machine.caps.steps)
 		VM_MUTANT(CHAIN_DELIVERS, deliver(v));
 }

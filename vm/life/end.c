@@ -10,7 +10,7 @@ static bool is_first_end(struct vm *vm)
 	return VM_LEFT_OUT_OR(END_FIRST, !__atomic_exchange_n(&vm->ending, true, __ATOMIC_SEQ_CST));
 }
 
-static void end(struct vm *vm, int status, const char *format, va_list ap)
+static void end_once(struct vm *vm, int status, const char *format, va_list ap)
 {
 	struct vcpu *v;
 
@@ -28,7 +28,7 @@ void vm_end(struct vm *vm, int status, const char *format, ...)
 	if (!is_first_end(vm))
 		return;
 	va_start(ap, format);
-	end(vm, status, format, ap);
+	end_once(vm, status, format, ap);
 	va_end(ap);
 }
 
@@ -40,7 +40,7 @@ void vm_reset(struct vm *vm, bool asked, const char *format, ...)
 		return;
 	vm->again = asked || VM_KEPT(RESET_BOOTS, vm->config->on_reset == CONFIG_RESET_BOOT);
 	va_start(ap, format);
-	end(vm, VM_STATUS_OK, format, ap);
+	end_once(vm, VM_STATUS_OK, format, ap);
 	va_end(ap);
 }
 

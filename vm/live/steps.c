@@ -144,7 +144,7 @@ static void add_account(struct live_account *all, const struct live_account *one
 }
 
 /* Other CPUs find its vCPUs when they are kicked because it is not paused any more. */
-static void start(struct vm *vm)
+static void start_machine(struct vm *vm)
 {
 	struct percpu *self = this_cpu();
 	struct vcpu *v;
@@ -197,7 +197,7 @@ static void hand(void)
 	live.account.ticks = rdtsc() - live.began;
 	add_account(&to->live.account, &live.account);
 	machine.place[live.id].vm = to;
-	start(to);
+	start_machine(to);
 	end_old(from);
 	live_go_on(live.follows ? LIVE_FOLLOWS : LIVE_ENDS);
 }
@@ -260,7 +260,7 @@ void live_drop(void)
 }
 
 /* As life_forget() for one that nobody finds any more. */
-static void end(void)
+static void end_move(void)
 {
 	if (!__atomic_load_n(&live.from->released, __ATOMIC_ACQUIRE) || control_is_asked())
 		return;
@@ -304,7 +304,7 @@ void live_step(void)
 	case LIVE_UNDOES: live_is_over(live.from) ? live_go_on(LIVE_DROPS) : undo(); break;
 	case LIVE_DROPS: live_drop(); break;
 	case LIVE_FOLLOWS: live.to && !live_is_over(live.to) ? follow() : live_stays_behind(); break;
-	case LIVE_ENDS: end(); break;
+	case LIVE_ENDS: end_move(); break;
 	case LIVE_NONE: break;
 	}
 }

@@ -144,7 +144,7 @@ static void disarm(struct vm *vm)
 	spin_unlock(&vm->device_lock);
 }
 
-static const char *begin(struct vm *vm, enum dirty_user user)
+static const char *begin_logging(struct vm *vm, enum dirty_user user)
 {
 	if (VM_KEPT(DIRTY_PAUSED, vm->paused))
 		return "it is paused, and its clock stands still";
@@ -153,7 +153,7 @@ static const char *begin(struct vm *vm, enum dirty_user user)
 
 const char *dirty_begin(struct vm *vm, uint64_t seconds)
 {
-	const char *why = begin(vm, DIRTY_MEASURE);
+	const char *why = begin_logging(vm, DIRTY_MEASURE);
 	struct dirty_rate *d = &vm->dirty;
 
 	if (why)
@@ -200,7 +200,7 @@ const char *dirty_watch_on(struct vm *vm, const char *method)
 	const char *why = choose(vm, method);
 	uint64_t pages = (vm->low_ram + vm->high_ram) >> PAGE_SHIFT, now = clock_now(&vm->clock);
 
-	why = why ? why : begin(vm, DIRTY_WATCH);
+	why = why ? why : begin_logging(vm, DIRTY_WATCH);
 	if (why)
 		return why;
 	vm->dirty.watch = (struct dirty_watch){

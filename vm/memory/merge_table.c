@@ -124,7 +124,7 @@ static struct entry *room_for(uint64_t hash)
 	return NULL;
 }
 
-static void put(struct entry *e, uint64_t hash, uint64_t what)
+static void put_entry(struct entry *e, uint64_t hash, uint64_t what)
 {
 	if (e)
 		*e = (struct entry){ hash, what };
@@ -139,7 +139,7 @@ enum merge_found merge_table_find(uint64_t hash, unsigned vm, gfn_t gfn, hfn_t *
 	spin_lock(&table.lock);
 	e = entry_of(hash);
 	if (!e) {
-		put(room_for(hash), hash, self);
+		put_entry(room_for(hash), hash, self);
 	} else if ((e->what & KIND) == IS_FRAME) {
 		*frame = HFN(e->what >> NUMBER_SHIFT);
 		found = MERGE_FRAME;
@@ -156,7 +156,7 @@ void merge_table_offer(uint64_t hash, hfn_t frame)
 
 	spin_lock(&table.lock);
 	e = entry_of(hash);
-	put(e ? e : room_for(hash), hash, frame.v << NUMBER_SHIFT | IS_FRAME);
+	put_entry(e ? e : room_for(hash), hash, frame.v << NUMBER_SHIFT | IS_FRAME);
 	spin_unlock(&table.lock);
 }
 

@@ -130,7 +130,7 @@ static void age(struct ram *r, bool shared, uint64_t most)
 	}
 }
 
-static unsigned take(struct ram *r, bool shared, struct ram_going *list)
+static unsigned take_pages(struct ram *r, bool shared, struct ram_going *list)
 {
 	uint64_t passed = 0;
 	unsigned n = 0;
@@ -170,7 +170,7 @@ static unsigned squeeze(struct vm *vm, bool shared, uint64_t *barren, bool *agei
 	if (is_near(r))
 		age(r, shared, min_u64(AGE, gap(r) / 4));
 	if (!*ageing)
-		n = take(r, shared, list);
+		n = take_pages(r, shared, list);
 	vm_thaw(vm);
 	gone = ram_put_out(r, list, n);
 	*barren = gone || *ageing ? 0 : *barren + LOOK;
@@ -273,7 +273,7 @@ static void turn(bool ends_one)
 	reclaim_let_go();
 }
 
-static void finish(void)
+static void finish_writes(void)
 {
 	swap_lock();
 	swap_finish();
@@ -285,7 +285,7 @@ void reclaim_look(void)
 	if (!works())
 		return;
 	for (turn(true); presses() && swap_is_busy(); turn(true))
-		finish();
+		finish_writes();
 }
 
 void reclaim_more(void)
@@ -294,7 +294,7 @@ void reclaim_more(void)
 		return;
 	turn(false);
 	for (unsigned n = 0; n < MORE_TURNS && !reclaim_spares(0) && swap_is_busy(); n++) {
-		finish();
+		finish_writes();
 		turn(false);
 	}
 }

@@ -175,7 +175,7 @@ static void over(bool good)
 	wake_others();
 }
 
-static void begin(enum ata_op op, uint64_t first, unsigned n, void (*done)(bool good))
+static void begin_transfer(enum ata_op op, uint64_t first, unsigned n, void (*done)(bool good))
 {
 	BUG_ON(swap.done); /* WA4 */
 	swap.done = done;
@@ -187,8 +187,8 @@ static void begin(enum ata_op op, uint64_t first, unsigned n, void (*done)(bool 
 		over(false);
 }
 
-void swap_write(uint64_t first, unsigned n, void (*done)(bool good)) { begin(ATA_OP_WRITE, first, n, done); }
-void swap_read(uint64_t first, unsigned n, void (*done)(bool good)) { begin(ATA_OP_READ, first, n, done); }
+void swap_write(uint64_t first, unsigned n, void (*done)(bool good)) { begin_transfer(ATA_OP_WRITE, first, n, done); }
+void swap_read(uint64_t first, unsigned n, void (*done)(bool good)) { begin_transfer(ATA_OP_READ, first, n, done); }
 
 /* ---- what is packed, and has to leave (PK4) ---- */
 

@@ -80,7 +80,7 @@ void queue_remove(struct percpu *cpu, struct vcpu *v)
 
 /* CQ1, CQ3. To the CPU itself goes who wanders on a machine with one: by all the steps of a move, the flush of what an
  * earlier visit left among them. */
-static void give(struct vcpu *v, struct percpu *to)
+static void give_to(struct vcpu *v, struct percpu *to)
 {
 	struct percpu *cpu = this_cpu();
 
@@ -108,7 +108,7 @@ void vcpu_move(struct vcpu *v, struct percpu *to)
 	} else if (to == v->cpu) {
 		v->move_to = NULL;
 	} else if (v->on_ring || VM_KEPT(MOVE_ASLEEP, sleep_end(v->cpu, v))) {
-		give(v, to);
+		give_to(v, to);
 	} else {
 		v->move_to = to;
 	}
@@ -120,7 +120,7 @@ void vcpu_depart(struct vcpu *v)
 
 	v->move_to = NULL;
 	if (to != v->cpu || v->vm->config->migrate_every)
-		give(v, to);
+		give_to(v, to);
 }
 
 void queue_rest(struct percpu *cpu, struct vcpu *v)

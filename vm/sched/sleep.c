@@ -19,7 +19,7 @@
 /* ---- from any CPU ---- */
 
 /* true: it slept, and is the caller's to put somewhere. */
-static bool take(struct vcpu *v)
+static bool take_sleeper(struct vcpu *v)
 {
 	return VM_LEFT_OUT_OR(WOKEN_ONCE, __atomic_exchange_n(&v->asleep, false, __ATOMIC_SEQ_CST));
 }
@@ -29,7 +29,7 @@ void vcpu_wake(struct vcpu *v)
 	struct percpu *cpu;
 
 	vm_seam();
-	if (!take(v))
+	if (!take_sleeper(v))
 		return;
 	cpu = v->cpu; /* nobody moves it now */
 	queue_put(cpu, v);
@@ -55,7 +55,8 @@ static bool lie_down(struct percpu *cpu, struct vcpu *v)
 	vm_seam();
 	VM_MUTANT(SLEEP_SAID, __atomic_store_n(&v->asleep, true, __ATOMIC_SEQ_CST));
 	vm_seam();
-	if (likely(!(VM_KEPT(SLEEP_LOOKS, vcpu_requested(v)) || VM_KEPT(SLEEP_ALARM, due(v) < alarm))) || !take(v))
+	if (likely(!(VM_KEPT(SLEEP_LOOKS, vcpu_requested(v)) || VM_KEPT(SLEEP_ALARM, due(v) < alarm))) ||
+	    !take_sleeper(v))
 		return true;
 	vm_seam();
 	heap_take(&cpu->sleepers, &v->sleeps);
@@ -73,7 +74,7 @@ bool sleep_begin(struct percpu *cpu, struct vcpu *v)
 
 bool sleep_end(struct percpu *cpu, struct vcpu *v)
 {
-	if (!v->sleeps.in || !take(v))
+	if (!v->sleeps.in || !take_sleeper(v))
 		return false;
 	heap_take(&cpu->sleepers, &v->sleeps);
 	return true;

@@ -8,7 +8,7 @@ static const uint32_t sysenter_msrs[3] = { MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MS
 
 /* ---- to and from the vCPU, which is loaded ---- */
 
-static void take(struct vcpu *v, struct cpu_registers *r)
+static void take_registers(struct vcpu *v, struct cpu_registers *r)
 {
 	struct hvm_vcpu *h = &v->hvm;
 
@@ -32,7 +32,7 @@ static void take(struct vcpu *v, struct cpu_registers *r)
 }
 
 /* What is not the CPU's own. */
-static void give(struct vcpu *v, const struct cpu_registers *r)
+static void give_registers(struct vcpu *v, const struct cpu_registers *r)
 {
 	v->saved_cr2 = r->cr2;
 	v->xcr0 = r->xcr0;
@@ -50,7 +50,7 @@ static void give(struct vcpu *v, const struct cpu_registers *r)
 }
 
 /* The vCPU lives on another CPU, perhaps, and leaves this one. */
-static void put(struct vcpu *v, const struct cpu_registers *r)
+static void put_registers(struct vcpu *v, const struct cpu_registers *r)
 {
 	struct vcpu *before = vcpu_visit(v);
 	struct hvm_vcpu *h = &v->hvm;
@@ -167,7 +167,7 @@ size_t save_cpu(struct vcpu *v, uint8_t *bytes, size_t size)
 	struct cpu_registers r;
 	struct fields s;
 
-	take(v, &r);
+	take_registers(v, &r);
 	state_save(&s, bytes, size);
 	all_fields(&s, v, &r);
 	return s.bad ? 0 : s.at;
@@ -185,9 +185,9 @@ bool cpu_state(struct fields *s, struct vcpu *v)
 		    "its CPU has other controls of speculation");
 	if (s->bad)
 		return false;
-	give(v, &r);
+	give_registers(v, &r);
 	if (!mmu_vcpu_init(&v->mmu, &v->vm->mmu, &r.paging))
 		return false;
-	put(v, &r);
+	put_registers(v, &r);
 	return true;
 }

@@ -96,7 +96,7 @@ static const char *cannot(const struct vm *vm, bool leaves)
 	return NULL;
 }
 
-static const char *begin(struct vm *vm, bool leaves, enum dirty_user what)
+static const char *begin_saving(struct vm *vm, bool leaves, enum dirty_user what)
 {
 	struct vm_save *s = &vm->save;
 	const char *why = cannot(vm, leaves);
@@ -123,14 +123,14 @@ static const char *begin(struct vm *vm, bool leaves, enum dirty_user what)
 const char *save_begin(struct vm *vm)
 {
 	save_end(vm);
-	return begin(vm, true, DIRTY_COPY);
+	return begin_saving(vm, true, DIRTY_COPY);
 }
 
 const char *save_begin_here(struct vm *vm, bool follows)
 {
 	if (VM_KEPT(LIVE_NO_SNAPSHOT, vm->save.on))
 		return "a snapshot of it is being taken, or has been begun and left; \"save VM end\" ends that";
-	return begin(vm, false, follows ? DIRTY_COPY_FIRST : DIRTY_COPY);
+	return begin_saving(vm, false, follows ? DIRTY_COPY_FIRST : DIRTY_COPY);
 }
 
 void save_free(struct vm *vm)

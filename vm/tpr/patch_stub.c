@@ -25,7 +25,7 @@ struct emitter {
 };
 
 /* One instruction: up to three bytes of it, and an address or a word behind them. */
-static void begin(struct emitter *e)
+static void begin_instruction(struct emitter *e)
 {
 	if (e->stack && e->stub->length == e->offset) {
 		*e->stack = e->now;
@@ -43,7 +43,7 @@ static void word(struct emitter *e, uint32_t w)
 
 static void insn1(struct emitter *e, unsigned a)
 {
-	begin(e);
+	begin_instruction(e);
 	byte(e, a);
 }
 

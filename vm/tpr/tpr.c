@@ -232,7 +232,7 @@ static uint32_t *tpr_of(struct vcpu *v)
 }
 
 /* The device lock is held, and v does not run. One that lives on another CPU is given it before it next enters. */
-static void give(struct vcpu *v)
+static void give_method(struct vcpu *v)
 {
 	uint32_t *page = (uint32_t *)(void *)v->apic_registers;
 
@@ -261,7 +261,7 @@ static void map_page_anew(struct vcpu *v)
 	if (want.v != vm->tpr.page_at.v)
 		unmap_page(vm);
 	if (v->start.tpr.x2apic != wanted(v).x2apic)
-		VM_MUTANT(X2APIC_GIVEN, give(v));
+		VM_MUTANT(X2APIC_GIVEN, give_method(v));
 	if (want.v != vm->tpr.page_at.v && want.v != NOWHERE.v)
 		map_page(vm, want);
 	VM_MUTANT(COVERED, tpr_memory_changed(vm));
@@ -296,7 +296,7 @@ static bool set_method(struct vm *vm, enum config_tpr method)
 	account_tpr(vm, method);
 	vm->tpr.method = method;
 	for_each_vcpu(v, vm)
-		give(v);
+		give_method(v);
 	want = wanted_page(vm);
 	if (want.v != NOWHERE.v && want.v != vm->tpr.page_at.v)
 		map_page(vm, want);
