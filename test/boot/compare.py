@@ -9,6 +9,7 @@ import xml.etree.ElementTree as xml
 
 from runner import Test, require
 from waiting import waiting
+from workloads import WORKLOADS
 
 
 def check_page(path, charts):
@@ -88,6 +89,28 @@ def against_native(c):
     check_page(c.path('p.html'), 4)
 
 
+def one_boot(c):
+    """A boot for both mechanisms, each of which comes to the workload's result; on AMD-V, of which there are no
+    snapshots, a sentence says that they boot."""
+    args = ['--no-native', '--workload', 'mix:8', '--timeout', '300', '--jobs', '2']
+    o = c.run(['compare', '--mmu', 'shadow,vtlb'] + args + outputs(c), limit=400,
+              expect=[r'one boot for 2 runs: begun', r'2 of 2'])
+    cells = loaded(c.path('p.json'))['cells']
+    require([x['measure']['result'] for x in cells] == ['ok checksum=' + WORKLOADS['mix:8'][1]] * 2,
+            'the results: %s' % o.text)
+    for x in cells:
+        ran = x['ran_with']
+        require(ran['guest'] == 'amd64' and ran['kernel'].endswith('vmlinux') and 'vellum.wait' in ran['command_line'],
+                'JSON: %s' % ran)
+        require(x['run']['instructions']['guest'] < 400e6, 'it was booted after all')
+    require(cells[0]['run']['phases']['1']['instructions']['hypervisor'] !=
+            cells[1]['run']['phases']['1']['instructions']['hypervisor'], 'both ran alike')
+    c.run(['compare', '--cpu', 'ryzen', '--mmu', 'npt,shadow'] + args + outputs(c), limit=400,
+          expect=[r'each of its runs boots: .*AMD-V', r'2 of 2'])
+    cells = loaded(c.path('p.json'))['cells']
+    require({x['measure']['result'] for x in cells} == {'ok checksum=' + WORKLOADS['mix:8'][1]}, 'other results')
+
+
 def methods(c):
     """The priority register by each method, in a kernel that uses it all the time: it has a chart."""
     c.run(['compare', '--kernel', c.guest('irql32'), '--append', 'bench=1000', '--mmu', 'ept', '--tpr',
@@ -129,6 +152,7 @@ def tests():
     return [
         Test('compare: small guests, one that fails', with_a_failure),
         Test('compare: a workload against the bare machine', against_native),
+        Test('compare: one boot for several runs', one_boot),
         Test('compare: methods of the priority register', methods),
         Test('compare: Ctrl-C', interrupted),
         refused('EPT on a CPU without', ['--cpu', 'penryn', '--mmu', 'ept'],

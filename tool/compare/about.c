@@ -26,6 +26,9 @@ static const char *const told_at[AXES] = { [AXIS_WORKLOAD] = "guest.workload", [
 	[AXIS_KERNEL] = "guest.kernel", [AXIS_CPU] = "cpu", [AXIS_MMU] = "mmu", [AXIS_PAGES] = "pages",
 	[AXIS_VPID] = "vpid", [AXIS_TPR] = "tpr" };
 
+/* What says how its guest began: of one that goes on with a snapshot, the boot that it was taken of. */
+static const cJSON *began_with(const struct cell *cell) { return cell->booted != NULL ? cell->booted : cell->run; }
+
 /* What the cell has by itself, where its run has not told: nothing is empty. */
 static char *by_default(const struct cell *cell, enum axis axis)
 {
@@ -41,7 +44,8 @@ static char *by_default(const struct cell *cell, enum axis axis)
 
 char *compare_value(const struct cell *cell, enum axis axis)
 {
-	const cJSON *told = told_at[axis] != NULL && cell->run != NULL ? compare_at(cell->run, told_at[axis]) : NULL;
+	const cJSON *run = axis == AXIS_GUEST || axis == AXIS_KERNEL ? began_with(cell) : cell->run;
+	const cJSON *told = told_at[axis] != NULL && run != NULL ? compare_at(run, told_at[axis]) : NULL;
 
 	if (cJSON_IsString(told))
 		return text("%s", told->valuestring);
@@ -66,7 +70,7 @@ uint64_t compare_memory(const struct comparison *c, const struct cell *cell)
 
 char *compare_command_line(const struct cell *cell)
 {
-	const cJSON *told = cell->run != NULL ? compare_at(cell->run, "guest.command_line") : NULL;
+	const cJSON *told = cell->run != NULL ? compare_at(began_with(cell), "guest.command_line") : NULL;
 
 	if (!cJSON_IsString(told))
 		return text("unknown");

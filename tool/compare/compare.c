@@ -40,8 +40,9 @@ static void fingerprint(struct comparison *c)
 			fingerprint_file(&hash, c->values[AXIS_KERNEL][i]);
 	if (c->from != NULL)
 		fingerprint_file(&hash, c->from);
-	c->fingerprint = text("%016llx ips=%s mem=%s append=%s", (unsigned long long)hash, c->ips,
-			      c->mem != NULL ? c->mem : "", c->append != NULL ? c->append : "");
+	c->fingerprint = text("%016llx ips=%s mem=%s append=%s%s", (unsigned long long)hash, c->ips,
+			      c->mem != NULL ? c->mem : "", c->append != NULL ? c->append : "",
+			      c->boots ? "" : " boot=once");
 }
 
 static void announce(const struct comparison *c)
@@ -130,6 +131,8 @@ static void free_all(struct comparison *c)
 		cJSON_Delete(c->cells[i].run);
 		free(c->cells[i].label);
 		free(c->cells[i].why);
+		free(c->cells[i].from);
+		cJSON_Delete(c->cells[i].booted);
 	}
 	free(c->cells);
 	free(c->command);

@@ -62,6 +62,9 @@ struct cell {
 	char *why;                              /* one sentence, of a cell that failed */
 	struct measure measure;
 	cJSON *run;                             /* the run's JSON, or null */
+	char *from;                             /* the snapshot of a boot for several that it goes on with, or null */
+	cJSON *booted;                          /* the JSON of that boot */
+	bool boots;                             /* there is no such snapshot for it */
 	pid_t pid;
 	double started;
 };
@@ -79,6 +82,7 @@ struct comparison {
 	bool no_native, quiet, crossover;
 	const char *ips, *mem, *append, *timeout, *hypervisor;
 	const char *from;                       /* the snapshot that runs go on with, or null */
+	bool boots;                             /* each run boots by itself */
 	const char *json, *csv, *html, *svg, *resume;
 	unsigned jobs;
 	char *command;                          /* as it was typed */
@@ -101,6 +105,16 @@ bool compare_run(struct comparison *c, int *signal_number);
 /* The command line of one cell's run; the caller frees the words. */
 size_t compare_arguments(const struct comparison *c, const struct cell *cell, const char *program, const char *json,
 			 char *argv[40]);
+
+/* What its guest's command line has beside the usual, or null; the caller frees. */
+char *compare_append(const struct comparison *c, const struct configuration *is);
+/* One more sentence about the comparison, which it takes. */
+void compare_note(struct comparison *c, char *sentence);
+/* How many runs that are to begin could go on with a snapshot of this one's guest, itself among them. */
+size_t compare_sharing(const struct comparison *c, const struct cell *cell);
+/* Boots that guest, and has these go on with the snapshot, a file of the directory `work`; or boot, with a note that
+ * says why. The number of a signal that has ended it, or 0; signals that end the comparison are blocked. */
+int compare_boot(struct comparison *c, const struct cell *of, const char *work);
 
 /* Takes the cell's state and measure from its run. `status`: of the run; `said`: what it said. */
 void compare_read(struct cell *cell, int status, const char *said);

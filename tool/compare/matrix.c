@@ -85,7 +85,7 @@ static void add_with_native(struct comparison *c, const struct configuration *is
 	add(c, compare_is_native(is) ? &native : is);
 }
 
-static void note(struct comparison *c, char *sentence)
+void compare_note(struct comparison *c, char *sentence)
 {
 	for (size_t i = 0; i < c->note_count; i++)
 		if (strcmp(c->notes[i], sentence) == 0) {
@@ -112,7 +112,7 @@ static void cross(struct comparison *c, struct configuration *is, size_t axis)
 	if (why == NULL)
 		add_with_native(c, is);
 	else
-		note(c, text("left out: %s", why));
+		compare_note(c, text("left out: %s", why));
 	free(why);
 }
 

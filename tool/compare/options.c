@@ -42,6 +42,8 @@ const char compare_help[] =
 	"  --ips N, --mem SIZE, --append TEXT, --hypervisor FILE   as for vellum run, for every configuration\n"
 	"  --from FILE        each run goes on with this snapshot of a guest that waits for its workload, in place of\n"
 	"                     a boot (as vellum run --from); the bare machine boots\n"
+	"  --boots            each run boots; else runs of one guest on one CPU model have a boot together, and go on\n"
+	"                     with a snapshot of it\n"
 	"  --resume FILE      takes over what succeeded from an earlier comparison's JSON\n"
 	"\n"
 	"What comes out: a table on the terminal, and\n"
@@ -65,6 +67,7 @@ enum {
 	OPTION_APPEND,
 	OPTION_HYPERVISOR,
 	OPTION_FROM,
+	OPTION_BOOTS,
 	OPTION_RESUME,
 	OPTION_HTML,
 	OPTION_JSON,
@@ -94,6 +97,7 @@ static const struct option names[] = {
 	{ "append", required_argument, NULL, OPTION_APPEND },
 	{ "hypervisor", required_argument, NULL, OPTION_HYPERVISOR },
 	{ "from", required_argument, NULL, OPTION_FROM },
+	{ "boots", no_argument, NULL, OPTION_BOOTS },
 	{ "resume", required_argument, NULL, OPTION_RESUME },
 	{ "html", required_argument, NULL, OPTION_HTML },
 	{ "json", required_argument, NULL, OPTION_JSON },
@@ -229,6 +233,7 @@ static void take(struct comparison *c, int option, const char *value)
 		break;
 	case OPTION_HYPERVISOR: c->hypervisor = value; break;
 	case OPTION_FROM: c->from = value; break;
+	case OPTION_BOOTS: c->boots = true; break;
 	case OPTION_RESUME: c->resume = value; break;
 	case OPTION_HTML: c->html = value; break;
 	case OPTION_JSON: c->json = value; break;
@@ -295,6 +300,8 @@ static void check(struct comparison *c)
 		c->html = "vellum-compare.html";
 		c->json = "vellum-compare.json";
 	}
+	if (c->from != NULL && c->boots)
+		die(STATUS_USAGE, "--boots has each run boot, and --from none: give one of them");
 	check_from(c);
 	check_outputs(c);
 }

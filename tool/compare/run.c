@@ -12,7 +12,7 @@
 #include "tool/base/temporary.h"
 #include "tool/run/session.h"
 
-static char *command_line(const struct comparison *c, const struct configuration *is)
+char *compare_append(const struct comparison *c, const struct configuration *is)
 {
 	struct bytes line = { 0 };
 	const char *pti = is->value[AXIS_PTI];
@@ -43,17 +43,17 @@ static const struct { enum axis axis; const char *option;
 static size_t guest_arguments(const struct comparison *c, const struct cell *cell, bool goes_on, char **argv)
 {
 	const char *workload = cell->is.value[AXIS_WORKLOAD];
-	char *append = command_line(c, &cell->is);
+	char *append = compare_append(c, &cell->is);
 	size_t n = 0;
 
 	if (goes_on) {
-		PAIR("--from", c->from);
+		PAIR("--from", c->from != NULL ? c->from : cell->from);
 		if (workload[0] == 0)
 			PAIR("--workload", "memory");
 	} else if (!compare_is_native(&cell->is)) {
 		WORD("--no-rdrand");
 	}
-	if (c->mem != NULL)
+	if (c->mem != NULL && !goes_on)
 		PAIR("--mem", c->mem);
 	if (append != NULL && !goes_on)
 		PAIR("--append", append);
@@ -65,7 +65,7 @@ size_t compare_arguments(const struct comparison *c, const struct cell *cell, co
 			 char *argv[40])
 {
 	const struct configuration *is = &cell->is;
-	bool native = compare_is_native(is);
+	bool native = compare_is_native(is), goes_on = (c->from != NULL || cell->from != NULL) && !native;
 	size_t n = 0;
 
 	WORD(program);
@@ -75,7 +75,7 @@ size_t compare_arguments(const struct comparison *c, const struct cell *cell, co
 	PAIR("--timeout", c->timeout);
 	PAIR("--ips", c->ips);
 	for (size_t i = 0; i < sizeof with_value / sizeof *with_value; i++)
-		if (is->value[with_value[i].axis][0] != 0)
+		if (is->value[with_value[i].axis][0] != 0 && !(goes_on && with_value[i].axis == AXIS_GUEST))
 			PAIR(with_value[i].option, is->value[with_value[i].axis]);
 	if (native)
 		WORD("--native");
@@ -87,7 +87,7 @@ size_t compare_arguments(const struct comparison *c, const struct cell *cell, co
 		WORD("--no-vpid");
 	if (!native && is->value[AXIS_TPR][0] != 0)
 		PAIR("--tpr", is->value[AXIS_TPR]);
-	n += guest_arguments(c, cell, c->from != NULL && !native, argv + n);
+	n += guest_arguments(c, cell, goes_on, argv + n);
 	if (c->hypervisor != NULL)
 		PAIR("--hypervisor", c->hypervisor);
 	argv[n] = NULL;
@@ -184,10 +184,11 @@ static void check_all(struct comparison *c, const char *work)
 	free(program);
 }
 
-static struct cell *next(struct comparison *c, enum cell_state state)
+/* The next that is to begin; with_boot: of those that have one boot together, before which they wait. */
+static struct cell *next(struct comparison *c, bool with_boot)
 {
 	for (size_t i = 0; i < c->count; i++)
-		if (c->cells[i].state == state)
+		if (c->cells[i].state == CELL_WAITING && (compare_sharing(c, &c->cells[i]) >= 2) == with_boot)
 			return &c->cells[i];
 	return NULL;
 }
@@ -236,13 +237,14 @@ bool compare_run(struct comparison *c, int *signal_number)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	temporary_check(); /* those before it */
 	for (;;) {
-		while (running < c->jobs && (cell = next(c, CELL_WAITING)) != NULL) {
+		while (running < c->jobs && (cell = next(c, false)) != NULL) {
 			start(c, cell, work);
 			running++;
 		}
-		if (running == 0)
+		cell = running < c->jobs ? next(c, true) : NULL;
+		if (running == 0 && cell == NULL)
 			break;
-		*signal_number = sigwaitinfo(&set, NULL);
+		*signal_number = cell != NULL ? compare_boot(c, cell, work) : sigwaitinfo(&set, NULL);
 		if (*signal_number > 0 && *signal_number != SIGCHLD) {
 			stop_all(c);
 			return false;
