@@ -33,7 +33,7 @@ static void map_again(struct vm *vm)
 /* Where there are no frames for tables but its own, nor overlays, which no other instance knows of. */
 bool vm_may_move(const struct vm *vm)
 {
-	return !vm->world->weave && !vm->world->c.starved && !overlay_config(&vm->world->c);
+	return !vm->world->c.starved && !overlay_config(&vm->world->c);
 }
 
 void vm_move(struct vm *vm, const struct mmu_ops *to)

@@ -208,7 +208,9 @@ static void do_switch(struct vm *vm, const struct step *s)
 	if (!vm->world->c.switching || mmu_unsupported(to, &vm->world->c.caps, &vm->world->c.mmu))
 		return;
 	if (s->b % 8 == 7 && vm_may_move(vm)) {
+		weave_freeze(vm->world);
 		vm_move(vm, to);
+		weave_thaw(vm->world);
 		return;
 	}
 	if (to == vm->mmu.ops)
