@@ -224,7 +224,7 @@ static int watch(struct migration *m)
 	worker = 0;
 	if (!WIFEXITED(status))
 		return mend(m);
-	if (m->shared->stands && !m->shared->gone)
+	if (WEXITSTATUS(status) != 0 && !m->shared->gone)
 		goes_on(m); /* it has ended where it could do nothing else, with its sentence */
 	return WEXITSTATUS(status);
 }
