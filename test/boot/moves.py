@@ -84,7 +84,7 @@ def in_every_workload(mmu, name):
     is some. It and who goes on with the snapshot, under another mechanism, come to the result of one of which nobody
     wants anything."""
     size, wanted = WORKLOADS[name][mmu in ('vtlb', 'brute')]
-    workload, other = '%s:%d' % (name, size), MECHANISMS[(MECHANISMS.index(mmu) + 2) % 4]
+    workload, other = '%s:%d' % (name, size), MECHANISMS[MECHANISMS.index(mmu) ^ 1]
 
     def run(c):
         path, made = c.path('middle.snap'), 0
