@@ -164,7 +164,7 @@ def patched(folder):
 def table(title, names, columns, costs, limit):
     """costs[column][name]: (instructions, of which form); the limit is limit(column, form), or None."""
     global exceeded
-    print('\n%-24s' % title + ''.join('%16s' % c for c in columns))
+    print('\n%-24s' % title + ''.join('%18s' % c for c in columns))
     for name in names:
         cells = []
         for c in columns:
@@ -173,7 +173,7 @@ def table(title, names, columns, costs, limit):
             bad = value != '-' and most is not None and value > most
             exceeded += bad
             cells.append('%s%s' % (value, ' EXCEEDED' if bad else ''))
-        print('  %-22s' % name.replace('_', ' ') + ''.join('%16s' % c for c in cells))
+        print('  %-22s' % name.replace('_', ' ') + ''.join('%18s' % c for c in cells))
 
 
 def columns_of(directory, wanted=''):

@@ -177,7 +177,7 @@ def exits_table(runs, text):
 def section(text, head):
     """The rows of the table whose first line begins with head: the cells of each."""
     lines = text[text.index(head):].splitlines()
-    return [[cell.strip() for cell in line.strip('| ').split(' | ')]
+    return [[cell.strip() for cell in line.strip()[1:-1].split('|')]
             for line in lines[2:next(n for n, line in enumerate(lines + ['']) if not line.startswith('|'))]]
 
 
@@ -204,6 +204,61 @@ def local_apic_table(runs, text):
         for column, told in zip(columns, cells):
             yield ('%s, %s' % (row, column), told,
                    runs.bench().get(('the local APIC, instructions', names.get(row), column)), 2)
+
+
+# Rows of docs/interrupts.md: each figure of a cell is of these forms of instructions, two of a range of them.
+FORMS = {
+    'MOV from it; to it': (('mov load',), ('mov store',)),
+    'MOV of a byte from it; to it': (('mov byte',), ('mov store byte',)),
+    'CMP, TEST, BT': (('cmp',), ('test',), ('bt',)),
+    'ADD of it to a register': (('add to register',),),
+    'XCHG': (('xchg',),),
+    'ADD, ADC, SUB, SBB, AND, OR, XOR to it': (('add', 'adc', 'sub', 'sbb', 'and', 'or', 'xor'),),
+    'INC, DEC, NOT, NEG': (('inc', 'dec', 'not', 'neg'),),
+    'CMPXCHG, XADD': (('cmpxchg',), ('xadd',)),
+    'BTS, BTR, BTC; by a register': (('bts', 'btr', 'btc'), ('bts register',)),
+    'changes of a byte or a word': (('btc word', 'neg word', 'sub word', 'or byte', 'cmpxchg word', 'dec byte',
+                                     'adc byte', 'xadd byte'),),
+    'PUSH; POP': (('push',), ('pop',)),
+    'any of these with 8 bytes': (('mov load wide', 'mov store wide', 'mov immediate wide', 'cmp wide', 'or wide',
+                                   'sbb wide', 'xchg wide', 'xadd wide', 'cmpxchg wide', 'neg wide', 'inc wide',
+                                   'unmask wide', 'bts wide', 'bt wide', 'movslq'),),
+}
+
+
+def ends(values):
+    """One figure, or the least and the most; None where one is not there."""
+    if None in values:
+        return [None]
+    return [min(values), max(values)] if len(values) > 1 else values
+
+
+def cell_against(what, cell, found):
+    """The figures of a cell in their order."""
+    told = NUMBER.findall(cell)
+    for n in range(max(len(told), len(found))):
+        yield what, told[n] if n < len(told) else None, found[n] if n < len(found) else None, 2
+
+
+def forms_table(runs, text):
+    """docs/interrupts.md: the TPR by each form of instruction."""
+    columns = ('32 ept', '32 shadow', '32pae ept', '32pae shadow', '64 ept', '64 shadow')
+    for row, *cells in section(text, '| Of the TPR |'):
+        for column, cell in zip(columns, cells):
+            if cell:
+                found = [f for forms in FORMS.get(row, ()) for f in
+                         ends([runs.bench().get(('trap: TPR', form, column)) for form in forms])]
+                yield from cell_against('%s, %s' % (row, column), cell, found)
+
+
+def interrupts_table(runs, text):
+    """docs/interrupts.md: EOI and a lowered TPR with interrupts, the least and the most."""
+    columns = ('32 ept', '32 shadow', '64 ept', '64 shadow')
+    for cells, name in zip(section(text, '| | trap | patch | flexpriority | apicv |'),
+                           ('eoi in service', 'eoi another waits', 'tpr lets in')):
+        for method, cell in zip(('trap', 'patch', 'flexpriority', 'apicv'), cells[1:]):
+            found = ends([runs.bench().get((method + ': interrupts', name, c)) for c in columns])
+            yield from cell_against('%s, %s' % (name, method), cell, found)
 
 
 def crossover_tables(runs, text):
@@ -262,6 +317,7 @@ def more_sentence(runs, told):
 
 TABLES = (('docs/exits.md', exits_table), ('docs/exits.md', between_table), ('README.md', mechanisms_table),
           ('docs/guests.md', guests_table), ('docs/interrupts.md', local_apic_table),
+          ('docs/interrupts.md', forms_table), ('docs/interrupts.md', interrupts_table),
           ('docs/compare.md', crossover_tables))
 SENTENCES = (
     ('README.md', r'VMCALL (\d+)\s+instructions, CPUID (\d+), a\s+WRMSR of the TSC deadline (\d+), a\s+read of port '
