@@ -176,7 +176,7 @@ def exits_table(runs, text):
 
 def section(text, head):
     """The rows of the table whose first line begins with head: the cells of each."""
-    lines = text[text.index(head):].splitlines()
+    lines = text[text.index('\n' + head) + 1:].splitlines()
     return [[cell.strip() for cell in line.strip()[1:-1].split('|')]
             for line in lines[2:next(n for n, line in enumerate(lines + ['']) if not line.startswith('|'))]]
 
@@ -264,12 +264,13 @@ def interrupts_table(runs, text):
 def crossover_tables(runs, text):
     """docs/compare.md: instructions of the hypervisor in a turn, by mechanism."""
     cells = runs('compare --preset crossover --quiet')[1]['cells']
-    turns = {(cell['run']['mmu'], p['name']): p['instructions']['hypervisor'] / p['steps']
-             for cell in cells for p in cell['run']['phases'].values() if p.get('steps') and 'mmu' in cell['run']}
+    turns = {(cell['run']['mmu'], p['name']): p['instructions'].get('hypervisor', 0) / p['steps']
+             for cell in cells if cell.get('run') for p in cell['run']['phases'].values() if p.get('steps')}
     for head, phase in (('| edits in a turn |', 'edits'), ('| tables in a turn |', 'tables')):
         for count, *told in section(text, head):
             for name, t in zip(('ept', 'shadow', 'vtlb', 'brute'), told):
-                yield '%s-%s, %s' % (phase, count, name), t, turns.get((name, '%s-%s' % (phase, count))), 10
+                yield '%s-%s, %s' % (phase, count, name), t, turns.get((name, '%s-%s' % (phase, count))), \
+                    40 if name in ('ept', 'brute') else 10    # ept: timer ticks
 
 
 def mechanisms_table(runs, text):
