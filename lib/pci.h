@@ -21,6 +21,7 @@
 #define PCI_COMMAND_MASTER 0x04u
 #define PCI_COMMAND_PARITY 0x40u
 #define PCI_COMMAND_SERR 0x100u
+#define PCI_CAPABILITY_MSI 0x05u
 #define PCI_STATUS_CAPABILITIES 0x10u
 #define PCI_STATUS_FAST 0x80u    /* back-to-back transactions */
 #define PCI_STATUS_MEDIUM 0x200u /* timing of DEVSEL# */
@@ -34,6 +35,7 @@
 /* Base class and sub-class (Appendix "Class Codes"). */
 #define PCI_CLASS_STORAGE 0x0100u
 #define PCI_CLASS_IDE 0x0101u
+#define PCI_CLASS_SATA 0x0106u
 #define PCI_CLASS_NETWORK 0x0200u
 #define PCI_CLASS_HOST_BRIDGE 0x0600u
 #define PCI_CLASS_ISA_BRIDGE 0x0601u

@@ -9,9 +9,10 @@ UNIT_host_frames_SRC := test/unit/host/memory/test_frames.c host/memory/frames.c
 	host/boot/multiboot.c
 UNIT_host_frames_LIBS := -no-pie
 UNIT_TESTS += host_frames
-UNIT_host_ata_SRC := test/unit/host/device/test_ata.c test/unit/host/device/controller.c \
-	host/device/ata.c host/cpu/spinlock.c
+UNIT_host_ata_SRC := test/unit/host/device/test_ata.c test/unit/host/device/controller.c host/device/ata.c
 UNIT_TESTS += host_ata
+UNIT_host_ahci_SRC := test/unit/host/device/test_ahci.c test/unit/host/device/hba.c host/device/ahci.c host/device/ata.c
+UNIT_TESTS += host_ahci
 UNIT_host_e1000_SRC := test/unit/host/device/test_e1000.c host/device/e1000.c
 UNIT_TESTS += host_e1000
 UNIT_host_spinlock_SRC := test/unit/host/cpu/test_spinlock.c host/cpu/spinlock.c

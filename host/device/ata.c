@@ -49,7 +49,7 @@ static void read_text(char *to, const uint16_t *words, unsigned count)
 }
 
 /* "IDENTIFY DEVICE": words 49, 60, 83 and 100. */
-static void read_identity(struct ata_disk *d, const uint16_t *id, bool bus_master)
+void ata_read_identity(struct ata_disk *d, const uint16_t *id, bool bus_master)
 {
 	uint16_t sets = id[ATA_ID_SETS];
 
@@ -90,7 +90,7 @@ static void identify(struct ata_channel *c, unsigned n, uint64_t (*now)(void))
 	if (VM_KEPT(ATA_NO_DISK, (in(c, ATA_STATUS) & (ATA_DRQ | ATA_ERR)) != ATA_DRQ))
 		return;
 	c->ports->in_words((uint16_t)(c->command + ATA_DATA), id, 256);
-	read_identity(&c->disk[n], id, c->bus_master);
+	ata_read_identity(&c->disk[n], id, c->bus_master);
 }
 
 void ata_find(struct ata_channel *c, uint64_t (*now)(void))

@@ -67,6 +67,8 @@ struct ata_channel {
 
 /* Finds the channel's disks; waits for those that are there, up to `patience` ticks of `now` each. Boot only. */
 void ata_find(struct ata_channel *c, uint64_t (*now)(void));
+/* What a disk is, by the 256 words of its answer to IDENTIFY DEVICE; bus_master: there is DMA for it. */
+void ata_read_identity(struct ata_disk *d, const uint16_t *id, bool bus_master);
 /* How many sectors a command may transfer: the buffer's, or fewer. */
 unsigned ata_most(const struct ata_disk *d);
 /* Begins a command for disk n, 0 or 1. What is written stands in the buffer, what is read will. false: the channel is

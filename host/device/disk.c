@@ -1,5 +1,7 @@
 #include "host/device/disk.h"
 
+#include "host/device/disk_ahci.h"
+
 #include "host/cpu/percpu.h"
 #include "host/cpu/spinlock.h"
 #include "host/cpu/x86.h"
@@ -9,6 +11,7 @@
 #include "host/device/pci.h"
 #include "host/memory/frames.h"
 #include "host/trap/interrupt.h"
+#include "lib/fmt.h"
 #include "lib/pci.h"
 #include "lib/ports.h"
 
@@ -20,12 +23,15 @@
 
 static struct channel {
 	struct spinlock lock;
-	struct ata_channel ata;
+	struct ata_channel ata;   /* of the first two; */
+	struct ahci_port *port;   /* of the others; NULL: there is no disk */
 	bool interrupts;
 	bool later; /* changed by atomic operations */
 	uint64_t due; /* UINT64_MAX: it has no command */
-} channels[DISK_CHANNELS] = { { .due = UINT64_MAX }, { .due = UINT64_MAX } };
+} channels[DISK_CHANNELS];
+static unsigned used; /* of them, the first: 0 before disk_host_init() */
 static uint64_t look_ticks;
+static const char no_memory[] = "there is no memory for the buffers of its disks";
 void (*disk_event)(unsigned channel, bool good), (*disk_later)(unsigned channel);
 
 /* ---- the machine's ports ---- */
@@ -93,32 +99,42 @@ static bool get_memory(struct channel *c)
 
 static uint64_t ticks(void) { return rdtsc(); }
 
-/* By the name that a description has for it. */
+static void tell_disk(const char *place, const struct ata_disk *d)
+{
+	uint64_t kb = d->sectors / 2;
+	bool small = kb < 1024;
+
+	console_log("disk %s: %s, serial number %s, %lu %s", place, d->model, d->serial, small ? kb : kb / 1024,
+		    small ? "KB" : "MB");
+}
+
+/* By the names that a description has for them. */
 static void tell(unsigned channel)
 {
-	for (unsigned n = 0; n < 2; n++) {
-		const struct ata_disk *d = disk_host(channel, n);
-		uint64_t kb = d ? d->sectors / 2 : 0;
-		bool small = kb < 1024;
+	char place[16];
 
-		if (d)
-			console_log("disk ide%u.%u: %s, serial number %s, %lu %s", channel, n, d->model, d->serial,
-				    small ? kb : kb / 1024, small ? "KB" : "MB");
+	for (unsigned n = 0; n < 2; n++) {
+		if (!disk_host(channel, n))
+			continue;
+		if (channel < DISK_IDE)
+			fmt(place, sizeof(place), "ide%u.%u", channel, n);
+		else
+			fmt(place, sizeof(place), "sata%u", channel - DISK_IDE);
+		tell_disk(place, disk_host(channel, n));
 	}
 }
 
-const char *disk_host_init(uint64_t tsc_hz)
+static const char *find_ide(uint64_t tsc_hz)
 {
 	uint32_t function = pci_host_find(PCI_CLASS_IDE, NULL);
 
-	look_ticks = tsc_hz / LOOKS_PER_SECOND;
 	if (function)
 		pci_host_enable(function, PCI_COMMAND_IO | PCI_COMMAND_MASTER);
-	for (unsigned n = 0; n < DISK_CHANNELS; n++) {
+	for (unsigned n = 0; n < DISK_IDE; n++) {
 		struct channel *c = &channels[n];
 
 		if (!get_memory(c))
-			return "there is no memory for the buffers of its disks";
+			return no_memory;
 		set_ports(c, n, function);
 		c->ata.patience = PATIENCE_SECONDS * tsc_hz;
 		ata_find(&c->ata, ticks);
@@ -127,25 +143,80 @@ const char *disk_host_init(uint64_t tsc_hz)
 	return NULL;
 }
 
+static const char *find_ahci(uint64_t tsc_hz)
+{
+	bool interrupts = false;
+
+	if (!ahci_host_begin(PATIENCE_SECONDS * tsc_hz, VECTOR_DISK_FIRST + DISK_IDE, &interrupts))
+		return NULL;
+	used = DISK_CHANNELS;
+	for (unsigned n = 0; n < AHCI_PORTS; n++) {
+		struct channel *c = &channels[DISK_IDE + n];
+
+		if (!ahci_host_find(n, &c->port))
+			return no_memory;
+		c->interrupts = interrupts;
+		tell(DISK_IDE + n);
+	}
+	ahci_host_interrupts();
+	return NULL;
+}
+
+const char *disk_host_init(uint64_t tsc_hz)
+{
+	const char *why;
+
+	look_ticks = tsc_hz / LOOKS_PER_SECOND;
+	for (unsigned n = 0; n < DISK_CHANNELS; n++)
+		channels[n].due = UINT64_MAX;
+	used = DISK_IDE;
+	why = find_ide(tsc_hz);
+	return why ? why : find_ahci(tsc_hz);
+}
+
 const struct ata_disk *disk_host(unsigned channel, unsigned n)
 {
-	const struct ata_disk *d = &channels[channel].ata.disk[n];
+	const struct channel *c = &channels[channel];
+	const struct ata_disk *d = &c->ata.disk[n];
 
+	if (channel >= DISK_IDE)
+		return c->port && n == 0 ? &c->port->disk : NULL;
 	return d->present ? d : NULL;
 }
 
-uint8_t *disk_host_buffer(unsigned channel) { return channels[channel].ata.buffer; }
+uint8_t *disk_host_buffer(unsigned channel)
+{
+	const struct channel *c = &channels[channel];
+
+	return channel < DISK_IDE ? c->ata.buffer : c->port ? c->port->buffer : NULL;
+}
 
 /* ---- commands ---- */
+
+/* Of a command that has failed: no other is taken until that is over. */
+static bool is_resetting(const struct channel *c)
+{
+	const struct ahci_port *p = c->port;
+
+	return p ? p->state == AHCI_STOPPING || p->state == AHCI_RESETTING || p->state == AHCI_LINKING
+		 : c->ata.state == ATA_RESETTING;
+}
+
+static enum ata_result advance(struct channel *c, uint64_t now)
+{
+	return c->port ? ahci_advance(c->port, now) : ata_advance(&c->ata, now);
+}
 
 /* The next look: at the deadline, or, where no interrupt comes, soon. The lock is held. */
 static void set_due(struct channel *c, uint64_t now)
 {
-	uint64_t due = c->ata.deadline;
+	bool idle = c->port ? c->port->state == AHCI_IDLE || c->port->state == AHCI_DEAD
+			    : c->ata.state == ATA_IDLE || c->ata.state == ATA_DEAD;
+	uint64_t due = c->port ? c->port->deadline : c->ata.deadline;
 
-	if (c->ata.state == ATA_IDLE || c->ata.state == ATA_DEAD)
+	if (idle)
 		due = UINT64_MAX;
-	else if (!c->interrupts || c->ata.state == ATA_RESETTING)
+	else if (!c->interrupts || is_resetting(c))
 		due = now + look_ticks;
 	__atomic_store_n(&c->due, due, __ATOMIC_RELAXED);
 }
@@ -154,7 +225,8 @@ static void set_due(struct channel *c, uint64_t now)
 static bool start(struct channel *c, unsigned n, enum ata_op op, uint64_t sector, unsigned sectors)
 {
 	uint64_t now = rdtsc();
-	bool begun = ata_start(&c->ata, n, op, sector, sectors, now);
+	bool begun = c->port ? ahci_start(c->port, op, sector, sectors, now)
+			     : ata_start(&c->ata, n, op, sector, sectors, now);
 
 	set_due(c, now);
 	return begun;
@@ -178,8 +250,8 @@ bool disk_host_begin(unsigned channel, unsigned n, enum ata_op op, uint64_t sect
 	bool begun;
 
 	spin_lock(&c->lock);
-	while (c->ata.state == ATA_RESETTING)
-		ata_advance(&c->ata, rdtsc());
+	while (is_resetting(c))
+		advance(c, rdtsc());
 	begun = start(c, n, op, sector, sectors);
 	spin_unlock(&c->lock);
 	return begun;
@@ -192,13 +264,13 @@ enum ata_result disk_host_poll(unsigned channel)
 	enum ata_result result;
 
 	spin_lock(&c->lock);
-	result = ata_advance(&c->ata, now);
+	result = advance(c, now);
 	set_due(c, now);
 	spin_unlock(&c->lock);
 	return result;
 }
 
-void disk_host_interrupt(unsigned channel)
+static void serve(unsigned channel)
 {
 	enum ata_result result = disk_host_poll(channel);
 
@@ -206,6 +278,19 @@ void disk_host_interrupt(unsigned channel)
 		disk_event(channel, result == ATA_DONE);
 	if (__atomic_exchange_n(&channels[channel].later, false, __ATOMIC_ACQUIRE))
 		disk_later(channel);
+}
+
+/* AHCI's one message is of all its ports, and comes again only where none of them has told of anything (AHCI 1.3.1,
+ * "Message Based Interrupt Mode"). Bounded: each round takes what a command has told. */
+void disk_host_interrupt(unsigned channel)
+{
+	serve(channel);
+	if (channel < DISK_IDE)
+		return;
+	for (unsigned round = 0; round < AHCI_PORTS && ahci_host_waiting(); round++)
+		for (unsigned n = DISK_IDE; n < DISK_CHANNELS; n++)
+			if (channels[n].port)
+				serve(n);
 }
 
 /* The interrupt comes by way of the CPU's own local APIC. */
@@ -217,13 +302,16 @@ void disk_host_later(unsigned channel)
 
 uint64_t disk_host_due(void)
 {
-	return min_u64(__atomic_load_n(&channels[0].due, __ATOMIC_RELAXED),
-		       __atomic_load_n(&channels[1].due, __ATOMIC_RELAXED));
+	uint64_t due = UINT64_MAX;
+
+	for (unsigned n = 0; n < used; n++)
+		due = min_u64(due, __atomic_load_n(&channels[n].due, __ATOMIC_RELAXED));
+	return due;
 }
 
 void disk_host_look(void)
 {
-	for (unsigned n = 0; n < DISK_CHANNELS; n++)
+	for (unsigned n = 0; n < used; n++)
 		if (rdtsc() >= __atomic_load_n(&channels[n].due, __ATOMIC_RELAXED))
 			disk_host_interrupt(n);
 }

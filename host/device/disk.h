@@ -1,14 +1,15 @@
 /* host/device/disk.h - the machine's disks: which there are, and their channels' locks, buffers and interrupts, around
- * the driver (host/device/ata.h).
+ * the drivers (host/device/ata.h, ahci.h).
  *
  * DK1  A channel's registers and its driver's state are touched with its lock held only. The interrupts come to the
  *      boot CPU, which also looks at what is due; disk_event is called there, with no lock held. */
 #ifndef VELLUM_HOST_DISK_H
 #define VELLUM_HOST_DISK_H
 
-#include "host/device/ata.h"
+#include "host/device/ahci.h"
 
-#define DISK_CHANNELS 2 /* and two disks each */
+#define DISK_IDE 2 /* channels with two disks each; behind them ports of AHCI with one */
+#define DISK_CHANNELS (DISK_IDE + AHCI_PORTS)
 
 /* Finds the controller and its disks, as many as there are, and says in the log which. NULL, or one sentence: there is
  * no memory for their buffers. Boot only, on the first CPU; once. */

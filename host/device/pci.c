@@ -5,6 +5,16 @@
 #include "lib/ports.h"
 
 #define FUNCTIONS 256 /* of a bus */
+#define CAPABILITIES_MOST 48 /* that configuration space has room for */
+
+/* PCI Local Bus Specification, "MSI Capability Structure": the capability's first word, and what lies behind it. */
+#define MSI_ENABLE (1u << 16)
+#define MSI_VECTORS (7u << 20) /* how many are used, as a power of two */
+#define MSI_64 (1u << 23)
+#define MSI_ADDRESS 4
+#define MSI_DATA 8        /* without the address' upper half */
+#define MSI_DATA_64 12
+#define MSI_TO_APIC 0xfee00000u
 
 uint32_t pci_host_read(uint32_t function, unsigned offset)
 {
@@ -33,4 +43,38 @@ uint32_t pci_host_find(uint32_t class, bool (*fits)(uint32_t function))
 			return f;
 	}
 	return 0;
+}
+
+/* 0: it has none of this kind. */
+static unsigned find_capability(uint32_t function, uint8_t kind)
+{
+	unsigned at;
+
+	if (!(pci_host_read(function, PCI_COMMAND) >> 16 & PCI_STATUS_CAPABILITIES))
+		return 0;
+	at = pci_host_read(function, PCI_CAPABILITIES) & 0xfc;
+	for (unsigned i = 0; at && i < CAPABILITIES_MOST; i++) {
+		uint32_t head = pci_host_read(function, at);
+
+		if ((uint8_t)head == kind)
+			return at;
+		at = head >> 8 & 0xfc;
+	}
+	return 0;
+}
+
+bool pci_host_message(uint32_t function, uint32_t apic_id, uint8_t vector)
+{
+	unsigned at = find_capability(function, PCI_CAPABILITY_MSI);
+	uint32_t head;
+
+	if (!at || apic_id > UINT8_MAX)
+		return false;
+	head = pci_host_read(function, at);
+	pci_host_write(function, at + MSI_ADDRESS, MSI_TO_APIC | apic_id << 12);
+	if (head & MSI_64)
+		pci_host_write(function, at + MSI_DATA, 0);
+	pci_host_write(function, at + (head & MSI_64 ? MSI_DATA_64 : MSI_DATA), vector);
+	pci_host_write(function, at, (head & ~MSI_VECTORS) | MSI_ENABLE);
+	return true;
 }

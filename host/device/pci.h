@@ -14,4 +14,7 @@ void pci_host_enable(uint32_t function, uint32_t command);
  * (00:00.0 is the host bridge). */
 uint32_t pci_host_find(uint32_t class, bool (*fits)(uint32_t function));
 
+/* Its interrupt becomes a message of this vector to the CPU of that APIC ID, below 256. false: it knows no messages. */
+bool pci_host_message(uint32_t function, uint32_t apic_id, uint8_t vector);
+
 #endif

@@ -10,7 +10,7 @@
 /* Vectors that the host uses. */
 #define VECTOR_UART_FIRST 0x30 /* + number of the port */
 #define VECTOR_DISK_FIRST 0x38 /* + number of the channel */
-#define VECTOR_NIC 0x3a
+#define VECTOR_NIC 0x48
 #define VECTOR_TIMER 0xf0
 #define VECTOR_KICK 0xf1
 #define VECTOR_SPURIOUS 0xff

@@ -160,6 +160,15 @@
 	M(CONFIG_FLASH_ALONE, "refusing a flash without a firmware") \
 	M(CONFIG_FLASH_TWICE, "refusing a second flash") \
 	M(LOADER_CHECKSUM, "taking out checksums that a firmware is to make") \
+	M(AHCI_HANDOFF, "taking an AHCI controller from the firmware") \
+	M(AHCI_ONE, "one command at a time, and none for a port that is none") \
+	M(AHCI_ERRORS, "the errors that an AHCI controller tells of") \
+	M(AHCI_SHORT, "that all bytes of a command were transferred") \
+	M(AHCI_PATIENCE, "giving up a command in time") \
+	M(AHCI_LINK, "resetting the link of a disk that is not idle") \
+	M(AHCI_GIVEN_UP, "giving up a port that does not come back") \
+	M(AHCI_NO_DISK, "that a device is a disk") \
+	M(AHCI_DMA, "that it has DMA") \
 	M(ATA_ONE, "one command at a time") \
 	M(ATA_FAULT, "the disk's fault among the errors") \
 	M(ATA_NO_DISK, "that IDENTIFY ends with data") \

@@ -43,11 +43,11 @@ def content(path):
         return f.read()
 
 
-def work(c, path, megabytes=1, more=(), left=None):
+def work(c, path, megabytes=1, more=(), left=None, model=r'ide\d\.\d: Generic 1234'):
     """A run of the workload; left: by which run there is something on the disk, None: by none."""
     size = os.path.getsize(path.split(',')[0]) // MB
     o = c.run(['run', '--workload', 'disk:%d' % megabytes, '--disk', path, '--timeout', '240'] + list(more), limit=260,
-              expect=[r'disk ide\d\.\d: Generic 1234, serial number \S+, %d MB' % size,
+              expect=[r'disk %s, serial number \S+, %d MB' % (model, size),
                       r'^disk: written and flushed', r'checksum=%s ' % SUMS[megabytes]] +
               ([r'^disk: run %d has left \d+ MB, all of it right' % left] if left else []),
               forbid=[] if left else [r'^disk: run \d+ has left'])

@@ -1,7 +1,5 @@
 """QEMU's own CPU, which has AMD-V without NRIPS (docs/svm.md), and its disks and network card."""
 
-import re
-
 import disks
 import report
 from boots import check_boot
@@ -35,5 +33,12 @@ def firmware(mechanism):
     return Test('qemu: SeaBIOS under %s' % mechanism, named.function)
 
 
+def work(c, path, megabytes=1, more=(), left=None):
+    return disks.work(c, path, megabytes, QEMU + list(more), left, model='sata0: QEMU HARDDISK')
+
+
 def tests(everything):
-    return [linux('npt'), linux('shadow')] + [kernels(m) for m in ('npt', 'shadow')] + [firmware('npt')]
+    kinds = (['--mmu', 'npt'], ['--mmu', 'shadow'], ['--mmu', 'npt'])
+    disk = Test('qemu: a disk, written by one machine after the other',
+                disks.one_after_the_other(kinds if everything else kinds[:2], work))
+    return [disk, linux('npt'), linux('shadow')] + [kernels(m) for m in ('npt', 'shadow')] + [firmware('npt')]

@@ -77,7 +77,7 @@ pid_t qemu_start(struct emulator *emulator, const char *iso, const char *work, c
 {
 	/* The options that depend on nothing, then those that do, in pairs. */
 	static const char fixed[] =
-		"-boot d -no-reboot -display none -monitor none -nodefaults "
+		"-machine q35 -boot d -no-reboot -display none -monitor none -nodefaults "
 		"-serial chardev:console -serial chardev:statistics";
 	char *words = text("%s", fixed), *argv[40], *word, *state;
 	size_t n = 0;
@@ -104,8 +104,8 @@ pid_t qemu_start(struct emulator *emulator, const char *iso, const char *work, c
 		const struct drive *d = &wires->drives->drive[i];
 
 		argv[n++] = text("-drive");
-		argv[n++] = text("file=%s,format=raw,if=ide,index=%u%s", d->path, 2 * d->channel + d->unit,
-				 d->written ? "" : ",snapshot=on");
+		argv[n++] = text("file=%s,format=raw,if=ide,index=%u,discard=unmap%s", d->path,
+				 d->channel - CONFIG_IDE_CHANNELS, d->written ? "" : ",snapshot=on");
 	}
 	if (wires->card) {
 		argv[n++] = text("-nic");

@@ -13,12 +13,14 @@
 
 enum { CD_SECTOR = 2048, FLASH_GRAIN = 4096, FLASH_MOST = 8 << 20 };
 
+#define SATA(port) { CONFIG_IDE_CHANNELS + (port), 0 }
+
 /* The places of the machine's controller that are not the boot image's: Bochs has that at the first channel's first,
- * QEMU at the second's. */
+ * QEMU at the third port. */
 static const unsigned bochs_places[MOST_DRIVES][2] = { { 0, 1 }, { 1, 0 }, { 1, 1 } },
-		      qemu_places[MOST_DRIVES][2] = { { 0, 0 }, { 0, 1 }, { 1, 1 } },
+		      qemu_places[MOST_DRIVES][2] = { SATA(0), SATA(1), SATA(3) },
 /* The same beside a swap area, which has the other channel: its own place is the first. */
-		      bochs_with_swap[][2] = { { 1, 0 }, { 0, 1 } }, qemu_with_swap[][2] = { { 0, 0 }, { 1, 1 } };
+		      bochs_with_swap[][2] = { { 1, 0 }, { 0, 1 } }, qemu_with_swap[][2] = { SATA(0), SATA(1) };
 
 static unsigned most_drives(const struct drives *drives)
 {
@@ -31,6 +33,13 @@ static const unsigned *next_place(const struct drives *drives, bool qemu)
 	if (drives->swap != NULL)
 		return (qemu ? qemu_with_swap : bochs_with_swap)[drives->count];
 	return (qemu ? qemu_places : bochs_places)[drives->count];
+}
+
+char *drives_place_name(const struct drive *d)
+{
+	if (d->channel < CONFIG_IDE_CHANNELS)
+		return text("ide%u.%u", d->channel, d->unit);
+	return text("sata%u", d->channel - CONFIG_IDE_CHANNELS);
 }
 
 static const char *option(const struct config_disk *disk) { return disk->cd ? "--cdrom" : "--disk"; }
@@ -140,17 +149,20 @@ void drives_place(struct drives *drives, struct vm_config *vm, const struct opti
 		struct config_disk *disk = &vm->disk[i];
 		const struct drive *d;
 		unsigned channel, unit;
+		char *place;
 
 		if (options->snapshot && !disk->read_only)
 			disk->snapshot = true;
 		if (options->command == COMMAND_ISO) {
 			if (!config_disk_place(disk->name, &channel, &unit))
 				die(STATUS_USAGE, "%s %s: on a PC a disk is named by its place: ide0.0, ide0.1, "
-				    "ide1.0 or ide1.1", option(disk), disk->name);
+				    "ide1.0, ide1.1, or sata0 to sata7", option(disk), disk->name);
 			continue;
 		}
 		d = drive_for(drives, disk, strcmp(options->machine, "qemu") == 0);
-		snprintf(disk->name, sizeof disk->name, "ide%u.%u", d->channel, d->unit);
+		place = drives_place_name(d);
+		snprintf(disk->name, sizeof disk->name, "%s", place);
+		free(place);
 	}
 }
 
@@ -169,5 +181,5 @@ const char *drives_own(struct drives *drives, const char *path, uint64_t bytes, 
 	d->channel = next_place(drives, qemu)[0];
 	d->unit = next_place(drives, qemu)[1];
 	drives->count++;
-	return text("ide%u.%u", d->channel, d->unit);
+	return drives_place_name(d);
 }

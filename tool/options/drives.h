@@ -4,11 +4,11 @@
 
 #include "tool/options/options.h"
 
-enum { MOST_DRIVES = 3 };       /* an IDE controller has four, and the boot image is one of them */
+enum { MOST_DRIVES = 3 };       /* Bochs' controller has four, and the boot image is one of them */
 
 struct drive {
 	char *path;             /* absolute */
-	unsigned channel, unit;
+	unsigned channel, unit; /* as config_disk_place() counts them */
 	bool written;           /* else the machine need not be able to */
 };
 
@@ -23,6 +23,8 @@ struct drives {
  * program ends, so that no other run writes them; for an image for its own sake, what they are called already. Ends the
  * program with one sentence if one cannot be had. */
 void drives_place(struct drives *drives, struct vm_config *vm, const struct options *options);
+/* What a description calls its place; the caller frees it. */
+char *drives_place_name(const struct drive *d);
 /* Gives the machine a disk of its own, a new file of this path and of so many bytes (docs/snapshot.md). Returns its
  * place's name; ends the program where there is none left. */
 const char *drives_own(struct drives *drives, const char *path, uint64_t bytes, bool qemu);

@@ -314,6 +314,14 @@ static void choose_console(struct machines *machines, const char *name)
 		machines->vms[i].console = i == machines->console ? CONFIG_ON : CONFIG_DEFAULT;
 }
 
+static void name_place(char *to, size_t size, const struct drive *drive)
+{
+	char *name = drives_place_name(drive);
+
+	snprintf(to, size, "%s", name);
+	free(name);
+}
+
 /* Where its exits are written to: one disk for those of all, before the first of theirs. */
 static void place_trace(struct machines *machines, struct vm_config *vm, const struct options *options)
 {
@@ -323,8 +331,7 @@ static void place_trace(struct machines *machines, struct vm_config *vm, const s
 		return;
 	if (machines->drives.trace == NULL)
 		drives_place_trace(&machines->drives, options);
-	snprintf(vm->trace, sizeof vm->trace, "ide%u.%u", machines->drives.trace->channel,
-		 machines->drives.trace->unit);
+	name_place(vm->trace, sizeof vm->trace, machines->drives.trace);
 }
 
 /* Where its pages go when memory is short: one disk for those of all, before any other. */
@@ -342,7 +349,7 @@ static void place_swap(struct machines *machines, struct vm_config *vm, const st
 		drives_place_swap(&machines->drives, options);
 	if (vm->prealloc == CONFIG_ON)
 		return;
-	snprintf(vm->swap, sizeof vm->swap, "ide%u.%u", machines->drives.swap->channel, machines->drives.swap->unit);
+	name_place(vm->swap, sizeof vm->swap, machines->drives.swap);
 }
 
 /* A machine whose network card leads outside needs one itself. */

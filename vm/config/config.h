@@ -17,6 +17,9 @@
 #define CONFIG_APPEND_MAX 2047
 #define CONFIG_VCPUS_MAX 32
 #define CONFIG_DISKS_MAX 4
+#define CONFIG_IDE_CHANNELS 2 /* of config_disk_place(): */
+#define CONFIG_SATA_PORTS 8
+#define CONFIG_DISK_PLACES "ide0.0 to ide1.1, sata0 to sata7"
 #define CONFIG_NETS_MAX 4
 #define CONFIG_MODULES_MAX 8 /* as IMAGE_MODULES_MAX */
 #define CONFIG_MODULE_TEXT_MAX 2047

@@ -125,9 +125,15 @@ bool config_set_boot(struct vm_config *vm, const char *value, char *error, size_
 	return true;
 }
 
-/* "ideC.D": disk D of channel C, as the controller counts them. */
+/* "ideC.D": disk D of channel C, as the controller counts them; "sataP": that at port P of an AHCI controller, whose
+ * channels come behind. */
 bool config_disk_place(const char *name, unsigned *channel, unsigned *unit)
 {
+	if (strncmp(name, "sata", 4) == 0 && name[4] >= '0' && name[4] < '0' + CONFIG_SATA_PORTS && !name[5]) {
+		*channel = CONFIG_IDE_CHANNELS + (unsigned)(name[4] - '0');
+		*unit = 0;
+		return true;
+	}
 	if (strncmp(name, "ide", 3) != 0 || (name[3] != '0' && name[3] != '1') || name[4] != '.' ||
 	    (name[5] != '0' && name[5] != '1') || name[6])
 		return false;
@@ -141,7 +147,8 @@ bool config_set_trace(struct vm_config *vm, const char *value, char *error, size
 	unsigned channel, unit;
 
 	if (VM_KEPT(CONFIG_TRACE_PLACE, !config_disk_place(value, &channel, &unit))) {
-		fmt(error, error_size, "trace is the place of a disk, ide0.0 to ide1.1, not \"%.40s\"", value);
+		fmt(error, error_size, "trace is the place of a disk, " CONFIG_DISK_PLACES ", not \"%.40s\"",
+		    value);
 		return false;
 	}
 	fmt(vm->trace, sizeof(vm->trace), "%s", value);

@@ -74,7 +74,7 @@ bool config_set_swap(struct vm_config *vm, const char *value, char *error, size_
 	unsigned channel, unit;
 
 	if (VM_KEPT(CONFIG_SWAP_PLACE, !config_disk_place(value, &channel, &unit))) {
-		fmt(error, error_size, "swap is the place of a disk, ide0.0 to ide1.1, not \"%.40s\"", value);
+		fmt(error, error_size, "swap is the place of a disk, " CONFIG_DISK_PLACES ", not \"%.40s\"", value);
 		return false;
 	}
 	fmt(vm->swap, sizeof(vm->swap), "%s", value);

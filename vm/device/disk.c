@@ -33,6 +33,7 @@ static void medium_unlock(void *ctx) { spin_unlock(&((struct medium *)ctx)->lock
 
 static bool medium_start(void *ctx, unsigned unit, enum block_op op, uint64_t sector, unsigned sectors)
 {
+	_Static_assert(CONFIG_IDE_CHANNELS == DISK_IDE && CONFIG_SATA_PORTS == AHCI_PORTS, "config_disk_place()");
 	static const enum ata_op ops[] = {
 		[BLOCK_READ] = ATA_OP_READ, [BLOCK_WRITE] = ATA_OP_WRITE,
 		[BLOCK_ZEROES] = ATA_OP_WRITE, [BLOCK_FLUSH] = ATA_OP_FLUSH,
@@ -183,7 +184,7 @@ static bool make_disk(struct vm *vm, unsigned n)
 	if (VM_LEFT_OUT_OR(DISK_PLACE, config_disk_place(config->name, &channel, &unit)))
 		ata = disk_host(channel, unit);
 	if (VM_KEPT(DISK_THERE, !ata))
-		return refuse(vm, config->name, "the machine has none there (ide0.0 to ide1.1 can be)");
+		return refuse(vm, config->name, "the machine has none there (" CONFIG_DISK_PLACES " can be)");
 	d->vm = vm;
 	d->config = config;
 	d->block = (struct block_disk){
@@ -264,13 +265,28 @@ static bool is_disk_of_guest(const char *place)
 	return false;
 }
 
-/* A place's fourth character is the channel's (config_disk_place()). */
-static bool has_disk_at(const struct vm_config *c, char channel)
+/* A name that is no place is refused elsewhere. */
+static bool is_at_channel(const char *name, unsigned channel)
+{
+	unsigned of, unit;
+
+	return config_disk_place(name, &of, &unit) && of == channel;
+}
+
+static bool has_disk_at(const struct vm_config *c, unsigned channel)
 {
 	for (unsigned n = 0; n < c->disks; n++)
-		if (c->disk[n].name[3] == channel)
+		if (is_at_channel(c->disk[n].name, channel))
 			return true;
-	return c->trace[3] == channel && c->trace[0];
+	return is_at_channel(c->trace, channel);
+}
+
+/* With the swap area at that place. */
+static bool shares_channel(const struct vm_config *c, const char *place)
+{
+	unsigned channel, unit;
+
+	return config_disk_place(place, &channel, &unit) && has_disk_at(c, channel);
 }
 
 /* All that are traced have the same. */
@@ -321,7 +337,7 @@ static const char *begin_swap(void)
 	for (unsigned id = 0; place && id < machine.vm_count; id++) {
 		const struct vm_config *c = machine.place[id].config;
 
-		if (VM_LEFT_OUT_OR(SWAP_ALONE, !has_disk_at(c, place[3])))
+		if (VM_LEFT_OUT_OR(SWAP_ALONE, !shares_channel(c, place)))
 			continue;
 		fmt(text, sizeof(text), "%s has a disk, or its trace, at the channel of the swap area (%s), which must "
 		    "be alone there", c->name, place);

@@ -155,7 +155,7 @@ static const char *begin_flash(struct vm_place *place, unsigned n)
 	uint64_t bytes;
 
 	if (!disk_of_machine(name, &disk))
-		why = "the machine has none there (ide0.0 to ide1.1 can be)";
+		why = "the machine has none there (" CONFIG_DISK_PLACES " can be)";
 	else if (bytes = disk.sectors * SECTOR_SIZE, VM_KEPT(FLASH_SIZE, bytes % FLASH_BLOCK || bytes > FLASH_MAX))
 		why = "a flash memory has whole blocks of 4 KB, and at most 8 MB";
 	else if (!(place->flash = take_store(bytes)))

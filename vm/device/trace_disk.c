@@ -39,7 +39,7 @@ const char *trace_disk_begin(const char *name)
 	static char text[CONFIG_NAME_MAX + 80];
 
 	if (!disk_of_machine(name, &sink.disk)) {
-		fmt(text, sizeof(text), "there is no disk %.40s for the trace (ide0.0 to ide1.1 can be)", name);
+		fmt(text, sizeof(text), "there is no disk %.40s for the trace (" CONFIG_DISK_PLACES " can be)", name);
 		return text;
 	}
 	sink.disk.memory = own_memory;

@@ -57,7 +57,7 @@ const char *swap_begin(const char *place, uint64_t packed_frames)
 	if (config_disk_place(place, &swap.channel, &swap.unit))
 		disk = disk_host(swap.channel, swap.unit);
 	if (VM_KEPT(SWAP_THERE, !disk || disk->sectors < PAGE_SECTORS)) {
-		fmt(text, sizeof(text), "there is no disk %.40s to swap to (ide0.0 to ide1.1 can be)", place);
+		fmt(text, sizeof(text), "there is no disk %.40s to swap to (" CONFIG_DISK_PLACES " can be)", place);
 		return text;
 	}
 	swap.most = (unsigned)min_u64(SWAP_MOST, ata_most(disk) / PAGE_SECTORS);

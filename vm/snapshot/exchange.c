@@ -26,7 +26,7 @@ const char *exchange_begin(const char *place)
 	if (!place)
 		return NULL;
 	if (!disk_of_machine(place, &exchange.disk)) {
-		fmt(text, sizeof(text), "there is no disk %.20s for exchange=: ide0.0 to ide1.1 can be", place);
+		fmt(text, sizeof(text), "there is no disk %.20s for exchange=: " CONFIG_DISK_PLACES " can be", place);
 		return text;
 	}
 	exchange.place = place;

@@ -14,7 +14,7 @@
 
 struct vm;
 
-/* Before any VM is made: the disk at this place (ide0.0 to ide1.1), NULL: there is to be none. NULL, or one
+/* Before any VM is made: the disk at this place (CONFIG_DISK_PLACES), NULL: there is to be none. NULL, or one
  * sentence. */
 const char *exchange_begin(const char *place);
 /* Is there one, and has the VM it (EX1)? */

@@ -77,12 +77,15 @@ static void test_boot(void **state)
 
 static void test_places(void **state)
 {
-	static const char *const wrong[] = { "", "ide", "ide2.0", "ide0.2", "ide00", "ide0.0 ", "IDE0.0", "ide0,1" };
+	static const char *const wrong[] = { "", "ide", "ide2.0", "ide0.2", "ide00", "ide0.0 ", "IDE0.0", "ide0,1",
+					     "sata", "sata8", "sata00", "sata-1", "SATA0" };
 	unsigned channel, unit;
 
 	(void)state;
 	assert_true(config_disk_place("ide1.0", &channel, &unit));
 	assert_true(channel == 1 && unit == 0);
+	assert_true(config_disk_place("sata7", &channel, &unit));
+	assert_true(channel == 9 && unit == 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++)
 		assert_false(config_disk_place(wrong[i], &channel, &unit));
 }
@@ -98,7 +101,8 @@ static void test_trace(void **state)
 	config_print(&vms[0], &(struct config_files){ .kernel = "k" }, text, sizeof(text));
 	assert_non_null(strstr(text, "\ndetail on\ntrace ide0.1\n"));
 	good(text);
-	bad("vm a\nkernel k\ntrace x.json", "line 3: trace is the place of a disk, ide0.0 to ide1.1, not \"x.json\"");
+	bad("vm a\nkernel k\ntrace x.json",
+	    "line 3: trace is the place of a disk, ide0.0 to ide1.1, sata0 to sata7, not \"x.json\"");
 	bad("vm a\nkernel k\ndetail 1", "line 3: detail must be on or off, not \"1\"");
 }
 

@@ -48,7 +48,8 @@ static void test_refused(void **state)
 	bad_size("limit", "513G");
 	bad_size("reservation", "99999999999999999999999");
 	bad("vm a\nkernel k\nlimit 512K", "line 3: limit 512K is too little: a machine needs at least 1M");
-	bad("vm a\nkernel k\nswap ide2.0", "line 3: swap is the place of a disk, ide0.0 to ide1.1, not \"ide2.0\"");
+	bad("vm a\nkernel k\nswap ide2.0",
+	    "line 3: swap is the place of a disk, ide0.0 to ide1.1, sata0 to sata7, not \"ide2.0\"");
 	bad("vm a\nkernel k\nmem 8M\nreservation 9M", "line 4: " TOO_MUCH);
 	bad("vm a\nkernel k\nlimit 8M\nreservation 9M", "line 4: " TOO_MUCH);
 	bad("vm a\nkernel k\nswap ide1.0\nprealloc on", "line 4: a has prealloc, so its RAM stays where it is: "

@@ -357,7 +357,8 @@ static void no_such_disk(void **state)
 	memset(&bench_disk, 0, sizeof(bench_disk));
 	bench_disk.there = true;
 	bench_new(&(struct bench_config){ .mmu = "ept", .description = "swap ide0.1\n" });
-	assert_string_equal(bench.why_not, "there is no disk ide0.1 to swap to (ide0.0 to ide1.1 can be)");
+	assert_string_equal(bench.why_not,
+			    "there is no disk ide0.1 to swap to (ide0.0 to ide1.1, sata0 to sata7 can be)");
 	bench_new(&(struct bench_config){ .mmu = "ept", .description = "swap ide1.0\ndisk ide1.0\n" });
 	assert_string_equal(bench.why_not, "test0 has a disk, or its trace, at the channel of the swap area (ide1.0), "
 					   "which must be alone there");
