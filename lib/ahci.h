@@ -1,7 +1,6 @@
 /* lib/ahci.h - the registers of an AHCI controller and what it finds in memory (Serial ATA AHCI 1.3.1 Specification,
- * "HBA Memory Registers",
- * "System Memory Structures"); for who drives one (host/) and the tests. What is not used has no
- * name. */
+ * "HBA Memory Registers", "System Memory Structures"); for who drives one (host/) and the tests. What is not used has
+ * no name. */
 #ifndef VELLUM_LIB_AHCI_H
 #define VELLUM_LIB_AHCI_H
 
