@@ -478,13 +478,15 @@ static inline bool tpr_page_mapped(const struct vm *vm) { return vm->tpr.page_at
 void tpr_page_moves(struct vcpu *v);
 /* The memory map is another; no vCPU runs, the device lock is held. */
 void tpr_memory_changed(struct vm *vm);
-/* Before an entry, by whoever looked for events: TP3. */
-static inline void tpr_set_threshold(struct vcpu *v)
+/* Before an entry, by whoever looked for events: TP3. window: for what waits, it is asked for. */
+static inline void tpr_set_threshold(struct vcpu *v, bool window)
 {
+	unsigned class = VM_KEPT(TPR_WINDOW, window) ? 0 : lapic_tpr_threshold(&v->lapic);
+
 	if (v->vm->tpr.method == CONFIG_TPR_FLEXPRIORITY)
-		hvm_set_tpr_threshold(&v->hvm, lapic_tpr_threshold(&v->lapic));
+		hvm_set_tpr_threshold(&v->hvm, class);
 	else if (unlikely(v->vm->tpr.method == CONFIG_TPR_PATCH))
-		VM_MUTANT(PATCH_THRESHOLD, patch_set_threshold(&v->vm->patch, lapic_tpr_threshold(&v->lapic)));
+		VM_MUTANT(PATCH_THRESHOLD, patch_set_threshold(&v->vm->patch, class));
 }
 /* The same where the CPU delivers: TP4. */
 static inline bool tpr_cpu_delivers(const struct vcpu *v) { return v->lapic.page && likely(!v->emulated); }

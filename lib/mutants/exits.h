@@ -56,6 +56,7 @@
 	M(APIC_WROTE, "taking what the guest has written to a register in the page") \
 	M(EOI_DONE, "telling who waits for an EOI that the CPU has done") \
 	M(TPR_THRESHOLD, "the TPR threshold of what waits") \
+	M(TPR_WINDOW, "that there is none while the interrupt window is asked for") \
 	M(APIC_QUEUED, "delivering again the event whose delivery reached the local APIC's page") \
 	M(HLT_FOR_GOOD, "stopping a guest that halts with nothing to wake it") \
 	M(ALL_DEAF, "that it has another virtual CPU that can wake it") \

@@ -239,7 +239,7 @@ void event_deliver(struct vcpu *v)
 		vector = take_interrupt(v);
 		waits = tpr_cpu_delivers(v) ? hand(v) : interrupt_waits(v);
 	}
-	VM_MUTANT(TPR_THRESHOLD, tpr_set_threshold(v));
+	VM_MUTANT(TPR_THRESHOLD, tpr_set_threshold(v, waits));
 	if (vector >= 0)
 		inject_vector(v, (uint8_t)vector);
 	v->interrupt_waits = waits;

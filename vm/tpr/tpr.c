@@ -17,7 +17,9 @@
  * TP5 Where a local APIC lies over memory, the memory's page is covered (OV6 in mmu/overlay.c), under every method:
  *     whoever accesses it exits, and finds his own local APIC there, or else the memory.
  * TP3 Before each entry the threshold is lapic_tpr_threshold(): it is computed anew when either changes, for
- *     whoever changes what waits, what is in service or the TPR asks for a look at the events (lapic_notice).
+ *     whoever changes what waits, what is in service or the TPR asks for a look at the events (lapic_notice). While
+ *     the interrupt window is asked for, it is 0: all is looked at then. (So it is for the 8259's interrupts, which no
+ *     TPR holds back: while one waits, nobody asks for another look, L3 in dev/irq/lapic.h.)
  * TP4 Under apicv, before each entry, all that the local APIC has accepted is in the CPU's page, it knows the
  *     highest there of IRR and ISR, and the EOIs that exit are those of the vectors in TMR: what waits for an EOI is a
  *     level-triggered line. The same looks keep it. */

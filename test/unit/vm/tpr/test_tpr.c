@@ -98,6 +98,35 @@ static void in_service(void **state)
 	finish();
 }
 
+/* One of the 8259 waits for its window, in which all is looked at: no threshold until then, however low the TPR. */
+static void beside_the_8259(void **state)
+{
+	(void)state;
+	hold_back("ept");
+	STEP(apic_write(APIC_LVT_LINT0, APIC_EXTINT << 8));
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
+	lapic_set_lint(&bench.v->lapic, 0, true);
+	STEP(bench_interrupt(VECTOR_KICK));
+	EXPECT_NOTHING();
+	assert_true(bench.entry.proc & PROC_INTERRUPT_WINDOW);
+	assert_int_equal(vmcs_get(VMCS_TPR_THRESHOLD), 0);
+	bench.entries = 0;
+	STEP(bench_write_tpr(0x20));
+	assert_int_equal(bench.entries, 0);
+	STEP(bench_write_tpr(0x60));
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	STEP(bench_exit_simple(EXIT_INTERRUPT_WINDOW, 0));
+	EXPECT_EVENT(EXTERNAL(0x0f), 0); /* nobody asks the 8259 any more: its spurious one */
+	lapic_set_lint(&bench.v->lapic, 0, false);
+	bench.entry.event = 0;
+	STEP(bench_exit_simple(EXIT_INTERRUPT_WINDOW, 0));
+	EXPECT_NOTHING();
+	assert_int_equal(vmcs_get(VMCS_TPR_THRESHOLD), 5);
+	STEP(bench_write_tpr(0x20));
+	EXPECT_EVENT(EXTERNAL(0x51), 0);
+	finish();
+}
+
 /* Behind STI it is the lowering itself that ends the blocking. */
 static void lowered_behind_sti(void **state)
 {
@@ -420,6 +449,7 @@ int main(void)
 		cmocka_unit_test(controls),
 		cmocka_unit_test(the_threshold),
 		cmocka_unit_test(in_service),
+		cmocka_unit_test(beside_the_8259),
 		cmocka_unit_test(lowered_behind_sti),
 		cmocka_unit_test(cr8_and_halt),
 		cmocka_unit_test(against_a_plain_model),
