@@ -179,11 +179,10 @@ uint64_t platform_mmio_read(struct vcpu *v, uint64_t gpa, unsigned size)
 {
 	uint64_t value;
 
-	spin_lock(&v->vm->device_lock);
 	if (platform_is_lapic(v, gpa))
-		value = lapic_mmio_read(&v->lapic, gpa & (PAGE_SIZE - 1), size);
-	else
-		value = mmio_read(&v->vm->mmio, gpa, size);
+		return lapic_mmio_read(&v->lapic, gpa & (PAGE_SIZE - 1), size);
+	spin_lock(&v->vm->device_lock);
+	value = mmio_read(&v->vm->mmio, gpa, size);
 	spin_unlock(&v->vm->device_lock);
 	return value;
 }

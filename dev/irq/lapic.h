@@ -128,15 +128,16 @@ static inline uint64_t lapic_base_gpa(const struct lapic *l) { return l->base & 
 /* The page at lapic_base_gpa() answers (EN, not x2APIC). */
 static inline bool lapic_mmio_active(const struct lapic *l) { return l->enabled && !l->x2apic; }
 /* offset 0..0xfff within the page; size 1, 2, 4 or 8. Registers are 32 bits wide at multiples of 16; other writes are
- * ignored. */
+ * ignored. They are read without the device lock, on the vCPU's own CPU (L7). */
 uint64_t lapic_mmio_read(struct lapic *l, uint64_t offset, unsigned size);
 void lapic_mmio_write(struct lapic *l, uint64_t offset, unsigned size, uint64_t value);
-/* IA32_APIC_BASE, IA32_TSC_DEADLINE and 0x800-0x8ff. false: #GP(0), and nothing has changed. */
+/* IA32_APIC_BASE, IA32_TSC_DEADLINE and 0x800-0x8ff. false: #GP(0), and nothing has changed. They are read without the
+ * device lock, on the vCPU's own CPU (L7). */
 bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value);
 bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value);
-/* The same without the device lock, for what needs none, on the vCPU's own CPU: what is sent by ICR, but for an SMI, an
- * EOI where no pin of its own waits for it, the initial count of the timer, the TPR. false: nothing was done; it needs
- * the lock, or is not legal. */
+/* The same without the device lock, for what needs none, on the vCPU's own CPU: what is sent by ICR or to oneself, an
+ * EOI where no pin of its own waits for it, the timer's registers, the TPR. false: nothing was done; it needs the lock,
+ * or is not legal. */
 bool lapic_msr_write_unlocked(struct lapic *l, uint32_t msr, uint64_t value);
 bool lapic_mmio_write_unlocked(struct lapic *l, uint64_t offset, unsigned size, uint64_t value);
 /* The fast path of WRMSR to IA32_TSC_DEADLINE; same as lapic_msr_write(). */

@@ -151,6 +151,9 @@ bool lapic_reg_read(struct lapic *l, unsigned r, uint32_t *value);
 bool lapic_reg_write(struct lapic *l, unsigned r, uint32_t value);
 uint32_t lapic_get(struct lapic *l, unsigned offset); /* what the guest reads there, in the present mode */
 void lapic_self_ipi(struct lapic *l, uint8_t vector);
+/* lapic_msr.c: the bits that may be set in a write to register r in x2APIC mode; writable: the register can be written
+ * at all. SDM, "x2APIC Register Address Space", "Reserved Bit Checking". */
+uint64_t lapic_x2apic_legal_bits(const struct lapic *l, unsigned r, bool *writable);
 
 /* lapic_icr.c */
 void lapic_icr_send(struct lapic *l);

@@ -3,9 +3,7 @@
  * performed. */
 #include "dev/irq/lapic_internal.h"
 
-/* The bits that may be set in a write to register r in x2APIC mode; writable: the register can be written at all. SDM,
- * "x2APIC Register Address Space", "Reserved Bit Checking". */
-static uint64_t x2apic_legal_bits(const struct lapic *l, unsigned r, bool *writable)
+uint64_t lapic_x2apic_legal_bits(const struct lapic *l, unsigned r, bool *writable)
 {
 	int lvt = lapic_lvt_of(l, r);
 	*writable = true;
@@ -37,7 +35,7 @@ static uint64_t x2apic_legal_bits(const struct lapic *l, unsigned r, bool *writa
 static bool x2apic_msr_write(struct lapic *l, unsigned r, uint64_t value)
 {
 	bool writable;
-	uint64_t legal = x2apic_legal_bits(l, r, &writable);
+	uint64_t legal = lapic_x2apic_legal_bits(l, r, &writable);
 	if (!l->x2apic || !writable || (value & ~legal))
 		return false;
 	if (r == REG(SELF_IPI)) {

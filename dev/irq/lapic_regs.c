@@ -23,7 +23,7 @@ static uint32_t row_read(const struct lapic *l, unsigned r)
 	if (r < REG(TMR))
 		return lapic_isr_word(l, r - REG(ISR));
 	if (r < REG(IRR))
-		return l->tmr[r - REG(TMR)];
+		return __atomic_load_n(&l->tmr[r - REG(TMR)], __ATOMIC_RELAXED);
 	return lapic_irr_word(l, r - REG(IRR));
 }
 
@@ -297,17 +297,6 @@ bool lapic_eoi_done_unlocked(struct lapic *l, uint8_t vector)
 	return true;
 }
 
-bool lapic_msr_write_unlocked(struct lapic *l, uint32_t msr, uint64_t value)
-{
-	if (!l->x2apic)
-		return false;
-	if (msr == MSR_X2APIC_ICR)
-		return icr_unlocked(l, value, true);
-	if (msr == MSR_X2APIC(APIC_TIMER_INITIAL) && !(value >> 32))
-		return lapic_timer_write_initial(l, (uint32_t)value);
-	return msr == MSR_X2APIC_EOI && !value && eoi_unlocked(l);
-}
-
 /* ---- by register, each on its own: what one needs of the CPU's registers none saves that does not ---- */
 
 static __attribute__((noinline)) bool tpr_unlocked(struct lapic *l, uint8_t value)
@@ -368,6 +357,39 @@ bool lapic_mmio_write_unlocked(struct lapic *l, uint64_t offset, unsigned size, 
 	default:
 		return nothing_unlocked(l, (unsigned)offset);
 	}
+}
+
+/* What else needs no lock in x2APIC mode: registers that need none in xAPIC mode, and an interrupt to oneself. What is
+ * not legal is left to lapic_msr_write() (SDM, "Reserved Bit Checking"). */
+static __attribute__((noinline)) bool wide_unlocked(struct lapic *l, unsigned r, uint64_t value)
+{
+	bool writable;
+
+	if (VM_KEPT(LAPIC_LEGAL_UNLOCKED, value & ~lapic_x2apic_legal_bits(l, r, &writable)))
+		return false;
+	switch (r) {
+	case REG(TPR):
+	case REG(LVT_TIMER):
+	case REG(TIMER_INITIAL):
+	case REG(TIMER_DIVIDE):
+		return lapic_mmio_write_unlocked(l, 16 * r, 4, value);
+	case REG(SELF_IPI):
+		lapic_self_ipi(l, (uint8_t)value);
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool lapic_msr_write_unlocked(struct lapic *l, uint32_t msr, uint64_t value)
+{
+	if (!l->x2apic)
+		return false;
+	if (msr == MSR_X2APIC_ICR)
+		return icr_unlocked(l, value, true);
+	if (msr == MSR_X2APIC_EOI)
+		return !value && eoi_unlocked(l);
+	return wide_unlocked(l, msr - MSR_X2APIC_FIRST, value);
 }
 
 /* L7. What others write, of the pins, is one byte. */

@@ -120,7 +120,15 @@ void lapic_wrote(struct lapic *l, unsigned offset)
 
 bool lapic_wrote_unlocked(struct lapic *l, unsigned offset)
 {
-	return offset == APIC_ICR && lapic_mmio_write_unlocked(l, offset, 4, page_get(l, offset, 0));
+	switch (offset) {
+	case APIC_ICR:
+	case APIC_LVT_TIMER:
+	case APIC_TIMER_INITIAL:
+	case APIC_TIMER_DIVIDE:
+		return lapic_mmio_write_unlocked(l, offset, 4, page_get(l, offset, 0));
+	default:
+		return false;
+	}
 }
 
 /* ---- interrupts ---- */

@@ -121,6 +121,7 @@
 	M(LAPIC_OWN_HIGHEST, "which one waits, after one to oneself") \
 	M(LAPIC_OWN_NOTICE, "the look at what waits, after one to oneself") \
 	M(LAPIC_EOI_LOCKED, "an EOI under the lock where somebody may wait for it") \
+	M(LAPIC_LEGAL_UNLOCKED, "refusing reserved bits of a register that is written without the lock") \
 	M(LAPIC_TIMER_MASKED, "no alarm for a timer that is masked") \
 	M(LAPIC_TIMER_REST, "looking whether the alarm is of the count that is left") \
 	M(LAPIC_TIMER_TO_DEADLINE, "that a count ends where the mode becomes that of a deadline") \

@@ -69,9 +69,7 @@ bool cr_write(struct vcpu *v, unsigned n, uint64_t value)
 			event_gp(v);
 			return false;
 		}
-		spin_lock(&v->vm->device_lock);
 		lapic_write_tpr(&v->lapic, (uint8_t)(value << 4));
-		spin_unlock(&v->vm->device_lock);
 		return true;
 	default: /* there is no such register: #UD (SDM, MOV - Move to/from Control Registers) */
 		event_ud(v);

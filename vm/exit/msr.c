@@ -115,16 +115,6 @@ static bool is_lapic(uint32_t msr)
 	return msr == MSR_TSC_DEADLINE || msr == MSR_APIC_BASE || (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST);
 }
 
-static bool lapic_read(struct vcpu *v, uint32_t msr, uint64_t *value)
-{
-	bool ok;
-
-	spin_lock(&v->vm->device_lock);
-	ok = lapic_msr_read(&v->lapic, msr, value);
-	spin_unlock(&v->vm->device_lock);
-	return ok;
-}
-
 static bool lapic_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	bool ok;
@@ -163,7 +153,7 @@ bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 	const uint64_t *place;
 
 	if (is_lapic(msr))
-		return lapic_read(v, msr, value);
+		return lapic_msr_read(&v->lapic, msr, value);
 	*value = 0;
 	switch (msr) {
 	case MSR_EFER:

@@ -1,6 +1,7 @@
 /* lapic_threads: real threads, one for each vCPU and one for a device, over dev/irq/, for the thread sanitizer. Each
  * vCPU looks at its local APIC only when it has been kicked, as the run loop does (L3, L6 in dev/irq/lapic.h): so an
- * interrupt that is lost, or posted without a kick, is never answered, and who sent it waits for ever. */
+ * interrupt that is lost, or posted without a kick, is never answered, and who sent it waits for ever. Between two that
+ * it sends, each uses its own registers, which need no lock either (L7). */
 #include "dev/irq/lapic.h"
 
 #include <pthread.h>
@@ -11,12 +12,15 @@
 #define VCPUS 4u
 #define FROM_VCPU(n) (0x40u + 0x10u * (n)) /* each sends a vector of its own */
 #define FROM_DEVICE 0x90u
+#define FROM_TIMER 0xa0u
+#define FROM_SELF 0xb0u
 #define PATIENCE 200000000ull
 
 struct vcpu {
 	struct lapic lapic;
 	struct timers timers;
 	pthread_t thread;
+	uint64_t clock;
 	unsigned id;
 	bool requested;     /* between threads */
 	unsigned got[256];  /* atomic: how often a vector has been taken */
@@ -130,12 +134,43 @@ static void send(struct vcpu *v, unsigned round)
 	__atomic_fetch_add(&v->sent, 1, __ATOMIC_SEQ_CST);
 }
 
+static void write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	BUG_ON(!lapic_msr_write_unlocked(&v->lapic, msr, value));
+}
+
+/* A count that ends, by one divisor and another, an interrupt to itself, both below the task priority until that goes
+ * down again; and all there is to read, while others send. */
+static void own_registers(struct vcpu *v, unsigned round)
+{
+	unsigned timer = v->got[FROM_TIMER], self = v->got[FROM_SELF];
+	uint64_t value;
+
+	write_msr(v, MSR_X2APIC_TPR, 0xf0);
+	write_msr(v, MSR_X2APIC_LVT_TIMER, FROM_TIMER);
+	write_msr(v, MSR_X2APIC_DIV_CONF, round & 3);
+	write_msr(v, MSR_X2APIC(APIC_TIMER_INITIAL), 100);
+	v->clock += 16;
+	write_msr(v, MSR_X2APIC_DIV_CONF, TIMER_DIVIDE_BY_1);
+	write_msr(v, MSR_X2APIC_SELF_IPI, FROM_SELF);
+	v->clock += 100;
+	timers_run(&v->timers, v->clock);
+	for (uint32_t msr = MSR_X2APIC_FIRST; msr <= MSR_X2APIC_SELF_IPI; msr++)
+		lapic_msr_read(&v->lapic, msr, &value);
+	look(v);
+	BUG_ON(v->got[FROM_TIMER] != timer || v->got[FROM_SELF] != self);
+	write_msr(v, MSR_X2APIC_TPR, 0);
+	look(v);
+	BUG_ON(v->got[FROM_TIMER] != timer + 1 || v->got[FROM_SELF] != self + 1);
+}
+
 static void *run(void *ctx)
 {
 	struct vcpu *v = ctx;
 
 	for (unsigned round = 0; round < rounds; round++) {
 		look(v);
+		own_registers(v, round);
 		send(v, round);
 	}
 	while (!__atomic_load_n(&over, __ATOMIC_SEQ_CST)) {
@@ -166,10 +201,8 @@ static void device(void)
 
 static void make(struct vcpu *v, unsigned id)
 {
-	static uint64_t clock;
-
 	v->id = id;
-	v->timers = (struct timers){ .tsc_hz = 1000000000, .now = now, .ctx = &clock };
+	v->timers = (struct timers){ .tsc_hz = 1000000000, .now = now, .ctx = &v->clock };
 	lapic_init(&v->lapic, &v->timers, id, id == 0, LAPIC_X2APIC | LAPIC_TSC_DEADLINE, 40, &host, v);
 	BUG_ON(!lapic_msr_write(&v->lapic, MSR_APIC_BASE, v->lapic.base | APIC_BASE_EXTD));
 	BUG_ON(!lapic_msr_write(&v->lapic, MSR_X2APIC(APIC_SVR), SVR_ENABLED | 0xff));

@@ -222,6 +222,46 @@ static void test_icr_without_the_lock(void **state)
 	assert_int_equal(l->esr_pending, ESR_SEND_ILLEGAL_VECTOR);
 }
 
+/* What x2APIC mode has of registers that need no lock: legal bits only, each as with it. */
+static void test_wide_without_the_lock(void **state)
+{
+	static const struct {
+		uint32_t msr;
+		uint64_t legal, reserved;
+	} unlocked[] = {
+		{ MSR_X2APIC_TPR, 0x35, 0x100 },
+		{ MSR_X2APIC_LVT_TIMER, LVT_MASKED | LVT_TIMER_PERIODIC | 0x51, 0x700 },
+		{ MSR_X2APIC(APIC_TIMER_INITIAL), 12345, BIT(32) },
+		{ MSR_X2APIC_DIV_CONF, 0xa, 4 },
+	}, locked[] = {
+		{ MSR_X2APIC(APIC_SVR), 0x1f0, 0 },         { MSR_X2APIC(APIC_ESR), 0, 0 },
+		{ MSR_X2APIC(APIC_LVT_LINT0), 0x45, 0 },    { MSR_X2APIC(APIC_LVT_ERROR), 0x46, 0 },
+		{ MSR_X2APIC(APIC_LVT_CMCI), 0x47, 0 },     { MSR_X2APIC_APICID, 0, 0 },
+		{ MSR_X2APIC(APIC_TIMER_CURRENT), 0, 0 },   { MSR_APIC_BASE, 0, 0 },
+		{ MSR_X2APIC_LAST + 1, 0, 0 },
+	};
+
+	(void)state;
+	assert_false(lapic_msr_write_unlocked(l, MSR_X2APIC_TPR, 0)); /* in xAPIC mode */
+	x2apic_all();
+	for (unsigned n = 0; n < ARRAY_SIZE(unlocked); n++) {
+		uint64_t before = rdmsr(unlocked[n].msr);
+
+		assert_false(lapic_msr_write_unlocked(l, unlocked[n].msr, unlocked[n].legal | unlocked[n].reserved));
+		assert_true(rdmsr(unlocked[n].msr) == before);
+		assert_true(lapic_msr_write_unlocked(l, unlocked[n].msr, unlocked[n].legal));
+		assert_true(rdmsr(unlocked[n].msr) == unlocked[n].legal);
+	}
+	for (unsigned n = 0; n < ARRAY_SIZE(locked); n++)
+		assert_false(lapic_msr_write_unlocked(l, locked[n].msr, locked[n].legal));
+	assert_false(lapic_msr_write_unlocked(l, MSR_X2APIC_SELF_IPI, 0x152));
+	assert_int_equal(lapic_pending(l), -1);
+	assert_true(lapic_msr_write_unlocked(l, MSR_X2APIC_SELF_IPI, 0x52));
+	assert_int_equal(lapic_pending(l), 0x52);
+	assert_true(lapic_msr_write_unlocked(l, MSR_X2APIC_SELF_IPI, 5));
+	assert_int_equal(l->esr_pending, ESR_SEND_ILLEGAL_VECTOR);
+}
+
 /* Places where no register is, and those that can only be read. */
 static void test_absent_without_the_lock(void **state)
 {
@@ -252,7 +292,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_base_transitions), T(test_disable_and_enable), T(test_x2apic_msrs),
 		T(test_level_of_illegal_vector), T(test_priority_moves), T(test_eoi_without_the_lock),
-		T(test_icr_without_the_lock), T(test_absent_without_the_lock),
+		T(test_icr_without_the_lock), T(test_wide_without_the_lock), T(test_absent_without_the_lock),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,5 @@
 /* RDMSR and WRMSR (vm/exit/msr.c). SDM, "Model-Specific Registers", and the chapters that name each register. */
-#include "test/unit/vm/fixture.h"
-
+#include "test/unit/vm/held.h"
 
 static void in_long_mode(void)
 {
@@ -277,6 +276,40 @@ static void registers_of_another_vendor(void **state)
 	finish();
 }
 
+/* L7 in dev/irq/lapic.h: while another CPU has the device lock, in x2APIC mode, its accesses to the MSRs and to CR8 do
+ * not wait for it. */
+static void no_lock_of_the_vm(void **state)
+{
+	static const struct {
+		uint32_t msr;
+		uint64_t value;
+	} writes[] = {
+		{ MSR_X2APIC_TPR, 0x20 },       { MSR_X2APIC_LVT_TIMER, 0x40 },
+		{ MSR_X2APIC_DIV_CONF, 0xb },   { MSR_X2APIC(APIC_TIMER_INITIAL), 1000000 },
+		{ MSR_X2APIC_SELF_IPI, 0x1f },  { MSR_X2APIC_ICR, ICR_ASSERT | 1ull << 32 | 0x40 },
+		{ MSR_X2APIC_EOI, 0 },
+	};
+
+	(void)state;
+	in_long_mode();
+	lapic_on();
+	devices_held();
+	for (unsigned n = 0; n < ARRAY_SIZE(writes); n++)
+		TAKES(writes[n].msr, writes[n].value);
+	assert_int_equal(READS(MSR_X2APIC_LVT_TIMER), 0x40);
+	assert_in_range(READS(MSR_X2APIC(APIC_TIMER_CURRENT)), 1, 1000000);
+	READS(MSR_X2APIC_APICID);
+	READS(MSR_X2APIC(APIC_LVT_LINT0));
+	READS(MSR_APIC_BASE);
+	READS(MSR_TSC_DEADLINE);
+	*bench_gpr(GPR_RAX) = 3;
+	STEP(bench_exit(&(struct bench_exit){ .reason = EXIT_CR_ACCESS, .qualification = 8, .length = 3 }));
+	EXPECT_NOTHING();
+	assert_int_equal(READS(MSR_X2APIC_TPR), 0x30);
+	devices_free();
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +322,7 @@ int main(void)
 		cmocka_unit_test(tsc),
 		cmocka_unit_test(machine_registers),
 		cmocka_unit_test(apic),
+		cmocka_unit_test(no_lock_of_the_vm),
 		cmocka_unit_test(misc_enable),
 		cmocka_unit_test(efer_without_a_root),
 		cmocka_unit_test(registers_of_another_vendor),

@@ -1,6 +1,7 @@
 /* Where the CPU serves the local APIC and delivers its interrupts (apicv in vm/tpr/tpr.c), and CPUs that lack what it,
  * or flexpriority, takes: what it is told, what is left to do behind its exits, and that no interrupt is lost where the
  * method changes. The CPU's part is test/vm/apic.c; each entry is held against TP4 by the bench. */
+#include "test/unit/vm/held.h"
 #include "test/unit/vm/tpr/lapic.h"
 
 #include <stdio.h>
@@ -127,6 +128,23 @@ static void registers(void **state)
 		assert_int_equal(shown(APIC_ICR_HIGH), 0x12000000);
 		finish();
 	}
+}
+
+/* L7 in dev/irq/lapic.h: what the guest has written of the timer, or to ICR, is taken without the device lock. */
+static void no_lock_for_the_timer(void **state)
+{
+	(void)state;
+	begin(BENCH_PAE);
+	devices_held();
+	STEP(apic_write(APIC_LVT_TIMER, LVT_TIMER_PERIODIC | 0x31));
+	STEP(apic_write(APIC_TIMER_DIVIDE, 0xb));
+	STEP(apic_write(APIC_TIMER_INITIAL, 1000000));
+	STEP(apic_write(ICR, 0x31)); /* to nobody */
+	devices_free();
+	assert_int_equal(bench.v->lapic.lvt[LVT_TIMER], LVT_TIMER_PERIODIC | 0x31);
+	assert_true(bench.v->lapic.timer.armed);
+	assert_int_equal(shown(APIC_TIMER_INITIAL), 1000000);
+	finish();
 }
 
 /* Behind a register's place: nothing has changed. */
@@ -420,6 +438,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cpus_without),
 		cmocka_unit_test(registers),
+		cmocka_unit_test(no_lock_for_the_timer),
 		cmocka_unit_test(behind_the_place),
 		cmocka_unit_test(behind_sti),
 		cmocka_unit_test(eois),
