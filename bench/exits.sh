@@ -8,8 +8,8 @@
 # boot, what recording an exit adds to it, what each measure against speculation adds to an exit, on the CPU model of
 # BARE_CPU and on one that has the MSRs (SCA_CPU), what an access to the local APIC costs by each method, with each
 # form of instruction trapped, to each other register where the CPU serves the TPR, and from several places, what is
-# between CPUs, what 4 CPUs wait for each other, and a 32-bit kernel's accesses to its TPR. Status 1 when a limit is
-# exceeded or a run fails.
+# between CPUs, what 4 CPUs wait for each other, the default guest's boot with 4 CPUs, and a 32-bit kernel's accesses to
+# its TPR. Status 1 when a limit is exceeded or a run fails.
 set -uo pipefail
 build=build
 case ${1:-} in ''|-*) ;; *) build=$1; shift ;; esac
@@ -104,6 +104,14 @@ for mmu in ept shadow vtlb; do
 		--json "$work/fresh/$mmu.json" >"$work/fresh/$mmu" 2>&1 || fail "fresh under $mmu did not end well"
 done
 
+# The default guest with 4 virtual CPUs on 4 CPUs, as MECHANISM.json.
+mkdir "$work/smp"
+for mmu in ept shadow; do
+	"$vellum" run --pages 2m --no-rdrand --timeout 400 --cpu $BARE_CPU --vcpus 4 --host-cpus 4 --mmu $mmu \
+		--json "$work/smp/$mmu.json" >"$work/smp/$mmu" 2>&1 ||
+		{ tail -n 5 "$work/smp/$mmu" >&2; fail "the default guest with 4 CPUs under $mmu did not end well"; }
+done
+
 # 1,000 accesses of a 32-bit kernel's to its TPR, none of which lets an interrupt in, as METHOD.MECHANISM.json.
 mkdir "$work/irql"
 for run in {trap,patch,flexpriority}.{ept,shadow}; do
@@ -115,4 +123,4 @@ done
 
 python3 -B "$(dirname "$0")/exits.py" "$work/cost" "$work/boot.json" "$work/measures" "$work/tpr" "$work/ipi" \
 	"$work/irql" "$work/forms" "$work/fresh" "$work/traced" "$work/others" "$work/move" "$work/places" \
-	"$work/ipi-by-one" "$work/expired"
+	"$work/ipi-by-one" "$work/expired" "$work/smp"
