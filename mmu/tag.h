@@ -21,6 +21,7 @@ struct mmu_vm;
 #define TAG_ADDRESSES_MAX 8 /* more single addresses than this become one whole-context flush */
 #define TAG_CPUS_MAX 256
 #define TAG_NO_CPU (~0u)
+#define TAG_ELSEWHERE (~0u - 1) /* no CPU's number either: where a vCPU was that comes back as from another CPU */
 
 /* The allocator: first come, first served, the lowest free one; 0 is never handed out. Has its own lock inside (a spin
  * lock, a leaf in the lock order). */
@@ -54,7 +55,7 @@ enum tag_reason {
 
 struct tag_state {
 	uint16_t vpid;
-	unsigned last_cpu;        /* TAG_NO_CPU: never ran */
+	unsigned last_cpu;        /* TAG_NO_CPU: never ran; or TAG_ELSEWHERE */
 	bool flush_vpid;          /* all linear and combined mappings of this vCPU */
 	bool flush_nonglobal;     /* the same, but global ones may stay */
 	uint8_t address_count;

@@ -3,6 +3,7 @@
 #define VELLUM_LIB_MUTANTS_MOVE_H
 
 #define VM_MUTANTS_MOVE(M) \
+	M(MOVE_TO_ITSELF, "the flush of who comes back to the CPU that it has left") \
 	M(MOVE_LEAVES, "taking all that a CPU has of a virtual CPU from it, before another gets it (CQ3)") \
 	M(MOVE_HAS_LEFT, "that who has left its CPU need not leave the new one at once") \
 	M(MOVE_KICK, "telling the new CPU (CQ1)") \

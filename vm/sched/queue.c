@@ -85,8 +85,8 @@ static void give_to(struct vcpu *v, struct percpu *to)
 	struct percpu *cpu = this_cpu();
 
 	ASSERT(v->cpu == cpu && !v->running && (to != cpu || v->vm->config->migrate_every));
-	if (unlikely(to == cpu))
-		v->mmu.tag.last_cpu = TAG_NO_CPU;
+	if (unlikely(to == cpu) && v->mmu.tag.last_cpu != TAG_NO_CPU)
+		VM_MUTANT(MOVE_TO_ITSELF, v->mmu.tag.last_cpu = TAG_ELSEWHERE);
 	if (v->on_ring)
 		queue_remove(cpu, v);
 	VM_MUTANT(MOVE_LEAVES, vcpu_leave_cpu(v));

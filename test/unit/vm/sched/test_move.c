@@ -70,6 +70,26 @@ static void there_and_back(void **state)
 	finish();
 }
 
+/* On a machine with one CPU: all of it, the flush and its reason, too. */
+static void to_the_same(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	begin(1, 1);
+	v = vcpu_of(0);
+	((struct vm_config *)(uintptr_t)v->vm->config)->migrate_every = 1000000;
+	for (unsigned n = 1; n < 4; n++) {
+		vcpu_move(v, cpu(0));
+		STEP(bench_exit_simple(EXIT_CPUID, 0));
+		assert_int_equal(v->moves, n);
+		assert_int_equal(v->vm->mmu.counters.migrations, n);
+		assert_int_equal(v->vm->mmu.counters.invvpid_for_migration, n);
+		assert_int_equal(v->vm->mmu.counters.invvpid_for_creation, 0);
+	}
+	finish();
+}
+
 /* CQ1: what is asked of it on its way is seen where it arrives; its timers are looked at there. */
 static void requests_on_the_way(void **state)
 {
@@ -431,6 +451,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(there_and_back),
+		cmocka_unit_test(to_the_same),
 		cmocka_unit_test(requests_on_the_way),
 		cmocka_unit_test(on_its_way),
 		cmocka_unit_test(who_comes_is_near),
