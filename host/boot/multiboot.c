@@ -2,6 +2,7 @@
 
 #include "host/memory/frames.h"
 #include "lib/multiboot.h"
+#include "lib/mutants/mutate.h"
 
 #define TAG_END 0
 #define TAG_COMMAND_LINE 1
@@ -37,46 +38,47 @@ struct module_tag {
 	char string[];
 };
 
-/* The information itself lies in memory that becomes free: a copy is kept. */
-static uint8_t copy[16384] __attribute__((aligned(8)));
+/* What the loader says lies in memory that becomes free. It is copied to RAM that nobody else has, however long it is,
+ * and the modules that were asked for are kept behind it. Up to then it is read where the loader left it. */
+static const uint8_t *left;
+static struct boot_range kept;
+static uint32_t total;
+static char line[4096]; /* the hypervisor's command line */
+static uint8_t rsdp[36]; /* ACPI, "Root System Description Pointer (RSDP)" */
 static struct boot_info boot;
 extern char image_start[], image_end[];
 
-static struct tag *first_tag(void) { return (struct tag *)(copy + 8); }
+static const uint8_t *information(void) { return kept.base ? frames_at(HPA(kept.base)) : left; }
+static struct boot_module *modules(void) { return frames_at(HPA(kept.base + align_up(total, 8))); }
 
-static struct tag *next_tag(struct tag *t)
+static const struct tag *first_tag(void) { return (const struct tag *)(information() + 8); }
+
+static const struct tag *next_tag(const struct tag *t)
 {
-	uint8_t *next = (uint8_t *)t + align_up(t->size, 8);
+	const uint8_t *next = (const uint8_t *)t + align_up(t->size, 8);
 
-	if (t->type == TAG_END || t->size < 8 || next + sizeof(struct tag) > copy + sizeof(copy))
+	if (t->type == TAG_END || t->size < 8 || next + sizeof(struct tag) > information() + total)
 		return NULL;
-	return (struct tag *)next;
+	return (const struct tag *)next;
 }
 
-static void read_mmap(const struct mmap_tag *m)
+bool boot_ram(unsigned i, struct boot_range *ram)
 {
-	for (uint32_t off = sizeof(*m); off + sizeof(struct mmap_entry) <= m->tag.size; off += m->entry_size) {
-		const struct mmap_entry *e = (const void *)((const uint8_t *)m + off);
+	for (const struct tag *t = first_tag(); t; t = next_tag(t)) {
+		const struct mmap_tag *m = (const void *)t;
 
-		if (e->type != MMAP_RAM || boot.ram_count == BOOT_RAM_MAX)
+		if (t->type != TAG_MMAP)
 			continue;
-		boot.ram[boot.ram_count].base = e->base;
-		boot.ram[boot.ram_count++].end = e->base + e->length;
+		for (uint32_t off = sizeof(*m); off + sizeof(struct mmap_entry) <= t->size; off += m->entry_size) {
+			const struct mmap_entry *e = (const void *)((const uint8_t *)m + off);
+
+			if (e->type != MMAP_RAM || i--)
+				continue;
+			*ram = (struct boot_range){ e->base, e->base + e->length };
+			return true;
+		}
 	}
-}
-
-static void read_module(struct module_tag *m)
-{
-	struct boot_module *b = &boot.module[boot.module_count];
-	char *name_end = m->string;
-
-	if (boot.module_count == BOOT_MODULES_MAX)
-		return;
-	while (*name_end && *name_end != ' ')
-		name_end++;
-	*name_end = '\0';
-	*b = (struct boot_module){ m->string, m->start, NULL, m->end - m->start };
-	boot.module_count++;
+	return false;
 }
 
 /* What is no number, or larger than a VPID can be, is 0. */
@@ -117,100 +119,179 @@ static void read_command_line(char *word)
 	}
 }
 
-/* ---- where the map of the frames lies ---- */
+/* ---- where the copy and the map of the frames lie ---- */
 
-struct range {
-	uint64_t base, end;
+/* What must stay as it is: everything below 1 MiB, the image, what the loader said, and the modules. */
+struct taken {
+	unsigned count;         /* of ranges, so far */
+	const struct tag *next; /* where a module may be */
 };
 
-/* What must stay as it is: everything below 1 MiB, the image, and module i - 2. false: there is no such range. */
-static bool taken(unsigned i, struct range *r)
+static bool next_module(struct taken *at, struct boot_range *r)
 {
-	if (i == 0)
-		*r = (struct range){ 0, 1 << 20 };
-	else if (i == 1)
-		*r = (struct range){ (uintptr_t)image_start, (uintptr_t)image_end };
-	else if (i - 2 < boot.module_count)
-		*r = (struct range){ boot.module[i - 2].start, boot.module[i - 2].start + boot.module[i - 2].size };
-	else
-		return false;
-	return true;
+	for (const struct tag *t = at->next; t; t = next_tag(t)) {
+		const struct module_tag *m = (const void *)t;
+
+		if (t->type != TAG_MODULE)
+			continue;
+		*r = (struct boot_range){ m->start, m->end };
+		at->next = next_tag(t);
+		return true;
+	}
+	at->next = NULL;
+	return false;
+}
+
+/* From { 0 } on. false: there is no further range. */
+static bool next_taken(struct taken *at, struct boot_range *r)
+{
+	switch (at->count++) {
+	case 0:
+		*r = (struct boot_range){ 0, 1 << 20 };
+		return true;
+	case 1:
+		*r = (struct boot_range){ (uintptr_t)image_start, (uintptr_t)image_end };
+		return true;
+	case 2:
+		at->next = first_tag();
+		*r = (struct boot_range){ 0, 0 };
+		if (kept.base)
+			VM_MUTANT(BOOT_KEPT, *r = kept);
+		else
+			VM_MUTANT(BOOT_BESIDE, *r = (struct boot_range){ (uintptr_t)left, (uintptr_t)left + total });
+		return true;
+	default:
+		return next_module(at, r);
+	}
 }
 
 /* The end of what is in the way of [base, base + bytes); 0: nothing. */
 static uint64_t in_the_way(uint64_t base, uint64_t bytes)
 {
-	struct range r;
+	struct taken at = { 0 };
+	struct boot_range r;
 
-	for (unsigned i = 0; taken(i, &r); i++)
+	while (next_taken(&at, &r))
 		if (r.base < base + bytes && r.end > base)
 			return align_up(r.end, PAGE_SIZE);
 	return 0;
 }
 
-/* Below 4 GiB, which the first tables map. 0: no room. */
-static uint64_t place_map(uint64_t bytes)
+/* Of whole pages, below 4 GiB, which the first tables map. Empty: no room. */
+static struct boot_range place(uint64_t bytes)
 {
-	for (unsigned i = 0; i < boot.ram_count; i++) {
-		uint64_t base = align_up(boot.ram[i].base, PAGE_SIZE), end = min_u64(boot.ram[i].end, FOUR_GIB), next;
+	struct boot_range ram;
+
+	bytes = align_up(bytes, PAGE_SIZE);
+	for (unsigned i = 0; boot_ram(i, &ram); i++) {
+		uint64_t base = align_up(ram.base, PAGE_SIZE), end = min_u64(ram.end, FOUR_GIB), next;
 
 		while ((next = in_the_way(base, bytes)))
 			base = next;
 		if (base < end && end - base >= bytes)
-			return base;
+			return (struct boot_range){ base, base + bytes };
 	}
-	return 0;
+	return (struct boot_range){ 0, 0 };
+}
+
+static const char *keep_information(void)
+{
+	struct taken at = { 0, first_tag() };
+	struct boot_range r;
+	uint64_t bytes = align_up(total, 8);
+
+	while (next_module(&at, &r))
+		bytes += sizeof(struct boot_module);
+	r = place(bytes);
+	if (!r.base)
+		return "there is no room in RAM below 4 GiB for what the boot loader says";
+	memcpy(frames_at(HPA(r.base)), left, total);
+	kept = r;
+	return NULL;
 }
 
 static const char *give_frames(void)
 {
-	uint64_t end = 0, map;
-	struct range r;
+	uint64_t end = 0;
+	struct taken at = { 0 };
+	struct boot_range r, map;
 
-	for (unsigned i = 0; i < boot.ram_count; i++)
-		end = max_u64(end, boot.ram[i].end);
-	map = place_map(frames_map_bytes(end));
-	if (!map)
+	for (unsigned i = 0; boot_ram(i, &r); i++)
+		end = max_u64(end, r.end);
+	map = place(frames_map_bytes(end));
+	if (!map.base)
 		return "there is no room in RAM below 4 GiB for the map of its frames";
-	frames_init(map, end);
-	for (unsigned i = 0; i < boot.ram_count; i++)
-		frames_add(boot.ram[i].base, boot.ram[i].end);
-	frames_reserve(map, map + frames_map_bytes(end));
-	for (unsigned i = 0; taken(i, &r); i++)
+	frames_init(map.base, end);
+	for (unsigned i = 0; boot_ram(i, &r); i++)
+		frames_add(r.base, r.end);
+	frames_reserve(map.base, map.end);
+	while (next_taken(&at, &r))
 		frames_reserve(r.base, r.end);
 	return NULL;
 }
 
-const char *boot_info_read(uint32_t magic, const void *information)
+/* Their words, which are read before the rest is copied: they go on being seen where they are here. */
+static const char *read_words(void)
 {
-	uint32_t total = *(const uint32_t *)information;
+	for (const struct tag *t = first_tag(); t; t = next_tag(t)) {
+		uint64_t bytes = t->size - sizeof(*t);
+
+		if (t->type == TAG_COMMAND_LINE) {
+			if (bytes > sizeof(line))
+				return "the hypervisor's command line is longer than 4095 characters";
+			memcpy(line, t + 1, bytes);
+			read_command_line(line);
+		} else if (t->type == TAG_RSDP_NEW || (t->type == TAG_RSDP_OLD && !boot.rsdp)) {
+			memcpy(rsdp, t + 1, min_u64(bytes, sizeof(rsdp)));
+			boot.rsdp = rsdp;
+		}
+	}
+	return NULL;
+}
+
+const char *boot_info_read(uint32_t magic, const void *loaders)
+{
+	const char *why;
+	struct boot_range ram;
 
 	if (magic != MULTIBOOT2_BOOT_MAGIC)
 		return "the boot loader is no Multiboot2 loader; boot vellum.elf with GRUB's multiboot2 command";
-	if (total > sizeof(copy))
-		return "the boot loader's information is larger than 16 KiB; load fewer modules";
-	memcpy(copy, information, total);
-	for (struct tag *t = first_tag(); t; t = next_tag(t)) {
-		if (t->type == TAG_MMAP)
-			read_mmap((struct mmap_tag *)t);
-		else if (t->type == TAG_MODULE)
-			read_module((struct module_tag *)t);
-		else if (t->type == TAG_COMMAND_LINE)
-			read_command_line((char *)(t + 1));
-		else if (t->type == TAG_RSDP_NEW || (t->type == TAG_RSDP_OLD && !boot.rsdp))
-			boot.rsdp = t + 1;
-	}
-	return boot.ram_count ? give_frames() : "the boot loader gave no memory map";
+	left = loaders;
+	total = *(const uint32_t *)loaders;
+	if (!boot_ram(0, &ram))
+		return "the boot loader gave no memory map";
+	why = read_words();
+	if (!why)
+		why = keep_information();
+	return why ? why : give_frames();
 }
 
 const struct boot_info *boot_info(void) { return &boot; }
 
+/* Is it the first word of the module's string? */
+static bool has_name(const struct module_tag *m, const char *name)
+{
+	const char *word = m->string;
+
+	for (; *name && *name != ' ' && *word == *name; name++)
+		word++;
+	return *name == '\0' && (*word == '\0' || *word == ' ');
+}
+
 const struct boot_module *boot_module_find(const char *name)
 {
-	for (unsigned i = 0; i < boot.module_count; i++)
-		if (!strcmp(boot.module[i].name, name)) {
-			boot.module[i].data = frames_at(HPA(boot.module[i].start));
-			return &boot.module[i];
+	struct boot_module *found = modules();
+
+	for (const struct tag *t = first_tag(); t; t = next_tag(t)) {
+		const struct module_tag *m = (const void *)t;
+
+		if (t->type != TAG_MODULE)
+			continue;
+		if (has_name(m, name)) {
+			*found = (struct boot_module){ frames_at(HPA(m->start)), m->end - m->start };
+			return found;
 		}
+		found++;
+	}
 	return NULL;
 }

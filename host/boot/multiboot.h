@@ -5,15 +5,14 @@
 
 #include "lib/base.h"
 
-#define BOOT_MODULES_MAX 32
-
-#define BOOT_RAM_MAX 64
-
 struct boot_module {
-	const char *name; /* the first word of its string */
-	uint64_t start;   /* its physical address */
-	const uint8_t *data; /* set by boot_module_find(): where it is seen then */
+	const uint8_t *data;
 	size_t size;
+};
+
+/* Of physical addresses. */
+struct boot_range {
+	uint64_t base, end;
 };
 
 struct boot_info {
@@ -24,17 +23,15 @@ struct boot_info {
 	const char *exchange; /* of the word exchange=DISK (vm/snapshot/exchange.h); NULL: none */
 	const char *hide;    /* of the word hide=LIST (vm/cpu/hide.c); NULL: nothing */
 	const void *rsdp; /* NULL: the loader gave none */
-	unsigned module_count;
-	struct boot_module module[BOOT_MODULES_MAX];
-	unsigned ram_count;
-	struct { uint64_t base, end; } ram[BOOT_RAM_MAX]; /* bytes; what a longer memory map has more is left unused */
 };
 
 /* Reads the information once, gives RAM to host/memory/frames.h, and keeps what it needs of it. Returns NULL, or what
  * is wrong. */
 const char *boot_info_read(uint32_t magic, const void *information);
 const struct boot_info *boot_info(void);
-/* The module of this name, with .data set; NULL: there is none. */
+/* Range i of RAM, as the memory map has them; false: there are no more. */
+bool boot_ram(unsigned i, struct boot_range *ram);
+/* The module whose string has this as its first word; NULL: there is none. */
 const struct boot_module *boot_module_find(const char *name);
 
 #endif

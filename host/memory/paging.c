@@ -110,12 +110,12 @@ static bool map_ram(uint64_t base, uint64_t from, uint64_t to)
 
 static bool map_all_ram(uint64_t base)
 {
-	const struct boot_info *b = boot_info();
+	struct boot_range ram;
 
-	for (unsigned i = 0; i < b->ram_count; i++) {
-		uint64_t end = min_u64(align_down(b->ram[i].end, PAGE_SIZE), FRAMES_BYTES_MAX);
+	for (unsigned i = 0; boot_ram(i, &ram); i++) {
+		uint64_t end = min_u64(align_down(ram.end, PAGE_SIZE), FRAMES_BYTES_MAX);
 
-		if (!map_ram(base, align_up(b->ram[i].base, PAGE_SIZE), end))
+		if (!map_ram(base, align_up(ram.base, PAGE_SIZE), end))
 			return false;
 	}
 	return true;

@@ -4,6 +4,8 @@
 #define VELLUM_LIB_MUTANTS_MEMORY_H
 
 #define VM_MUTANTS_MEMORY(M) \
+	M(BOOT_KEPT, "that what the boot loader says is kept") \
+	M(BOOT_BESIDE, "that its copy lies beside it") \
 	M(FRAMES_DIRTY, "that a frame which was somebody's is not clear") \
 	M(FRAMES_DIRTY_BLOCK, "the same of a block of 2 MBytes") \
 	M(RAM_KEEPS, "the frames that guests leave to the hypervisor") \

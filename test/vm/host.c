@@ -394,23 +394,26 @@ static void make_kernel(void)
 	put32(0x108, 0u - MULTIBOOT_HEADER_MAGIC - 3);
 }
 
-struct boot_module bench_snapshot = { .name = "snapshot" };
+struct boot_module bench_snapshot;
 
 const struct boot_module *boot_module_find(const char *name)
 {
-	static const struct boot_module modules[] = {
-		{ .name = "kernel", .data = kernel, .size = sizeof(kernel) },
-		{ .name = "firmware", .data = firmware, .size = sizeof(firmware) },
-		{ .name = "short-firmware", .data = firmware, .size = sizeof(firmware) - 1 },
-		{ .name = "vgabios", .data = firmware, .size = 0x8000 },
-		{ .name = "bzimage", .data = bzimage, .size = sizeof(bzimage) },
+	static const struct {
+		const char *name;
+		struct boot_module module;
+	} modules[] = {
+		{ "kernel", { kernel, sizeof(kernel) } },
+		{ "firmware", { firmware, sizeof(firmware) } },
+		{ "short-firmware", { firmware, sizeof(firmware) - 1 } },
+		{ "vgabios", { firmware, 0x8000 } },
+		{ "bzimage", { bzimage, sizeof(bzimage) } },
 	};
 
 	if (strcmp(name, "snapshot") == 0)
 		return bench_snapshot.data ? &bench_snapshot : NULL;
 	for (unsigned n = 0; n < ARRAY_SIZE(modules); n++)
 		if (strcmp(name, modules[n].name) == 0)
-			return &modules[n];
+			return &modules[n].module;
 	return NULL;
 }
 

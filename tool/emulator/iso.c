@@ -7,6 +7,16 @@
 #include "tool/base/temporary.h"
 #include "tool/emulator/slim.h"
 
+/* GRUB goes through a directory's entries for each file that it opens: of a thousand in one it would not come to an
+ * end. */
+enum { FILES_IN_DIRECTORY = 32 };
+
+/* Where a file of the virtual machines is on the image. The caller frees. */
+static char *place_of(const struct machines *machines, size_t i)
+{
+	return text("vm/%zu/%s", i / FILES_IN_DIRECTORY, machines->modules[i].name);
+}
+
 static void stage(const char *root, const char *name, const char *path, bool slim)
 {
 	struct bytes content = { 0 }, small = { 0 };
@@ -40,8 +50,12 @@ static void stage_grub(const char *root, const struct machines *machines)
 	if (machines->vpids != 0)
 		bytes_print(&script, " vpids=%u", machines->vpids);
 	bytes_print(&script, "\nmodule2 /vm/config config\n");
-	for (size_t i = 0; i < machines->module_count; i++)
-		bytes_print(&script, "module2 /vm/%s %s\n", machines->modules[i].name, machines->modules[i].name);
+	for (size_t i = 0; i < machines->module_count; i++) {
+		char *place = place_of(machines, i);
+
+		bytes_print(&script, "module2 /%s %s\n", place, machines->modules[i].name);
+		free(place);
+	}
 	bytes_print(&script, "boot\n");
 	file_write(path, script.data, script.length);
 	bytes_free(&script);
@@ -105,7 +119,12 @@ void iso_make(const char *output, const char *work, const char *hypervisor, cons
 	}
 	stage(root, "vellum.elf", hypervisor, true);
 	for (size_t i = 0; i < machines->module_count; i++) {
-		path = text("vm/%s", machines->modules[i].name);
+		if (i % FILES_IN_DIRECTORY == 0) {
+			path = text("%s/vm/%zu", root, i / FILES_IN_DIRECTORY);
+			make_directory(path);
+			free(path);
+		}
+		path = place_of(machines, i);
 		stage(root, path, machines->modules[i].path, true);
 		free(path);
 	}

@@ -11,8 +11,6 @@
 #include "tool/options/restore.h"
 #include "tool/options/workload.h"
 
-enum { MOST_MODULES = 31 };     /* the hypervisor keeps 32 modules, of which one is the description */
-
 /* The second word skips the self-tests of the kernel's ciphers: 0.9 G instructions, almost half of Debian's boot. On
  * the emulated machine there is no speculation for page-table isolation to guard against, only two loads of CR3 at each
  * entry to the kernel. */
@@ -35,8 +33,6 @@ static const char *module_for(struct machines *machines, const char *vm, const c
 		die(STATUS_USAGE, "%s, the %s of %s, cannot be read", path, kind, vm);
 	if (info.st_size == 0)
 		die(STATUS_USAGE, "%s, the %s of %s, is empty", path, kind, vm);
-	if (machines->module_count == MOST_MODULES)
-		die(STATUS_USAGE, "the virtual machines need more than %d files", MOST_MODULES);
 	machines->modules = grow(machines->modules, (machines->module_count + 1) * sizeof *machines->modules);
 	machines->modules[machines->module_count] = (struct module){ text("%s.%s", vm, kind), text("%s", path),
 		(uint64_t)info.st_size };
