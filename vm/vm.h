@@ -478,10 +478,11 @@ static inline bool tpr_page_mapped(const struct vm *vm) { return vm->tpr.page_at
 void tpr_page_moves(struct vcpu *v);
 /* The memory map is another; no vCPU runs, the device lock is held. */
 void tpr_memory_changed(struct vm *vm);
-/* Before an entry, by whoever looked for events: TP3. window: for what waits, it is asked for. */
+/* Before an entry, by whoever looked for events: TP3. window: for what waits, it is asked for. Where the CPU delivers,
+ * there is no threshold, and none is looked for. */
 static inline void tpr_set_threshold(struct vcpu *v, bool window)
 {
-	unsigned class = VM_KEPT(TPR_WINDOW, window) ? 0 : lapic_tpr_threshold(&v->lapic);
+	unsigned class = v->lapic.page || VM_KEPT(TPR_WINDOW, window) ? 0 : lapic_tpr_threshold(&v->lapic);
 
 	if (v->vm->tpr.method == CONFIG_TPR_FLEXPRIORITY)
 		hvm_set_tpr_threshold(&v->hvm, class);
