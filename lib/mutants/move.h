@@ -44,6 +44,8 @@
 	M(FAVOURED, "running who another waits for (SC5)") \
 	M(YIELD_FAVOURS, "saying who that may be (SC5)") \
 	M(YIELD_LEAVES, "giving the CPU to it (SC5)") \
+	M(YIELD_ELSEWHERE, "giving the CPU to others while that one waits for another CPU (SC5)") \
+	M(YIELD_BEHIND, "that these go before who spins (SC5)") \
 	M(PAUSE_YIELDS, "looking for it when a guest spins") \
 	M(PAUSE_LOOP, "asking the CPU for an exit when it does") \
 	M(WANDER_PINNED, "that who is pinned does not wander") \

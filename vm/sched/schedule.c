@@ -15,7 +15,8 @@
  *      vCPUs are awake, so that VMs of the same weight have the same share of what they all want, however many vCPUs
  *      they have.
  * SC5  Who spins gives the CPU away, if a vCPU of the same VM waits for a CPU that may be who it waits for; that one is
- *      favoured when it is next chosen there, by a slice at most. */
+ *      favoured when it is next chosen there, by a slice at most. If that is another CPU, any other that waits
+ *      here goes before who spins, by a slice at most. */
 #include "vm/vm.h"
 
 #include "host/device/disk.h"
@@ -233,9 +234,16 @@ static struct vcpu *only(struct percpu *cpu, uint64_t slice)
 	return v;
 }
 
+/* SC5: what counts of its account where one is chosen. */
+static inline uint64_t standing(const struct vcpu *v)
+{
+	return v->fair + (unlikely(v->gives_way) ? schedule_weighed(v, schedule_slice()) : 0);
+}
+
 static struct vcpu *fairest(struct percpu *cpu)
 {
 	struct vcpu *v = cpu->run_queue, *best = NULL, *favoured = NULL;
+	uint64_t least = UINT64_MAX;
 	unsigned movable = 0;
 
 	do {
@@ -247,12 +255,13 @@ static struct vcpu *fairest(struct percpu *cpu)
 		movable += !v->pin;
 		if (unlikely(__atomic_load_n(&v->favoured, __ATOMIC_RELAXED)))
 			favoured = v;
-		if (!best || VM_KEPT(FAIR_LEAST, v->fair < best->fair))
+		least = min_u64(least, v->fair);
+		if (!best || VM_KEPT(FAIR_LEAST, standing(v) < standing(best)))
 			best = v;
 	} while (v != cpu->run_queue);
 	if (!best)
 		return NULL;
-	__atomic_store_n(&cpu->fair_least, best->fair, __ATOMIC_RELAXED);
+	__atomic_store_n(&cpu->fair_least, least, __ATOMIC_RELAXED);
 	best = favour(best, favoured);
 	balance_say_crowded(cpu, movable > (best->pin ? 0u : 1u));
 	return best;
@@ -271,6 +280,7 @@ struct vcpu *schedule_pick(struct percpu *cpu)
 		return NULL;
 	cpu->run_queue = v;
 	__atomic_store_n(&v->favoured, false, __ATOMIC_RELAXED);
+	v->gives_way = false;
 	v->came = false;
 	cpu->slice_end = rdtsc() + slice;
 	if (unlikely(v->ring != v && balance_crowded(cpu) && cpuset_any(&cpus_idle)))
@@ -304,6 +314,7 @@ void schedule_account(struct vcpu *v, uint64_t ticks)
 
 void schedule_yield(struct vcpu *v)
 {
+	bool elsewhere = false;
 	struct vcpu *u;
 
 	for_each_vcpu(u, v->vm) {
@@ -312,5 +323,11 @@ void schedule_yield(struct vcpu *v)
 		VM_MUTANT(YIELD_FAVOURS, __atomic_store_n(&u->favoured, true, __ATOMIC_RELAXED));
 		if (__atomic_load_n(&u->cpu, __ATOMIC_RELAXED) == v->cpu)
 			VM_MUTANT(YIELD_LEAVES, vcpu_note(v, REQUEST_SWITCH));
+		else
+			elsewhere = true;
+	}
+	if (VM_KEPT(YIELD_ELSEWHERE, elsewhere) && others_runnable(v->cpu)) {
+		VM_MUTANT(YIELD_BEHIND, v->gives_way = true);
+		vcpu_note(v, REQUEST_SWITCH);
 	}
 }

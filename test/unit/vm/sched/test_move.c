@@ -1,25 +1,6 @@
 /* Virtual CPUs that move from CPU to CPU: how (vm/sched/queue.c), of themselves (vm/sched/balance.c), and what share of
- * the CPUs each has (SC4, SC5). Each CPU of the bench has a run loop of its own. */
+ * the CPUs each has (SC4). Each CPU of the bench has a run loop of its own. */
 #include "test/unit/vm/sched/cpus.h"
-
-/* The one that the CPU runs; NULL: none. */
-static struct vcpu *runs_on(unsigned n)
-{
-	bench_on(n);
-	return bench.at == BENCH_ENTRY ? bench.v : NULL;
-}
-
-/* A slice goes by on all CPUs. */
-static void slice(void)
-{
-	bench_wait(schedule_slice());
-	for (unsigned n = soft.cpus; n--;) {
-		bench_on(n);
-		if (bench.at != BENCH_OVER)
-			bench_interrupt(bench.at == BENCH_ENTRY ? VECTOR_TIMER : VECTOR_KICK);
-		check_entry(__LINE__);
-	}
-}
 
 /* How many of so many slices each virtual machine had, on all CPUs. */
 static void count_slices(unsigned slices, unsigned *had)
@@ -384,66 +365,16 @@ static void by_weight(void **state)
 	finish();
 }
 
-static struct vcpu *second;
-
-/* One machine with two virtual CPUs that run, and others beside it; on one CPU. */
-static void begin_with_two(unsigned others)
-{
-	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .description = "vcpus 2\n" });
-	check_entry(__LINE__);
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00000 | APIC_BASE_EN | APIC_BASE_EXTD | APIC_BASE_BSP));
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x30, 1ull << 32 | 0x4610)); /* a start-up IPI */
-	second = bench.vm[0]->vcpu[1];
-	while (others--)
-		bench_create(&(struct bench_config){ .mmu = "ept" });
-	for (unsigned n = 0; n < 4; n++)
-		slice();
-}
-
 /* SC4: two of them have no more together than one that is alone. */
 static void by_machine(void **state)
 {
 	unsigned had[BENCH_VMS_MAX];
 
 	(void)state;
-	begin_with_two(1);
+	begin_with_two(1, 1);
 	count_slices(200, had);
 	assert_in_range(had[0], 92, 108);
 	assert_in_range(had[1], 92, 108);
-	finish();
-}
-
-/* SC5. */
-static void who_spins_gives_way(void **state)
-{
-	struct vcpu *boot;
-
-	(void)state;
-	begin_with_two(1);
-	boot = vcpu_of(0);
-	while (bench.v != boot)
-		slice();
-	assert_true(vmcs_get(VMCS_PROC_CONTROLS2) & PROC2_PAUSE_LOOP);
-	/* It goes before one that has had less, though not much. */
-	vcpu_of(1)->fair = second->fair - schedule_slice() / 2;
-	STEP(bench_exit_simple(EXIT_PAUSE, 2));
-	assert_ptr_equal(bench.v, second);
-	while (bench.v != boot)
-		slice();
-	second->fair = boot->fair = vcpu_of(1)->fair + 10 * schedule_slice();
-	STEP(bench_exit_simple(EXIT_PAUSE, 2));
-	assert_ptr_equal(bench.v, vcpu_of(1));
-	assert_false(vmcs_get(VMCS_PROC_CONTROLS2) & PROC2_PAUSE_LOOP); /* it has nobody to wait for */
-	/* While the other sleeps there is nobody to give way to. */
-	while (bench.v != second)
-		slice();
-	STEP(bench_exit_simple(EXIT_HLT, 1));
-	while (bench.v != boot)
-		slice();
-	vmcs_put(VMCS_GUEST_RIP, 0x1000);
-	STEP(bench_exit_simple(EXIT_PAUSE, 2));
-	assert_ptr_equal(bench.v, boot);
-	assert_int_equal(vmcs_get(VMCS_GUEST_RIP), 0x1002);
 	finish();
 }
 
@@ -465,7 +396,6 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_used_is_not_saved),
 		cmocka_unit_test(by_weight),
 		cmocka_unit_test(by_machine),
-		cmocka_unit_test(who_spins_gives_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* Whose turn it is, how long, and when the host has its own (vm/sched/schedule.c): SC1 to SC3. */
-#include "test/unit/vm/fixture.h"
+/* Whose turn it is, how long, and when the host has its own (vm/sched/schedule.c): SC1 to SC3, and SC5. */
+#include "test/unit/vm/sched/cpus.h"
 
 #include "host/device/console.h"
 #include "host/trap/interrupt.h"
@@ -326,6 +326,80 @@ static void timers_of_one_that_is_paused(void **state)
 	finish();
 }
 
+/* SC5. */
+static void who_spins_gives_way(void **state)
+{
+	struct vcpu *boot, *second;
+
+	(void)state;
+	second = begin_with_two(1, 1);
+	boot = vcpu_of(0);
+	while (bench.v != boot)
+		slice();
+	assert_true(vmcs_get(VMCS_PROC_CONTROLS2) & PROC2_PAUSE_LOOP);
+	/* It goes before one that has had less, though not much. */
+	vcpu_of(1)->fair = second->fair - schedule_slice() / 2;
+	STEP(bench_exit_simple(EXIT_PAUSE, 2));
+	assert_ptr_equal(bench.v, second);
+	while (bench.v != boot)
+		slice();
+	second->fair = boot->fair = vcpu_of(1)->fair + 10 * schedule_slice();
+	STEP(bench_exit_simple(EXIT_PAUSE, 2));
+	assert_ptr_equal(bench.v, vcpu_of(1));
+	assert_false(vmcs_get(VMCS_PROC_CONTROLS2) & PROC2_PAUSE_LOOP); /* it has nobody to wait for */
+	/* While the other sleeps there is nobody to give way to. */
+	while (bench.v != second)
+		slice();
+	STEP(bench_exit_simple(EXIT_HLT, 1));
+	while (bench.v != boot)
+		slice();
+	vmcs_put(VMCS_GUEST_RIP, 0x1000);
+	STEP(bench_exit_simple(EXIT_PAUSE, 2));
+	assert_ptr_equal(bench.v, boot);
+	assert_int_equal(vmcs_get(VMCS_GUEST_RIP), 0x1002);
+	finish();
+}
+
+/* SC5: who waits for one that waits for another CPU gives its own away, to one that has had more by less than a
+ * slice. */
+static void who_spins_for_one_elsewhere(void **state)
+{
+	struct vcpu *boot, *second;
+
+	(void)state;
+	second = begin_with_two(2, 2);
+	boot = vcpu_of(0);
+	vcpu_pin(boot, cpu(0));
+	vcpu_pin(vcpu_of(1), cpu(0));
+	vcpu_pin(second, cpu(1));
+	vcpu_pin(vcpu_of(2), cpu(1));
+	for (unsigned n = 0; runs_on(0) != boot || runs_on(1) != vcpu_of(2); n++) {
+		assert_true(n < 50);
+		slice();
+	}
+	assert_ptr_equal(second->cpu, cpu(1));
+	bench_on(0);
+	boot->fair = vcpu_of(1)->fair + schedule_slice() / 4 - schedule_weighed(boot, schedule_slice());
+	STEP(bench_exit_simple(EXIT_PAUSE, 2));
+	assert_ptr_equal(bench.v, vcpu_of(1));
+	while (runs_on(0) != boot)
+		slice();
+	/* Not to one that has had much more. */
+	vcpu_of(1)->fair = boot->fair + 10 * schedule_slice();
+	STEP(bench_exit_simple(EXIT_PAUSE, 2));
+	assert_ptr_equal(bench.v, boot);
+	/* Nor while that one runs. */
+	for (unsigned n = 0; runs_on(0) != boot || runs_on(1) != second; n++) {
+		assert_true(n < 50);
+		slice();
+	}
+	bench_on(0);
+	boot->fair = vcpu_of(1)->fair + schedule_slice();
+	STEP(bench_exit_simple(EXIT_PAUSE, 2));
+	assert_ptr_equal(bench.v, boot);
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +418,8 @@ int main(void)
 		cmocka_unit_test(a_guest_that_does_not_exit),
 		cmocka_unit_test(an_interrupt_of_the_host),
 		cmocka_unit_test(timers_of_one_that_is_paused),
+		cmocka_unit_test(who_spins_gives_way),
+		cmocka_unit_test(who_spins_for_one_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
