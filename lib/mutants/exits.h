@@ -56,6 +56,9 @@
 	M(APIC_WROTE, "taking what the guest has written to a register in the page") \
 	M(EOI_DONE, "telling who waits for an EOI that the CPU has done") \
 	M(TPR_THRESHOLD, "the TPR threshold of what waits") \
+	M(PATCH_HELD, "that the page which has the TPR stays where it is") \
+	M(PATCH_ROM_STAYS, "that stubs which have come with a snapshot stay") \
+	M(PATCH_IN_SNAPSHOT, "that a snapshot has what is known of them") \
 	M(TPR_WINDOW, "that there is none while the interrupt window is asked for") \
 	M(APIC_QUEUED, "delivering again the event whose delivery reached the local APIC's page") \
 	M(HLT_FOR_GOOD, "stopping a guest that halts with nothing to wake it") \

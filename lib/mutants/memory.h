@@ -41,6 +41,10 @@
 	M(GIVE_BLOCK_GONE, "forgetting where it was") \
 	M(GIVE_SPLIT, "telling of a block page by page, of which some are given back") \
 	M(RELEASE_LAZY, "giving back RAM that was taken as it was touched") \
+	M(HELD_STAYS, "that a page which is held does not go to the area") \
+	M(HELD_GIVEN, "nor is given back") \
+	M(HELD_BLOCK_GIVEN, "also where it lies in a block in one piece") \
+	M(HELD_WRITABLE, "nor is protected, to be merged or moved") \
 	M(RAM_ASKED, "that a page which is asked for is not aged any more") \
 	M(RELEASE_SETTLES, "that RAM is given back when nothing of it is on its way any more") \
 	M(RELEASE_SWAPPED, "giving back the places of what is in the swap area") \

@@ -201,6 +201,7 @@
 	M(CONFIG_ROM_ALONE, "refusing an option ROM without a firmware") \
 	M(CONFIG_KERNEL_LESS, "refusing what belongs to a kernel, without one") \
 	M(CONFIG_BIOS_MEM, "refusing a firmware with too little RAM") \
+	M(CONFIG_BIOS_PATCH, "refusing one with the TPR by patching") \
 	M(CONFIG_SWITCH_OFF, "refusing switch-every with switch off") \
 	M(CONFIG_AMONG_ALONE, "refusing switch-among without switch-every") \
 	M(CONFIG_SAME_NAME, "refusing two machines of one name") \

@@ -59,5 +59,11 @@ bool config_check_firmware(const struct vm_config *vm, char *error, size_t error
 		    vm->name, vm->mem >> 10, CONFIG_MEM_MIN_BIOS >> 20);
 		return false;
 	}
+	if (VM_KEPT(CONFIG_BIOS_PATCH, vm->bios[0] && vm->tpr == CONFIG_TPR_PATCH)) {
+		fmt(error, error_size,
+		    "machine %s has bios, and tpr patch, whose stubs lie where a firmware has option ROMs: "
+		    "use another method", vm->name);
+		return false;
+	}
 	return check_flash(vm, error, error_size);
 }

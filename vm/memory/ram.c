@@ -359,6 +359,17 @@ struct ram_count ram_counts(const struct vm *vm)
 	};
 }
 
+void ram_hold(struct vm *vm, gfn_t gfn, uint64_t pages)
+{
+	struct ram *r = ram_of(vm, gfn);
+
+	if (!r)
+		return;
+	BUG_ON(gfn.v % SLOT_BLOCK_PAGES + pages > SLOT_BLOCK_PAGES);
+	r->held = gfn;
+	r->held_pages = pages;
+}
+
 /* ---- what takes away (RA2) ---- */
 
 hfn_t ram_frame(struct ram *r, gfn_t gfn)

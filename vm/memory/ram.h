@@ -13,6 +13,7 @@
  *      shares it may need one of its own at any time, and is entitled to it still.
  * RA5  Devices write, and get a protected page a frame of its own, while the VM is frozen, too. Who has compared a page
  *      looks again whether it is protected, with the lock held, as it changes where it lies.
+ * RA6  A page that is held stays in the frame that it has: somebody writes to it by its address.
  * RA3  Who takes a page away makes the backing say so, then unmaps, and then frees its frame (S11, S12). */
 #ifndef VELLUM_VM_MEMORY_RAM_H
 #define VELLUM_VM_MEMORY_RAM_H
@@ -37,6 +38,8 @@ struct ram {
 	uint8_t *piece;            /* the same: is it in one piece? enum ram_piece (ram_inside.h) */
 	uint64_t resident;         /* pages in memory */
 	uint64_t shared;           /* of them, in shared frames */
+	gfn_t held;                /* RA6: so many pages from there on */
+	uint64_t held_pages;
 	uint64_t swapped;          /* pages in the area (swap.h) */
 	struct ram_count {
 		uint64_t went, zeroes, came; /* pages: to the area; of zeroes, to nowhere; from the area */
@@ -72,6 +75,10 @@ bool ram_init(struct ram *r, struct vm *vm, gfn_t base, uint64_t pages, struct s
 void ram_release(struct ram *r);
 /* The VM's RAM that has gfn; NULL: none, or it was taken at once (prealloc) and stays where it is. */
 struct ram *ram_of(struct vm *vm, gfn_t gfn);
+
+/* The pages are held from now on, for good; whatever else was held is not (RA6). They need not be in memory yet: they
+ * stay once they are asked for. The VM is frozen, or has not run. */
+void ram_hold(struct vm *vm, gfn_t gfn, uint64_t pages);
 
 /* Pages of the VM's RAM that are in memory, what was taken at once among them. */
 uint64_t ram_resident(const struct vm *vm);

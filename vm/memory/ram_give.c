@@ -33,7 +33,7 @@ static uint64_t give_page(struct ram *r, gfn_t gfn)
 	const uint64_t *word = word_of(r, gfn);
 	hfn_t frame;
 
-	if (!word || !__atomic_load_n(word, __ATOMIC_ACQUIRE))
+	if (VM_KEPT(HELD_GIVEN, is_held(r, gfn)) || !word || !__atomic_load_n(word, __ATOMIC_ACQUIRE))
 		return 0;
 	frame = ram_drop(r, gfn);
 	if (hfn_is_none(frame))
@@ -53,7 +53,8 @@ uint64_t ram_give(struct vm *vm, gfn_t gfn, uint64_t pages)
 		return 0;
 	/* RAM begins with a block; behind its end in its last one there is nothing. */
 	block = block_of(r, gfn);
-	if (is_one_piece(r, block) && pages == SLOT_BLOCK_PAGES) {
+	if (is_one_piece(r, block) && pages == SLOT_BLOCK_PAGES &&
+	    !VM_KEPT(HELD_BLOCK_GIVEN, block_has_held(r, block))) {
 		give_block(r, block);
 		return pages;
 	}

@@ -59,6 +59,13 @@ static inline bool block_is_aged(const struct ram *r, uint64_t block)
 	return piece_of(r, block) == IN_ONE_PIECE_AGED;
 }
 
+/* RA6; also whether the block has one. */
+static inline bool is_held(const struct ram *r, gfn_t gfn) { return gfn.v - r->held.v < r->held_pages; }
+static inline bool block_has_held(const struct ram *r, uint64_t block)
+{
+	return r->held_pages && block_of(r, r->held) == block;
+}
+
 /* NULL: nothing of its block is in memory, or all of it in one piece; which it may also be with words, that are 0 then
  * (ram_join.h). */
 static inline uint64_t *word_of(const struct ram *r, gfn_t gfn)

@@ -25,22 +25,6 @@ static bool all_are(const uint64_t *part, uint64_t mask)
 	return true;
 }
 
-/* *looks: at how many more blocks' accessed flags may be looked. */
-static bool is_ready(struct ram *r, uint64_t block, unsigned *looks)
-{
-	const uint64_t *part = is_one_piece(r, block) ? NULL : r->part[block];
-
-	if (!part || !all_are(part, HERE | WRITABLE) || !block_is_whole(r, block))
-		return false;
-	if (all_are(part, HERE | WRITABLE | AGED))
-		return true;
-	if (!*looks)
-		return false;
-	*looks -= 1;
-	VM_MUTANT(JOIN_LOOKS, ram_note_used(r, block_gfn(r, block), SLOT_BLOCK_PAGES));
-	return VM_LEFT_OUT_OR(JOIN_USED, all_are(part, HERE | WRITABLE | AGED));
-}
-
 /* Do its frames lie as in one piece? Then they stay. */
 static bool lies_in_a_row(const uint64_t *part)
 {
@@ -50,6 +34,23 @@ static bool lies_in_a_row(const uint64_t *part)
 		if (frame_in(part[i]).v != first + i)
 			return false;
 	return first % FRAMES_BLOCK == 0;
+}
+
+/* *looks: at how many more blocks' accessed flags may be looked. */
+static bool is_ready(struct ram *r, uint64_t block, unsigned *looks)
+{
+	const uint64_t *part = is_one_piece(r, block) ? NULL : r->part[block];
+
+	if (!part || !all_are(part, HERE | WRITABLE) || !block_is_whole(r, block) ||
+	    (block_has_held(r, block) && !lies_in_a_row(part)))
+		return false;
+	if (all_are(part, HERE | WRITABLE | AGED))
+		return true;
+	if (!*looks)
+		return false;
+	*looks -= 1;
+	VM_MUTANT(JOIN_LOOKS, ram_note_used(r, block_gfn(r, block), SLOT_BLOCK_PAGES));
+	return VM_LEFT_OUT_OR(JOIN_USED, all_are(part, HERE | WRITABLE | AGED));
 }
 
 /* It lies there from now on; the lock is held. Its words stay where they are, for somebody may be about to look, and

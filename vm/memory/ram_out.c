@@ -134,7 +134,7 @@ unsigned ram_take(struct ram *r, gfn_t gfn, bool shared, struct ram_going *list,
 	pages = left_in(r, gfn, RAM_GROUP);
 	VM_MUTANT(TAKE_USED, ram_note_used(r, gfn, pages));
 	for (; i < pages && *n < most; i++)
-		if (begin_to_go(r, &word[i], shared))
+		if (!VM_KEPT(HELD_STAYS, is_held(r, GFN(gfn.v + i))) && begin_to_go(r, &word[i], shared))
 			list[(*n)++] = (struct ram_going){ GFN(gfn.v + i), frame_in(word[i]) };
 	/* Who asked just before may be using it still, with the heart's lock held. */
 	if (*n > before)

@@ -70,7 +70,8 @@ void ram_protect_run(struct ram *r, gfn_t gfn, uint64_t pages)
 
 	spin_lock(&r->lock);
 	for (uint64_t i = 0; i < pages; i++)
-		if (VM_LEFT_OUT_OR(RAM_PROTECTS_HERE, word[i] & HERE))
+		if (VM_LEFT_OUT_OR(RAM_PROTECTS_HERE, word[i] & HERE) &&
+		    !VM_KEPT(HELD_WRITABLE, is_held(r, GFN(gfn.v + i))))
 			__atomic_fetch_and(&word[i], ~WRITABLE, __ATOMIC_ACQ_REL);
 	spin_unlock(&r->lock);
 	VM_MUTANT(RAM_PROTECTS, mmu_write_protect(&r->vm->mmu, gfn, pages));

@@ -25,11 +25,43 @@ static void clock_state(struct fields *s, struct vm *vm)
 		s->shift = clock_now(&vm->clock) - now;
 }
 
+static void stub_state(struct fields *s, struct patch_slot *stub)
+{
+	state_u8(s, &stub->key.op);
+	state_bool(s, &stub->key.immediate);
+	state_u8(s, &stub->key.reg);
+	state_u32(s, &stub->key.imm);
+	state_u32(s, &stub->linear);
+	state_u32(s, &stub->apic);
+	state_bytes(s, stub->tpr_at, sizeof(stub->tpr_at));
+	state_u8(s, &stub->tprs);
+	state_u8(s, &stub->tell_at);
+	state_check(s, stub->tprs <= ARRAY_SIZE(stub->tpr_at) && stub->tell_at < PATCH_STUB_MAX,
+		    "a stub has no such places");
+	for (unsigned i = 0; i < ARRAY_SIZE(stub->tpr_at); i++)
+		state_check(s, i >= stub->tprs || stub->tpr_at[i] <= PATCH_STUB_MAX - 4u, "a stub has no such place");
+}
+
+/* PX9 in vm/tpr/patch.c. */
+void patch_state(struct fields *s, struct vm_patch *p)
+{
+	unsigned stubs = p->stubs;
+
+	state_bool(s, &p->rom);
+	state_u32(s, &p->linear);
+	state_unsigned(s, &stubs);
+	if (!state_check(s, stubs <= PATCH_STUBS && (p->rom || !stubs), "there are not so many stubs"))
+		return;
+	for (unsigned n = 0; n < stubs; n++)
+		stub_state(s, &p->stub[n]);
+	p->stubs = s->bad ? p->stubs : stubs;
+}
+
 static void basis_state(struct fields *s, struct vm *vm)
 {
 	struct mtrrs *m = &vm->mtrrs;
 
-	state_begin(s, "machine", 1);
+	state_begin(s, "machine", 2);
 	state_same(s, machine.tsc_hz, "its clock runs at another rate than this machine's: use the same --ips, or CPU");
 	state_same(s, vm->low_ram, "it has another amount of RAM");
 	state_same(s, vm->high_ram, "it has another amount of RAM");
@@ -41,6 +73,8 @@ static void basis_state(struct fields *s, struct vm *vm)
 	for (unsigned n = 0; n < ARRAY_SIZE(m->variable); n++)
 		state_u64(s, &m->variable[n]);
 	state_u32(s, &vm->panics_said);
+	if (s->version > 1)
+		VM_MUTANT(PATCH_IN_SNAPSHOT, patch_state(s, &vm->patch));
 	state_end(s);
 }
 

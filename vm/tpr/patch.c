@@ -13,6 +13,8 @@
  *     method changes. Where a page fault shows that the stubs are not mapped, those of the page are undone, and the
  *     guest does not see the fault (vm/tpr/patch_fault.c).
  * PX6 A page whose patches the guest itself undoes again and again is let alone.
+ * PX9 Somebody may stand in a stub, or have an address in one to return to, whatever the method is by then, in a
+ *     snapshot, or in another container. So the stubs stay as they are, and what is known of them goes along.
  * PX8 A place that was found unfit is remembered with its decoded instruction (struct insn_cache), as long as its bytes
  *     and its mode are the same, and looked at again after 256 accesses: where things are mapped, or segments, may be
  *     others one day. All is forgotten when patches are undone, for whatever made a place unfit may have gone with

@@ -35,7 +35,8 @@ enum patch_left {
 extern const char *const patch_left_names[PATCH_LEFTS];
 
 struct vm_patch {
-	uint8_t *data; /* the page at PATCH_DATA_GPA; NULL: the method has never been chosen */
+	bool rom;      /* it is there, of this run or of the one that a snapshot was taken of */
+	uint8_t *data; /* the page at PATCH_DATA_GPA; NULL: the method has never been chosen in this run */
 	uint32_t linear; /* of the stubs' page; 0: not known */
 	uint8_t searches; /* for it, through all that a table maps */
 	bool said;

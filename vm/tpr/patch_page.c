@@ -73,7 +73,7 @@ bool patch_told(struct vcpu *v)
 {
 	struct vm *vm = v->vm;
 
-	if (likely(!vm->patch.data) || VM_KEPT(PATCH_TOLD, !is_at_tell(v)))
+	if (likely(!vm->patch.stubs) || VM_KEPT(PATCH_TOLD, !is_at_tell(v)))
 		return false;
 	spin_lock(&vm->device_lock);
 	VM_MUTANT(PATCH_LOWERED, lapic_tpr_lowered(&v->lapic));
@@ -103,14 +103,17 @@ bool patch_begin(struct vm *vm)
 {
 	struct vm_patch *p = &vm->patch;
 
-	if (p->data) {
-		aim_stubs(vm, false);
-		return true;
+	if (!p->data) {
+		if (firmware_given(vm) || (!VM_KEPT(PATCH_ROM_STAYS, p->rom) && !write_rom(vm)))
+			return false;
+		VM_MUTANT(PATCH_HELD, ram_hold(vm, gpa_gfn(GPA(PATCH_DATA_GPA)), 1));
+		p->data = mmu_guest_ptr(&vm->mmu, GPA(PATCH_DATA_GPA), PAGE_SIZE, true);
+		if (!p->data)
+			return false;
+		p->rom = true;
 	}
-	if (!write_rom(vm))
-		return false;
-	p->data = mmu_guest_ptr(&vm->mmu, GPA(PATCH_DATA_GPA), PAGE_SIZE, true);
-	return p->data;
+	aim_stubs(vm, false);
+	return true;
 }
 
 void patch_end(struct vm *vm)

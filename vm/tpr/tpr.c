@@ -307,6 +307,16 @@ static bool set_method(struct vm *vm, enum config_tpr method)
 	return true;
 }
 
+/* Why set_method() has failed. */
+static const char *no_room(const struct vm *vm, enum config_tpr method)
+{
+	if (method != CONFIG_TPR_PATCH)
+		return "there is no memory for it";
+	if (firmware_given(vm))
+		return "a firmware has the place of option ROMs, where the stubs would be; use another method";
+	return "there is no RAM at 0xc8000, where the stubs would be; use another method";
+}
+
 static enum config_tpr best(void)
 {
 	enum config_tpr method = CONFIG_TPR_APICV;
@@ -341,7 +351,7 @@ bool tpr_init(struct vm *vm)
 		return false;
 	}
 	if (!set_method(vm, method)) {
-		vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its local APIC's pages");
+		vm_end(vm, VM_STATUS_BAD_IMAGE, "tpr %s cannot be had: %s", config_tprs[method], no_room(vm, method));
 		return false;
 	}
 	announce(vm, method);
@@ -377,7 +387,7 @@ const char *tpr_change(struct vm *vm, const char *name)
 		return lacks;
 	vm_freeze(vm);
 	if (method != vm->tpr.method && !set_method(vm, method))
-		lacks = "there is no memory for it";
+		lacks = no_room(vm, method);
 	vm_thaw(vm);
 	return lacks;
 }

@@ -27,6 +27,9 @@ static void test_firmware(void **state)
 	bad("vm a\nbios b\nappend x", "line 3: machine a has a command line, and no kernel for it");
 	bad("vm a\nbios b\nmem 1M",
 	    "line 3: machine a has bios, and 1024K of RAM: a firmware needs at least 2M");
+	bad("vm a\nbios b\ntpr patch",
+	    "line 3: machine a has bios, and tpr patch, whose stubs lie where a firmware has option ROMs: "
+	    "use another method");
 }
 
 static void test_flash(void **state)
