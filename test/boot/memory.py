@@ -76,10 +76,11 @@ def compressed(c):
 
 
 def together_again(c):
-    """Two of 64 MB are short of memory until one ends; then what came page by page, and is used, lies in blocks."""
+    """Two of 64 MB are short of memory until one ends. Then the other uses what it did not use so far, and had to give
+    away for: what comes page by page, and is used, lies in blocks."""
     halves = c.guest('halves')
     description = c.file('vms', vm('short', halves, 'mem 64M', 'append rounds=8') +
-                         vm('long', halves, 'mem 64M', 'append rounds=110'))
+                         vm('long', halves, 'mem 64M', 'append rounds=40 others=70 whole'))
     o = c.run(['run', '--vm', description, '--host-mem', '80M', '--swap', '128M', '--timeout', '60'], limit=80,
               forbid=['FAIL'])
     require(o.text.count('halves: ok') == 2, 'both end well')

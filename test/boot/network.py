@@ -5,9 +5,10 @@ import hashlib
 import os
 import re
 
+from control import ctl
 from otherend import OtherEnd
 from refusals import refused
-from runner import Test, require
+from runner import Failure, Test, require
 from sessions import on_terminal, read_to_end, read_until
 
 # The workload's checksum for one megabyte.
@@ -62,8 +63,16 @@ class Shell:
         self.c, self.seen = c, b''
         self.terminal = on_terminal(c, 'run', '-i', '--timeout', '900', *more)
 
-    def wait(self, pattern, limit=400):
-        self.seen = read_until(self.master, pattern, limit, self.seen)
+    def wait(self, pattern, limit=60):
+        """limit: seconds, where nothing else runs. A guest that says nothing may stand: what is in it is told then."""
+        try:
+            self.seen = read_until(self.master, pattern, limit, self.seen)
+        except Failure:
+            if self.process.poll() is None:
+                for words in (['list', '--json'], ['dump']):
+                    ctl(self.c, *words)
+                    self.c.log.write(self.c.said)
+            raise
         return re.search(pattern, self.seen)
 
     def say(self, line):

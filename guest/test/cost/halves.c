@@ -1,7 +1,7 @@
 /* 64 bits: one half of all RAM that the map names, the hot one, is written; then the other one, the cold one, piece by
  * piece, with a round through the hot half after each; then come rounds through the hot half alone, so that there are
- * "rounds=" in all. At the end the hot half is read, and with "whole" the cold one too. For what becomes of pages where
- * memory is short (bench/swap.py). */
+ * "rounds=" in all. With "others=" so many rounds through the cold half follow. At the end the hot half is read, and
+ * with "whole" the cold one too. For what becomes of pages where memory is short (bench/swap.py). */
 #include "guest/test/base/pc.h"
 
 const char test_name[] = "halves";
@@ -46,16 +46,16 @@ static void check(uint64_t from, uint64_t to, uint64_t rounds)
 			      (word)(page + 8 * i), (word)((volatile uint64_t *)page)[i]);
 }
 
-static void work(uint64_t to)
+static void work(uint64_t from, uint64_t to)
 {
-	for (uint64_t page = base; page < to; page += 4096)
+	for (uint64_t page = from; page < to; page += 4096)
 		for (uint64_t i = 0; i < WORDS; i++)
 			((volatile uint64_t *)page)[i]++;
 }
 
 void test_main(void)
 {
-	uint64_t rounds = parameter_number("rounds", PIECES), half;
+	uint64_t rounds = parameter_number("rounds", PIECES), others = parameter_number("others", 0), half;
 
 	find_ram();
 	half = (base + (end - base) / 2) & ~4095ull;
@@ -64,11 +64,13 @@ void test_main(void)
 		if (n < PIECES)
 			fill(half + (((end - half) / PIECES * n) & ~4095ull),
 			     n == PIECES - 1 ? end : half + (((end - half) / PIECES * (n + 1)) & ~4095ull));
-		work(half);
+		work(base, half);
 	}
+	for (uint64_t n = 0; n < others; n++)
+		work(half, end);
 	print("halves: %lu pages, %lu of them hot\n", (word)((end - base) >> 12), (word)((half - base) >> 12));
 	check(base, half, rounds);
 	if (parameter("whole"))
-		check(half, end, 0);
+		check(half, end, others);
 	print("halves: %lu rounds\n", (word)rounds);
 }
