@@ -3,7 +3,7 @@
 GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32 legacy32 realmode hostile32 flood32 irql32 \
 	irql32pae lives patch32 tprcost32 tprcost32pae planes small32
 GUEST_TEST64 := paging64 msr-cpuid timer exitcost memory chaos tables emulated stay dirty hostile neighbour flood lost \
-	sysret nullss irql64 ipicost tprcost64 fresh typed halves moved
+	sysret nullss irql64 ipicost tprcost64 fresh typed halves moved vtx
 GUEST_TEST_LIB := rt pages
 GUEST_TEST_ELF := $(GUEST_TEST32:%=$(GUEST)/test/%.elf) $(GUEST_TEST64:%=$(GUEST)/test/%.elf)
 
@@ -14,16 +14,19 @@ GUEST_TEST_CFLAGS := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -fno-stack-
 GUEST_TEST_LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
 	-Wl,-z,max-page-size=4096 -T guest/test/base/test.ld
 
-# $(call guest_test_rules,BITS)
+guest_test_cc = $(CC) -m$(1) $(GUEST_TEST_CFLAGS) $(if $(filter 64,$(1)),-mno-red-zone -mcmodel=small) -MMD -MP -c
+# $(call guest_test_rules,BITS): those that look at the emulator, which know more than guests do, are of test/.
 define guest_test_rules
 $(GUEST)/test/$(1)/%.o: guest/test/%.c
 	@mkdir -p $$(@D)
-	$$(CC) -m$(1) $$(GUEST_TEST_CFLAGS) $$(if $$(filter 64,$(1)),-mno-red-zone -mcmodel=small) -MMD -MP -c $$< -o \
-		$$@
+	$$(call guest_test_cc,$(1)) $$< -o $$@
+$(GUEST)/test/$(1)/test/%.o: test/%.c
+	@mkdir -p $$(@D)
+	$$(call guest_test_cc,$(1)) $$< -o $$@
 $(GUEST)/test/$(1)/%.o: guest/test/%.S
 	@mkdir -p $$(@D)
 	$$(CC) -m$(1) -I. -MMD -MP -c $$< -o $$@
--include $$(wildcard $(GUEST)/test/$(1)/*.d $(GUEST)/test/$(1)/*/*.d)
+-include $$(wildcard $(GUEST)/test/$(1)/*.d $(GUEST)/test/$(1)/*/*.d $(GUEST)/test/$(1)/*/*/*.d)
 endef
 $(eval $(call guest_test_rules,32))
 $(eval $(call guest_test_rules,64))
@@ -52,10 +55,11 @@ GUEST_TEST_AT_hostile32 := 0x400000
 # With 1 MByte of RAM it has nothing above that.
 GUEST_TEST_AT_lives := 0x20000
 # Where each lies under guest/test/ is found by its name.
-GUEST_TEST_SOURCES := $(wildcard guest/test/*.[cS] guest/test/*/*.[cS])
+GUEST_TEST_SOURCES := $(wildcard guest/test/*.[cS] guest/test/*/*.[cS]) test/emulator/vtx.c
 guest_test_source = $(filter guest/test/$(1).c guest/test/$(1).S %/$(1).c %/$(1).S,$(GUEST_TEST_SOURCES))
 guest_test_objects = $(foreach n,boot$(1) $(2) $(GUEST_TEST_MORE_$(2)) $(GUEST_TEST_LIB),$(patsubst \
-	guest/test/%,$(GUEST)/test/$(1)/%.o,$(basename $(call guest_test_source,$(n)))))
+	guest/test/%,$(GUEST)/test/$(1)/%.o,$(patsubst \
+	test/%,$(GUEST)/test/$(1)/test/%.o,$(basename $(call guest_test_source,$(n))))))
 
 comma := ,
 define guest_test32

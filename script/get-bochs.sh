@@ -7,8 +7,8 @@
 # Why not Debian's binary package: it is version 2.7 built with the debugger, which is a third as fast, and it lacks
 # several fixes to VMX. Where the source cannot be had, that package is what LINK points to, after a loud line.
 #
-# Only the .orig tarball is used (no packaging). Its SHA256 comes from the archive's signed index. Nine faults are
-# mended (repair), and more CPUs let in (widen).
+# Only the .orig tarball is used (no packaging). Its SHA256 comes from the archive's signed index. Faults are mended
+# (repair), and more CPUs let in (widen).
 set -euo pipefail
 VELLUM_SAY=get-bochs
 . "$(dirname "$0")/cache.sh"
@@ -23,7 +23,7 @@ flags=(--with-nogui --enable-smp --enable-cpu-level=6 --enable-x86-64 --enable-v
        --disable-docbook)
 cflags=-O2
 
-# Nine faults are mended (docs/bochs.md), and up to 256 CPUs let in: it has timers for 15.
+# Faults are mended (docs/bochs.md), and up to 256 CPUs let in: it has timers for 15.
 #
 # With several CPUs, Bochs 3.0 does not commit RIP and RSP after it has delivered an exception: a VM exit, or a second
 # fault, at the first instruction of the guest's handler then saves the registers of before. With one CPU its loop
@@ -88,6 +88,28 @@ causes+='(BX_CPU_THIS_PTR debug_trap & 0xe00f);'
 # The trap of a guest that single-steps survives an exit, and comes in the host before it has its GS back.
 forgot='BX_CPU_THIS_PTR debug_trap = 0;'
 
+# APIC virtualization. A fetch from the APIC-access page exits (access type 2); Bochs stopped there.
+fetched='if (! BX_CPU_THIS_PTR eipFetchPtr) if (is_virtual_apic_page(BX_CPU_THIS_PTR pAddrFetchPage))'
+fetched+=' VMexit(VMX_VMEXIT_APIC_ACCESS, pageOffset | VMX_APIC_INSTRUCTION_FETCH);'
+# With EPT an access to the guest's paging structures is a guest-physical one, which exits as such (type 15, or 10 while
+# an event is delivered), and is never made to the virtual-APIC page.
+tables='if ((reason >= BX_PDPTR0_ACCESS \&\& reason <= BX_PDPTR3_ACCESS) \|\|'
+tables+=' (reason >= BX_PTE_ACCESS \&\& reason <= BX_PML5E_ACCESS)) if (is_virtual_apic_page(paddr))'
+tables+=' if (BX_CPU_THIS_PTR vmcs.vmexec_ctrls2.EPT_ENABLE())'
+tables+=' VMexit(VMX_VMEXIT_APIC_ACCESS, BX_CPU_THIS_PTR in_event ? 0xa000 : 0xf000);'
+# A virtual interrupt ends HLT as any other does.
+sleeping='            BX_EVENT_VMX_VTPR_UPDATE |'
+woken='            BX_EVENT_PENDING_VMX_VIRTUAL_INTR | BX_EVENT_VMX_VTPR_UPDATE |'
+# A trap-like exit comes behind an instruction, and with that the blocking by the STI or load of SS before it is over.
+behind='if (IS_TRAP_LIKE_VMEXIT(reason)) BX_CPU_THIS_PTR inhibit_mask = 0;'
+# A local APIC that is disabled by its MSR may be enabled again, but into x2APIC mode by way of xAPIC mode only.
+relocate='  if (apic_global_enable_on()) {'
+always='  if (true) {'
+way='apic_state == BX_APIC_X2APIC_MODE \&\& new_state != BX_APIC_GLOBALLY_DISABLED'
+ways="($way) || (apic_state == BX_APIC_GLOBALLY_DISABLED \\&\\& new_state == BX_APIC_X2APIC_MODE)"
+# By its version it has six local vectors: x2APIC mode has no register for CMCI.
+cmci='/^bool bx_local_apic_c::\(read\|write\)_x2apic(/,/^}/{/^  case BX_LAPIC_LVT_CMCI:$/d}'
+
 # mend FILE PATTERN LINE: adds LINE below the only line of FILE that has PATTERN.
 mend() {
 	[ "$(grep -c -- "$2" "$1")" = 1 ] || { say "$1 is not the one that the repair is for"; return 1; }
@@ -102,6 +124,15 @@ repair_svm() {
 		mend cpu/exception.cc 'BX_CPU_THIS_PTR in_event = true;' "$noted" &&
 		mend cpu/svm.cc 'clear in_event indication on #DF' "$causes" &&
 		mend cpu/svm.cc 'mask_event(BX_EVENT_SVM_VIRQ_PENDING);' "$forgot"
+}
+repair_apic() {
+	mend cpu/cpu.cc '// Sanity checks' "$fetched" && sed -i \
+		"/^[^ ]* BX_CPU_C::\(read\|write\)_physical_[dq]word(/,/^{/s|^{|&\n  $tables|" cpu/paging.cc &&
+		[ "$(grep -c '0xa000 : 0xf000' cpu/paging.cc)" = 4 ] && replace cpu/event.cc 1 "$sleeping" "$woken" &&
+		mend cpu/vmx.cc 'BX_CPU_THIS_PTR nmi_unblocking_iret = false;' "$behind" &&
+		replace cpu/msr.cc 1 "$relocate" "$always" &&
+		replace cpu/msr.cc 1 "${way//\\/}" "$ways" && sed -i "$cmci" cpu/apic.cc &&
+		[ "$(grep -c 'case BX_LAPIC_LVT_CMCI:' cpu/apic.cc)" = 2 ]
 }
 # replace FILE TIMES PATTERN WITH: no fewer and no more.
 replace() {
@@ -127,7 +158,7 @@ repair() {
 		mend cpu/proc_ctrl.cc 'writeEFlags((Bit32u) R11, EFlagsValidMask);' "$flat" &&
 		mend cpu/ret_far.cc 'parse_selector(raw_ss_selector, &ss_selector);' "$level" &&
 		mend cpu/iret.cc 'Bit8u prev_cpl = CPL;' "$level" && mend cpu/segment_ctrl_pro.cc \
-		'seg->cache.dpl      = 0;' "$dpl" && repair_walk && repair_svm && widen
+		'seg->cache.dpl      = 0;' "$dpl" && repair_walk && repair_apic && repair_svm && widen
 }
 repair_walk() {
 	mend cpu/paging.cc 'static const char \*bx_paging_level' "$walked" && sed -i \
@@ -154,7 +185,8 @@ bios() {
 }
 
 recipe=$(printf '%s\n' "$version" "$suite" "${flags[@]}" "$cflags" "$commit" "$kept" "$unmask" "$open" "$told" \
-	"$flat" "$level" "$dpl" "$walked" "$step" "$may" "$cr2" "$hif" "$noted" "$causes" \
+	"$flat" "$level" "$dpl" "$walked" "$step" "$may" "$fetched" "$tables" "$woken" "$behind" \
+	"$ways" "$cmci" "$cr2" "$hif" "$noted" "$causes" \
 	"$forgot" "$timers" "$one" "$all" "$count" "$most" "$processors" \
 	"$logs" "$told_of" "$(declare -f bios)" | sha256sum | cut -c1-12)
 home=$vellum_cache/bochs-$version-$recipe

@@ -1,4 +1,5 @@
 /* 32 bits: paging off, 32-bit paging, PAE, off again; every fault with its error code. */
+#include "guest/test/base/apic.h"
 #include "guest/test/base/pages.h"
 
 const char test_name[] = "paging32";
@@ -194,6 +195,8 @@ static void test_pae(void)
 		bad_pdpt[i] = pdpt[i];
 	bad_pdpt[2] |= PTE_W; /* reserved here */
 	if (loads_pdptes()) {
+		/* Where the local APIC's registers are, there are none that fit. */
+		CHECK(trap_call(load_cr3, (void *)apic_at(APIC_TPR)) == TRAP(GP), "the local APIC's PDPTEs were taken");
 		CHECK(trap_call(load_cr3, bad_pdpt) == TRAP(GP), "a PDPTE with a reserved bit was taken");
 		CHECK(read_cr3() == (word)pdpt, "CR3 is 0x%lx after a load that faulted", read_cr3());
 	}
