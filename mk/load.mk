@@ -1,6 +1,5 @@
 # Tests of the guest loaders and of the description of virtual machines.
 UNIT_snapshot_file_SRC := test/unit/vm/load/test_snapshot_file.c vm/load/snapshot_file.c lib/fmt.c
-UNIT_snapshot_file_LIBS := -llz4
 UNIT_TESTS += snapshot_file
 UNIT_config_SRC := test/unit/vm/config/test_config.c $(CONFIG_C) lib/fmt.c
 UNIT_config_disk_SRC := test/unit/vm/config/test_config_disk.c $(CONFIG_C) lib/fmt.c

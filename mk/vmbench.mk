@@ -16,7 +16,7 @@ VMBENCH_TESTS := ram ram_out ram_moving ram_join ram_share reclaim packed \
 	synced vcpus smp freeze enterable emulated mechanism_switch mitigations stats release disk ide net virtio life \
 	state schedule sleep move cpus clock caps mechanism cpuid create control snapshot possible save exchange dirty \
 	live live_refused live_follows ram_elsewhere flash firmware save_firmware v86 debug video planes planes_access \
-	length console merge ram_give ram_hold patch_state
+	length console merge compress ram_give ram_hold patch_state
 $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c \
 	test/unit/vm/*/test_$(t).c test/unit/dev/irq/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := \
 	vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie -llz4))

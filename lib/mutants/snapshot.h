@@ -54,9 +54,7 @@
 	M(FILE_CHUNK_ENDS, "the end of a chunk within the file") \
 	M(FILE_CRC, "a chunk's checksum") \
 	M(FILE_WHOLE, "that each part is there, and once") \
-	M(UNPACK_ROOM, "the room for literals") \
-	M(UNPACK_BACK, "what lies before the beginning") \
-	M(UNPACK_MATCH_ROOM, "the room for a match") \
+	M(UNPACK_LENGTH, "refusing a block longer than can be said to the library") \
 	M(SAVE_LOGS, "that writes are logged from before the first page leaves") \
 	M(SAVE_ABSENT, "that what is not in memory is zero, and is not taken from the machine for a look") \
 	M(SAVE_FREED, "giving lists of pages back") \

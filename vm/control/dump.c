@@ -3,7 +3,7 @@
 
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
-#include "vm/control/lz4.h"
+#include "vm/control/packed.h"
 
 static void show_general(struct json *j, const struct vcpu *v)
 {
@@ -194,7 +194,7 @@ static uint64_t zeroes(struct vcpu *v, const struct control_request *r, uint8_t 
 
 bool control_memory(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size)
 {
-	static uint8_t bytes[CONTROL_MEMORY_MAX], packed[LZ4_ROOM(CONTROL_MEMORY_MAX)]; /* one request at a time */
+	static uint8_t bytes[CONTROL_MEMORY_MAX]; /* one request at a time */
 	const char *space = r->space == CONTROL_GPA ? "gpa" : "gva";
 	size_t n = read_bytes(v, r, bytes);
 
@@ -210,7 +210,7 @@ bool control_memory(struct vcpu *v, const struct control_request *r, struct json
 	if (r->command == CONTROL_MEMORY && all_zero(bytes, n))
 		json_number(j, "zeroes", zeroes(v, r, bytes, n));
 	else if (r->command == CONTROL_MEMORY)
-		json_base64(j, "packed", packed, lz4_pack(bytes, n, packed));
+		json_packed(j, "packed", bytes, n);
 	else
 		json_bytes(j, "bytes", bytes, n);
 	json_close(j, '{');

@@ -4,14 +4,15 @@
 
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
-#include "vm/control/lz4.h"
+#include "vm/control/packed.h"
 #include "vm/live/live.h"
 #include "vm/memory/reclaim.h"
 #include "vm/snapshot/exchange.h"
 #include "vm/snapshot/firmware.h"
 
 /* Of a request on the channel; its server is one at a time (CT1). */
-static uint8_t plain[SAVE_PIECE], packed[LZ4_ROOM(SAVE_PIECE)];
+static uint8_t plain[SAVE_PIECE];
+_Static_assert(SAVE_PIECE <= PACKED_MAX, "json_packed()");
 
 static bool fail(const struct vm *vm, const char *why, char *error, size_t size)
 {
@@ -74,7 +75,7 @@ static void show_pages(struct json *j, const struct save_pages *p)
 	}
 	json_close(j, '[');
 	if (p->count)
-		json_base64(j, "data", packed, lz4_pack(plain, p->count * PAGE_SIZE, packed));
+		json_packed(j, "data", plain, p->count * PAGE_SIZE);
 }
 
 static bool memory(struct vm *vm, struct json *j, char *error, size_t size)
@@ -159,7 +160,7 @@ static bool piece(const struct vm *vm, const uint8_t *bytes, size_t all, uint64_
 	json_number(j, "offset", offset);
 	json_number(j, "length", n);
 	if (n)
-		json_base64(j, "data", packed, lz4_pack(bytes + offset, n, packed));
+		json_packed(j, "data", bytes + offset, n);
 	json_close(j, '{');
 	return true;
 }

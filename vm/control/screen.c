@@ -5,10 +5,11 @@
 #include "dev/video/vga_state.h"
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
-#include "vm/control/lz4.h"
+#include "vm/control/packed.h"
 
 /* Of a request on the channel; its server is one at a time (CT1). */
-static uint8_t planes[CONTROL_VIDEO_MAX], packed[LZ4_ROOM(CONTROL_VIDEO_MAX)];
+static uint8_t planes[CONTROL_VIDEO_MAX];
+_Static_assert(CONTROL_VIDEO_MAX <= PACKED_MAX, "json_packed()");
 
 static bool has_screen(const struct vm *vm, char *error, size_t size)
 {
@@ -73,7 +74,7 @@ static bool tell_video(struct vm *vm, uint64_t offset, uint64_t length, struct j
 	json_text(j, "vm", vm->config->name);
 	json_number(j, "offset", offset);
 	json_number(j, "length", length);
-	json_base64(j, "planes", packed, lz4_pack(planes, length, packed));
+	json_packed(j, "planes", planes, length);
 	json_close(j, '{');
 	return true;
 }

@@ -3,11 +3,12 @@
 
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
-#include "vm/control/lz4.h"
+#include "vm/control/packed.h"
 
 /* Records in an answer: packed and in base64 it fits, whatever they are. */
 #define RECORDS_MOST 512u
-_Static_assert(LZ4_ROOM(RECORDS_MOST * sizeof(struct trace_record)) * 4 / 3 + 1000 < CONTROL_ANSWER_SIZE, "CT2");
+_Static_assert(COMPRESS_ROOM(RECORDS_MOST * sizeof(struct trace_record)) * 4 / 3 + 1000 < CONTROL_ANSWER_SIZE, "CT2");
+_Static_assert(RECORDS_MOST * sizeof(struct trace_record) <= PACKED_MAX, "json_packed()");
 
 static void show_sum(struct json *j, const struct trace_sum *s)
 {
@@ -123,7 +124,6 @@ static bool trace(struct vcpu *v, bool last, const struct control_request *r, st
 
 static bool traced(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size)
 {
-	static uint8_t packed[LZ4_ROOM(RECORDS_MOST * sizeof(struct trace_record))];
 	const struct trace *t = v->traced.by;
 	const struct trace_record *from;
 	uint64_t n;
@@ -144,7 +144,7 @@ static bool traced(struct vcpu *v, const struct control_request *r, struct json 
 	json_bool(j, "complete", !t->keeping);
 	json_number(j, "from", r->address);
 	json_number(j, "records", n);
-	json_base64(j, "packed", packed, n ? lz4_pack((const uint8_t *)from, n * sizeof(*from), packed) : 0);
+	json_packed(j, "packed", from, n * sizeof(*from));
 	json_close(j, '{');
 	return true;
 }

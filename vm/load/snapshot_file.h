@@ -2,8 +2,7 @@
  * hypervisor reads it as a boot module, the command checks it first and writes it.
  *
  *   SF1  The file is hostile: nothing of it is used before the length, the checksum and the place of every chunk have
- *        been found right, and what a chunk holds is checked again by who reads it.
- *   SF2  What unpacks to more than there is room for, or refers to what is before its beginning, is refused. */
+ *        been found right, and what a chunk holds is checked again by who reads it. */
 #ifndef VELLUM_VM_SNAPSHOT_FILE_H
 #define VELLUM_VM_SNAPSHOT_FILE_H
 
@@ -54,9 +53,5 @@ bool snapshot_find(const struct snapshot_file *f, enum snapshot_kind kind, unsig
 void snapshot_header(uint8_t header[SNAPSHOT_HEADER_BYTES], uint64_t size, uint64_t tsc_hz, unsigned cpus);
 /* And of a chunk, which holds those bytes. */
 void snapshot_chunk_head(uint8_t head[SNAPSHOT_CHUNK_BYTES], enum snapshot_kind kind, const uint8_t *data, size_t n);
-
-/* Unpacks a block of LZ4 (LZ4 Block Format Description) of n bytes into room bytes. Returns how many it has become, or
- * SIZE_MAX: it is none, or has no room (SF2). */
-size_t snapshot_unpack(const uint8_t *from, size_t n, uint8_t *to, size_t room);
 
 #endif

@@ -4,31 +4,33 @@
 
 #include "host/cpu/vector.h"
 #include "lib/mutants/mutate.h"
-#include "mmu/addr.h"
 
 #define SPEED 1 /* LZ4's "acceleration": none */
 
-static uint64_t state[LZ4_STREAM_MINSIZE / sizeof(uint64_t) + 1];
+_Static_assert(sizeof(((struct compressor *)NULL)->state) >= LZ4_STREAM_MINSIZE, "LZ4_compress_fast_extState()");
+_Static_assert(COMPRESS_ROOM(1000) == LZ4_COMPRESSBOUND(1000), "the same");
 
-unsigned compress_page(void *out, unsigned most, const void *page)
+size_t compress(struct compressor *c, void *out, size_t most, const void *from, size_t n)
 {
 	struct vector_saved saved;
 	int bytes;
 
-	BUG_ON((size_t)LZ4_sizeofState() > sizeof(state));
+	BUG_ON((size_t)LZ4_sizeofState() > sizeof(c->state));
 	vector_begin(&saved);
-	bytes = LZ4_compress_fast_extState(state, page, out, PAGE_SIZE, (int)most, SPEED);
+	bytes = LZ4_compress_fast_extState(c->state, from, out, (int)n, (int)most, SPEED);
 	VM_MUTANT(PACKED_VECTORS, vector_end(&saved));
-	return bytes > 0 ? (unsigned)bytes : 0;
+	return bytes > 0 ? (size_t)bytes : 0;
 }
 
-bool compress_undo(void *page, const void *small, unsigned bytes)
+bool compress_undo(void *out, size_t n, const void *packed, size_t bytes)
 {
 	struct vector_saved saved;
 	int made;
 
+	if (VM_KEPT(UNPACK_LENGTH, bytes > INT32_MAX)) /* the library's lengths are of that type */
+		return false;
 	vector_begin(&saved);
-	made = LZ4_decompress_safe(small, page, (int)bytes, PAGE_SIZE);
+	made = LZ4_decompress_safe(packed, out, (int)bytes, (int)n);
 	VM_MUTANT(UNPACKED_VECTORS, vector_end(&saved));
-	return made == (int)PAGE_SIZE;
+	return made == (int)n;
 }

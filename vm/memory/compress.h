@@ -1,13 +1,23 @@
-/* vm/memory/compress.h - one page made smaller, and back: LZ4, by the library of the system's package, whose code has
- * vector registers (VX1 in host/cpu/vector.h). Nothing else here includes or calls that library. */
+/* vm/memory/compress.h - bytes made fewer, and back: blocks of LZ4 (LZ4 Block Format Description), by the library of
+ * the system's package, whose code has vector registers (VX1 in host/cpu/vector.h). Nothing else in the hypervisor
+ * includes or calls that library. */
 #ifndef VELLUM_VM_MEMORY_COMPRESS_H
 #define VELLUM_VM_MEMORY_COMPRESS_H
 
 #include "lib/base.h"
 
-/* A page, to up to most bytes at out. Returns how many; 0: it does not become as small. One CPU at a time. */
-unsigned compress_page(void *out, unsigned most, const void *page);
-/* What compress_page() has made of a page, back to it; any CPU. false: it is none; the page then holds anything. */
-bool compress_undo(void *page, const void *small, unsigned bytes);
+/* What the library works in. One CPU at a time. */
+struct compressor {
+	uint64_t state[2053];
+};
+
+/* What n bytes become at the most. */
+#define COMPRESS_ROOM(n) ((n) + (n) / 255 + 16)
+
+/* n bytes, to up to `most` bytes at out. Returns how many; 0: they do not become as few. */
+size_t compress(struct compressor *c, void *out, size_t most, const void *from, size_t n);
+/* What compress() has made of n bytes, back to them; any CPU. `packed` may be hostile: false: it is no block, or one of
+ * another length; no byte beyond either is touched, and out then holds anything. */
+bool compress_undo(void *out, size_t n, const void *packed, size_t bytes);
 
 #endif

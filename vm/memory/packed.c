@@ -41,6 +41,7 @@ static struct {
 } packed;
 
 static char small[BYTES_MOST]; /* with swap_lock() */
+static struct compressor compressor; /* the same */
 
 static uint64_t entry_frames(void) { return align_up(packed.places * sizeof(struct entry), PAGE_SIZE) >> PAGE_SHIFT; }
 
@@ -208,7 +209,7 @@ bool packed_put(const struct vm *vm, uint64_t place, const void *page)
 
 	if (!packed.entry || place >= packed.places || vm->id >= OWNERS)
 		return false;
-	bytes = compress_page(small, sizeof(small), page);
+	bytes = (unsigned)compress(&compressor, small, sizeof(small), page, PAGE_SIZE);
 	spin_lock(&packed.lock);
 	e = &packed.entry[place];
 	if (bytes)
@@ -256,7 +257,7 @@ bool packed_get(uint64_t place, void *page)
 	spin_lock(&packed.lock);
 	e = find(place);
 	if (e)
-		right = compress_undo(page, room_at(e), e->bytes);
+		right = compress_undo(page, PAGE_SIZE, room_at(e), e->bytes);
 	spin_unlock(&packed.lock);
 	BUG_ON(!right); /* PK1: it is what was put there */
 	return e;

@@ -1,5 +1,4 @@
-/* The file that a snapshot is: what is damaged, cut off, newer or another's is refused; memory unpacks as liblz4 has
- * packed it, and nothing else does harm. */
+/* The file that a snapshot is: what is damaged, cut off, newer or another's is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,8 +7,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <lz4.h>
-#include <lz4hc.h>
 
 #include "test/unit/vm/load/snapshot_chunk.h"
 
@@ -196,103 +193,12 @@ static void not_whole(void **state)
 	assert_false(opens());
 }
 
-/* ---- memory ---- */
-
-#define ROOM 61440u
-static uint8_t plain[ROOM], packed[2 * ROOM], unpacked[ROOM + 1];
-
-static void as_liblz4_packs(void **state)
-{
-	uint32_t seed = 1;
-
-	(void)state;
-	for (unsigned n = 0; n < 200; n++) {
-		size_t bytes = n < 100 ? n + 1 : 1 + (seed >> 8) % ROOM;
-		int got;
-
-		for (size_t i = 0; i < bytes; i++) {
-			seed = seed * 1664525 + 1013904223;
-			plain[i] = n % 3 ? (uint8_t)(seed >> 28)
-				 : i > 50 && (seed >> 30) ? plain[i - 47] : (uint8_t)(seed >> 20);
-		}
-		got = n % 2 ? LZ4_compress_default((char *)plain, (char *)packed, (int)bytes, sizeof(packed))
-			    : LZ4_compress_HC((char *)plain, (char *)packed, (int)bytes, sizeof(packed), 6);
-		assert_true(got > 0);
-		assert_int_equal(snapshot_unpack(packed, (size_t)got, unpacked, bytes), bytes);
-		assert_memory_equal(plain, unpacked, bytes);
-		assert_true(snapshot_unpack(packed, (size_t)got, unpacked, bytes - 1) == SIZE_MAX);
-	}
-}
-
-/* Whatever is behind a block that was cut off, it is not read. */
-static void as_if_nothing_followed(void **state)
-{
-	static const uint8_t behind[] = { 0, 1, 0x11, 0xa5, 0xff };
-	static uint8_t cut[2 * ROOM];
-	size_t got, first, n;
-
-	(void)state;
-	for (unsigned i = 0; i < 900; i++)
-		plain[i] = i < 300 ? (uint8_t)(i * i / 7) : (uint8_t)(i % 200 < 60 ? i : i / 200);
-	got = (size_t)LZ4_compress_default((char *)plain, (char *)packed, 900, sizeof(packed));
-	for (size_t end = 0; end < got; end++) {
-		first = snapshot_unpack(packed, end, unpacked, ROOM);
-		for (unsigned b = 0; b < sizeof(behind); b++) {
-			memset(cut, behind[b], sizeof(cut));
-			memcpy(cut, packed, end);
-			memset(plain, 0, ROOM);
-			n = snapshot_unpack(cut, end, plain, ROOM);
-			assert_true(n == first);
-			assert_true(n == SIZE_MAX || memcmp(plain, unpacked, n) == 0);
-		}
-	}
-}
-
-static bool refused(const char *block, size_t n, size_t room)
-{
-	uint8_t *exact = malloc(n ? n : 1), *to = malloc(room ? room : 1);
-	bool ok;
-
-	memcpy(exact, block, n);
-	ok = snapshot_unpack(exact, n, to, room) == SIZE_MAX;
-	free(exact);
-	free(to);
-	return ok;
-}
-
-static void what_is_no_block(void **state)
-{
-	uint32_t seed = 3;
-
-	(void)state;
-	assert_true(refused("", 0, 10));
-	assert_true(refused("\x20" "a", 2, 10));          /* fewer literals than it says */
-	assert_true(refused("\xf0", 1, 100));             /* no length */
-	assert_true(refused("\x20" "ab", 3, 1));          /* no room */
-	assert_true(refused("\x10" "a\x01", 3, 10));      /* half an offset */
-	assert_true(refused("\x10" "a\x00\x00\x00", 5, 10)); /* back by nothing */
-	assert_true(refused("\x10" "a\x02\x00\x00", 5, 10)); /* before the beginning */
-	assert_true(refused("\x10" "a\x01\x00\x00", 5, 4));  /* a match without room */
-	assert_false(refused("\x10" "a\x01\x00\x00", 5, 5));
-	/* Anything else does no harm. */
-	for (unsigned n = 0; n < 20000; n++) {
-		char block[40];
-
-		for (unsigned i = 0; i < sizeof(block); i++) {
-			seed = seed * 1664525 + 1013904223;
-			block[i] = (char)(seed >> 24);
-		}
-		refused(block, seed % sizeof(block), (seed >> 8) % 300);
-	}
-}
-
 #define T(f) cmocka_unit_test_setup(f, setup)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_good_one), T(checksums), T(cut_and_altered), T(foreign_and_newer), T(chunks_that_lie), T(not_whole),
-		T(as_liblz4_packs), T(as_if_nothing_followed), T(what_is_no_block),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
