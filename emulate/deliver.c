@@ -54,6 +54,7 @@ static uint64_t return_ip(const struct emulate *e, const struct emulate_event *v
 
 /* ---- the gate ---- */
 
+/* A gate that lies beyond the limit of the IDT is #GP of its vector (SDM, "Interrupt Descriptor Table (IDT)"). */
 static enum emulate_result read_gate(struct emulate *e, struct delivery *d)
 {
 	unsigned bytes = is_ia32e(e) ? 16 : 8;
@@ -95,6 +96,9 @@ static enum emulate_result check_gate(struct emulate *e, struct delivery *d)
 
 /* ---- the handler's code segment ---- */
 
+/* Of the handler, by the selector in the gate: a code segment that is not null, lies within its table and has no lower
+ * privilege than the CPL, in IA-32e mode of 64 bits, else #GP; one that is not present is #NP (SDM, "Protection of
+ * Exception- and Interrupt-Handler Procedures", "64-Bit Mode IDT"). */
 static enum emulate_result find_code(struct emulate *e, struct delivery *d)
 {
 	uint16_t selector = d->gate.low >> 16;
@@ -111,7 +115,7 @@ static enum emulate_result find_code(struct emulate *e, struct delivery *d)
 	if (!(d->code.access & SEGMENT_P))
 		return fail(e, d, VECTOR_NP, error);
 	d->cpl = access_conforming_code(d->code.access) ? e->cpl : access_dpl(d->code.access);
-	/* From virtual-8086 mode handlers are of level 0 only. */
+	/* SDM, "Class 1 - Hardware Interrupt and Exception Handling in Virtual-8086 Mode": of level 0 only. */
 	if (e->mode == EMULATE_V86 && d->cpl != 0)
 		return fail(e, d, VECTOR_GP, error);
 	unpack_descriptor(e, &d->code, (uint16_t)(error | d->cpl), &d->cs);
@@ -120,7 +124,7 @@ static enum emulate_result find_code(struct emulate *e, struct delivery *d)
 
 /* ---- the stack ---- */
 
-/* Bytes of the TSS; error: #TS of its selector, where its limit is smaller. */
+/* Bytes of the TSS; error: #TS of its selector, where its limit is smaller (SDM, "Invalid TSS Conditions"). */
 static enum emulate_result read_tss(struct emulate *e, const struct delivery *d, unsigned at, unsigned bytes,
 				    uint64_t *value, struct emulate_segment *tr)
 {
@@ -153,6 +157,8 @@ static enum emulate_result stack_64(struct emulate *e, struct delivery *d)
 	return EMULATE_OK;
 }
 
+/* The stack that the TSS names is a writable data segment within its table, of the handler's level by DPL and RPL, else
+ * #TS; one that is not present is #SS (SDM, "Invalid TSS Conditions", "Stack Fault Exception (#SS)"). */
 static enum emulate_result check_new_stack(struct emulate *e, struct delivery *d, uint16_t selector)
 {
 	uint32_t error = selector & ~SELECTOR_RPL;
@@ -226,8 +232,8 @@ static bool in_stack(const struct delivery *d, uint64_t offset, unsigned bytes)
 	return last <= d->ss.limit;
 }
 
-/* Where the frame goes. It must lie in one piece: a stack pointer that wraps within it is a fault, as on CPUs with a
- * limit of 4 GiB less one. */
+/* Where the frame goes: within the limit, in 64-bit mode canonical, else #SS (SDM, "Stack Fault Exception (#SS)"). It
+ * must lie in one piece: a stack pointer that wraps within it is a fault, as on CPUs with a limit of 4 GiB less one. */
 static enum emulate_result place_frame(struct emulate *e, struct delivery *d)
 {
 	unsigned bytes = d->count * d->size, size = sp_size(d);
@@ -300,6 +306,7 @@ static enum emulate_result deliver_protected(struct emulate *e, struct delivery 
 	TRY(is_ia32e(e) ? stack_64(e, d) : stack_32(e, d));
 	make_frame(e, d);
 	TRY(place_frame(e, d));
+	/* SDM, INT n/INTO/INT3/INT1: "Protected Mode Exceptions", "64-Bit Mode Exceptions". */
 	if (is_ia32e(e) ? !is_canonical(e, d->entry) : d->entry > d->cs.limit)
 		return fail(e, d, VECTOR_GP, 0);
 	TRY(set_accessed(e, d->code.address, &d->cs));
@@ -308,7 +315,8 @@ static enum emulate_result deliver_protected(struct emulate *e, struct delivery 
 	return EMULATE_OK;
 }
 
-/* Real mode: four bytes of the vector table, FLAGS, CS and IP on the stack. */
+/* Real mode: four bytes of the vector table, beyond whose limit #GP is raised; FLAGS, CS and IP on the stack (SDM,
+ * "Interrupt and Exception Handling"). */
 static enum emulate_result deliver_real(struct emulate *e, struct delivery *d)
 {
 	struct emulate_segment idt = { 0 };

@@ -64,8 +64,8 @@ static struct mmu_result commit(struct mmu_vcpu *vcpu, const struct walk_regs *n
 }
 
 /* Beside cr0_fits(): CET needs WP; IA-32e mode begins with PAE and outside of 64-bit code, and ends without PCIDE and
- * outside of it (SDM, MOV - Move to/from Control Registers; "Initializing
- * IA-32e Mode", "Switching Out of IA-32e Mode Operation"). */
+ * outside of it (SDM, MOV - Move to/from Control Registers; "Initializing IA-32e Mode", "Switching Out of IA-32e Mode
+ * Operation"). */
 static bool cr0_valid(const struct walk_regs *old, uint64_t value)
 {
 	if (!cr0_fits(value))
@@ -146,6 +146,8 @@ static bool cr4_valid(const struct walk_regs *old, uint64_t value)
 	return !(value & CR4_CET) || (old->cr0 & CR0_WP);
 }
 
+/* A bit that the mechanism does not support is one that the CPU has not: CPUID does not offer it either. The PDPTEs:
+ * SDM, "PDPTE Registers". */
 struct mmu_result mmu_set_cr4(struct mmu_vcpu *vcpu, uint64_t value)
 {
 	struct walk_regs new = vcpu->regs;
@@ -163,6 +165,7 @@ struct mmu_result mmu_set_efer(struct mmu_vcpu *vcpu, uint64_t value)
 {
 	struct walk_regs new = vcpu->regs;
 
+	/* Reserved bits, and those that CPUID does not offer (SDM, WRMSR: "Protected Mode Exceptions"). */
 	if ((value & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) || (value & new.efer_reserved))
 		return mmu_inject_gp();
 	/* LME changes without paging only (SDM, "Paging-Mode Enabling"). */

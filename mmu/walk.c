@@ -29,6 +29,7 @@ static inline unsigned format_shift(enum paging_mode mode, unsigned level)
 	return PAGE_SHIFT + format_bits(mode) * (level - 1);
 }
 
+/* SDM, "Paging-Mode Enabling". */
 enum paging_mode walk_mode(const struct walk_regs *r)
 {
 	if (!(r->cr0 & CR0_PG))
@@ -40,6 +41,8 @@ enum paging_mode walk_mode(const struct walk_regs *r)
 	return r->cr4 & CR4_LA57 ? PAGING_5LEVEL : PAGING_4LEVEL;
 }
 
+/* PS maps a page of 4 MBytes with CR4.PSE only, of 2 MBytes always, of 1 GByte where CPUID has that; elsewhere it is
+ * reserved, or ignored (SDM, "32-Bit Paging", "PAE Paging", "4-Level Paging and 5-Level Paging"). */
 static inline bool is_leaf(const struct walk_regs *r, enum paging_mode mode, unsigned level, uint64_t value)
 {
 	if (level == 1)

@@ -68,6 +68,7 @@ bool svm_flush_nested(void)
 	return true;
 }
 
+/* APM, "TLB Control": one order an entry, of all tags or of the one that enters. */
 uint8_t svm_take_flush(uint32_t asid)
 {
 	struct svm_cpu *cpu = svm_this_cpu();

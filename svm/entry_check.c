@@ -3,6 +3,7 @@
 #include "lib/memtype.h"
 #include "lib/mutants/mutate.h"
 
+/* APM, "Canonicalization and Consistency Checks": of registers alone. */
 static const char *check_registers(const struct svm_caps *caps, const struct vmcb *c)
 {
 	if (VM_KEPT(SVM_CHECK_SVME, !(c->efer & EFER_SVME)))
@@ -24,6 +25,7 @@ static const char *check_registers(const struct svm_caps *caps, const struct vmc
 	return NULL;
 }
 
+/* The same: of what IA-32e mode needs. */
 static const char *check_mode(const struct vmcb *c)
 {
 	const uint16_t long_default = (SEGMENT_L | SEGMENT_DB) >> 4;
@@ -39,6 +41,7 @@ static const char *check_mode(const struct vmcb *c)
 	return NULL;
 }
 
+/* The same; and "Nested Paging and VMRUN/#VMEXIT" of N_CR3 and G_PAT. */
 static const char *check_controls(const struct svm_caps *caps, const struct vmcb *c)
 {
 	uint64_t above = ~MASK(caps->hvm.mmu.maxphyaddr - 1, 0);

@@ -197,6 +197,8 @@ static bool is_left(const struct svm_vcpu *v)
 	       v->exit != SVM_EXIT_TASK_SWITCH;
 }
 
+/* APM, "Intercepts During IDT Interrupt Delivery": what EXITINTINFO says of it. #BP and #OF are those of INT3 and INTO
+ * (SV4). */
 uint64_t svm_exit_delivery(const struct svm_vcpu *v)
 {
 	uint32_t info = (uint32_t)v->vmcb->exit_interrupt;

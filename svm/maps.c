@@ -9,7 +9,7 @@ uint8_t svm_io_map[3 * PAGE_SIZE] READ_MOSTLY __attribute__((aligned(PAGE_SIZE))
 uint8_t svm_msr_map[2 * PAGE_SIZE] READ_MOSTLY __attribute__((aligned(PAGE_SIZE)));
 
 /* Two bits for each MSR, reads below writes, of three ranges of 2000h each: from 0, from C0000000h, from C0010000h; all
- * others exit always. */
+ * others exit always (APM, "MSR Intercepts"). */
 #define HIGH_AT 2048
 
 static void allow(uint32_t msr, bool writes)

@@ -18,6 +18,7 @@ uint8_t vmx_msr_bitmap_x2apic_all[PAGE_SIZE] READ_MOSTLY __attribute__((aligned(
 #define WRITE_LOW 2048
 #define WRITE_HIGH 3072
 
+/* SDM, "MSR-Bitmap Address": a bit that is clear lets the MSR through. */
 static void allow_in(uint8_t *bitmap, unsigned low_part, unsigned high_part, uint32_t msr)
 {
 	unsigned part = VM_KEPT(BITMAP_HIGH, msr >= MSR_HIGH_FIRST) ? high_part : low_part;

@@ -21,6 +21,8 @@ struct vmx_msr_areas {
 	struct msr_entry host[ENTRY_COUNT];
 };
 
+/* SDM, "VM-Exit Controls for MSRs", "VM-Entry Controls for MSRs": areas, where the controls that switch them are not
+ * there. */
 bool vmx_msrs_init(struct vmx_vcpu *v)
 {
 	hfn_t f;

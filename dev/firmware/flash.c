@@ -46,7 +46,7 @@ static void end_command(struct flash *f, uint8_t errors)
 
 /* ---- the array ---- */
 
-/* FL2. false: it is write-protected, which the status says. */
+/* FL2. false: it is write-protected, which the status says ("Status Register Definitions"). */
 static bool may_change(struct flash *f, uint8_t error)
 {
 	if (VM_LEFT_OUT_OR(FLASH_PROTECTED, !f->read_only))
@@ -118,7 +118,7 @@ static void command(struct flash *f, uint32_t offset, uint8_t value)
 	}
 }
 
-/* The buffer's bytes lie within one aligned buffer of the array. */
+/* "Write to Buffer": the bytes lie within one aligned buffer of the array, one behind the other. */
 static void fill(struct flash *f, uint32_t offset, uint8_t value)
 {
 	uint32_t base = (f->filled ? f->at : offset) & ~(FLASH_BUFFER - 1);
@@ -134,6 +134,7 @@ static void fill(struct flash *f, uint32_t offset, uint8_t value)
 		set_mode(f, FLASH_CONFIRM);
 }
 
+/* The same: no more bytes than the buffer has, said as one less. */
 static void count(struct flash *f, uint8_t value)
 {
 	if (VM_KEPT(FLASH_COUNTED, value >= FLASH_BUFFER)) {
@@ -145,6 +146,7 @@ static void count(struct flash *f, uint8_t value)
 	set_mode(f, FLASH_FILL);
 }
 
+/* What must be confirmed, and is followed by something else, is a sequence error ("Status Register Definitions"). */
 static void write_byte(struct flash *f, uint32_t offset, uint8_t value)
 {
 	switch (f->mode) {

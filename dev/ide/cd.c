@@ -110,6 +110,7 @@ static uint32_t pages(struct ide_drive *d, unsigned code, uint32_t header)
 	return (uint32_t)(at - d->buffer) == header ? 0 : (uint32_t)(at - d->buffer);
 }
 
+/* SPC-3, "MODE SENSE (6) command", "Mode pages": no page is saved, and one that is not there is an invalid field. */
 static void mode_sense(struct ide_drive *d, const uint8_t *p)
 {
 	bool six = p[0] == MODE_SENSE_6;
@@ -133,6 +134,7 @@ enum { EVENT_NONE, EVENT_NEW_MEDIUM = 2, EVENT_REMOVAL = 3 };
 #define CLASS_MEDIUM 4
 #define CLASS_MEDIUM_BIT 0x10u
 
+/* MMC-5, "START STOP UNIT Command": a tray that PREVENT ALLOW MEDIUM REMOVAL holds does not open. */
 static void start_stop(struct ide_drive *d, const uint8_t *p)
 {
 	bool tray = p[4] & 2, start = p[4] & 1;
@@ -154,6 +156,7 @@ static void prevent_allow(struct ide_drive *d, const uint8_t *p)
 	ide_packet_good(d);
 }
 
+/* MMC-5, "GET EVENT STATUS NOTIFICATION Command". */
 static void get_event_status(struct ide_drive *d, const uint8_t *p)
 {
 	bool asked = p[4] & CLASS_MEDIUM_BIT;
@@ -186,7 +189,8 @@ static bool in_range(const struct ide_drive *d, uint32_t at, uint32_t n)
 	return at <= sectors(d) && n <= sectors(d) - at;
 }
 
-/* ID5. As much as a request of the queue can be: 32 bits of bytes. */
+/* MMC-5, "READ (10) Command": blocks of the medium (ID5). As much as a request of the queue can be: 32 bits of
+ * bytes. */
 static void read(struct ide_drive *d, const uint8_t *p)
 {
 	uint32_t at = get32(p + 2), n = p[0] == READ_10 ? get16(p + 7) : get32(p + 6);
@@ -199,6 +203,7 @@ static void read(struct ide_drive *d, const uint8_t *p)
 		ide_packet_read(d, (uint64_t)at * SECTORS_OF_512, n * SECTORS_OF_512);
 }
 
+/* MMC-5, "SEEK (10) Command". */
 static void seek(struct ide_drive *d, const uint8_t *p)
 {
 	if (in_range(d, get32(p + 2), 1))
@@ -235,6 +240,7 @@ static uint32_t track(uint8_t *p, unsigned number, uint32_t sector, bool msf)
 	return 8;
 }
 
+/* MMC-5, "READ TOC/PMA/ATIP Command": of one session with one track. */
 static void read_toc(struct ide_drive *d, const uint8_t *p)
 {
 	unsigned format = p[2] & 15 ? p[2] & 15 : p[9] >> 6, from = p[6];
@@ -331,6 +337,8 @@ static const struct {
 	{ READ_DISC_INFORMATION, NEEDS_MEDIUM, read_disc_information }, { MECHANISM_STATUS, 0, mechanism_status },
 };
 
+/* After a reset the first command that needs the drive is told of it (SPC-3, "Unit attention condition"); without a
+ * medium what needs one is not ready. */
 void ide_cd_packet(struct ide_drive *d)
 {
 	uint8_t p[12];

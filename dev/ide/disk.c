@@ -138,6 +138,8 @@ void ide_disk_io_failed(struct ide_drive *d)
 		d->status |= ATA_DF;
 }
 
+/* ATA/ATAPI-6, READ MULTIPLE: aborted before SET MULTIPLE MODE; all: "Error outputs", for an address that the disk has
+ * not (ID5). */
 static void transfer(struct ide_drive *d, unsigned how)
 {
 	uint64_t sector;
@@ -169,6 +171,7 @@ static void transfer(struct ide_drive *d, unsigned how)
 
 /* ---- the rest ---- */
 
+/* ATA/ATAPI-6, SET MULTIPLE MODE: a power of 2 up to what IDENTIFY DEVICE says; 0 ends it. */
 static bool set_multiple(struct ide_drive *d)
 {
 	uint8_t n = d->now.count;
@@ -190,6 +193,7 @@ static bool set_mode(struct ide_drive *d)
 	return true;
 }
 
+/* ATA/ATAPI-6, SET FEATURES: aborted for a feature that the drive has not. */
 bool ide_set_features(struct ide_drive *d)
 {
 	switch (d->now.features) {
@@ -204,6 +208,7 @@ bool ide_set_features(struct ide_drive *d)
 	}
 }
 
+/* INITIALIZE DEVICE PARAMETERS, of ATA/ATAPI-5 and before: a track has sectors. */
 static bool set_geometry(struct ide_drive *d)
 {
 	if (VM_KEPT(IDE_GEOMETRY, !d->now.count))
@@ -213,6 +218,7 @@ static bool set_geometry(struct ide_drive *d)
 	return true;
 }
 
+/* ATA/ATAPI-6, READ NATIVE MAX ADDRESS: an address by LBA only. */
 static bool native_max(struct ide_drive *d)
 {
 	uint64_t last = d->disk->sectors - 1;

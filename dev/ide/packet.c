@@ -121,6 +121,7 @@ void ide_packet_dma(struct ide_drive *d)
 
 /* ---- commands ---- */
 
+/* ATA/ATAPI-6, PACKET: aborted where it asks for an overlap that IDENTIFY PACKET DEVICE does not offer. */
 static void packet(struct ide_drive *d)
 {
 	if (d->now.features & OVERLAP) {

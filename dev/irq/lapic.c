@@ -308,7 +308,8 @@ static bool lint_is_level(uint32_t lvt)
 	return (lvt & (LVT_LEVEL | LVT_DELIVERY)) == (LVT_LEVEL | APIC_FIXED << 8);
 }
 
-/* A level-triggered fixed LINT pin is sent while it is asserted and the last one has been served. */
+/* A level-triggered fixed LINT pin is sent while it is asserted and the last one has been served. A vector below 16 is
+ * an error (SDM, "Error Handling"; L4). */
 static void lint_level(struct lapic *l, unsigned pin)
 {
 	uint32_t lvt = l->lvt[LVT_LINT0 + pin];

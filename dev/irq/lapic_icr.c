@@ -33,7 +33,7 @@ void lapic_icr_send(struct lapic *l)
 	l->host->ipi(l->ctx, l, &m);
 }
 
-/* As for the ICR. */
+/* SDM, "SELF IPI Register"; a vector below 16 is an error, as for the ICR ("Error Handling"). */
 void lapic_self_ipi(struct lapic *l, uint8_t vector)
 {
 	struct apic_message m = { .vector = vector, .delivery = APIC_FIXED, .shorthand = APIC_SELF, .assert = true };

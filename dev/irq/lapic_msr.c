@@ -32,6 +32,8 @@ uint64_t lapic_x2apic_legal_bits(const struct lapic *l, unsigned r, bool *writab
 	}
 }
 
+/* false: #GP(0), for what is read-only or not there, and for reserved bits (SDM, "x2APIC Register Address Space",
+ * "Reserved Bit Checking"). */
 static bool x2apic_msr_write(struct lapic *l, unsigned r, uint64_t value)
 {
 	bool writable;
@@ -58,6 +60,7 @@ static bool apic_base_legal(const struct lapic *l, uint64_t value)
 	return !(l->x2apic && en && !extd);
 }
 
+/* false: #GP(0), as for what is not there (SDM, "x2APIC Register Address Space", "TSC-Deadline Mode"). */
 bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value)
 {
 	uint32_t low;

@@ -313,7 +313,8 @@ static __attribute__((noinline)) bool plain_unlocked(struct lapic *l, unsigned o
 	return true;
 }
 
-/* What nothing is written to: there is no such register, or it can only be read. */
+/* What nothing is written to: there is no such register, which is an error (SDM, "Error Handling"), or it can only be
+ * read. */
 static __attribute__((noinline)) bool nothing_unlocked(struct lapic *l, unsigned offset)
 {
 	if (!lapic_is_read_only(offset))
@@ -327,6 +328,8 @@ static __attribute__((noinline)) bool icr_mmio_unlocked(struct lapic *l, uint32_
 	return icr_unlocked(l, (uint64_t)lapic_icr_high(l) << 32 | value, false);
 }
 
+/* Registers of 32 bits at multiples of 16 bytes (SDM, "The Local APIC Block Diagram"); others are left to
+ * lapic_mmio_write(). */
 bool lapic_mmio_write_unlocked(struct lapic *l, uint64_t offset, unsigned size, uint64_t value)
 {
 	if (size < 4 || (offset & 15))
@@ -441,6 +444,7 @@ static __attribute__((noinline, cold)) void odd_write(struct lapic *l, uint64_t 
 		lapic_write_tpr(l, (uint8_t)value);
 }
 
+/* SDM, "Error Handling": a register that is not there is an error, which tells no exception. */
 void lapic_mmio_write(struct lapic *l, uint64_t offset, unsigned size, uint64_t value)
 {
 	if (unlikely((offset & 0xf) || size < 4)) {

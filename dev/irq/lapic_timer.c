@@ -275,6 +275,7 @@ bool lapic_timer_write_divide(struct lapic *l, uint32_t divide)
 	return shown(l);
 }
 
+/* SDM, "TSC-Deadline Mode". false: CPUID does not offer it, so there is no such MSR. */
 bool lapic_write_tsc_deadline(struct lapic *l, uint64_t guest_tsc)
 {
 	if (unlikely(!(l->features & LAPIC_TSC_DEADLINE)))

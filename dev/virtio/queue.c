@@ -86,6 +86,8 @@ static bool follow(struct virtq *q, struct virtq_chain *c, uint64_t table, unsig
 	return false;
 }
 
+/* Its first descriptor is within the table; a table of its own holds whole descriptors, and is the chain's only one
+ * ("Indirect Descriptors"). */
 static bool read_chain(struct virtq *q, struct virtq_chain *c)
 {
 	struct descriptor d;

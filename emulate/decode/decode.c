@@ -320,7 +320,8 @@ static void implied_operands(const struct decoder *d, struct insn *i)
 		i->op = OP_nop;
 }
 
-/* What the encoding forbids, or this emulator does not know. */
+/* What this emulator does not know; and #UD for what does not exist in the mode, has a register where memory must be,
+ * or LOCK where it may not be (SDM, "Invalid Opcode Exception (#UD)"). */
 static enum insn_status legal(const struct decoder *d, const struct insn *i)
 {
 	uint32_t how = d->row.how;

@@ -25,6 +25,7 @@
 #define EPT_NEED 6
 #define EPT_LEAST 24
 
+/* SDM, "VPID and EPT Capabilities": what has been cached of a table can be dropped by one of the two types alone. */
 static const char *unsupported(const struct mmu_caps *caps)
 {
 	if (!caps->ept)
@@ -45,6 +46,7 @@ static bool five_levels(const struct mmu_config *config)
 	return config->ept_levels == 5 || (!config->ept_levels && beyond_four(config));
 }
 
+/* SDM, "Extended-Page-Table Pointer (EPTP)": walks of 4 levels, and of 5 where the CPU has them (E7). */
 static const char *config_unsupported(const struct mmu_caps *caps, const struct mmu_config *config)
 {
 	if (config->ept_levels && config->ept_levels != 4 && config->ept_levels != 5)

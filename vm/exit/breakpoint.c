@@ -8,7 +8,7 @@
 static bool enabled(uint64_t dr7, unsigned n) { return dr7 & DR7_ENABLES(n); }
 static unsigned kind(uint64_t dr7, unsigned n) { return dr7 >> DR7_RW_SHIFT(n) & 3; }
 
-/* Ports are watched where CR4.DE says so; without it that kind is undefined. */
+/* Ports are watched where CR4.DE says so; without it that kind is undefined (SDM, "Debug Control Register (DR7)"). */
 static bool may_hit(const struct vcpu *v, uint64_t dr7, unsigned n)
 {
 	switch (kind(dr7, n)) {
@@ -40,6 +40,7 @@ static bool overlaps(const struct vcpu *v, unsigned n, uint64_t at, unsigned siz
 	return VM_LEFT_OUT_OR(BREAKPOINT_ENABLED, enabled(v->breakpoints, n)) && at < from + length && from < at + size;
 }
 
+/* SDM, "Data Memory and I/O Breakpoint Exception Conditions". */
 bool breakpoints_on_data(struct vcpu *v, uint64_t linear, unsigned size, bool write)
 {
 	uint64_t before = v->breakpoint_hits;

@@ -142,7 +142,7 @@ static void exit_hypercall(struct vcpu *v)
 	exit_skip(v);
 }
 
-/* An instruction that no guest has. */
+/* An instruction that CPUID does not offer (SDM, "Invalid Opcode Exception (#UD)"). */
 static void exit_absent(struct vcpu *v)
 {
 	if (!patch_told(v))

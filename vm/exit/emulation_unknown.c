@@ -106,6 +106,8 @@ static void give_up(struct vcpu *v, const char *what)
 	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: %s at rip 0x%lx:%s", what, e->rip, bytes);
 }
 
+/* What is not emulated is no instruction for a program of the guest's: #UD, which ends it, and not the virtual machine.
+ * */
 void emulation_refuse(struct vcpu *v, const char *what)
 {
 	if (run_unprotected(v))

@@ -83,7 +83,7 @@ static bool mtrr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	return true;
 }
 
-/* LMA is the CPU's: mmu_set_efer keeps it. */
+/* SDM, "Initializing IA-32e Mode": mmu_set_efer() has the rules, and keeps LMA, which is the CPU's. */
 static bool efer_write(struct vcpu *v, uint64_t value)
 {
 	struct mmu_result r;
@@ -222,6 +222,7 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 }
 
 /* RDMSR and WRMSR: the CPU has checked CPL before the exit (SDM, "Relative Priority of Faults and VM Exits"). */
+/* Of an MSR that is not there: SDM, RDMSR: "Protected Mode Exceptions". The level has been checked before the exit. */
 void exit_rdmsr(struct vcpu *v)
 {
 	uint64_t value;
@@ -235,6 +236,7 @@ void exit_rdmsr(struct vcpu *v)
 	exit_skip(v);
 }
 
+/* The same of WRMSR, and of a value that the MSR cannot hold. */
 void exit_wrmsr(struct vcpu *v)
 {
 	uint64_t value = (uint32_t)v->hvm.gpr[GPR_RAX] | v->hvm.gpr[GPR_RDX] << 32;

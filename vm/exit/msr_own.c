@@ -34,6 +34,7 @@ bool msr_read_own(const struct vcpu *v, uint32_t msr, uint64_t *value)
 	return true;
 }
 
+/* SDM, WRMSR: "Protected Mode Exceptions", "64-Bit Mode Exceptions". */
 static bool valid(const struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	switch (msr) {

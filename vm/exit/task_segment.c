@@ -128,7 +128,8 @@ static void unload(struct task *t, unsigned cpl)
 	}
 }
 
-/* The same table: null selectors, segments of the wrong kind or level, absent ones; each with its vector. */
+/* SDM, table "Exception Conditions Checked During a Task Switch": null selectors, segments of the wrong kind or level,
+ * absent ones; each with its vector. */
 static bool load_segment(struct task *t, enum segment n, unsigned cpl)
 {
 	uint16_t selector = selector_of(t, n);
@@ -184,6 +185,7 @@ static void load_v86(struct task *t)
 	}
 }
 
+/* In the order of that table; what has been loaded before a fault stays (SDM, "Task Switching"). */
 bool task_segments(struct task *t)
 {
 	static const enum segment order[] = { SEG_SS, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS };
