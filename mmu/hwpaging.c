@@ -18,13 +18,13 @@
 /* PDPTEs of PAE paging have no rights, and no accessed flag. */
 const struct pt_format hw_format_pae = FORMAT(3, 2, PTE_P);
 const struct pt_format hw_format_4level = FORMAT(4, 9, 0);
-const struct pt_format hw_format_5level = FORMAT(5, 9, 0);
+static const struct pt_format format_5level = FORMAT(5, 9, 0);
 
 const struct pt_format *hw_format(const struct walk_regs *r)
 {
 	switch (walk_mode(r)) {
 	case PAGING_5LEVEL:
-		return &hw_format_5level;
+		return &format_5level;
 	case PAGING_4LEVEL:
 		return &hw_format_4level;
 	case PAGING_NONE:

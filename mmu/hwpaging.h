@@ -24,7 +24,7 @@
 #define ACC_X 4u
 #define ACC_ALL 7u
 
-extern const struct pt_format hw_format_pae, hw_format_4level, hw_format_5level;
+extern const struct pt_format hw_format_pae, hw_format_4level;
 
 /* Of the tables that a guest with these registers runs on. */
 const struct pt_format *hw_format(const struct walk_regs *r);

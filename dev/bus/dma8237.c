@@ -85,7 +85,7 @@ static void dma_write(void *dev, uint16_t port, uint8_t value)
 
 BYTE_PORTS(dma)
 
-void dma8237_reset(struct dma8237 *d)
+static void reset(struct dma8237 *d)
 {
 	memset(d, 0, sizeof(*d));
 	master_clear(&d->chip[0]);
@@ -96,6 +96,6 @@ bool dma8237_init(struct dma8237 *d, struct pio_space *pio)
 {
 	static const struct pio_ops ops = { dma_in, dma_out };
 
-	dma8237_reset(d);
+	reset(d);
 	return pio_add(pio, DMA1_BASE, 16, &ops, d) && pio_add(pio, DMA2_BASE, 32, &ops, d);
 }

@@ -20,7 +20,6 @@ struct dma8237 {
 
 /* false: a port range is taken. */
 bool dma8237_init(struct dma8237 *d, struct pio_space *pio);
-void dma8237_reset(struct dma8237 *d);
 /* dev/bus/bus_state.c */
 void dma8237_state(struct fields *s, struct dma8237 *d);
 

@@ -75,7 +75,7 @@ void put_align(struct acpi_writer *w, size_t align)
 	put_zeros(w, align_up(w->used, align) - w->used);
 }
 
-void patch32(struct acpi_writer *w, size_t offset, uint32_t v)
+static void overwrite32(struct acpi_writer *w, size_t offset, uint32_t v)
 {
 	if (w->full)
 		return;
@@ -114,7 +114,7 @@ size_t table_begin(struct acpi_writer *w, const char signature[4], uint8_t revis
 
 void table_end(struct acpi_writer *w, size_t table)
 {
-	patch32(w, table + HEADER_LENGTH_AT, (uint32_t)(w->used - table));
+	overwrite32(w, table + HEADER_LENGTH_AT, (uint32_t)(w->used - table));
 	patch_checksum(w, table, w->used - table, table + HEADER_CHECKSUM_AT);
 }
 

@@ -24,8 +24,6 @@ void put16(struct acpi_writer *w, uint16_t v);
 void put32(struct acpi_writer *w, uint32_t v);
 void put64(struct acpi_writer *w, uint64_t v);
 void put_align(struct acpi_writer *w, size_t align);
-/* Overwrites what was written at offset. */
-void patch32(struct acpi_writer *w, size_t offset, uint32_t v);
 /* Makes the bytes from offset, n of them, sum to 0 by the one at checksum_at. */
 void patch_checksum(struct acpi_writer *w, size_t offset, size_t n, size_t checksum_at);
 

@@ -203,7 +203,7 @@ bool fw_cfg_add_file(struct fw_cfg *f, const char *name, const void *data, uint3
 
 /* ---- making ---- */
 
-void fw_cfg_reset(struct fw_cfg *f)
+static void reset(struct fw_cfg *f)
 {
 	if (f->dma.busy)
 		timer_cancel(f->timers, &f->next_piece);
@@ -220,7 +220,7 @@ bool fw_cfg_init(struct fw_cfg *f, struct pio_space *pio, uint16_t cpus, uint64_
 
 	*f = (struct fw_cfg){ .memory = memory, .timers = timers };
 	f->next_piece = (struct timer){ .fire = piece_fire, .dev = f };
-	fw_cfg_reset(f);
+	reset(f);
 	return fw_cfg_add(f, FW_CFG_SIGNATURE, "QEMU", 4) &&
 	       fw_cfg_add_number(f, FW_CFG_ID, ID_TRADITIONAL | (memory ? ID_DMA : 0), 4) &&
 	       fw_cfg_add_number(f, FW_CFG_RAM_SIZE, ram_bytes, 8) &&

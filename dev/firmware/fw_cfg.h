@@ -80,7 +80,6 @@ struct fw_cfg {
  * port range is taken. */
 bool fw_cfg_init(struct fw_cfg *f, struct pio_space *pio, uint16_t cpus, uint64_t ram_bytes,
 		 const struct guest_memory *memory, struct timers *timers);
-void fw_cfg_reset(struct fw_cfg *f);
 /* dev/firmware/firmware_state.c: not the items, which are what the virtual machine is made of. */
 void fw_cfg_state(struct fields *s, struct fw_cfg *f);
 /* An item more; data stays the caller's, for as long as the device is there. false: there are too many. */

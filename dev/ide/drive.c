@@ -99,7 +99,8 @@ void ide_ask(struct ide_drive *d, enum block_op op, uint32_t sectors, void (*the
 	block_submit(d->disk, &d->io);
 }
 
-void ide_stop(struct ide_drive *d)
+/* What the medium has. */
+static void cancel_io(struct ide_drive *d)
 {
 	if (d->phase == IDE_MEDIUM)
 		VM_MUTANT(IDE_STOP, block_cancel(d->disk, true));
@@ -223,7 +224,7 @@ void ide_drive_dma_stop(struct ide_drive *d)
 {
 	if (d->phase != IDE_MEDIUM || !d->dma)
 		return;
-	VM_MUTANT(IDE_DMA_STOP, ide_stop(d));
+	VM_MUTANT(IDE_DMA_STOP, cancel_io(d));
 	stuck(d);
 }
 
@@ -236,7 +237,7 @@ void ide_drive_command(struct ide_drive *d, uint8_t command)
 	/* ID3. */
 	if (VM_KEPT(IDE_RESETTING, d->phase == IDE_RESET) || VM_KEPT(IDE_BUSY, d->phase == IDE_MEDIUM && !reset))
 		return;
-	ide_stop(d);
+	cancel_io(d);
 	d->interrupt = false;
 	ide_channel_lines(d->channel);
 	d->command = command;
@@ -264,7 +265,7 @@ static void power_on(struct ide_drive *d)
 
 void ide_drive_hold(struct ide_drive *d)
 {
-	ide_stop(d);
+	cancel_io(d);
 	d->phase = IDE_RESET;
 	d->status = ATA_BSY;
 	d->interrupt = false;
@@ -275,7 +276,7 @@ void ide_drive_reset(struct ide_drive *d, bool power)
 {
 	if (!d->disk)
 		return;
-	ide_stop(d);
+	cancel_io(d);
 	if (power)
 		power_on(d);
 	d->now = d->before = (struct ide_registers){ .count = 1, .low = 1 };

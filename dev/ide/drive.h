@@ -98,8 +98,6 @@ void ide_drive_dma_stop(struct ide_drive *d);
 void ide_interrupt(struct ide_drive *d);
 void ide_done(struct ide_drive *d);
 void ide_failed(struct ide_drive *d, uint8_t error);
-/* Takes back what the medium has. */
-void ide_stop(struct ide_drive *d);
 /* Asks the medium for so many bytes of the buffer, or of the DMA; sectors 0: for a flush. */
 void ide_ask(struct ide_drive *d, enum block_op op, uint32_t sectors, void (*then)(struct ide_drive *d));
 /* The host may read n bytes of the buffer, with an interrupt for each d->block of them; or write them, told: with one

@@ -15,7 +15,7 @@ void virtio_init(struct virtio_device *d)
 	forget(d);
 }
 
-void virtio_reset(struct virtio_device *d)
+static void reset(struct virtio_device *d)
 {
 	d->ops->reset(d);
 	forget(d);
@@ -47,7 +47,7 @@ void virtio_set_status(struct virtio_device *d, uint8_t status)
 	bool begins = (status & ~d->status) & VIRTIO_DRIVER_OK;
 
 	if (!status) {
-		virtio_reset(d);
+		reset(d);
 		return;
 	}
 	if (d->features & ~d->offered)

@@ -44,7 +44,6 @@ struct virtio_device {
 
 /* With the first block of fields set. */
 void virtio_init(struct virtio_device *d);
-void virtio_reset(struct virtio_device *d);
 static inline bool virtio_has(const struct virtio_device *d, unsigned feature) { return d->features >> feature & 1; }
 /* The driver chooses half of the features (0 or 1); what was not offered is ignored where the driver is older than the
  * specification (`legacy`), and else refused when it says FEATURES_OK. */

@@ -22,7 +22,7 @@ uint32_t pci_host_read(uint32_t function, unsigned offset)
 	return inl(PCI_DATA);
 }
 
-void pci_host_write(uint32_t function, unsigned offset, uint32_t value)
+static void write_config(uint32_t function, unsigned offset, uint32_t value)
 {
 	outl(PCI_ADDRESS, PCI_ADDRESS_ENABLE | function << 8 | offset);
 	outl(PCI_DATA, value);
@@ -31,7 +31,7 @@ void pci_host_write(uint32_t function, unsigned offset, uint32_t value)
 /* The status register is above the command register, and a 1 clears a bit there. */
 void pci_host_enable(uint32_t function, uint32_t command)
 {
-	pci_host_write(function, PCI_COMMAND, (pci_host_read(function, PCI_COMMAND) & 0xffff) | command);
+	write_config(function, PCI_COMMAND, (pci_host_read(function, PCI_COMMAND) & 0xffff) | command);
 }
 
 uint32_t pci_host_find(uint32_t class, bool (*fits)(uint32_t function))
@@ -71,10 +71,10 @@ bool pci_host_message(uint32_t function, uint32_t apic_id, uint8_t vector)
 	if (!at || apic_id > UINT8_MAX)
 		return false;
 	head = pci_host_read(function, at);
-	pci_host_write(function, at + MSI_ADDRESS, MSI_TO_APIC | apic_id << 12);
+	write_config(function, at + MSI_ADDRESS, MSI_TO_APIC | apic_id << 12);
 	if (head & MSI_64)
-		pci_host_write(function, at + MSI_DATA, 0);
-	pci_host_write(function, at + (head & MSI_64 ? MSI_DATA_64 : MSI_DATA), vector);
-	pci_host_write(function, at, (head & ~MSI_VECTORS) | MSI_ENABLE);
+		write_config(function, at + MSI_DATA, 0);
+	write_config(function, at + (head & MSI_64 ? MSI_DATA_64 : MSI_DATA), vector);
+	write_config(function, at, (head & ~MSI_VECTORS) | MSI_ENABLE);
 	return true;
 }

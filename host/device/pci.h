@@ -7,7 +7,6 @@
 
 /* 32 bits at an offset that is a multiple of 4. */
 uint32_t pci_host_read(uint32_t function, unsigned offset);
-void pci_host_write(uint32_t function, unsigned offset, uint32_t value);
 /* The function answers to what the bits of PCI_COMMAND say; its status bits stay. */
 void pci_host_enable(uint32_t function, uint32_t command);
 /* The first function of bus 0 with this base class and sub-class that `fits` (NULL: each does), or 0: there is none

@@ -46,8 +46,9 @@ static const struct setting *find(const char *key)
 	return NULL;
 }
 
-/* The name that shares the longest piece with what was asked for is the one that was meant, if it is half of it. */
-const char *lab_nearest(const char *asked, const char *(*name)(unsigned index))
+/* The name, of those that name(0), name(1), ... gives up to NULL, that shares the longest piece with what was asked
+ * for, if that is half of it; NULL: none. */
+static const char *nearest(const char *asked, const char *(*name)(unsigned index))
 {
 	const char *best = NULL, *one;
 	size_t most = (strlen(asked) - 1) / 2;
@@ -72,7 +73,7 @@ const char *lab_nearest(const char *asked, const char *(*name)(unsigned index))
 bool lab_unknown(const char *what, const char *asked, const char *(*name)(unsigned index), const char *list,
 		 struct lab_error *error)
 {
-	const char *near = *asked ? lab_nearest(asked, name) : NULL;
+	const char *near = *asked ? nearest(asked, name) : NULL;
 
 	if (near)
 		return lab_fail(error, "there is no %s '%s' (perhaps %s was meant); %s shows all", what, asked, near,

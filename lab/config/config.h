@@ -227,8 +227,6 @@ void lab_config_write(const struct lab_config *config, const char *prefix, FILE 
 char *lab_config_get(const struct lab_config *config, const char *key);
 /* All keys, in order; NULL after the last. */
 const char *lab_config_key(unsigned index);
-/* The name, of those that name(0), name(1), ... gives up to NULL, that was meant; NULL: none is near. */
-const char *lab_nearest(const char *asked, const char *(*name)(unsigned index));
 /* Fails: there is none of that name; the one that was meant, and the command that lists all. */
 bool lab_unknown(const char *what, const char *asked, const char *(*name)(unsigned index), const char *list,
 		 struct lab_error *error);

@@ -18,7 +18,7 @@ static bool refill(struct lab_cpu *cpu)
 	return false;
 }
 
-bool lab_stream_call(struct lab_cpu *cpu, const struct lab_call *call)
+static bool stream_call(struct lab_cpu *cpu, const struct lab_call *call)
 {
 	if (call->kind != LAB_MEASURE) {
 		if (!lab_os_call(cpu->os, call, cpu->m->error) || cpu->m->error->text[0])
@@ -72,7 +72,7 @@ static bool plain_event(struct lab_cpu *cpu, const struct lab_event *e)
 
 	if (e->kind == LAB_CALL) {
 		set_mode(cpu, false);
-		return lab_stream_call(cpu, &cpu->batch->call[e->addr]);
+		return stream_call(cpu, &cpu->batch->call[e->addr]);
 	}
 	if (e->kind == LAB_FETCH) {
 		cpu->code = e->addr;
@@ -222,7 +222,7 @@ static bool event(struct lab_cpu *cpu, const struct lab_event *e, struct tally *
 	} else {
 		add_tally(cpu, t);
 		set_mode(cpu, false);
-		if (!lab_stream_call(cpu, &cpu->batch->call[e->addr]))
+		if (!stream_call(cpu, &cpu->batch->call[e->addr]))
 			return false;
 	}
 	if (!e->fetches)

@@ -7,18 +7,20 @@
 
 enum { EXIT, HYPERVISOR, MEMORY, CACHES, KERNEL, WAKEUPS, SAMPLE, PROGRAM, OVERLAP, PARAMETERS };
 
-/* The ranges are those of the sources in docs/lab.md, or, where there is none, what such quantities are found to be. */
-const struct lab_uncertain lab_uncertain[] = {
-	[EXIT] = { "machine.exit_cycles", 0.7, 1.4 },
-	[HYPERVISOR] = { "hv.cpi", 0.7, 1.5 },
-	[MEMORY] = { "machine.dram_cycles", 0.75, 1.25 },
-	[CACHES] = { "machine.l1_cycles to l3_cycles, l2_hit, psc_hit", 0.8, 1.25 },
-	[KERNEL] = { "guest.path_*", 0.7, 1.5 },
-	[WAKEUPS] = { "machine.ipi_cycles, wake_cycles", 0.5, 2 },
-	[SAMPLE] = { "what a sample of the data's misses says", 1, 1 }, /* but for its own error */
-	[PROGRAM] = { "machine.cpi", 0.6, 2 },
-	[OVERLAP] = { "dependence", 0, 1 },
-	[PARAMETERS] = { NULL, 0, 0 },
+/* The parameters that are varied, and how far: factors of a price. The ranges are those of the sources in docs/lab.md,
+ * or, where there is none, what such quantities are found to be. */
+static const struct {
+	double low, high;
+} uncertain[PARAMETERS] = {
+	[EXIT] = { 0.7, 1.4 },        /* machine.exit_cycles */
+	[HYPERVISOR] = { 0.7, 1.5 },  /* hv.cpi */
+	[MEMORY] = { 0.75, 1.25 },    /* machine.dram_cycles */
+	[CACHES] = { 0.8, 1.25 },     /* machine.l1_cycles to l3_cycles, l2_hit, psc_hit */
+	[KERNEL] = { 0.7, 1.5 },      /* guest.path_* */
+	[WAKEUPS] = { 0.5, 2 },       /* machine.ipi_cycles, wake_cycles */
+	[SAMPLE] = { 1, 1 },          /* what a sample of the data's misses says, but for its own error */
+	[PROGRAM] = { 0.6, 2 },       /* machine.cpi */
+	[OVERLAP] = { 0, 1 },         /* dependence: its own range */
 };
 
 /* The time with these factors; dependence: as it is. */
@@ -75,7 +77,7 @@ enum measure { RATIO, DIFFERENCE };
 /* How far a parameter is varied in a run: a sample also by its own error. */
 static double end_of(const struct lab_parts *p, unsigned parameter, bool upper)
 {
-	double error, end = upper ? lab_uncertain[parameter].high : lab_uncertain[parameter].low;
+	double error, end = upper ? uncertain[parameter].high : uncertain[parameter].low;
 
 	if (parameter != SAMPLE || !(p->unpriced_data > 0))
 		return end;

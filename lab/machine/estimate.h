@@ -52,11 +52,4 @@ struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct l
  * this. */
 struct lab_estimate lab_estimate_difference(const struct lab_parts *a, const struct lab_parts *b);
 
-/* The parameters that are varied, and how far: factors of a price; overlap has its own range. */
-struct lab_uncertain {
-	const char *name;
-	double low, high;
-};
-extern const struct lab_uncertain lab_uncertain[]; /* ends with a NULL name */
-
 #endif

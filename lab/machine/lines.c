@@ -6,7 +6,7 @@
 
 enum { WAYS_IN_A_WORD = 16 };
 
-void lines_empty(struct lines *c)
+static void empty(struct lines *c)
 {
 	size_t n = (size_t)c->sets * c->ways;
 
@@ -36,7 +36,7 @@ bool lines_init(struct lines *c, struct lab_geometry g, bool narrow)
 		c->stamp = calloc(g.entries, sizeof(*c->stamp));
 	else
 		c->order = calloc(c->sets, sizeof(*c->order));
-	lines_empty(c);
+	empty(c);
 	return (c->narrow || c->wide) && (c->order || c->stamp);
 }
 

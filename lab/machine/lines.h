@@ -27,7 +27,6 @@ struct lines {
 
 bool lines_init(struct lines *c, struct lab_geometry g, bool narrow);
 void lines_fini(struct lines *c);
-void lines_empty(struct lines *c);
 /* Any number of ways, any kind of number. */
 bool lines_touch_any(struct lines *c, size_t set, uint64_t number);
 

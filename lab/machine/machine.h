@@ -301,8 +301,6 @@ void lab_invalidate(struct lab_machine *m, const struct lab_cover *cover, enum l
 /* ---- the loops: run cpu's stream until its count of accesses reaches until, or it ends. false: broken. */
 bool lab_loop_fast(struct lab_cpu *cpu, uint64_t until);
 bool lab_loop_plain(struct lab_cpu *cpu, uint64_t until);
-/* What both do with a call of the stream. */
-bool lab_stream_call(struct lab_cpu *cpu, const struct lab_call *call);
 
 /* As lab_run_sources; and before the machine is gone, after(m, ctx). */
 typedef void lab_after(struct lab_machine *m, void *ctx);

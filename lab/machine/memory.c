@@ -11,7 +11,8 @@
 #define BLOCK_PAGES 512ull
 #define GIGA_PAGES (1ull << 18)
 
-void *lab_reserve(uint64_t bytes, struct lab_error *error)
+/* Address space that reads as zero until it is written. NULL: there is none (error). */
+static void *map_zeroes(uint64_t bytes, struct lab_error *error)
 {
 	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -28,7 +29,7 @@ void *lab_reserve(uint64_t bytes, struct lab_error *error)
 	return at;
 }
 
-void lab_release(void *at, uint64_t bytes)
+static void unmap(void *at, uint64_t bytes)
 {
 	if (at)
 		munmap(at, bytes);
@@ -44,7 +45,8 @@ static bool scattered(const struct lab_ram *ram, uint64_t block, unsigned salt, 
 
 /* A block in pieces keeps its frames, each exchanged with its neighbour at an odd distance: no two pieces are in
  * order. */
-uint64_t lab_ram_scatter(const struct lab_ram *ram, uint64_t index)
+/* The frame of a guest frame, relative to base. */
+static uint64_t scattered_frame(const struct lab_ram *ram, uint64_t index)
 {
 	uint64_t key;
 
@@ -69,7 +71,7 @@ static uint64_t unscatter(const struct lab_ram *ram, uint64_t index)
 
 static uint8_t order_of(const struct lab_ram *ram, uint64_t index)
 {
-	uint64_t at = lab_ram_scatter(ram, index), key;
+	uint64_t at = scattered_frame(ram, index), key;
 
 	if (ram->order == 0)
 		return 0;
@@ -103,7 +105,7 @@ static bool page(struct backing *backing, uint64_t index, struct backing_page *o
 {
 	struct lab_ram *ram = container_of(backing, struct lab_ram, backing);
 
-	*out = (struct backing_page){ .hfn = HFN(ram->base + lab_ram_scatter(ram, index)),
+	*out = (struct backing_page){ .hfn = HFN(ram->base + scattered_frame(ram, index)),
 				      .order = order_of(ram, index),
 				      .writable = true };
 	give(ram, index, out->order);
@@ -122,17 +124,17 @@ bool lab_ram_init(struct lab_ram *ram, unsigned vm, const struct lab_config *con
 				 .scattered_2m = part_of_all(config->hv.fragmentation),
 				 .scattered_1g = config->hv.pages >= 30 ? part_of_all(config->hv.fragmentation) : 0 };
 	ram->order = (uint8_t)(config->hv.pages - PAGE_SHIFT);
-	ram->bytes = lab_reserve(config->guest.memory, error);
-	ram->stored = ram->bytes ? lab_reserve(ram->pages / 8 + 8, error) : NULL;
-	ram->given = ram->stored ? lab_reserve(ram->pages / 8 + 8, error) : NULL;
+	ram->bytes = map_zeroes(config->guest.memory, error);
+	ram->stored = ram->bytes ? map_zeroes(ram->pages / 8 + 8, error) : NULL;
+	ram->given = ram->stored ? map_zeroes(ram->pages / 8 + 8, error) : NULL;
 	return ram->given != NULL;
 }
 
 void lab_ram_fini(struct lab_ram *ram)
 {
-	lab_release(ram->bytes, ram->pages << PAGE_SHIFT);
-	lab_release(ram->stored, ram->pages / 8 + 8);
-	lab_release(ram->given, ram->pages / 8 + 8);
+	unmap(ram->bytes, ram->pages << PAGE_SHIFT);
+	unmap(ram->stored, ram->pages / 8 + 8);
+	unmap(ram->given, ram->pages / 8 + 8);
 }
 
 void *lab_ram_ptr(const struct lab_ram *ram, uint64_t hfn)
@@ -147,7 +149,7 @@ void *lab_ram_ptr(const struct lab_ram *ram, uint64_t hfn)
 
 bool lab_frames_init(struct lab_frames *frames, struct lab_error *error)
 {
-	*frames = (struct lab_frames){ .bytes = lab_reserve(LAB_TABLE_FRAMES << PAGE_SHIFT, error) };
+	*frames = (struct lab_frames){ .bytes = map_zeroes(LAB_TABLE_FRAMES << PAGE_SHIFT, error) };
 	/* These are taken one after the other, and many at once. */
 	if (frames->bytes)
 		madvise(frames->bytes, LAB_TABLE_FRAMES << PAGE_SHIFT, MADV_HUGEPAGE);
@@ -156,7 +158,7 @@ bool lab_frames_init(struct lab_frames *frames, struct lab_error *error)
 
 void lab_frames_fini(struct lab_frames *frames)
 {
-	lab_release(frames->bytes, LAB_TABLE_FRAMES << PAGE_SHIFT);
+	unmap(frames->bytes, LAB_TABLE_FRAMES << PAGE_SHIFT);
 	free(frames->spare);
 }
 

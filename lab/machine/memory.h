@@ -19,10 +19,6 @@
 #define LAB_VMS_MAX 15
 #define LAB_MEMORY_MAX (1ull << 42) /* of one virtual machine, bytes: a region's frames, less room for alignment */
 
-/* Address space that reads as zero until it is written. NULL: there is none (error). */
-void *lab_reserve(uint64_t bytes, struct lab_error *error);
-void lab_release(void *at, uint64_t bytes);
-
 /* What backs one virtual machine. */
 struct lab_ram {
 	struct backing backing;
@@ -40,8 +36,6 @@ struct lab_ram {
 
 bool lab_ram_init(struct lab_ram *ram, unsigned vm, const struct lab_config *config, struct lab_error *error);
 void lab_ram_fini(struct lab_ram *ram);
-/* The frame of a guest frame, relative to base. */
-uint64_t lab_ram_scatter(const struct lab_ram *ram, uint64_t index);
 /* Where the bytes of a frame of the region are. */
 void *lab_ram_ptr(const struct lab_ram *ram, uint64_t hfn);
 

@@ -73,7 +73,7 @@ struct plain_cache *plain_l1(struct plain *p, bool fetch, unsigned size)
 	return &p->l1d[p->l1d_unified ? LAB_4K : size];
 }
 
-struct plain_cache *plain_l2(struct plain *p, unsigned size)
+static struct plain_cache *plain_l2(struct plain *p, unsigned size)
 {
 	static struct plain_cache none;
 

@@ -34,7 +34,6 @@ struct plain {
 
 /* The L1 TLB for pages of that size; one without entries: there is none. */
 struct plain_cache *plain_l1(struct plain *p, bool fetch, unsigned size);
-struct plain_cache *plain_l2(struct plain *p, unsigned size);
 
 /* The set that an address's page number selects. */
 static inline struct plain_entry *plain_set(const struct plain_cache *c, uint64_t number)

@@ -226,7 +226,6 @@ void os_note_sizes(struct lab_os *os);
 /* The same at the end. */
 void os_sizes_at_most(const struct lab_os *os, struct lab_os_counters *to);
 struct mm *os_mm_new(struct lab_os *os);                                       /* lab/os/process.c */
-void os_mm_free(struct lab_os *os, struct mm *mm);
 bool os_fork(struct lab_os *os, uint32_t child);
 bool os_exec(struct lab_os *os);
 bool os_exit(struct lab_os *os);

@@ -51,7 +51,7 @@ static bool empty(struct lab_os *os, struct mm *mm)
 	return true;
 }
 
-void os_mm_free(struct lab_os *os, struct mm *mm)
+static void free_mm(struct lab_os *os, struct mm *mm)
 {
 	frames_put(&os->frames, mm->pgd >> 12, 1);
 	os->tables--;
@@ -154,7 +154,7 @@ bool os_exec(struct lab_os *os)
 	if (!empty(os, old))
 		return false;
 	os_load(os, new);
-	os_mm_free(os, old);
+	free_mm(os, old);
 	return true;
 }
 
@@ -167,7 +167,7 @@ bool os_exit(struct lab_os *os)
 		return false;
 	os_load(os, NULL);
 	os->process[os->current] = NULL;
-	os_mm_free(os, mm);
+	free_mm(os, mm);
 	return true;
 }
 

@@ -27,7 +27,7 @@ void lab_csv_field(const char *text, FILE *out)
 }
 
 /* What another build counted under names of its own is left out of CSV; JSON has it. */
-void lab_view_csv(const struct lab_view *v, FILE *out)
+static void write_csv(const struct lab_view *v, FILE *out)
 {
 	fputs("cell,machine.preset,hv.mmu,workload", out);
 	for (unsigned i = 0; i < v->varies; i++)
@@ -82,7 +82,7 @@ static bool is_varied(const struct lab_view *v, const char *key)
 	return false;
 }
 
-void lab_view_json(const struct lab_view *v, FILE *out)
+static void write_json(const struct lab_view *v, FILE *out)
 {
 	cJSON *root = cJSON_CreateObject(), *common = cJSON_AddObjectToObject(root, "common"), *cells;
 	char *text;
@@ -165,6 +165,6 @@ bool lab_output_write(const struct lab_output *o, const struct lab_view *v, stru
 	if (!taken && !o->no_table &&
 	    (!write_one("-", lab_view_table, v, error) || !write_one("-", lab_view_verdict, v, error)))
 		return false;
-	return write_one(o->csv, lab_view_csv, v, error) && write_one(o->json, lab_view_json, v, error) &&
+	return write_one(o->csv, write_csv, v, error) && write_one(o->json, write_json, v, error) &&
 	       write_one(o->html, lab_view_html, v, error);
 }

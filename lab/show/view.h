@@ -59,8 +59,6 @@ enum { LAB_SAMPLE_WORDS = 80 };
 /* What the sample is, of so many of a page's lines: "a sample of the caches' sets, sampling error 1.7 %". Writes and
  * returns text. */
 const char *lab_sample_words(uint64_t lines, double error, char text[LAB_SAMPLE_WORDS]);
-void lab_view_csv(const struct lab_view *view, FILE *out);
-void lab_view_json(const struct lab_view *view, FILE *out);
 void lab_view_html(const struct lab_view *view, FILE *out);
 /* A field of CSV (RFC 4180). */
 void lab_csv_field(const char *text, FILE *out);

@@ -262,6 +262,16 @@ static bool run(struct state *s, struct lab_error *error)
 	return ok;
 }
 
+/* CPUs that this process may use. */
+static unsigned usable_cpus(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return 1;
+	return CPU_COUNT(&set) > 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
 bool lab_pool_run(const struct lab_pool *pool, const struct lab_job *jobs, unsigned count,
 		  struct lab_pool_report *report, struct lab_error *error)
 {
@@ -272,7 +282,7 @@ bool lab_pool_run(const struct lab_pool *pool, const struct lab_job *jobs, unsig
 	bool ok;
 
 	*report = (struct lab_pool_report){ 0 };
-	s.workers = pool->workers ? pool->workers : lab_pool_cpus();
+	s.workers = pool->workers ? pool->workers : usable_cpus();
 	if (s.workers > count)
 		s.workers = count ? count : 1;
 	s.worker = calloc(s.workers, sizeof(*s.worker));
@@ -300,15 +310,6 @@ bool lab_pool_run(const struct lab_pool *pool, const struct lab_job *jobs, unsig
 	report->seconds = clock_seconds() - begun;
 	report->cpu_seconds = children_seconds() - cpu;
 	return ok;
-}
-
-unsigned lab_pool_cpus(void)
-{
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set))
-		return 1;
-	return CPU_COUNT(&set) > 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
 double lab_pool_weight(const struct lab_config *config, uint64_t accesses)

@@ -42,8 +42,6 @@ struct lab_pool_report {
 bool lab_pool_run(const struct lab_pool *pool, const struct lab_job *jobs, unsigned count,
 		  struct lab_pool_report *report, struct lab_error *error);
 
-/* CPUs that this process may use. */
-unsigned lab_pool_cpus(void);
 /* A guess of how long a configuration runs, in any unit. accesses: of its workload, 0 where unknown. */
 double lab_pool_weight(const struct lab_config *config, uint64_t accesses);
 

@@ -75,7 +75,7 @@ void exits_free(struct exits *exits)
 	*exits = (struct exits){ 0 };
 }
 
-const char *exits_reason(const struct trace_record *r)
+static const char *reason(const struct trace_record *r)
 {
 	const char *name = record_name(r->code);
 
@@ -100,7 +100,8 @@ static void exception(unsigned vector, unsigned long long address, char *buf, si
 		snprintf(buf + at, size - at, " gva 0x%llx", address);
 }
 
-void exits_subject(const struct trace_record *r, char *buf, size_t size)
+/* What its record's address is; "": nothing. */
+static void write_subject(const struct trace_record *r, char *buf, size_t size)
 {
 	unsigned long long address = r->address;
 
@@ -152,9 +153,9 @@ void exits_write_csv(FILE *out, const struct exits *exits, const struct exits_ab
 	for (size_t i = 0; i < exits->count; i++) {
 		const struct trace_record *r = &exits->record[i];
 
-		exits_subject(r, subject, sizeof subject);
+		write_subject(r, subject, sizeof subject);
 		fprintf(out, "%" PRIu64 ",%.3f,%s,%u,%s,%s,0x%" PRIx64 ",0x%" PRIx64 ",%" PRIu32 "\n", r->tsc,
-			microseconds(exits, r->tsc), vm_name(about, r->vm), r->vcpu, exits_reason(r),
+			microseconds(exits, r->tsc), vm_name(about, r->vm), r->vcpu, reason(r),
 			*subject != 0 ? subject : "-", r->address, r->rip, r->ticks);
 	}
 }
@@ -205,10 +206,10 @@ void exits_write_json(FILE *out, const struct exits *exits, const struct exits_a
 	for (size_t i = 0; i < exits->count; i++) {
 		const struct trace_record *r = &exits->record[i];
 
-		exits_subject(r, subject, sizeof subject);
+		write_subject(r, subject, sizeof subject);
 		fprintf(out, "{\"name\":\"%s\",\"cat\":\"exit\",\"ph\":\"X\",\"ts\":%.3f,\"dur\":%.3f,\"pid\":%u,"
 			"\"tid\":%u,\"args\":{\"subject\":\"%s\",\"address\":\"0x%" PRIx64 "\",\"rip\":\"0x%" PRIx64
-			"\",\"ticks\":%" PRIu32 "}}%s\n", exits_reason(r), microseconds(exits, r->tsc),
+			"\",\"ticks\":%" PRIu32 "}}%s\n", reason(r), microseconds(exits, r->tsc),
 			microseconds(exits, r->ticks), r->vm, r->vcpu, *subject != 0 ? subject : "-", r->address,
 			r->rip, r->ticks, i + 1 < exits->count ? "," : "");
 	}

@@ -33,10 +33,6 @@ bool exits_read_disk(struct exits *exits, const char *path);
 void exits_sort(struct exits *exits);
 void exits_free(struct exits *exits);
 
-/* The name of an exit's reason, and what its record's address is; "": nothing. */
-const char *exits_reason(const struct trace_record *r);
-void exits_subject(const struct trace_record *r, char *buf, size_t size);
-
 void exits_write_csv(FILE *out, const struct exits *exits, const struct exits_about *about);
 void exits_write_json(FILE *out, const struct exits *exits, const struct exits_about *about);
 /* Writes the file, sorted, in the format that its name asks for. Ends the program with one sentence if it cannot. */

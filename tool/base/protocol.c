@@ -35,7 +35,8 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-void percent_decode(char *text)
+/* Replaces each %XX by its byte, in place. */
+static void percent_decode(char *text)
 {
 	char *out = text;
 

@@ -43,7 +43,4 @@ enum { MAX_VMS = 65536 };               /* a VM's number is below this */
 /* Cuts the line up in place; false when it is not a line of the protocol. */
 bool record_parse(char *line, struct record *record);
 
-/* Replaces each %XX by its byte, in place. */
-void percent_decode(char *text);
-
 #endif

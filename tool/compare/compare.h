@@ -90,7 +90,6 @@ struct comparison {
 };
 
 void compare_options(struct comparison *c, int argc, char **argv);
-extern const char compare_help[];
 
 /* Fills in the cells; ends the program with one sentence when something that was asked for is impossible. */
 void compare_expand(struct comparison *c);

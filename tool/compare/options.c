@@ -15,7 +15,7 @@
 
 const char *const axis_names[AXES] = { "workload", "guest", "kernel", "cpu", "pti", "mmu", "pages", "vpid", "tpr" };
 
-const char compare_help[] =
+static const char help[] =
 	"usage: vellum compare [OPTION]...   runs a workload under several configurations and compares what it cost\n"
 	"\n"
 	"Without options: the four mechanisms and the bare machine, the workload memory, and a report in\n"
@@ -324,7 +324,7 @@ void compare_options(struct comparison *c, int argc, char **argv)
 			    "there is no option %s here, or it takes no value (vellum compare --help lists them)",
 			    argv[optind - 1]);
 		if (option == 'h' || option == OPTION_HELP) {
-			fputs(compare_help, stdout);
+			fputs(help, stdout);
 			exit(0);
 		}
 		take(c, option, optarg);

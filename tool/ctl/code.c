@@ -72,7 +72,8 @@ static void show_segment(FILE *out, const cJSON *segment)
 
 /* ---- instructions ---- */
 
-unsigned guest_code_bits(const cJSON *dump)
+/* Of the code that runs by a dump's registers: 16, 32 or 64. */
+static unsigned code_bits(const cJSON *dump)
 {
 	const cJSON *control = ctl_get(dump, "control");
 	uint32_t access = (uint32_t)guest_hex(ctl_get(ctl_get(dump, "segments"), "cs"), "access");
@@ -82,11 +83,12 @@ unsigned guest_code_bits(const cJSON *dump)
 	return (guest_hex(control, "cr0") & CR0_PE) != 0 && (access & SEGMENT_DB) != 0 ? 32 : 16;
 }
 
-uint64_t guest_code_at(const cJSON *dump)
+/* Where that is. */
+static uint64_t code_at(const cJSON *dump)
 {
 	uint64_t rip = guest_hex(ctl_get(dump, "registers"), "rip");
 
-	if (guest_code_bits(dump) == 64)
+	if (code_bits(dump) == 64)
 		return rip;
 	return (uint32_t)(guest_hex(ctl_get(ctl_get(dump, "segments"), "cs"), "base") + rip);
 }
@@ -153,7 +155,7 @@ static void show_code(FILE *out, struct ctl *ctl, const char *vm, unsigned bits,
 void code_show_dump(FILE *out, struct ctl *ctl, const char *vm, const cJSON *dump, const struct symbols *symbols)
 {
 	const cJSON *control = ctl_get(dump, "control"), *segment;
-	unsigned bits = guest_code_bits(dump);
+	unsigned bits = code_bits(dump);
 
 	fprintf(out, "flags\n");
 	show_flags(out, "rflags", guest_hex(ctl_get(dump, "registers"), "rflags"), rflags);
@@ -162,14 +164,14 @@ void code_show_dump(FILE *out, struct ctl *ctl, const char *vm, const cJSON *dum
 	show_flags(out, "efer", guest_hex(control, "efer"), efer);
 	cJSON_ArrayForEach(segment, ctl_get(dump, "segments")) show_segment(out, segment);
 	fprintf(out, "code, of %u bits\n", bits);
-	show_code(out, ctl, vm, bits, guest_code_at(dump), NEXT, symbols);
+	show_code(out, ctl, vm, bits, code_at(dump), NEXT, symbols);
 }
 
 int disassemble_command(struct ctl *ctl, const char *vm, int argc, char **argv, const struct symbols *symbols)
 {
 	cJSON *dump = guest_ask(ctl, text("dump %s", vm));
 	unsigned count = argc > 1 ? (unsigned)number_between("COUNT", argv[1], 1, MOST) : 2 * NEXT;
-	uint64_t at = guest_code_at(dump);
+	uint64_t at = code_at(dump);
 	char *end = NULL;
 
 	if (argc > 2)
@@ -180,7 +182,7 @@ int disassemble_command(struct ctl *ctl, const char *vm, int argc, char **argv, 
 			die(STATUS_USAGE, "ctl: %s is no address%s", argv[0],
 			    symbols != NULL ? ", and no symbol" : " (--symbols FILE knows names)");
 	}
-	show_code(stdout, ctl, vm, guest_code_bits(dump), at, count, symbols);
+	show_code(stdout, ctl, vm, code_bits(dump), at, count, symbols);
 	cJSON_Delete(dump);
 	return 0;
 }

@@ -66,9 +66,6 @@ bool symbols_find(const struct symbols *symbols, const char *name, uint64_t *add
 
 /* ---- code.c ---- */
 
-/* Bits of the code that runs by a dump's registers: 16, 32 or 64; and where it is. */
-unsigned guest_code_bits(const cJSON *dump);
-uint64_t guest_code_at(const cJSON *dump);
 /* Prints so many instructions at `at`, the first of them marked. bytes: what is there. */
 void code_print(FILE *out, unsigned bits, uint64_t at, const uint8_t *bytes, size_t length, unsigned count,
 		const struct symbols *symbols);

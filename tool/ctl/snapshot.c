@@ -361,7 +361,8 @@ static void tell(struct snapshot_job *job, const char *before, const char *behin
 	free(request);
 }
 
-void snapshot_let_go(struct snapshot_job *job)
+/* Unless it was paused before. */
+static void resume(struct snapshot_job *job)
 {
 	if (job->paused)
 		tell(job, "resume ", "");
@@ -388,7 +389,7 @@ bool snapshot_take(struct snapshot_job *job, double *stood)
 	if (ok && job->disk >= 0)
 		ok = read_disk(job);
 	if (!ok)
-		snapshot_let_go(job);
+		resume(job);
 	return ok;
 }
 
@@ -418,7 +419,7 @@ int snapshot_command(struct ctl *ctl, const char *vm, int argc, char **argv)
 	if (!output_possible(argv[0]))
 		die(STATUS_USAGE, "%s cannot be written: %s", argv[0], strerror(errno));
 	ok = snapshot_take(&job, &stood);
-	snapshot_let_go(&job);
+	resume(&job);
 	stood = clock_seconds() - stood;
 	if (isatty(2))
 		fputs("\r\033[K", stderr);

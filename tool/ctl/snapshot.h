@@ -26,8 +26,6 @@ struct snapshot_job {
  * and the hypervisor has forgotten the snapshot, if it is not to leave. *stood: when it was stopped. false: job->error
  * is one sentence, and it goes on as it was. SIGINT and SIGTERM interrupt it. */
 bool snapshot_take(struct snapshot_job *job, double *stood);
-/* It goes on, unless it was paused before. */
-void snapshot_let_go(struct snapshot_job *job);
 void snapshot_free(struct snapshot_job *job);
 /* A signal has come since snapshot_take() began. */
 bool snapshot_interrupted(void);

@@ -16,7 +16,8 @@ static const struct {
 #undef W
 };
 
-char *workload_error(const char *name)
+/* Says what is wrong with NAME or NAME:SIZE; null: nothing. The caller frees. */
+static char *workload_error(const char *name)
 {
 	size_t length = strcspn(name, ":"), i = 0;
 	struct bytes list = { 0 };

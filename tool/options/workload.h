@@ -4,8 +4,6 @@
 
 #include "tool/base/util.h"
 
-/* Says what is wrong with NAME or NAME:SIZE; null: nothing. The caller frees. */
-char *workload_error(const char *name);
 /* NAME:SIZE with the size that it has by itself, where it has one; null: the default workload. The caller frees. */
 char *workload_whole(const char *name);
 /* Returns it, or ends the program with one sentence that begins with the option. */

@@ -14,7 +14,7 @@ void tail_add(struct tail *tail, const char *line)
 	*place = text("%s", line);
 }
 
-void tail_print(const struct tail *tail, const char *title)
+static void tail_print(const struct tail *tail, const char *title)
 {
 	unsigned first = tail->count > TAIL ? tail->count - TAIL : 0;
 

@@ -74,7 +74,6 @@ struct session {
 };
 
 void tail_add(struct tail *tail, const char *line);
-void tail_print(const struct tail *tail, const char *title);
 void tail_free(struct tail *tail);
 
 /* relay.c: makes the ends of the serial ports, in the working directory; then, once the machine runs, passes on what

@@ -257,7 +257,6 @@ bool config_set_merge_rate(struct vm_config *vm, const char *value, char *error,
 bool config_set_merge_share(struct vm_config *vm, const char *value, char *error, size_t error_size);
 
 /* The values of weight and migrate-every (vm/config/turns.c). */
-bool config_read_weight(unsigned *weight, const char *value, char *error, size_t error_size);
 bool config_set_clock(struct vm_config *vm, const char *value, char *error, size_t error_size);
 bool config_set_weight(struct vm_config *vm, const char *value, char *error, size_t error_size);
 bool config_set_migrate_every(struct vm_config *vm, const char *value, char *error, size_t error_size);

@@ -15,7 +15,7 @@ static const char *read_up_to(const char *p, uint64_t max, uint64_t *n)
 	return p;
 }
 
-bool config_read_weight(unsigned *weight, const char *value, char *error, size_t error_size)
+static bool read_weight(unsigned *weight, const char *value, char *error, size_t error_size)
 {
 	uint64_t n;
 	const char *end = read_up_to(value, CONFIG_WEIGHT_MAX, &n);
@@ -31,7 +31,7 @@ bool config_read_weight(unsigned *weight, const char *value, char *error, size_t
 
 bool config_set_weight(struct vm_config *vm, const char *value, char *error, size_t error_size)
 {
-	return config_read_weight(&vm->weight, value, error, error_size);
+	return read_weight(&vm->weight, value, error, error_size);
 }
 
 bool config_set_migrate_every(struct vm_config *vm, const char *value, char *error, size_t error_size)

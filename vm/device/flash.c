@@ -13,6 +13,16 @@
 
 static struct flash_store *stores;
 
+/* Which of the disks it is; a number that none has: it has none. */
+static unsigned flash_disk(const struct vm_config *config)
+{
+	unsigned n = 0;
+
+	while (n < config->disks && !config->disk[n].flash)
+		n++;
+	return n;
+}
+
 /* ---- on the disk (FH2) ---- */
 
 static void enter(void *ctx) { spin_lock(&((struct flash_store *)ctx)->lock); }
@@ -58,7 +68,7 @@ static void done(struct block_request *r, enum block_result result)
 	if (VM_KEPT(FLASH_FAILS, result != BLOCK_OK)) {
 		s->failed = true;
 		console_log("%s: its flash memory cannot be written to disk %s; what it keeps there is lost at its "
-			    "end", s->vm->name, s->vm->disk[vm_flash_disk(s->vm)].name);
+			    "end", s->vm->name, s->vm->disk[flash_disk(s->vm)].name);
 	}
 	write_next(s);
 }
@@ -68,7 +78,7 @@ static void changed(void *ctx, uint32_t offset, uint32_t n)
 	struct vm *vm = ctx;
 	struct flash_store *s = machine.place[vm->id].flash;
 
-	if (VM_KEPT(FLASH_SNAPSHOT, vm->config->disk[vm_flash_disk(vm->config)].snapshot))
+	if (VM_KEPT(FLASH_SNAPSHOT, vm->config->disk[flash_disk(vm->config)].snapshot))
 		return;
 	spin_lock(&s->lock);
 	for (uint32_t at = offset / SECTOR_SIZE; at <= (offset + n - 1) / SECTOR_SIZE; at++)
@@ -89,15 +99,6 @@ void vm_flash_end(void)
 }
 
 /* ---- before any begins ---- */
-
-unsigned vm_flash_disk(const struct vm_config *config)
-{
-	unsigned n = 0;
-
-	while (n < config->disks && !config->disk[n].flash)
-		n++;
-	return n;
-}
 
 static bool read_all(struct flash_store *s, unsigned channel)
 {
@@ -184,7 +185,7 @@ const char *vm_flash_begin(void)
 	const char *why = NULL;
 
 	for (unsigned id = 0; id < machine.vm_count && !why; id++) {
-		unsigned n = vm_flash_disk(machine.place[id].config);
+		unsigned n = flash_disk(machine.place[id].config);
 
 		if (n < machine.place[id].config->disks && !machine.place[id].flash)
 			why = begin_flash(&machine.place[id], n);
@@ -230,7 +231,7 @@ bool vm_flash_add(struct vm *vm, void (*mode_changed)(void *vm))
 	}
 	vm->firmware.chip = (struct flash){
 		.array = s->array, .bytes = s->bytes, .mode_changed = mode_changed, .changed = changed,
-		.read_only = vm->config->disk[vm_flash_disk(vm->config)].read_only, .ctx = vm,
+		.read_only = vm->config->disk[flash_disk(vm->config)].read_only, .ctx = vm,
 	};
 	flash_reset(&vm->firmware.chip);
 	if (!mmio_add(&vm->mmio, flash_base(vm), s->bytes, &ops, &vm->firmware.chip)) {

@@ -42,7 +42,5 @@ void vm_flash_release(void);
 bool vm_flash_add(struct vm *vm, void (*mode_changed)(void *vm));
 /* The guest is to find what the device says; the device lock is held, and the virtual machine stands. */
 void vm_flash_place(struct vm *vm);
-/* Which of the disks it is; a number that none has: it has none. */
-unsigned vm_flash_disk(const struct vm_config *config);
 
 #endif
