@@ -10,7 +10,7 @@ VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate/cpu.c test/unit/dev/irq/v
 # Not position-independent: static tables have addresses that the CPU models can have as physical ones.
 VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
 
-VMBENCH_TESTS := ram ram_out ram_moving ram_join ram_share reclaim packed \
+VMBENCH_TESTS := ram ram_out ram_moving ram_join ram_share reclaim packed balance \
 	modes dispatch exception event chain cr msr io mmu emulation handover task_switch task_segment run \
 	trace platform panic lapic_order tpr tpr_memory apicv alarm patch patch_undo apic apic_trapped decoded push \
 	synced vcpus smp freeze enterable emulated mechanism_switch mitigations stats release disk ide net virtio life \

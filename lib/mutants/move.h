@@ -25,6 +25,8 @@
 	M(DIRTY_ALARM, "saying that an alarm was armed for one that may sleep (HA3)") \
 	M(COMES_BEHIND, "that who comes is not so far behind the others that they would wait for long") \
 	M(COMES_BEFORE, "nor so far before them that it would") \
+	M(COMES_TO_NOW, "comparing it with what who runs there has had by now") \
+	M(APART_OF_ALL, "that it keeps what it had less, where a slice of one of them counts for much") \
 	M(ARRIVAL_ARMED, "the end of the slice of who was alone, when another comes") \
 	M(IDLE_TAKEN, "that a CPU which sleeps is given one virtual CPU, not two") \
 	M(SLEEP_ASKS, "asking a CPU where somebody waits, before going to sleep (BA1)") \
@@ -39,6 +41,7 @@
 	M(GOES_SLEPT, "that who slept is not given away for what it did not use (BA2)") \
 	M(ALONE_TOLD, "telling how far one has come that runs alone") \
 	M(NOT_SAVED, "that a share which cannot be used is not saved up (BA3)") \
+	M(SAVED_WHERE_WAITING, "but only while none waits there that can go to another CPU (BA3)") \
 	M(WEIGHS_AWAKE, "that the share of a machine is that of all of its virtual CPUs (SC4)") \
 	M(WEIGHS, "the weights of machines (SC4)") \
 	M(FAVOURED, "running who another waits for (SC5)") \

@@ -92,6 +92,29 @@ def shares_by_machine(c):
         require(least <= share <= most, 'on %d CPUs it had %d percent' % (host_cpus, share))
 
 
+def ticks_of(c, machines, host_cpus):
+    """Runs machines whose virtual CPUs all work, as (virtual CPUs, weight): what each had, in ticks. Their TSCs begin
+    as they are made, one after the other; by so much (some 3 Mticks) the last has its CPUs alone at the end."""
+    path = c.file('machines.txt', ''.join('vm m%d\nkernel %s\nappend busy=150 processors=%d\nmem 8M\nclock host\n'
+                                          'vcpus %d\nweight %d\n\n' % (n, c.guest('ipicost'), vcpus, vcpus, weight)
+                                          for n, (vcpus, weight) in enumerate(machines)))
+    o = c.run(['run', '--vm', path, '--host-cpus', str(host_cpus), '--timeout', '250'], limit=270)
+    require(o.status == 0, 'status %d' % o.status)
+    had = [sum(vm['instructions'].values()) for vm in o.json['vms']]
+    c.log.write('%r on %d: %r\n' % (machines, host_cpus, had))
+    return had
+
+
+def shares_of_several(c):
+    """Machines with several virtual CPUs, of one weight, on CPUs that they do not divide evenly: within 5 % of each
+    other; of 1:3 within 10 %."""
+    for machines, host_cpus in ([(2, 100), (2, 100)], 3), ([(1, 100), (3, 100)], 2):
+        had = ticks_of(c, machines, host_cpus)
+        require(max(had) <= min(had) * 1.05, '%r on %d had %r' % (machines, host_cpus, had))
+    light, heavy = ticks_of(c, [(2, 100), (2, 300)], 2)
+    require(2.7 <= heavy / light <= 3.3, 'of 1:3 they had %r' % [light, heavy])
+
+
 def one_that_waits_is_taken(c):
     """Two wait for one CPU; then the other CPU has nothing to do any more."""
     had = shares(c, [('a', 300, ''), ('b', 10, ''), ('c', 300, '')], 2)
@@ -160,6 +183,7 @@ def tests():
             boot('sched: 4 on one CPU, that spin', 4, 1, ['--mmu', 'ept'], spins),
             storm('changing the mechanism', 'ept', 4, ['--switch-every', '50'], 2000),
             Test('sched: equal shares of two CPUs', equal_shares),
+            Test('sched: shares of several CPUs each', shares_of_several),
             Test('sched: shares by weight', shares_by_weight),
             Test('sched: shares by machine', shares_by_machine),
             Test('sched: one that waits is taken', one_that_waits_is_taken),

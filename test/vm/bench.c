@@ -31,6 +31,7 @@ static struct loop {
 	char stack[STACK_SIZE] __attribute__((aligned(16)));
 	enum bench_at at;
 	struct vcpu *v;
+	uint64_t entered;
 } loops[BENCH_HOST_CPUS];
 
 static const void *test_bottom;
@@ -98,9 +99,11 @@ void bench_on(unsigned cpu)
 	BUG_ON(cpu >= soft.cpus);
 	loops[soft.at].at = bench.at;
 	loops[soft.at].v = bench.v;
+	loops[soft.at].entered = bench.entered;
 	soft.at = cpu;
 	bench.at = loops[cpu].at;
 	bench.v = loops[cpu].v;
+	bench.entered = loops[cpu].entered;
 }
 
 /* ---- the entry ---- */

@@ -9,7 +9,8 @@
  *      CPU that is the farthest before it. So 3 that work on 2 CPUs have two thirds of one each. Who slept has had what
  *      it forfeits (SC1); and who has come has a turn before it goes on: else two CPUs whose slices end in turn would
  *      give it to each other for ever.
- * BA3  A CPU whose vCPUs cannot have what is theirs (more weight than a CPU can give) does not save it up.
+ * BA3  A CPU whose vCPUs cannot have what is theirs (more weight than a CPU can give) does not save it up: where one
+ *      waits that may go, it can have it on another CPU.
  * BA4  Who is pinned stays. */
 #include "vm/vm.h"
 
@@ -137,7 +138,8 @@ void balance_turn(struct percpu *cpu)
 		VM_MUTANT(ALONE_TOLD, __atomic_store_n(&cpu->fair_least,
 						       v->fair + schedule_weighed(v, rdtsc() - v->run_start),
 						       __ATOMIC_RELAXED));
-	if (VM_KEPT(NOT_SAVED, farthest(cpu, &least) && least > saved && cpu->fair_least < least - saved))
+	if (VM_KEPT(NOT_SAVED, farthest(cpu, &least) && least > saved && cpu->fair_least < least - saved) &&
+	    VM_LEFT_OUT_OR(SAVED_WHERE_WAITING, !spare(cpu, false)))
 		bring_along(cpu, least - saved - cpu->fair_least);
 }
 

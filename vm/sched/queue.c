@@ -41,30 +41,44 @@ static void link_last(struct percpu *cpu, struct vcpu *v)
 	v->ring->ring_before = last->ring = v;
 }
 
-/* Could another than v run here? */
-static bool busy_beside(const struct percpu *cpu, const struct vcpu *v)
+/* Can anybody of the ring run? */
+static bool is_busy(const struct percpu *cpu)
 {
 	const struct vcpu *i = cpu->run_queue;
 
 	do {
-		if (i != v && schedule_runnable(i))
+		if (schedule_runnable(i))
 			return true;
 		i = i->ring;
 	} while (i != cpu->run_queue);
 	return false;
 }
 
-/* The time that CPUs count goes on differently on each. Beside others, who comes is not so far before or behind them
- * that it, or they, would wait for long. */
+/* The time that CPUs count goes on differently on each. Beside others, who comes, and is not on the ring yet, is not so
+ * far before or behind them that it, or they, would wait for long: for so many slices of the one that is counted most
+ * for each, or what they have had less elsewhere would be lost. */
 #define SLICES_APART 4
+
+static uint64_t farthest_apart(const struct percpu *cpu, const struct vcpu *v)
+{
+	uint64_t ticks = SLICES_APART * schedule_slice(), most = schedule_weighed(v, ticks);
+	const struct vcpu *i = cpu->run_queue;
+
+	do {
+		most = max_u64(most, VM_KEPT(APART_OF_ALL, true) ? schedule_weighed(i, ticks) : 0);
+		i = i->ring;
+	} while (i != cpu->run_queue);
+	return most;
+}
 
 static void bring_near(struct percpu *cpu, struct vcpu *v)
 {
 	uint64_t apart;
 
-	if (!v->moves || !busy_beside(cpu, v))
+	if (!v->moves || !cpu->run_queue || !is_busy(cpu))
 		return;
-	apart = schedule_weighed(v, SLICES_APART * schedule_slice());
+	VM_MUTANT(COMES_TO_NOW, schedule_floor(cpu));
+	apart = farthest_apart(cpu, v);
 	VM_MUTANT(COMES_BEHIND, v->fair = max_u64(v->fair, cpu->fair_floor - min_u64(cpu->fair_floor, apart)));
 	VM_MUTANT(COMES_BEFORE, v->fair = min_u64(v->fair, cpu->fair_floor + apart));
 }
@@ -136,8 +150,8 @@ static void arrive(struct percpu *cpu, struct vcpu *v)
 	/* Who was woken has a request, mostly, and would not fall asleep. */
 	if (v->halted && !v->move_to && !vcpu_requested(v) && VM_KEPT(ARRIVES_ASLEEP, sleep_begin(cpu, v)))
 		return;
-	link_last(cpu, v);
 	bring_near(cpu, v);
+	link_last(cpu, v);
 	if (unlikely(v->move_to))
 		VM_MUTANT(MOVES_ON, vcpu_depart(v));
 }

@@ -290,10 +290,10 @@ struct vcpu *schedule_pick(struct percpu *cpu)
 }
 
 /* The floor goes up with the least that one of those has which want the CPU all the time: also while v alone did, and
- * nobody was picked. */
-static void raise_floor(struct percpu *cpu, const struct vcpu *v)
+ * nobody was picked. fair: what v has had by now. */
+static void raise_floor(struct percpu *cpu, const struct vcpu *v, uint64_t fair)
 {
-	uint64_t least = v->fair;
+	uint64_t least = fair;
 
 	for (const struct vcpu *i = v->ring; i != v; i = i->ring)
 		if (schedule_runnable(i) && !i->slept)
@@ -301,11 +301,19 @@ static void raise_floor(struct percpu *cpu, const struct vcpu *v)
 	__atomic_store_n(&cpu->fair_floor, max_u64(cpu->fair_floor, least), __ATOMIC_RELAXED);
 }
 
+void schedule_floor(struct percpu *cpu)
+{
+	const struct vcpu *v = cpu->run_queue;
+
+	if (v && v->running && v->run_start)
+		raise_floor(cpu, v, v->fair + schedule_weighed(v, rdtsc() - v->run_start));
+}
+
 void schedule_account(struct vcpu *v, uint64_t ticks)
 {
 	VM_MUTANT(FAIR_TICKS, v->fair += schedule_weighed(v, ticks));
 	v->slept = v->halted || v->vm->paused || waits_for_area(v);
-	VM_MUTANT(FAIR_RAISED, raise_floor(v->cpu, v));
+	VM_MUTANT(FAIR_RAISED, raise_floor(v->cpu, v, v->fair));
 	__atomic_store_n(&v->lock_waits, v->lock_waits + v->cpu->lock_waits, __ATOMIC_RELAXED);
 	__atomic_store_n(&v->lock_ticks, v->lock_ticks + v->cpu->lock_ticks, __ATOMIC_RELAXED);
 }

@@ -33,6 +33,8 @@ static inline uint64_t schedule_slice(void) { return machine.slice; }
 struct vcpu *schedule_pick(struct percpu *cpu);
 /* v has left the CPU after ticks. */
 void schedule_account(struct vcpu *v, uint64_t ticks);
+/* percpu.fair_floor of the calling CPU, cpu, is that of now, also where who runs there has not left it for long. */
+void schedule_floor(struct percpu *cpu);
 /* So many ticks on a CPU, as vcpu.fair counts them for v (SC4). */
 uint64_t schedule_weighed(const struct vcpu *v, uint64_t ticks);
 /* Of v, which is on the ring of the calling CPU or sleeps there: its alarms that are due. */

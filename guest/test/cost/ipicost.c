@@ -5,7 +5,7 @@
  * its last RDTSC to the handler's first; and the time from the sender's first RDTSC to the handler's. With one: the
  * gaps between its own RDTSC, longer than gap=N (moved from CPU to CPU by --migrate-every, or, where the machine has
  * one, to the same one, by the same steps), and those that are shorter, but no shorter than an exit for the CPU's
- * timer. With busy=N both only work, for N million ticks. */
+ * timer. With busy=N all only work, until the TSC is N million: two, or as many as processors=N says. */
 #include "guest/test/base/apic.h"
 #include "guest/test/base/bench.h"
 #include "guest/test/cost/ipicost.h"
@@ -24,10 +24,12 @@ static uint32_t sender[TIMES], receiver[TIMES], both[TIMES];
 
 static volatile uint32_t *share(unsigned at) { return (volatile uint32_t *)(word)(AP_SHARE + at); }
 
-static void icr(uint32_t command)
+static void icr_to(uint32_t id, uint32_t command)
 {
-	__asm__ volatile("wrmsr" : : "c"(MSR_X2APIC_FIRST + APIC_ICR / 16), "a"(command), "d"(1) : "memory");
+	__asm__ volatile("wrmsr" : : "c"(MSR_X2APIC_FIRST + APIC_ICR / 16), "a"(command), "d"(id) : "memory");
 }
+
+static void icr(uint32_t command) { icr_to(1, command); }
 
 /* false: it did not become so in good time. */
 static bool wait_for(unsigned at, uint32_t value)
@@ -44,7 +46,8 @@ static void pass(uint64_t ticks)
 		;
 }
 
-static bool start_other(void)
+/* One after the other. */
+static bool start_others(unsigned others)
 {
 	uint32_t handler = (uint32_t)(AP_AT + (ap_handler - ap_begin));
 	volatile uint32_t *gate = (volatile uint32_t *)(word)(AP_IDT + VECTOR * 8);
@@ -57,10 +60,14 @@ static bool start_other(void)
 		*share(at) = 0;
 	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_EN | APIC_BASE_EXTD);
 	wrmsr(MSR_X2APIC_FIRST + APIC_SVR / 16, SVR_ENABLED | 0xff);
-	icr(ICR_ASSERT | ICR_DELIVERY(APIC_INIT));
-	pass(10000);
-	icr(ICR_ASSERT | ICR_DELIVERY(APIC_SIPI) | AP_AT >> 12);
-	return wait_for(SHARE_READY, 1);
+	for (unsigned id = 1; id <= others; id++) {
+		icr_to(id, ICR_ASSERT | ICR_DELIVERY(APIC_INIT));
+		pass(10000);
+		icr_to(id, ICR_ASSERT | ICR_DELIVERY(APIC_SIPI) | AP_AT >> 12);
+		if (!wait_for(SHARE_READY, id))
+			return false;
+	}
+	return true;
 }
 
 static void measure(bool asleep, const char *of_sender, const char *of_both)
@@ -161,17 +168,19 @@ static void measure_moves(uint32_t gap)
 
 void test_main(void)
 {
-	uint32_t gap = parameter_number("gap", 0), busy = parameter_number("busy", 0);
+	uint32_t gap = parameter_number("gap", 0), busy = parameter_number("busy", 0), others;
 
 	if (gap) {
 		measure_moves(gap);
 		return;
 	}
-	CHECK(start_other(), "the other processor does not start");
-	if (*share(SHARE_READY) != 1)
+	others = parameter_number("processors", 2) - 1;
+	CHECK(start_others(others), "another processor does not start");
+	if (*share(SHARE_READY) != others)
 		return;
 	if (busy) {
-		pass(busy * 1000000ull);
+		while (rdtsc() < busy * 1000000ull)
+			;
 		return;
 	}
 	measure(false, "ipi_send", "ipi_latency");
