@@ -36,7 +36,7 @@
 	C(invvpid_for_creation, "of these INVVPIDs, those because a vCPU was new to all CPUs") \
 	C(invvpid_for_migration, "because it came from another CPU") \
 	C(invvpid_for_tables, "because shadow tables, or the mechanism, had changed") \
-	C(invvpid_for_register, "for writes of CR0, CR3, CR4 or EFER that exited") \
+	C(invvpid_for_register, "for writes of CR0, CR3 or CR4 that exited") \
 	C(invvpid_for_address, "for the guest's INVLPGs, and addresses of its own page faults") \
 	C(invept_for_creation, "of these INVEPTs, those because the root was new to the CPU") \
 	C(invept_for_migration, "because a vCPU brought the root to a CPU that had not run it") \

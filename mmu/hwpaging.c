@@ -70,12 +70,18 @@ struct mmu_intercepts hw_intercepts(const struct mmu_vcpu *vcpu)
 	return in;
 }
 
-/* SDM, "Operations that Invalidate TLBs and Paging-Structure Caches"; and what is part of roles (S1). */
+/* SDM, "Operations that Invalidate TLBs and Paging-Structure Caches", for CR0 and CR4; and what is part of roles (S1),
+ * so that other tables are used from now on: CR0.WP, CR4.PSE, EFER. */
 bool hw_regs_flush_all(const struct walk_regs *old, const struct walk_regs *new)
 {
 	return ((old->cr0 ^ new->cr0) & (CR0_PG | CR0_WP)) ||
 	       ((old->cr4 ^ new->cr4) & (CR4_PGE | CR4_PAE | CR4_PSE | CR4_SMEP | CR4_SMAP | CR4_LA57)) ||
 	       ((old->efer ^ new->efer) & (EFER_NXE | EFER_LMA));
+}
+
+enum tag_reason hw_regs_why(const struct walk_regs *old, const struct walk_regs *new)
+{
+	return old->cr0 == new->cr0 && old->cr4 == new->cr4 ? TAG_TABLES : TAG_REGISTER;
 }
 
 struct access hw_access(const struct mmu_vcpu *vcpu, uint32_t error)

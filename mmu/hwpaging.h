@@ -34,6 +34,8 @@ const char *hw_unsupported(const struct mmu_caps *caps);
 struct mmu_intercepts hw_intercepts(const struct mmu_vcpu *vcpu);
 /* The bits of the registers whose change changes what tables mean, or flushes everything. */
 bool hw_regs_flush_all(const struct walk_regs *old, const struct walk_regs *new);
+/* The reason of that flush: EFER alone flushes nothing on a CPU, but other tables are used for it. */
+enum tag_reason hw_regs_why(const struct walk_regs *old, const struct walk_regs *new);
 
 /* The access that an intercepted page fault was about. */
 struct access hw_access(const struct mmu_vcpu *vcpu, uint32_t error);

@@ -48,8 +48,8 @@ struct tag_cpus {
 enum tag_reason {
 	TAG_CREATION,  /* it has run on none: what another had under the VPID may be there */
 	TAG_MIGRATION, /* it was on another meanwhile */
-	TAG_TABLES,    /* shadow tables, or the mechanism, have changed */
-	TAG_REGISTER,  /* the guest has changed CR0, CR3, CR4 or EFER, and that exited */
+	TAG_TABLES,    /* shadow tables have changed, or others are used: for EFER, or another mechanism */
+	TAG_REGISTER,  /* the guest has written CR0, CR3 or CR4, and that exited */
 	TAG_ADDRESS,   /* the guest's INVLPG, or a page fault of its own */
 };
 

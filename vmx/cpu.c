@@ -46,11 +46,8 @@ const char *vmx_cpu_enable(const struct vmx_caps *caps)
 		   (cpuid(CPUID_LEAF_VERSION, 0).ecx & CPUID_1_ECX_XSAVE ? CR4_OSXSAVE : 0)) & caps->cr4_fixed1);
 	if (!vmxon(cpu->vmxon_region))
 		return "VMXON failed";
-	/* What an earlier owner of this machine cached under the same tags outlives VMXOFF and VMXON (T1; SDM,
-	 * "Guidelines for Use of the INVVPID Instruction" and "Guidelines for Use of the INVEPT Instruction"). */
-	if (caps->hvm.mmu.invept_all)
-		invept_insn(NESTED_FLUSH_ALL, 0);
-	if (caps->hvm.mmu.invvpid_all)
-		invvpid_insn(TAG_FLUSH_ALL, 0, 0);
+	/* What an earlier owner of this machine cached under the same tags outlives VMXOFF and VMXON. Nobody flushes for
+	 * it here: a VPID and a root are flushed on each CPU before they are first used there (T1a, T1c in mmu/tag.c;
+	 * SDM, "Guidelines for Use of the INVVPID Instruction" and "Guidelines for Use of the INVEPT Instruction"). */
 	return NULL;
 }

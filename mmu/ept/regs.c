@@ -77,15 +77,14 @@ bool ept_apply_regs(struct mmu_vcpu *vcpu)
 	return ok;
 }
 
-/* E5. */
+/* E5. EFER is not among what that section names: what is cached may stay, as on a CPU. (LMA goes with CR0.PG.) */
 static void flush_for(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool cr3_write, bool keep_tlb)
 {
 	const struct walk_regs *new = &vcpu->regs;
 	uint64_t cr4 = old->cr4 ^ new->cr4;
 
 	if (((old->cr0 ^ new->cr0) & CR0_PG) || (cr4 & (CR4_PGE | CR4_PAE | CR4_LA57)) ||
-	    (cr4 & old->cr4 & CR4_PCIDE) || (cr4 & new->cr4 &CR4_SMEP) ||
-	    ((old->efer ^ new->efer) & (EFER_NXE | EFER_LMA)))
+	    (cr4 & old->cr4 & CR4_PCIDE) || (cr4 & new->cr4 &CR4_SMEP))
 		tag_request_all(vcpu, TAG_REGISTER);
 	else if (cr3_write && !keep_tlb)
 		tag_request_nonglobal(vcpu);

@@ -273,7 +273,7 @@ void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 	 * date. */
 	shadow_sync_root(vcpu);
 	if (all)
-		MUTANT(SHADOW_REGS_FLUSH, tag_request_all(vcpu, TAG_REGISTER));
+		MUTANT(SHADOW_REGS_FLUSH, tag_request_all(vcpu, hw_regs_why(old, &vcpu->regs)));
 	else if (cr3_write)
 		MUTANT(SHADOW_CR3_FLUSH, tag_request_nonglobal(vcpu));
 	if (all)

@@ -201,7 +201,7 @@ static void regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 	if (cr3_write)
 		vcpu->vm->counters.cr3_loads++;
 	if (hw_regs_flush_all(old, &vcpu->regs)) {
-		MUTANT(VTLB_REGS_FLUSH, tag_request_all(vcpu, TAG_REGISTER));
+		MUTANT(VTLB_REGS_FLUSH, tag_request_all(vcpu, hw_regs_why(old, &vcpu->regs)));
 		MUTANT(VTLB_REGS, drop(vcpu, false));
 		t->pt.format = hw_format(&vcpu->regs);
 		vcpu->intercepts = hw_intercepts(vcpu);

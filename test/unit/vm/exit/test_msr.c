@@ -310,9 +310,28 @@ static void no_lock_of_the_vm(void **state)
 	finish();
 }
 
+/* EFER flushes nothing on a CPU. Where other tables are used for it, that is the reason of the INVVPID. */
+static void a_flush_for_efer(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < sizeof(mechanisms) / sizeof(mechanisms[0]); i++) {
+		struct mmu_counters before, after;
+
+		at_mode(mechanisms[i], BENCH_LONG64, 0);
+		TAKES(MSR_EFER, EFER_LME | EFER_LMA);
+		before = mmu_counters(&bench.vm[0]->mmu);
+		TAKES(MSR_EFER, EFER_LME | EFER_LMA | EFER_NXE);
+		after = mmu_counters(&bench.vm[0]->mmu);
+		assert_int_equal(after.invvpid_for_register, before.invvpid_for_register);
+		assert_int_equal(after.invvpid_for_tables, before.invvpid_for_tables + (i ? 1 : 0));
+		finish();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_flush_for_efer),
 		cmocka_unit_test(registers_that_are_not_there),
 		cmocka_unit_test(operands),
 		cmocka_unit_test(efer),
