@@ -4,9 +4,12 @@ once."""
 import os
 import re
 import shutil
+import signal
+import time
 
 from control import Running, ask, ctl, socket_of, until
 from runner import Failure, Test, require
+from sessions import read_until
 
 WORDS, MODULUS = 16384, 2 ** 32
 
@@ -140,13 +143,31 @@ def many_at_once(count, *args, limit=None, own=False):
     return run
 
 
+def many_stopped(count):
+    def run(c):
+        """Of so many that work for ever not each is asked for its counters when the run is stopped."""
+        description = c.file('vms', ''.join(vm('v%d' % n, c.guest('lives'), 'mem 1M', 'append n=1 work=1000000000')
+                                            for n in range(count)))
+        p = c.start(['run', '--vm', description, '--host-mem', '512M', '--ips', '10000000'])
+        read_until(p.stdout.fileno(), rb'v%d: mitigations' % (count - 1), 120)
+        began = time.monotonic()
+        p.send_signal(signal.SIGTERM)
+        status, _ = c.finish(p, 120)
+        took = time.monotonic() - began
+        c.log.write('stopped in %.1f s\n' % took)
+        require(status == 128 + signal.SIGTERM, 'status %d' % status)
+        require(took < 15, 'it went on for %.1f s' % took)
+    return run
+
+
 def tests(everything=False):
     return [Test('lives: on request', on_request),
             Test('lives: boots again after a reset', boots_again('reset')),
             Test('lives: boots again after a triple fault', boots_again('triple')),
             Test('lives: the machine stays', stays),
             Test('lives: 300 one after the other', many_lives(300)),
-            Test('lives: 200 at once', many_at_once(200, '--host-mem', '512M', own=True))] + \
+            Test('lives: 200 at once', many_at_once(200, '--host-mem', '512M', own=True)),
+            Test('lives: 200 stopped by a signal', many_stopped(200))] + \
         ([Test('lives: 1000 one after the other', many_lives(1000)),
           Test('lives: 1000 at once', many_at_once(1000, '--host-mem', '2G')),
           Test('lives: 1000 at once, on 4 CPUs', many_at_once(1000, '--host-mem', '2G', '--host-cpus', '4')),

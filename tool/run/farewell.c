@@ -1,5 +1,6 @@
 /* The last question before a machine is stopped that would have gone on: what has each of its virtual machines cost?
- * It is asked over the control channel. A machine that does not answer is not waited for. */
+ * It is asked over the control channel. A machine that does not answer is not waited for, nor one that has so many that
+ * it takes long: for those that are left, what they said before stands. */
 #include <stdlib.h>
 #include <time.h>
 
@@ -10,6 +11,12 @@
  * others have the CPU; as much of the clock's, if it got no CPU at all, since it is stopped then; and never more than
  * SILENT_MS of the clock's. Before its virtual machines are made, and for what takes long, SLOW_MS. */
 enum { SILENT_CPU_MS = 700, STOPPED_CPU_MS = 1, SILENT_MS = 3000, SLOW_MS = 30000 };
+
+/* After so long nothing more is asked; and so long is waited at most, also for one that says other things meanwhile, as
+ * it does while it makes its virtual machines. */
+enum { FAREWELL_MS = 5000, FAREWELL_MOST_MS = 8000 };
+
+static double farewell_ms(const struct session *session) { return (clock_seconds() - session->farewell_since) * 1000; }
 
 void counters_heard(void *context, bool own, const char *json)
 {
@@ -59,12 +66,14 @@ bool machine_silent(const struct session *session)
 }
 
 /* Asks the next virtual machine that runs, if it has panicked, what it was doing, for its counters, and for those of
- * its phases. false: there is none. */
+ * its phases. false: there is none, or no time. */
 static bool ask_next(struct session *session)
 {
 	static const char *const words[] = { "tell", "stats", "phases" };
 	enum { WORDS = sizeof(words) / sizeof(words[0]) };
 
+	if (farewell_ms(session) > FAREWELL_MS)
+		return false;
 	while (session->farewell_next < WORDS * session->result.vm_count) {
 		unsigned vm = session->farewell_next / WORDS, word = session->farewell_next++ % WORDS;
 		const struct vm_result *one = &session->result.vms[vm];
@@ -89,11 +98,12 @@ bool farewell(struct session *session)
 		return true;
 	if (!session->farewell) {
 		session->farewell = true;
+		session->farewell_since = clock_seconds();
 		heard_from_machine(session);
 		if (!ask_next(session))
 			return true;
 	}
 	if (control_asking(&session->control))
-		return machine_silent(session);
+		return machine_silent(session) || farewell_ms(session) > FAREWELL_MOST_MS;
 	return !ask_next(session);
 }

@@ -68,6 +68,7 @@ struct session {
 	double heard_at, heard_at_cpu;
 	bool farewell;                          /* the last questions are being asked: three of each VM */
 	unsigned farewell_next;                 /* ... of which this is next */
+	double farewell_since;                  /* and when that began */
 	bool panic_seen[MAX_VMS];               /* what follows from a guest's panic has been done */
 	bool panic_told[MAX_VMS];               /* its registers have been asked for */
 	bool hurry;                             /* who stopped the machine has said so again */
