@@ -46,8 +46,9 @@ const char *vmx_cpu_enable(const struct vmx_caps *caps)
 		   (cpuid(CPUID_LEAF_VERSION, 0).ecx & CPUID_1_ECX_XSAVE ? CR4_OSXSAVE : 0)) & caps->cr4_fixed1);
 	if (!vmxon(cpu->vmxon_region))
 		return "VMXON failed";
-	/* What an earlier owner of this machine cached under the same tags outlives VMXOFF and VMXON. Nobody flushes for
-	 * it here: a VPID and a root are flushed on each CPU before they are first used there (T1a, T1c in mmu/tag.c;
-	 * SDM, "Guidelines for Use of the INVVPID Instruction" and "Guidelines for Use of the INVEPT Instruction"). */
+	/* What an earlier owner of this machine cached under the same tags outlives VMXOFF and VMXON. Nobody flushes
+	 * for it here: a VPID and a root are flushed on each CPU before they are first used there (T1a, T1c in
+	 * mmu/tag.c; SDM, "Guidelines for Use of the INVVPID Instruction" and "Guidelines for Use of the INVEPT
+	 * Instruction"). */
 	return NULL;
 }
