@@ -205,6 +205,7 @@ void vellum_main(uint32_t magic, const void *information)
 	for (unsigned n = 1; n < cpus_count(); n++)
 		lapic_host_kick(percpu_of(n)->apic_id);
 	vm_cpu_loop();
+	console_drain();
 	status = first_failure();
 	vm_release_all();
 	end_machine(status);

@@ -2,6 +2,7 @@
 
 #include "host/cpu/spinlock.h"
 #include "host/device/ioapic.h"
+#include "host/device/lapic.h"
 #include "host/device/power.h"
 #include "host/trap/interrupt.h"
 #include "lib/fmt.h"
@@ -15,6 +16,7 @@
 #define RX_SIZE 1024
 #define LINE_SIZE 512
 #define PARTING_TICKS 40000000ull
+#define DRAIN_TICKS 10000000ull /* console_drain() looks itself, if an interrupt should not come */
 
 struct port {
 	struct spinlock lock;
@@ -150,6 +152,21 @@ static void flush_port(struct port *p)
 	}
 	while (p->present && !(inb(p->base + UART_LSR) & LSR_TEMT))
 		cpu_relax();
+}
+
+void console_drain(void)
+{
+	for (unsigned i = 0; i < CONSOLE_PORTS; i++) {
+		struct port *p = &ports[i];
+
+		while (p->sending) {
+			lapic_host_timer(rdtsc() + DRAIN_TICKS);
+			irq_wait();
+			spin_lock(&p->lock);
+			send_some(p);
+			spin_unlock(&p->lock);
+		}
+	}
 }
 
 void console_flush(void)

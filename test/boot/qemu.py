@@ -3,7 +3,7 @@
 import disks
 import report
 from boots import check_boot
-from conformance import conforms
+from conformance import conform
 from firmware import nothing_to_boot
 from runner import Test, require
 from switching import CHECKSUM
@@ -23,8 +23,9 @@ def linux(mechanism):
 
 def kernels(mechanism):
     def run(c):
-        for kernel in KERNELS:
-            conforms(c, kernel, '', QEMU + ['--mmu', mechanism])
+        o, _ = conform(c, [(kernel, '', 'mmu %s\n' % mechanism) for kernel in KERNELS], QEMU)
+        for vm in o.json['vms']:
+            require(vm['mmu'] == mechanism, 'mmu is %r' % vm['mmu'])
     return Test('qemu: test kernels under %s' % mechanism, run)
 
 
