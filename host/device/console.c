@@ -110,7 +110,7 @@ static uint32_t waiting(const struct port *p) { return p->tx_head - p->tx_tail; 
 bool console_room(unsigned port) { return waiting(&ports[port]) < TX_GUESTS; }
 
 /* false: limit bytes wait already. */
-static bool put(struct port *p, uint8_t byte, uint32_t limit)
+static bool put_byte(struct port *p, uint8_t byte, uint32_t limit)
 {
 	bool room;
 
@@ -127,7 +127,7 @@ static bool put(struct port *p, uint8_t byte, uint32_t limit)
 	return room;
 }
 
-bool console_put(unsigned port, uint8_t byte) { return put(&ports[port], byte, TX_GUESTS); }
+bool console_put(unsigned port, uint8_t byte) { return put_byte(&ports[port], byte, TX_GUESTS); }
 
 int console_get(unsigned port)
 {
@@ -206,7 +206,7 @@ static void put_line(const char *prefix, const char *format, va_list ap)
 	line[n++] = '\n';
 	spin_lock(&line_lock);
 	for (size_t i = 0; i < n; i++)
-		while (!put(&ports[CONSOLE_STATS], (uint8_t)line[i], TX_SIZE)) {
+		while (!put_byte(&ports[CONSOLE_STATS], (uint8_t)line[i], TX_SIZE)) {
 			spin_lock(&ports[CONSOLE_STATS].lock);
 			send_some(&ports[CONSOLE_STATS]);
 			spin_unlock(&ports[CONSOLE_STATS].lock);
@@ -234,9 +234,9 @@ static bool try_line(const char *line, uint32_t limit)
 	spin_lock(&line_lock);
 	room = waiting(p) + n + 1 <= limit;
 	for (size_t i = 0; room && i < n; i++)
-		put(p, (uint8_t)line[i], TX_SIZE);
+		put_byte(p, (uint8_t)line[i], TX_SIZE);
 	if (room)
-		put(p, '\n', TX_SIZE);
+		put_byte(p, '\n', TX_SIZE);
 	spin_unlock(&line_lock);
 	return room;
 }
@@ -276,7 +276,7 @@ bool console_log_at_once(const char *format, ...)
 	line[n++] = '\n';
 	free = free && waiting(p) + n <= TX_SIZE;
 	for (size_t i = 0; free && i < n; i++)
-		put(p, (uint8_t)line[i], TX_SIZE);
+		put_byte(p, (uint8_t)line[i], TX_SIZE);
 	spin_unlock(&line_lock);
 	return free;
 }

@@ -26,8 +26,8 @@ bool console_room(unsigned port);
 /* The oldest byte that arrived, or -1. */
 int console_get(unsigned port);
 bool console_waiting(unsigned port);
-/* Waits, halted, until no more is queued than the FIFOs take: on the CPU that has the ports' interrupts, and nothing else
- * to do. Returns at once where no CPU has them. */
+/* Waits, halted, until no more is queued than the FIFOs take: on the CPU that has the ports' interrupts, and nothing
+ * else to do. Returns at once where no CPU has them. */
 void console_drain(void);
 /* Waits until everything queued on both ports has left. */
 void console_flush(void);

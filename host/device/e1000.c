@@ -103,7 +103,8 @@ bool e1000_send(struct e1000 *c, const uint8_t *frame, uint32_t bytes)
 bool e1000_heed(struct e1000 *c) { return c->read(E1000_ICR) & (E1000_RX_TIMER | E1000_RX_OVERRUN | E1000_RX_MINIMUM); }
 
 /* NE3. One that has more than a buffer holds is in several descriptors, the last of which says so. */
-static void take(struct e1000 *c, const struct e1000_rx *d, void (*frame)(const uint8_t *frame, uint32_t bytes))
+static void take_descriptor(struct e1000 *c, const struct e1000_rx *d,
+			    void (*frame)(const uint8_t *frame, uint32_t bytes))
 {
 	bool begins = VM_LEFT_OUT_OR(E1000_LONG, !c->skips);
 	bool whole = VM_LEFT_OUT_OR(E1000_LONG_BEGUN, d->status & E1000_RX_END);
@@ -121,7 +122,7 @@ void e1000_receive(struct e1000 *c, void (*frame)(const uint8_t *frame, uint32_t
 
 		if (!(VM_LEFT_OUT_OR(E1000_CAME, __atomic_load_n(&d->status, __ATOMIC_ACQUIRE) & E1000_RX_DONE)))
 			return; /* NE1 */
-		take(c, d, frame);
+		take_descriptor(c, d, frame);
 		VM_MUTANT(E1000_GIVEN_BACK, __atomic_store_n(&d->status, 0, __ATOMIC_RELEASE));
 		c->write(E1000_RDT, c->rx_next);
 		c->rx_next = (c->rx_next + 1) % E1000_RING;

@@ -48,7 +48,7 @@ static uint64_t register_address(uint32_t function)
 	return (low & ~PCI_BAR_MEMORY_FLAGS) | (wide ? (uint64_t)pci_host_read(function, PCI_BAR + 4) << 32 : 0);
 }
 
-static bool begin(void)
+static bool begin_card(void)
 {
 	hfn_t memory = frames_alloc_run(align_up(E1000_MEMORY, PAGE_SIZE) >> PAGE_SHIFT, 1);
 
@@ -75,7 +75,7 @@ const char *nic_host_init(void)
 	if (!nic.registers)
 		return "the registers of the machine's network card cannot be seen";
 	pci_host_enable(function, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-	if (!begin())
+	if (!begin_card())
 		return "the machine's network card does not answer, or there is no memory for it";
 	if (irq == 0 || irq >= ISA_IRQS || !ioapic_host_route(irq, VECTOR_NIC))
 		return "the interrupt of the machine's network card cannot be had";

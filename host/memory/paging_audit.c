@@ -12,7 +12,7 @@ struct leaf {
 	uint64_t va, pa, size, entry;
 };
 
-static const char *say(const char *what, const struct leaf *l)
+static const char *told_leaf(const char *what, const struct leaf *l)
 {
 	fmt(found, sizeof(found), "the hypervisor's page at 0x%lx (physical 0x%lx, entry 0x%lx) %s", l->va, l->pa,
 	    l->entry, what);
@@ -29,19 +29,19 @@ static const char *check(const struct leaf *l)
 	bool executable = !(l->entry & PTE_NX), writable = l->entry & PTE_W;
 
 	if (executable && writable)
-		return say("is writable and executable (H1)", l);
+		return told_leaf("is writable and executable (H1)", l);
 	if (l->entry & PTE_U)
-		return say("is a user's page (H2)", l);
+		return told_leaf("is a user's page (H2)", l);
 	if (l->va < FOUR_GIB &&
 	    (l->va != l->pa || l->va < (uintptr_t)image_start || l->va + l->size > (uintptr_t)image_end))
-		return say("lies below 4 GiB outside of the image (H3)", l);
+		return told_leaf("lies below 4 GiB outside of the image (H3)", l);
 	if (executable && l->va + l->size > (uintptr_t)code_end)
-		return say("is executable, and no code of the hypervisor (H4)", l);
+		return told_leaf("is executable, and no code of the hypervisor (H4)", l);
 	/* The image's frames are seen in one place, whose rights are the strictest that there are for them (H1). */
 	if (in_image(l) && l->va != l->pa)
-		return say("shows the image a second time (H1)", l);
+		return told_leaf("shows the image a second time (H1)", l);
 	if (writable && l->va == l->pa && l->va < (uintptr_t)rodata_end)
-		return say("lets code or constants be written (H1)", l);
+		return told_leaf("lets code or constants be written (H1)", l);
 	return NULL;
 }
 

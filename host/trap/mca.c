@@ -65,7 +65,7 @@ static void read_record(struct record *r)
 
 /* The exception may have come where this CPU writes a line: what finds a lock held is not said, unless the machine ends
  * anyway. */
-static void say(const struct record *r)
+static void log_record(const struct record *r)
 {
 	console_log_at_once("machine check on CPU %u: IA32_MCG_STATUS 0x%lx", this_cpu()->id, r->mcg_status);
 	for (unsigned i = 0; i < r->banks; i++)
@@ -92,7 +92,7 @@ bool host_machine_check(void)
 	v = mca_judge(r.mcg_status, r.status, r.banks, r.recovery);
 	if (v == MCA_STOP)
 		console_break_locks();
-	say(&r);
+	log_record(&r);
 	if (v == MCA_STOP)
 		console_panic("machine check: the hardware has lost what cannot be told; nothing on this machine can "
 			      "be trusted to go on");

@@ -179,7 +179,7 @@ static bool write_out(const char *file, const struct lab_results *results, const
 	return (f && output_end(f)) || lab_fail(error, "cannot write %s: %s", file, strerror(errno));
 }
 
-static int go(struct args *a, struct lab_results *results, struct lab_error *error)
+static int run_merge(struct args *a, struct lab_results *results, struct lab_error *error)
 {
 	const struct lab_record **record;
 	struct lab_view view;
@@ -240,7 +240,7 @@ static int command(int argc, char **argv, bool merge)
 	a.file = calloc((size_t)argc, sizeof(*a.file));
 	if (!a.file)
 		abort();
-	status = parse(&a, argc, argv, &error) ? go(&a, &results, &error) : 2;
+	status = parse(&a, argc, argv, &error) ? run_merge(&a, &results, &error) : 2;
 	if (error.text[0])
 		fprintf(stderr, "vellum: %s\n", error.text);
 	lab_results_free(&results);

@@ -246,7 +246,7 @@ static bool files_good(const struct args *a, struct lab_error *error)
 	return ok;
 }
 
-static int go(struct args *a, struct lab_error *error)
+static int run_sweep(struct args *a, struct lab_error *error)
 {
 	struct lab_jobs jobs;
 
@@ -295,7 +295,7 @@ int lab_command_sweep(int argc, char **argv)
 	a.word = calloc((size_t)argc, sizeof(*a.word));
 	if (!a.base || !a.word)
 		abort();
-	status = go(&a, &error);
+	status = run_sweep(&a, &error);
 	if (error.text[0])
 		fprintf(stderr, "vellum: %s\n", error.text);
 	lab_sweep_free(&a.sweep);

@@ -53,7 +53,7 @@ static void reference(void *ctx, bool ept, unsigned level, uint64_t gpa, uint64_
 			  (unsigned long long)entry, whose, places[place], cycles[place]);
 }
 
-static void one(struct lab_machine *m, struct story *s, uint64_t gva)
+static void explain_access(struct lab_machine *m, struct story *s, uint64_t gva)
 {
 	const struct lab_listener listener = { looked_up, reference, s };
 	enum lab_kind kind = s->fetch ? LAB_FETCH : s->write ? LAB_WRITE : LAB_READ;
@@ -94,9 +94,9 @@ static void explain(struct lab_machine *m, void *ctx)
 	struct story *s = ctx;
 
 	for (unsigned i = 0; i < s->count; i++)
-		one(m, s, s->gva[i]);
+		explain_access(m, s, s->gva[i]);
 	if (s->count == 0)
-		one(m, s, m->vm[0].last);
+		explain_access(m, s, m->vm[0].last);
 }
 
 static int usage(FILE *out)

@@ -63,7 +63,7 @@ static unsigned victim(struct lines *c, size_t set)
 	return way;
 }
 
-static void use(struct lines *c, size_t set, unsigned way)
+static void note_use(struct lines *c, size_t set, unsigned way)
 {
 	if (c->order)
 		c->order[set] = order_front(c->order[set], way);
@@ -87,6 +87,6 @@ bool lines_touch_any(struct lines *c, size_t set, uint64_t number)
 		else
 			c->wide[first + way] = number;
 	}
-	use(c, set, way);
+	note_use(c, set, way);
 	return hit;
 }

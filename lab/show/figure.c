@@ -308,7 +308,7 @@ static bool parse(struct wanted *w, int argc, char **argv, struct lab_error *err
 	return w->figures || w->all || lab_fail(error, "which figure? vellum lab figure --list shows all");
 }
 
-static int go(int argc, char **argv, struct lab_error *error)
+static int run_command(int argc, char **argv, struct lab_error *error)
 {
 	struct wanted w = { .directory = "." };
 	struct stat st;
@@ -345,7 +345,7 @@ int lab_command_figure(int argc, char **argv)
 			lab_print_wrapped(stdout, 15, "%-14s %s", f->name, f->title);
 		return 0;
 	}
-	status = go(argc, argv, &error);
+	status = run_command(argc, argv, &error);
 	if (error.text[0])
 		fprintf(stderr, "vellum: %s\n", error.text);
 	return status;

@@ -47,7 +47,7 @@ static double wrmsrs(struct lab_figure_table *t, const char *machine)
 }
 
 /* What two wake-ups take more than without a hypervisor, where none sleeps. */
-static struct lab_range more(struct lab_figure_table *t, const char *machine)
+static struct lab_range wakeups_cost(struct lab_figure_table *t, const char *machine)
 {
 	struct lab_range a = microseconds(t, 2, machine), b = microseconds(t, 2, NATIVE_POLL);
 
@@ -74,8 +74,8 @@ void lab_rows_switches(struct lab_figure_table *t)
 			       "%u processes, 1 CPU, shadow tables, PTI", i + 2);
 	for (unsigned i = 0; i < ARRAY_SIZE(two); i++)
 		lab_figure_row(t, two[i].published, microseconds(t, 2, two[i].machine), "%s", two[i].name);
-	lab_figure_row(t, IS(33.40 - 31.33), more(t, TWO_CPUS), "there and back over native, the host polls");
-	lab_figure_row(t, IS(32.73 - 31.33), more(t, TWO_POLL), "there and back over native, the guest polls");
+	lab_figure_row(t, IS(33.40 - 31.33), wakeups_cost(t, TWO_CPUS), "there and back over native, the host polls");
+	lab_figure_row(t, IS(32.73 - 31.33), wakeups_cost(t, TWO_POLL), "there and back over native, the guest polls");
 	lab_figure_row(t, IS(9.58), IS(wrmsrs(t, TWO_CPUS)), "WRMSR exits there and back, 2 CPUs");
 	lab_figure_row(t, IS(0.0), IS(wrmsrs(t, ONE_CPU)), "WRMSR exits there and back, 1 CPU");
 }

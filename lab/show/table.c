@@ -210,7 +210,7 @@ static void remarks(const struct table *t, bool merged, FILE *out)
 	free(text);
 }
 
-static void fill(struct table *t)
+static void fill_cells(struct table *t)
 {
 	const struct lab_view *v = t->view;
 
@@ -248,7 +248,7 @@ void lab_view_table(const struct lab_view *v, FILE *out)
 	struct table t = { .view = v, .rows = v->count, .columns = v->columns };
 	bool merged = false, shortened = false;
 
-	fill(&t);
+	fill_cells(&t);
 	for (unsigned r = 0; r < t.rows; r++)
 		if (!t.merged[r])
 			merged |= merge_row(&t, r);

@@ -64,7 +64,7 @@ static void add(struct unpriced *u, const struct lab_record *r)
 	}
 }
 
-static const char *more(double times, char text[16])
+static const char *percent_more(double times, char text[16])
 {
 	snprintf(text, 16, times < 2 ? "%.2g" : "%.0f", fmax(0, 100 * (times - 1)));
 	return text;
@@ -82,8 +82,8 @@ void lab_view_unpriced(const struct lab_view *v, bool compared, FILE *out)
 	fprintf(out, "(The program's own cache misses have no price, machine.data_cache=off: estimates are as if all "
 		     "were hidden");
 	if (u.sampled) {
-		fprintf(out, ", upper ends as if each were waited for, which takes %s", more(u.least, least));
-		if (strcmp(least, more(u.most, most)))
+		fprintf(out, ", upper ends as if each were waited for, which takes %s", percent_more(u.least, least));
+		if (strcmp(least, percent_more(u.most, most)))
 			fprintf(out, " to %s", most);
 		fprintf(out, " %% more by %s%s", lab_sample_words(u.lines, u.error, words),
 			compared ? "; percentages have both" : "");
@@ -107,7 +107,7 @@ void lab_result_unpriced(const struct lab_result *r, double exits, double transl
 		     "(machine.data_cache=off): if each were waited for, ");
 	if (c->data_sample)
 		fprintf(out, "the run would take %s %% more by %s, and these would be %.1f and %.1f %%",
-			more(r->cycles_priced / r->cycles_estimate, text),
+			percent_more(r->cycles_priced / r->cycles_estimate, text),
 			lab_sample_words(r->sample_lines, r->sample_error, words),
 			100 * exits / r->cycles_priced, 100 * translation / r->cycles_priced);
 	else

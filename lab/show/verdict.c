@@ -218,8 +218,8 @@ static void say_mechanisms(const struct lab_view *v, unsigned best, unsigned nex
 }
 
 /* Those that may be as fast, and the nearest of those known to be slower. among: of which they are all, or "". */
-static void say(const struct lab_view *v, const char *among, unsigned best, const struct rival *rival, unsigned rivals,
-		FILE *out)
+static void print_verdict(const struct lab_view *v, const char *among, unsigned best, const struct rival *rival,
+			  unsigned rivals, FILE *out)
 {
 	const struct rival *next = NULL;
 	char *label = lab_view_label(v, best);
@@ -280,7 +280,7 @@ static unsigned rank(const struct lab_view *v, const char *among, const unsigned
 			rival[rivals++] = r;
 	}
 	if (rivals)
-		say(v, among, best, rival, rivals, out);
+		print_verdict(v, among, best, rival, rivals, out);
 	free(rival);
 	return best;
 }

@@ -165,7 +165,7 @@ static void kill_all(struct state *s)
 
 /* ---- the loop ---- */
 
-static bool fill(struct state *s, struct lab_error *error)
+static bool start_workers(struct state *s, struct lab_error *error)
 {
 	for (unsigned i = 0; i < s->workers && s->next < s->count && !s->stop; i++) {
 		if (s->worker[i].pid || start(s, &s->worker[i]))
@@ -191,7 +191,7 @@ static void heed_signals(struct state *s)
 		kill_all(s);
 }
 
-static bool turn(struct state *s, struct lab_error *error)
+static bool poll_workers(struct state *s, struct lab_error *error)
 {
 	struct pollfd *poll = calloc(s->workers, sizeof(*poll));
 	struct worker **who = calloc(s->workers, sizeof(*who));
@@ -253,7 +253,7 @@ static bool run(struct state *s, struct lab_error *error)
 	s->eta = lab_eta_new(s->workers, s->count, total, s->pool->quiet);
 	while (ok && (s->running || (s->next < s->count && !s->stop))) {
 		heed_signals(s);
-		ok = fill(s, error) && (!s->running || turn(s, error));
+		ok = start_workers(s, error) && (!s->running || poll_workers(s, error));
 	}
 	kill_all(s);
 	lab_eta_clear(s->eta);

@@ -34,7 +34,7 @@ static void progress(void *ctx, uint64_t done, uint64_t all)
 }
 
 /* Never returns: the process ends. */
-static void work(const struct lab_pool *pool, const struct lab_job *job, unsigned number, int fd)
+static void work_on(const struct lab_pool *pool, const struct lab_job *job, unsigned number, int fd)
 {
 	struct teller t = { fdopen(fd, "w"), clock_seconds() };
 	struct lab_error error = { "" };
@@ -76,7 +76,7 @@ pid_t lab_worker_start(const struct lab_pool *pool, const struct lab_job *job, u
 		if (getppid() != parent)
 			_exit(1);
 		close(ends[0]);
-		work(pool, job, number, ends[1]);
+		work_on(pool, job, number, ends[1]);
 	}
 	close(ends[1]);
 	if (pid < 0)

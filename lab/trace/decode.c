@@ -77,7 +77,7 @@ static bool nonsense(struct reader *r, const char *what)
 			   what);
 }
 
-static bool fill(struct reader *r, unsigned slot)
+static bool read_fill(struct reader *r, unsigned slot)
 {
 	uint64_t delta, page;
 
@@ -141,7 +141,7 @@ static bool special(struct reader *r, struct lab_batch *b, unsigned what, unsign
 
 	switch (what) {
 	case TRACE_FILL:
-		return fill(r, slot);
+		return read_fill(r, slot);
 	case TRACE_EXTRA:
 		if (!varint(r, &value))
 			return false;

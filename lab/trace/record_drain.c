@@ -218,7 +218,7 @@ static int owner(struct drain *d, const struct ring_chunk *c)
 	return fork_process(d, c->pid);
 }
 
-static void take(struct drain *d, struct ring_chunk *c)
+static void take_chunk(struct drain *d, struct ring_chunk *c)
 {
 	int process = owner(d, c);
 
@@ -239,7 +239,7 @@ bool drain_chunk(struct drain *d)
 		return false;
 	d->head++;
 	if (chunk <= RING_CHUNKS)
-		take(d, &d->ring->chunk[chunk - 1]);
+		take_chunk(d, &d->ring->chunk[chunk - 1]);
 	return true;
 }
 
@@ -259,7 +259,7 @@ void drain_rest(struct drain *d)
 			;
 	for (unsigned i = 0; i < RING_CHUNKS; i++)
 		if (atomic_load(&d->ring->chunk[i].state) == CHUNK_CLAIMED)
-			take(d, &d->ring->chunk[i]);
+			take_chunk(d, &d->ring->chunk[i]);
 	for (unsigned i = 0; i < d->processes; i++)
 		alive += d->pid[i] != 0;
 	for (unsigned i = 0; i < d->processes && alive > 1; i++) {

@@ -123,7 +123,7 @@ static bool grow_begin(struct work *w, struct lab_error *error)
 			       "least 2 operations");
 }
 
-static void more(struct work *w, struct grown *g)
+static void grow_heap(struct work *w, struct grown *g)
 {
 	uint64_t from = g->end;
 
@@ -149,7 +149,7 @@ static bool grow_step(struct work *w)
 		return false;
 	if (g->end < steps * w->param[1] &&
 	    (double)g->op * 2 * (double)steps >= (double)g->end / (double)w->param[1] * (double)w->param[2]) {
-		more(w, g);
+		grow_heap(w, g);
 		return true;
 	}
 	g->op++;

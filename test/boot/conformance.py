@@ -280,8 +280,8 @@ def tests():
         Test('1G pages', big_pages),
         Test('the same memory by every page size', page_sizes),
         Test('the host takes mappings away', changed_below),
-        single('paging32', '', ['--pages', '4k', '--no-vpid']),
-        single('paging64', '', ['--pages', '4k', '--no-vpid']),
+        Test('test kernels: paging, 4k, no VPID', lambda c: conform(
+            c, [(kernel, '', 'pages 4k\nvpid off\n') for kernel in ('paging32', 'paging64')])),
         single('timer', '', ['--host-cpus', '2']),
         single('timer', '', ['--host-cpus', '4']),
         single('timer', '', ['--ips', '50000000']),
@@ -291,10 +291,8 @@ def tests():
         *exceptions_of_triple_faults(),
         ends('garbage without an IDT', 'garbage', '', 65, 'triple fault', r'^garbage: now$'),
         Test('real mode on the bare machine', lambda c: bare(c, 'realmode')), Test('the emulator, mended', mended),
-        single('sysret', '', []),
-        single('sysret', '', ['--mmu', 'vtlb']),
-        single('nullss', '', []),
-        single('nullss', '', ['--mmu', 'shadow']),
+        Test('test kernels: returns by SYSRET, null selectors in SS', lambda c: conform(
+            c, [('sysret', '', ''), ('sysret', '', 'mmu vtlb\n'), ('nullss', '', ''), ('nullss', '', 'mmu shadow\n')])),
         Test('CR3 that leads nowhere', lost),
         single('absent', 'exec', []),
         beyond('a root', 'root', ['--mmu', 'shadow']),

@@ -93,7 +93,7 @@ static struct place place(const char *const *row, unsigned rows, unsigned legend
 	return p;
 }
 
-static void begin(const char *title, const struct place *p, FILE *out)
+static void begin_svg(const char *title, const struct place *p, FILE *out)
 {
 	fprintf(out,
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %u\" width=\"%d\" height=\"%u\" "
@@ -231,7 +231,7 @@ void chart_bars(const struct chart_bars *c, FILE *out)
 	for (unsigned i = 0; i < c->rows; i++)
 		most = fmax(most, fmax(total(c, i), c->mark ? sound(c->mark[i]) : 0));
 	p = place(c->row, c->rows, legend(c, NULL), most);
-	begin(c->title, &p, out);
+	begin_svg(c->title, &p, out);
 	legend(c, out);
 	axis(c->unit, c->rows, &p, out);
 	for (unsigned i = 0; i < c->rows; i++)
@@ -248,7 +248,7 @@ void chart_ranges(const struct chart_ranges *c, FILE *out)
 	for (unsigned i = 0; i < c->rows; i++)
 		most = fmax(most, sound(c->high[i]));
 	p = place(c->row, c->rows, 0, most);
-	begin(c->title, &p, out);
+	begin_svg(c->title, &p, out);
 	axis(c->unit, c->rows, &p, out);
 	for (unsigned i = 0; i < c->rows; i++) {
 		unsigned y = p.top + i * ROW + (ROW - BAR) / 2;

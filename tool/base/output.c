@@ -79,7 +79,7 @@ static int begin_beside(struct output *o)
 	return errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL ? mkostemp(o->fresh, O_CLOEXEC) : -1;
 }
 
-static int begin(struct output *o, const char *path)
+static int open_fresh(struct output *o, const char *path)
 {
 	struct stat info;
 
@@ -114,7 +114,7 @@ FILE *output_begin(const char *path)
 
 	if (!o)
 		abort();
-	file = begin(o, path);
+	file = open_fresh(o, path);
 	if (file >= 0 && o->path && fchmod(file, rights(o->path)) != 0) {
 		close(file);
 		file = -1;

@@ -91,7 +91,7 @@ static void vm_free(struct vm_result *vm)
 }
 
 /* It begins, perhaps not for the first time: what is told is of the last. */
-static void begin(struct vm_result *vm, const char *name)
+static void begin_vm(struct vm_result *vm, const char *name)
 {
 	struct vm_result fresh = { .started = true, .name = text("%s", name), .made_of = vm->made_of,
 				   .starts = vm->starts + 1 };
@@ -104,7 +104,7 @@ static void apply_to_vm(struct vm_result *vm, const struct record *record)
 {
 	switch (record->kind) {
 	case RECORD_VM_START:
-		begin(vm, record->name);
+		begin_vm(vm, record->name);
 		break;
 	case RECORD_VM_SET:
 		fact_set(&vm->settings, &vm->setting_count, record->name, record->text);

@@ -136,7 +136,7 @@ static bool until_it_waits(struct boot *b)
 }
 
 /* NULL, or why there is no snapshot; the caller frees. */
-static char *take(struct boot *b)
+static char *take_snapshot(struct boot *b)
 {
 	char *argv[] = { b->program, "ctl", "--run", b->name, "snapshot", b->snapshot, NULL }, *why;
 	struct bytes said = { 0 };
@@ -191,7 +191,7 @@ int compare_boot(struct comparison *c, const struct cell *of, const char *work)
 	if (!c->quiet)
 		say("one boot for %zu runs: begun", compare_sharing(c, of));
 	start(&b);
-	why = until_it_waits(&b) ? take(&b) : text("its guest does not come to wait for its workload");
+	why = until_it_waits(&b) ? take_snapshot(&b) : text("its guest does not come to wait for its workload");
 	run = stop(&b);
 	if (b.signal == 0 && why != NULL)
 		compare_note(c, text("no snapshot for %s, so each of its runs boots: %s", of->label, why));

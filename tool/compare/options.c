@@ -200,7 +200,7 @@ static void check_setting(const char *option, const char *key, const char *value
 		die(STATUS_USAGE, "%s: %s", option, error);
 }
 
-static void take(struct comparison *c, int option, const char *value)
+static void set_option(struct comparison *c, int option, const char *value)
 {
 	if (option >= OPTION_AXIS && option < OPTION_AXIS + AXES) {
 		take_list(c, (enum axis)(option - OPTION_AXIS), value);
@@ -327,7 +327,7 @@ void compare_options(struct comparison *c, int argc, char **argv)
 			fputs(help, stdout);
 			exit(0);
 		}
-		take(c, option, optarg);
+		set_option(c, option, optarg);
 	}
 	if (optind < argc)
 		die(STATUS_USAGE, "%s: what should be done with that? (vellum compare --help lists the options)",

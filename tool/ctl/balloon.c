@@ -65,7 +65,7 @@ static bool why_not(const cJSON *answer, bool sized, char *error, size_t size)
 	return true;
 }
 
-static void drop(cJSON *answer, char **raw)
+static void free_answer(cJSON *answer, char **raw)
 {
 	cJSON_Delete(answer);
 	free(*raw);
@@ -83,11 +83,11 @@ cJSON *ctl_balloon_wait(struct ctl *ctl, cJSON *answer, bool sized, char **raw, 
 			since = cJSON_Duplicate(answer, true);
 		}
 		usleep(ASK_AGAIN_US);
-		drop(answer, raw);
+		free_answer(answer, raw);
 		answer = ctl_ask_json(ctl, request, raw, error, size);
 	}
 	if (answer != NULL && why_not(answer, sized, error, size)) {
-		drop(answer, raw);
+		free_answer(answer, raw);
 		answer = NULL;
 	}
 	cJSON_Delete(since);

@@ -6,7 +6,7 @@
 
 enum { BAR = 40 };
 
-static const char *whole(double value, char buffer[32])
+static const char *rounded(double value, char buffer[32])
 {
 	return grouped(value > 0 ? (uint64_t)(value + 0.5) : 0, buffer);
 }
@@ -16,9 +16,9 @@ static void show_sum(FILE *out, const char *indent, int width, const char *name,
 	double count = ctl_number(sum, "count"), ticks = ctl_number(sum, "ticks");
 	char a[32], b[32], c[32], d[32], e[32];
 
-	fprintf(out, "%s%-*s %12s %16s %10s %10s %10s\n", indent, width, name, whole(count, a), whole(ticks, b),
-		whole(ctl_number(sum, "min"), c), whole(count > 0 ? ticks / count : 0, d),
-		whole(ctl_number(sum, "max"), e));
+	fprintf(out, "%s%-*s %12s %16s %10s %10s %10s\n", indent, width, name, rounded(count, a), rounded(ticks, b),
+		rounded(ctl_number(sum, "min"), c), rounded(count > 0 ? ticks / count : 0, d),
+		rounded(ctl_number(sum, "max"), e));
 }
 
 /* A line for each power of two with exits that took so long. */
@@ -31,7 +31,7 @@ static void show_histogram(FILE *out, const cJSON *histogram)
 	cJSON_ArrayForEach(bucket, histogram)
 		most = bucket->valuedouble > most ? bucket->valuedouble : most;
 	cJSON_ArrayForEach(bucket, histogram) {
-		fprintf(out, "      from %10s ticks %12s  ", bucket->string, whole(bucket->valuedouble, a));
+		fprintf(out, "      from %10s ticks %12s  ", bucket->string, rounded(bucket->valuedouble, a));
 		for (int i = 0; i < (int)(bucket->valuedouble / most * BAR + 0.5); i++)
 			fputc('#', out);
 		fputc('\n', out);

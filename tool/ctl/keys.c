@@ -57,7 +57,7 @@ static const struct key {
 	{ "asterisk", 0, 0x7c, 0, 0 }, { "kp_divide", E, 0x4a, 0xffaf, 0 }, { "kp_enter", E, 0x5a, 0xff8d, 0 },
 };
 
-static bool take(const struct key *key, uint8_t *how, uint8_t *code)
+static bool tell_key(const struct key *key, uint8_t *how, uint8_t *code)
 {
 	*how = key->how;
 	*code = key->code;
@@ -68,7 +68,7 @@ bool key_named(const char *name, size_t length, uint8_t *how, uint8_t *code)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (strlen(keys[i].name) == length && strncmp(keys[i].name, name, length) == 0)
-			return take(&keys[i], how, code);
+			return tell_key(&keys[i], how, code);
 	return false;
 }
 
@@ -76,7 +76,7 @@ bool key_of_keysym(uint32_t keysym, uint8_t *how, uint8_t *code)
 {
 	for (size_t i = 0; keysym != 0 && i < ARRAY_SIZE(keys); i++)
 		if (keys[i].keysym == keysym || keys[i].shifted == keysym)
-			return take(&keys[i], how, code);
+			return tell_key(&keys[i], how, code);
 	return false;
 }
 

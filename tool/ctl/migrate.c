@@ -61,7 +61,7 @@ static void wait_a_while(void)
 
 /* ---- the connection ---- */
 
-static bool put(int file, const void *data, size_t n)
+static bool send_all(int file, const void *data, size_t n)
 {
 	const char *p = data;
 
@@ -117,7 +117,7 @@ static bool send_it(struct migration *m, struct snapshot_job *job, bool paused)
 	snapshot_write(job, m->path);
 	ok = file_read(m->path, &content);
 	head = text("incoming %s %s %u %zu\n", m->source.run, m->vm, paused ? 1 : 0, content.length);
-	ok = ok && put(m->other, head, strlen(head)) && put(m->other, content.data, content.length);
+	ok = ok && send_all(m->other, head, strlen(head)) && send_all(m->other, content.data, content.length);
 	bytes_free(&content);
 	free(head);
 	return ok || fail(job, "the other run has ended, or takes nothing");
@@ -135,7 +135,7 @@ static bool hand_over(struct migration *m, struct snapshot_job *job)
 	if (snapshot_interrupted())
 		return fail(job, "");
 	m->shared->gone = true;
-	if (!put(m->other, "go\n", 3) || !get_line(m->other, line, false))
+	if (!send_all(m->other, "go\n", 3) || !get_line(m->other, line, false))
 		return fail(job, "the other run has ended");
 	return strcmp(line, "done") == 0 || fail(job, line);
 }
@@ -160,7 +160,7 @@ static const char *goes_on(struct migration *m)
 	return there != NULL ? "it goes on as it was" : "where it was it is over";
 }
 
-static int work(struct migration *m)
+static int run_migration(struct migration *m)
 {
 	struct snapshot_job job = { .ctl = &m->source, .vm = m->vm, .stands = &m->shared->stands };
 	const char *what = "";
@@ -217,7 +217,7 @@ static int watch(struct migration *m)
 		die(STATUS_FAILED, "cannot start what moves it: %s", strerror(errno));
 	if (worker == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
-		exit(work(m));
+		exit(run_migration(m));
 	}
 	while (waitpid(worker, &status, 0) < 0 && errno == EINTR)
 		;
@@ -330,11 +330,11 @@ static bool asked_for(const struct taken *t)
 
 	if (t->other < 0)
 		return file_exists(t->said);
-	return put(t->other, "ready\n", 6) && get_line(t->other, line, false) && strcmp(line, "go") == 0 &&
+	return send_all(t->other, "ready\n", 6) && get_line(t->other, line, false) && strcmp(line, "go") == 0 &&
 	       note(t->said);
 }
 
-static int take(const struct taken *t)
+static int receive(const struct taken *t)
 {
 	struct ctl own = { .file = -1 };
 	char error[300] = "", ignored[300];
@@ -347,13 +347,13 @@ static int take(const struct taken *t)
 	}
 	if (!end_there(t->source, t->vm, error, sizeof error)) {
 		free(ctl_ask(&own, "destroy 0", ignored, sizeof ignored));
-		put(t->other, error, strlen(error));
-		put(t->other, "\n", 1);
+		send_all(t->other, error, strlen(error));
+		send_all(t->other, "\n", 1);
 		return STATUS_FAILED;
 	}
 	if (!t->paused)
 		free(ctl_ask(&own, "resume 0", error, sizeof error));
-	put(t->other, "done\n", 5);
+	send_all(t->other, "done\n", 5);
 	return 0;
 }
 
@@ -387,7 +387,7 @@ int migrate_main(int argc, char **argv)
 	struct migration m = { .other = -1 };
 
 	if (argc == 8 && strcmp(argv[1], "--takes") == 0)
-		return take(&(struct taken){ argv[2], argv[3], argv[4], strcmp(argv[5], "1") == 0, atoi(argv[6]),
+		return receive(&(struct taken){ argv[2], argv[3], argv[4], strcmp(argv[5], "1") == 0, atoi(argv[6]),
 					     argv[7] });
 	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
 		return fputs(usage, stdout) < 0;

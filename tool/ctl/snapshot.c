@@ -67,7 +67,7 @@ static bool open_disk(struct snapshot_job *job)
 	return false;
 }
 
-static bool begin(struct snapshot_job *job)
+static bool begin_snapshot(struct snapshot_job *job)
 {
 	cJSON *answer = ask(job, " begin");
 	const char *description = ctl_text(answer, "description");
@@ -337,7 +337,7 @@ static bool state(struct snapshot_job *job, const char *part, struct bytes *to)
 	return true;
 }
 
-static bool rest(struct snapshot_job *job)
+static bool save_state(struct snapshot_job *job)
 {
 	if (!stop(job) || !prepare(job) || !pull(job) || !state(job, " machine", &job->machine))
 		return false;
@@ -381,9 +381,9 @@ bool snapshot_take(struct snapshot_job *job, double *stood)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	job->disk = -1;
-	ok = begin(job) && scan(job) && precopy(job);
+	ok = begin_snapshot(job) && scan(job) && precopy(job);
 	*stood = clock_seconds();
-	ok = ok && rest(job);
+	ok = ok && save_state(job);
 	if (!ok || job->stands == NULL)
 		tell(job, "save ", " end");
 	if (ok && job->disk >= 0)

@@ -358,7 +358,7 @@ static void connect_to(struct top *top, const char *run)
 		die(STATUS_USAGE, "%s", error);
 }
 
-static void part(struct top *top)
+static void close_run(struct top *top)
 {
 	close(top->ctl.file);
 	bytes_free(&top->ctl.in);
@@ -384,7 +384,7 @@ int top_follow(const char *run, const char *vm, unsigned interval, bool json)
 	if (!any_shown(&top))
 		die(STATUS_FAILED, "there is no virtual machine %s", vm);
 	status = lines(&top, json, false, interval);
-	part(&top);
+	close_run(&top);
 	return status;
 }
 
@@ -443,6 +443,6 @@ int top_main(int argc, char **argv)
 		status = lines(&top, o.json, o.once, 1);
 	else
 		status = top_screen(&top);
-	part(&top);
+	close_run(&top);
 	return status;
 }

@@ -36,7 +36,7 @@ void hex_add(struct bytes *out, const void *data, size_t length)
 		bytes_print(out, "%02x", byte[i]);
 }
 
-static void begin(struct packet_reader *r)
+static void begin_packet(struct packet_reader *r)
 {
 	r->state = INSIDE;
 	r->sum = 0;
@@ -55,7 +55,7 @@ static void add(struct packet_reader *r, char byte)
 static enum packet_event between(struct packet_reader *r, char byte)
 {
 	switch (byte) {
-	case '$': begin(r); return PACKET_NOTHING;
+	case '$': begin_packet(r); return PACKET_NOTHING;
 	case '+': return PACKET_ACK;
 	case '-': return PACKET_NAK;
 	case 3: return PACKET_INTERRUPT;
@@ -66,7 +66,7 @@ static enum packet_event between(struct packet_reader *r, char byte)
 static enum packet_event inside(struct packet_reader *r, char byte)
 {
 	if (byte == '$') {
-		begin(r);       /* the end of the one before was lost */
+		begin_packet(r);       /* the end of the one before was lost */
 		return PACKET_NOTHING;
 	}
 	if (byte == '#') {

@@ -271,7 +271,7 @@ static void no_acks(struct stub *stub)
 	stub->no_acks = true;
 }
 
-static void act(struct stub *stub)
+static void carry_out(struct stub *stub)
 {
 	const char *p = stub->reader.data;
 
@@ -332,6 +332,6 @@ void stub_take(struct stub *stub, const char *data, size_t length)
 		else if (!stub->no_acks)
 			bytes_add(&stub->out, event == PACKET_WHOLE ? "+" : "-", 1);
 		if (event == PACKET_WHOLE && !stub->running)
-			act(stub);
+			carry_out(stub);
 	}
 }

@@ -142,7 +142,7 @@ static bool tell_waiting(struct stub *stub, const enum action *actions)
 }
 
 /* One may step, or go on alone; GDB asks for nothing else while one of them is held. */
-static void go(struct stub *stub, const enum action *actions)
+static void resume(struct stub *stub, const enum action *actions)
 {
 	const char *word = "continue";
 	unsigned one = 0;
@@ -181,7 +181,7 @@ void stub_resume_all(struct stub *stub, bool step)
 
 	for (unsigned n = 0; n < stub->threads; n++)
 		actions[n] = step && n + 1 == one ? STEP : GO;
-	go(stub, actions);
+	resume(stub, actions);
 }
 
 /* ;ACTION[:THREAD] over and over; the first that names a thread counts for it. */
@@ -209,7 +209,7 @@ void stub_continue(struct stub *stub, const char *p)
 				said[n] = any = true;
 			}
 		if (*p == 0 && any) {
-			go(stub, actions);
+			resume(stub, actions);
 			return;
 		}
 	}

@@ -152,7 +152,7 @@ static bool choose_kernel(struct vm_config *vm, const struct options *options)
 /* What a workload, and a run without the hypervisor, add to the command line. Natively, Linux meets what Bochs gets
  * wrong and the hypervisor hides (docs/bochs.md), and random numbers that would make two runs differ; it finds fast
  * strings switched off, and would forget them by itself. */
-static char *more(char *append, const struct options *options, bool linux_kernel)
+static char *command_line(char *append, const struct options *options, bool linux_kernel)
 {
 	struct bytes line = { 0 };
 
@@ -236,7 +236,7 @@ static bool complete_default(struct vm_config *vm, const struct options *options
 	else
 		append = text("%s%s%s%s", own_kernel ? "" : default_append, own_kernel ? "" : emulated,
 			      own_kernel || vm->append[0] == 0 ? "" : " ", vm->append);
-	append = more(append, options, linux_kernel != GUEST_OTHER);
+	append = command_line(append, options, linux_kernel != GUEST_OTHER);
 	if (options->interactive && !own_initrd && !options->no_initrd && linux_kernel &&
 	    strstr(append, "vellum.") == NULL) {
 		path = append;

@@ -256,7 +256,7 @@ static const char *name_checked(const char *name)
 	return name;
 }
 
-static void take(struct options *options, int option, const char *value)
+static void set_option(struct options *options, int option, const char *value)
 {
 	static const char *const guests[] = { "amd64", "686-pae", "686", NULL };
 
@@ -420,7 +420,7 @@ void options_parse(struct options *options, int argc, char **argv)
 			    argv[optind - 1]);
 		option = option == 'h' ? OPTION_HELP : option == 'm' ? OPTION_MEM : option;
 		check_once(given, option);
-		take(options, option, optarg);
+		set_option(options, option, optarg);
 	}
 	if (options->command == COMMAND_ISO && optind < argc)
 		options->output = argv[optind++];

@@ -220,7 +220,7 @@ bool control_next(struct control *control, struct bytes *out)
 }
 
 /* What is told to the run: a piece of an answer, or its end. */
-static void keep(struct control *control, bool done, const char *rest)
+static void keep_answer(struct control *control, bool done, const char *rest)
 {
 	bool own = control->active == OWN;
 
@@ -248,7 +248,7 @@ bool control_answer(struct control *control, const char *line)
 	free(own);
 	if (!mine)
 		return true;            /* of a request that was given up */
-	keep(control, done, rest + 1);
+	keep_answer(control, done, rest + 1);
 	if (!control->orphan && control->active != OWN) {
 		out = text("%s%s", done ? "done" : "reply", rest);
 		reply(control, (size_t)control->active, out);

@@ -74,7 +74,7 @@ static bool get_file(int file, const char *path, unsigned long long bytes)
 }
 
 /* "incoming RUN VM PAUSED BYTES", and as many behind it. */
-static bool take(struct incoming *in, int file, const char *line)
+static bool accept_offer(struct incoming *in, int file, const char *line)
 {
 	char run[LINE_MOST + 1], vm[LINE_MOST + 1];
 	unsigned paused;
@@ -105,7 +105,7 @@ static bool serve(struct incoming *in, int file)
 
 	while (get_line(file, line, patience)) {
 		if (strcmp(line, "incoming") != 0)
-			return take(in, file, line);
+			return accept_offer(in, file, line);
 		say_to(file, "reply waits\ndone ok\n");
 		patience = -1;
 	}

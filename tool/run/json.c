@@ -11,7 +11,7 @@
 #include "tool/base/util.h"
 #include "tool/base/version.h"
 
-static void put(cJSON *object, const char *name, cJSON *item)
+static void put_item(cJSON *object, const char *name, cJSON *item)
 {
 	if (item == NULL)
 		die(STATUS_FAILED, "out of memory");
@@ -21,7 +21,7 @@ static void put(cJSON *object, const char *name, cJSON *item)
 
 static void put_text(cJSON *object, const char *name, const char *value)
 {
-	put(object, name, value != NULL ? cJSON_CreateString(value) : cJSON_CreateNull());
+	put_item(object, name, value != NULL ? cJSON_CreateString(value) : cJSON_CreateNull());
 }
 
 /* Text that is a plain number becomes one, "on" and "off" become booleans. */
@@ -30,9 +30,9 @@ static void put_value(cJSON *object, const char *name, const char *value)
 	uint64_t n;
 
 	if (value != NULL && parse_number(value, &n))
-		put(object, name, json_exact(n));
+		put_item(object, name, json_exact(n));
 	else if (value != NULL && (strcmp(value, "on") == 0 || strcmp(value, "off") == 0))
-		put(object, name, cJSON_CreateBool(value[1] == 'n'));
+		put_item(object, name, cJSON_CreateBool(value[1] == 'n'));
 	else
 		put_text(object, name, value);
 }
@@ -44,7 +44,7 @@ static cJSON *inner(cJSON *parent, const char *name)
 
 	if (object == NULL) {
 		object = cJSON_CreateObject();
-		put(parent, name, object);
+		put_item(parent, name, object);
 	}
 	return cJSON_IsObject(object) ? object : NULL;
 }
@@ -60,7 +60,7 @@ static void put_path(cJSON *object, const char *path, uint64_t value)
 		name = dot + 1;
 	}
 	if (object != NULL && *name != 0 && !cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(object, name)))
-		put(object, name, json_exact(value));
+		put_item(object, name, json_exact(value));
 	free(copy);
 }
 
@@ -75,8 +75,8 @@ static void put_phases(cJSON *object, const struct vm_result *vm)
 		if (phase == NULL || cJSON_HasObjectItem(phase, "name"))
 			continue;
 		put_text(phase, "name", vm->phases[i].name);
-		put(phase, "ticks", json_exact(vm->phases[i].ticks));
-		put(phase, "steps", json_exact(vm->phases[i].steps));
+		put_item(phase, "ticks", json_exact(vm->phases[i].ticks));
+		put_item(phase, "steps", json_exact(vm->phases[i].steps));
 	}
 }
 
@@ -96,11 +96,11 @@ static void put_vm(cJSON *object, const struct vm_result *vm)
 	put_text(guest, "initrd", vm->made_of.initrd);
 	put_text(guest, "command_line", vm->made_of.command_line);
 	put_text(guest, "workload", vm->made_of.workload);
-	put(guest, "status", vm->ended ? json_exact(vm->status) : cJSON_CreateNull());
+	put_item(guest, "status", vm->ended ? json_exact(vm->status) : cJSON_CreateNull());
 	put_text(guest, "end", vm->end);
 	put_text(guest, "result", vm->result);
 	put_text(guest, "panic", vm->panic);
-	put(guest, "starts", json_exact(vm->starts));
+	put_item(guest, "starts", json_exact(vm->starts));
 	put_text(object, "counters", known[vm->counters]);
 	for (size_t i = 0; i < vm->setting_count; i++)
 		if (!cJSON_HasObjectItem(object, vm->settings[i].name))
@@ -120,12 +120,12 @@ static void put_machine(cJSON *root, const struct run_result *result)
 	part = inner(root, "emulator");
 	put_text(part, "name", machine->emulator);
 	put_text(part, "version", machine->emulator_version);
-	put(part, "ips", machine->ips != 0 ? json_exact(machine->ips) : cJSON_CreateNull());
-	put(part, "cpu_seconds", cJSON_CreateNumber(machine->cpu_seconds));
-	put(part, "seconds", cJSON_CreateNumber(machine->seconds));
+	put_item(part, "ips", machine->ips != 0 ? json_exact(machine->ips) : cJSON_CreateNull());
+	put_item(part, "cpu_seconds", cJSON_CreateNumber(machine->cpu_seconds));
+	put_item(part, "seconds", cJSON_CreateNumber(machine->seconds));
 	part = inner(root, "host");
-	put(part, "cpus", json_exact(machine->cpus));
-	put(part, "mem_bytes", json_exact(machine->memory));
+	put_item(part, "cpus", json_exact(machine->cpus));
+	put_item(part, "mem_bytes", json_exact(machine->memory));
 	for (size_t i = 0; i < result->host_count; i++)
 		put_value(part, result->host[i].name, result->host[i].value);
 }
@@ -139,7 +139,7 @@ char *json_text(const struct run_result *result, int status)
 	put_text(root, "command", result->command);
 	put_machine(root, result);
 	put_text(root, "description", result->description);
-	put(root, "status", json_exact((uint64_t)status));
+	put_item(root, "status", json_exact((uint64_t)status));
 	put_text(root, "ending", result->ending);
 	put_text(root, "error", result->error);
 	put_text(root, "panic", result->panic);
@@ -147,7 +147,7 @@ char *json_text(const struct run_result *result, int status)
 	put_vm(root, result->vm_count > 0 ? &result->vms[0] : &none);
 	if (result->vm_count > 1) {
 		list = cJSON_CreateArray();
-		put(root, "vms", list);
+		put_item(root, "vms", list);
 		for (size_t i = 0; i < result->vm_count; i++) {
 			one = cJSON_CreateObject();
 			put_vm(one, &result->vms[i]);

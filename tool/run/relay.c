@@ -48,7 +48,7 @@ static void reset_natively(struct session *session)
 
 /* The last line has arrived: the machine waits for this before it is powered off, so that nothing is on its way then.
  * What remains of a request is no line without the newline. */
-static void part(struct session *session)
+static void say_bye(struct session *session)
 {
 	static const char bye[] = "\nbye\n";
 
@@ -90,7 +90,7 @@ static void on_statistics_line(void *context, char *line)
 	if ((record.kind == RECORD_END || record.kind == RECORD_PANIC) && session->ending == RUNNING) {
 		session->ending = record.kind == RECORD_END ? ENDED : PANICKED;
 		session->ended_at = clock_seconds();
-		part(session);
+		say_bye(session);
 	}
 }
 
