@@ -105,9 +105,7 @@ static void tsc_shift(struct vcpu *v, uint64_t by)
 	VM_MUTANT(TSC_ADJUST, v->tsc_adjust += by);
 	VM_MUTANT(TSC_OFFSET, v->tsc_offset += by);
 	vcpu_write_tsc_offset(v);
-	spin_lock(&v->vm->device_lock);
 	lapic_set_tsc_offset(&v->lapic, v->tsc_offset);
-	spin_unlock(&v->vm->device_lock);
 }
 
 static bool is_lapic(uint32_t msr)

@@ -287,7 +287,8 @@ static void no_lock_of_the_vm(void **state)
 		{ MSR_X2APIC_TPR, 0x20 },       { MSR_X2APIC_LVT_TIMER, 0x40 },
 		{ MSR_X2APIC_DIV_CONF, 0xb },   { MSR_X2APIC(APIC_TIMER_INITIAL), 1000000 },
 		{ MSR_X2APIC_SELF_IPI, 0x1f },  { MSR_X2APIC_ICR, ICR_ASSERT | 1ull << 32 | 0x40 },
-		{ MSR_X2APIC_EOI, 0 },
+		{ MSR_X2APIC_EOI, 0 },          { MSR_TSC_ADJUST, 1000000 },
+		{ MSR_TSC, 5000000 },
 	};
 
 	(void)state;
