@@ -2,15 +2,17 @@
  * It is asked over the control channel. A machine that does not answer is not waited for, nor one that has so many that
  * it takes long: for those that are left, what they said before stands. */
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "tool/run/answer.h"
 #include "tool/run/session.h"
 
 /* How long a machine that works may be silent when it is asked: so much of a CPU's time, which does not pass where
- * others have the CPU; as much of the clock's, if it got no CPU at all, since it is stopped then; and never more than
- * SILENT_MS of the clock's. Before its virtual machines are made, and for what takes long, SLOW_MS. */
-enum { SILENT_CPU_MS = 700, STOPPED_CPU_MS = 1, SILENT_MS = 3000, SLOW_MS = 30000 };
+ * others have the CPU; as much of the clock's, if it is stopped; at the end of a run never more than SILENT_MS of the
+ * clock's. Who asks while it goes on can wait, where a busy host gives it little, as before its virtual machines are
+ * made and for what takes long: SLOW_MS. */
+enum { SILENT_CPU_MS = 700, SILENT_MS = 3000, SLOW_MS = 30000 };
 
 /* After so long nothing more is asked; and so long is waited at most, also for one that says other things meanwhile, as
  * it does while it makes its virtual machines. */
@@ -55,6 +57,24 @@ static bool has_made_all(const struct session *session)
 	return last->ended || fact_find(last->settings, last->setting_count, "mem_bytes") != NULL;
 }
 
+/* Stopped by a signal, or by a debugger (proc(5), /proc/PID/stat: the state is behind the name, which may hold any
+ * character). */
+static bool is_stopped(pid_t pid)
+{
+	char *path = text("/proc/%d/stat", (int)pid), *state = NULL;
+	struct bytes stat = { 0 };
+	bool stopped = false;
+
+	if (file_read(path, &stat) && stat.length > 0) {
+		bytes_add(&stat, "", 1);
+		state = strrchr(stat.data, ')');
+		stopped = state != NULL && state[1] == ' ' && (state[2] == 'T' || state[2] == 't');
+	}
+	bytes_free(&stat);
+	free(path);
+	return stopped;
+}
+
 bool machine_silent(const struct session *session)
 {
 	double silent = (clock_seconds() - session->heard_at) * 1000,
@@ -62,7 +82,8 @@ bool machine_silent(const struct session *session)
 
 	if (!session->farewell && (session->control.slow || !has_made_all(session)))
 		return silent > SLOW_MS;
-	return worked > SILENT_CPU_MS || silent > SILENT_MS || (silent > SILENT_CPU_MS && worked < STOPPED_CPU_MS);
+	return worked > SILENT_CPU_MS || silent > (session->farewell ? SILENT_MS : SLOW_MS) ||
+	       (silent > SILENT_CPU_MS && is_stopped(session->pid));
 }
 
 /* Asks the next virtual machine that runs, if it has panicked, what it was doing, for its counters, and for those of
