@@ -116,8 +116,8 @@ void lapic_reset(struct lapic *l);
 void lapic_virtual_wire(struct lapic *l);
 /* The state after INIT: IA32_APIC_BASE and the id stay. */
 void lapic_init_reset(struct lapic *l);
-/* guest TSC = ticks + offset (modulo 2^64); rearms a pending deadline. On its own CPU, without a lock, as a write to the
- * deadline. */
+/* guest TSC = ticks + offset (modulo 2^64); rearms a pending deadline. On its own CPU, without a lock, as a write to
+ * the deadline. */
 void lapic_set_tsc_offset(struct lapic *l, uint64_t offset);
 
 /* dev/irq/irq_state.c; the CPU does not serve the guest (lapic_virtualize), whose VM is frozen. */
