@@ -110,6 +110,14 @@ ways="($way) || (apic_state == BX_APIC_GLOBALLY_DISABLED \\&\\& new_state == BX_
 # By its version it has six local vectors: x2APIC mode has no register for CMCI.
 cmci='/^bool bx_local_apic_c::\(read\|write\)_x2apic(/,/^}/{/^  case BX_LAPIC_LVT_CMCI:$/d}'
 
+# A terminal's characters are taken off it also where the receive FIFO is full, and are lost: who typed at a machine
+# whose interrupts were off for some milliseconds, as while pages are copied, was not heard.
+taken='(BX_SER_THIS s\[port\].fifo_cntl.enable)) {'
+left='(BX_SER_THIS s[port].fifo_cntl.enable \&\& BX_SER_THIS s[port].rx_fifo_end < 16)) {'
+# QEMU's device for debug exits, as Vellum's virtual machines have it (dev/bus/ports.c): for guests on the machine
+# itself.
+ended='break; case 0xf4: bx_user_quit = 1; BX_FATAL(("Exit port: %u", value));'
+
 # mend FILE PATTERN LINE: adds LINE below the only line of FILE that has PATTERN.
 mend() {
 	[ "$(grep -c -- "$2" "$1")" = 1 ] || { say "$1 is not the one that the repair is for"; return 1; }
@@ -139,6 +147,9 @@ replace() {
 	[ "$(grep -c -- "$3" "$1")" = "$2" ] || { say "$1 is not the one that the change is for"; return 1; }
 	sed -i "s/$3/${4//\//\\/}/" "$1"
 }
+repair_devices() {
+	replace iodev/serial.cc 1 "$taken" "$left" && mend iodev/unmapped.cc 'Dummy port used as I/O delay' "$ended"
+}
 widen() {
 	replace pc_system.h 1 '#define BX_MAX_TIMERS 64' "$timers" &&
 		replace logio.h 1 '#define MAX_LOGFNS 512' "$logs" &&
@@ -158,7 +169,7 @@ repair() {
 		mend cpu/proc_ctrl.cc 'writeEFlags((Bit32u) R11, EFlagsValidMask);' "$flat" &&
 		mend cpu/ret_far.cc 'parse_selector(raw_ss_selector, &ss_selector);' "$level" &&
 		mend cpu/iret.cc 'Bit8u prev_cpl = CPL;' "$level" && mend cpu/segment_ctrl_pro.cc \
-		'seg->cache.dpl      = 0;' "$dpl" && repair_walk && repair_apic && repair_svm && widen
+		'seg->cache.dpl      = 0;' "$dpl" && repair_walk && repair_apic && repair_svm && repair_devices && widen
 }
 repair_walk() {
 	mend cpu/paging.cc 'static const char \*bx_paging_level' "$walked" && sed -i \
@@ -186,7 +197,7 @@ bios() {
 
 recipe=$(printf '%s\n' "$version" "$suite" "${flags[@]}" "$cflags" "$commit" "$kept" "$unmask" "$open" "$told" \
 	"$flat" "$level" "$dpl" "$walked" "$step" "$may" "$fetched" "$tables" "$woken" "$behind" \
-	"$ways" "$cmci" "$cr2" "$hif" "$noted" "$causes" \
+	"$ways" "$cmci" "$left" "$ended" "$cr2" "$hif" "$noted" "$causes" \
 	"$forgot" "$timers" "$one" "$all" "$count" "$most" "$processors" \
 	"$logs" "$told_of" "$(declare -f bios)" | sha256sum | cut -c1-12)
 home=$vellum_cache/bochs-$version-$recipe

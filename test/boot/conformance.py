@@ -262,10 +262,22 @@ def bare(c, kernel, more=()):
           forbid=[r'FAIL'], expect=[r'^%s: ok, [1-9][0-9]* checks$' % kernel])
 
 
+def debug_exit(c):
+    """It ends the run as it ends a virtual machine."""
+    o = c.run(['run', '--native', '--kernel', c.guest('exit-code'), '--append', 'value=200', '--timeout', '50'],
+              status=145, expect=[r'^exit-code: 200$'], forbid=['still here'])
+    require(o.json['guest']['end'] == 'debug exit with value 200', 'the guest ended: %s' % o.json['guest']['end'])
+
+
 def mended(c):
     """What Bochs' VT-x and local APIC are mended of (docs/bochs.md)."""
     for cpu in ('corei7_haswell_4770', 'corei7_skylake_x'):
         bare(c, 'vtx', ['--cpu', cpu])
+
+
+def on_the_bare_machine():
+    return [Test('a debug exit on the bare machine', debug_exit),
+            Test('real mode on the bare machine', lambda c: bare(c, 'realmode')), Test('the emulator, mended', mended)]
 
 
 def tests():
@@ -290,7 +302,7 @@ def tests():
         ends('a triple fault', 'triple-fault', '', 65, 'triple fault', r'^triple-fault: now$'),
         *exceptions_of_triple_faults(),
         ends('garbage without an IDT', 'garbage', '', 65, 'triple fault', r'^garbage: now$'),
-        Test('real mode on the bare machine', lambda c: bare(c, 'realmode')), Test('the emulator, mended', mended),
+        *on_the_bare_machine(),
         Test('test kernels: returns by SYSRET, null selectors in SS', lambda c: conform(
             c, [('sysret', '', ''), ('sysret', '', 'mmu vtlb\n'), ('nullss', '', ''), ('nullss', '', 'mmu shadow\n')])),
         Test('CR3 that leads nowhere', lost),

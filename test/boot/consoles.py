@@ -84,6 +84,24 @@ def refused(c):
     require(o[0] == 2 and '--console four: there is no virtual machine of that name' in o[1], 'said: %s' % (o,))
 
 
+def late(more):
+    def run(c):
+        """What is typed is all there when it is taken, however late: more than a serial port takes at once."""
+        words = ['run', '-i', '--timeout', '100', '--kernel', c.guest('typed'), '--append', 'late=50000000'] + more
+        with on_terminal(c, *words) as (p, master):
+            seen = read_until(master, rb'is ready', 90)
+            for letter in b'xy':
+                os.write(master, bytes([letter]) * 90 + b'\r')
+                seen = read_until(master, rb'typed: 0 heard %c+\r' % letter, 60, seen)
+                require(b'heard ' + bytes([letter]) * 90 in seen, 'of a line of 90: %r' % seen[-300:])
+            os.write(master, b'end\r')
+            read_to_end(p, master, 60)
+            require(p.poll() == 0, 'status %s' % p.poll())
+    return run
+
+
 def tests():
     return [Test('consoles: three at once', at_once), Test('consoles: the one that is chosen', chosen),
+            Test('consoles: typed before it is taken', late([])),
+            Test('consoles: typed before it is taken, on the bare machine', late(['--native'])),
             Test('consoles: refused', refused)]

@@ -290,24 +290,44 @@ void bochs_explain(FILE *out, const char *log)
 	bytes_free(&content);
 }
 
-static bool log_says(const char *log, const char *what)
+/* What stands behind it in the log, up to the line's end; NULL: it is not there. The caller frees. */
+static char *log_says(const char *log, const char *what)
 {
 	struct bytes content = { 0 };
-	bool said;
+	char *found, *rest = NULL;
 
 	if (log == NULL || !file_read(log, &content))
-		return false;
-	said = strstr(content.data, what) != NULL;
+		return NULL;
+	found = strstr(content.data, what);
+	if (found != NULL)
+		rest = text("%.*s", (int)strcspn(found + strlen(what), "\n"), found + strlen(what));
 	bytes_free(&content);
-	return said;
+	return rest;
+}
+
+static bool log_has(const char *log, const char *what)
+{
+	char *rest = log_says(log, what);
+
+	free(rest);
+	return rest != NULL;
 }
 
 bool bochs_powered_off(const char *log)
 {
-	return log_says(log, ">>PANIC<< Shutdown port: shutdown requested");
+	return log_has(log, ">>PANIC<< Shutdown port: shutdown requested");
+}
+
+bool bochs_debug_exit(const char *log, unsigned *value)
+{
+	char *rest = log_says(log, ">>PANIC<< Exit port: ");
+	bool said = rest != NULL && sscanf(rest, "%u", value) == 1;
+
+	free(rest);
+	return said;
 }
 
 bool bochs_triple_fault(const char *log)
 {
-	return log_says(log, "exception with no resolution");
+	return log_has(log, "exception with no resolution");
 }

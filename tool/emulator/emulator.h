@@ -53,6 +53,8 @@ bool bochs_can_have(bool mended, bool room, unsigned cpus, char *error, size_t e
 void bochs_explain(FILE *out, const char *log);
 /* Did the guest write "Shutdown" to the port for it (0x8900), as kernels without ACPI power a Bochs off? */
 bool bochs_powered_off(const char *log);
+/* Did the guest write to the port for debug exits (0xf4), which the Bochs of script/get-bochs.sh has? What: value. */
+bool bochs_debug_exit(const char *log, unsigned *value);
 /* Did its CPU shut down by a triple fault? */
 bool bochs_triple_fault(const char *log);
 

@@ -156,12 +156,25 @@ static char *working_directory(const struct options *options)
 	return path;
 }
 
+/* As the hypervisor says it of a virtual machine (vm/platform.c). false: it did not end so. */
+static bool debug_exit(const struct session *session, struct record *end)
+{
+	unsigned value;
+
+	if (!bochs_debug_exit(session->emulator.log, &value))
+		return false;
+	*end = (struct record){ .kind = RECORD_VM_END,
+				.value = (uint8_t)(value << 1 | 1),
+				.text = text("debug exit with value %u", value) };
+	return true;
+}
+
 /* Without a hypervisor nobody says how the guest ended: it has powered the machine off, or has not. */
 static void end_natively(struct session *session)
 {
 	struct vm_result *vm = result_vm(&session->result, 0);
 	struct record end = { .kind = RECORD_VM_END, .text = "powered off" };
-	bool off = bochs_powered_off(session->emulator.log);
+	bool exited = debug_exit(session, &end), off = exited || bochs_powered_off(session->emulator.log);
 
 	result_native(vm, session->options->ips);
 	for (unsigned i = 0; i < TAIL && i < session->console_tail.count; i++)
@@ -178,7 +191,7 @@ static void end_natively(struct session *session)
 	if (session->ending != MACHINE_GONE || !off)
 		return;
 	/* As the debug-exit port would have ended a virtual machine whose workload failed. */
-	if (vm->result != NULL && strncmp(vm->result, "FAIL", 4) == 0)
+	if (!exited && vm->result != NULL && strncmp(vm->result, "FAIL", 4) == 0)
 		end = (struct record){ .kind = RECORD_VM_END,
 				       .value = 3,
 				       .text = "the workload failed, then powered off" };
