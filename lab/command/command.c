@@ -66,7 +66,7 @@ int lab_main(int argc, char **argv)
 	if (argc < 2)
 		return help(stderr);
 	/* help COMMAND is COMMAND --help. */
-	if (!strcmp(argv[1], "help") && argc > 2)
+	if (!strcmp(argv[1], "help") && argc > 2 && strcmp(argv[2], "--help"))
 		return help_of(argv[2]);
 	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
 		return help(stdout);

@@ -29,34 +29,49 @@ const char *lab_shorthand(const char *name)
 	return NULL;
 }
 
-/* Has the command line said what runs, before the argument `at`? */
-static bool has_workload(char **argv, int at)
+static const char *key_of_option(const char *option)
 {
-	for (int i = 1; i + 1 < at; i++)
-		if (!strcmp(argv[i], "--workload") ||
-		    (!strcmp(argv[i], "--set") && !strncmp(argv[i + 1], "workload=", 9)))
+	return strncmp(option, "--", 2) ? NULL : lab_shorthand(option + 2);
+}
+
+/* Has the command line set it, before the argument `at`? */
+static bool is_set(char **argv, int at, const char *key, size_t length)
+{
+	for (int i = 1; i + 1 < at; i++) {
+		const char *set = key_of_option(argv[i]);
+
+		if (set ? strlen(set) == length && !memcmp(set, key, length) :
+		    !strcmp(argv[i], "--set") && !strncmp(argv[i + 1], key, length) && argv[i + 1][length] == '=')
 			return true;
+	}
 	return false;
 }
 
 bool lab_workload_once(char **argv, int at, struct lab_error *error)
 {
-	return !has_workload(argv, at) || lab_fail(error, "the workload is given twice");
+	return !is_set(argv, at, "workload", strlen("workload")) || lab_fail(error, "the workload is given twice");
+}
+
+/* Of two values for one setting, nobody can say which was meant. */
+static bool once(char **argv, int at, const char *key, size_t length, struct lab_error *error)
+{
+	if (length == strlen("workload") && !memcmp(key, "workload", length))
+		return lab_workload_once(argv, at, error);
+	return !is_set(argv, at, key, length) ||
+	       lab_fail(error, "%.*s is given twice; once is what works", (int)length, key);
 }
 
 bool lab_option(struct lab_config *config, int argc, char **argv, int *at, struct lab_error *error)
 {
-	const char *option = argv[*at], *value = *at + 1 < argc ? argv[*at + 1] : NULL, *key = NULL;
+	const char *option = argv[*at], *value = *at + 1 < argc ? argv[*at + 1] : NULL;
+	const char *key = key_of_option(option), *set;
 
-	for (unsigned i = 0; i < sizeof(shorthands) / sizeof(shorthands[0]); i++)
-		if (!strcmp(option, shorthands[i].option))
-			key = shorthands[i].key;
 	if (!key && strcmp(option, "--config") && strcmp(option, "--set"))
 		return false;
 	if (!value)
 		return lab_fail(error, "%s needs a value", option);
-	if ((key ? !strcmp(key, "workload") : option[2] == 's' && !strncmp(value, "workload=", 9)) &&
-	    !lab_workload_once(argv, *at, error))
+	set = key ? key : value;
+	if ((key || option[2] == 's') && !once(argv, *at, set, key ? strlen(key) : strcspn(value, "="), error))
 		return false;
 	*at += 2;
 	if (key)

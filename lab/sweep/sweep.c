@@ -50,6 +50,23 @@ static void free_axis(struct lab_axis *axis)
 	free_list(axis->value, axis->values * axis->keys);
 }
 
+/* The number of a value that an earlier one repeats; 0: none does. */
+static unsigned repeated(const struct lab_axis *axis)
+{
+	for (unsigned n = 1; n < axis->values; n++) {
+		for (unsigned earlier = 0; earlier < n; earlier++) {
+			unsigned same = 0;
+
+			while (same < axis->keys &&
+			       !strcmp(axis->value[n * axis->keys + same], axis->value[earlier * axis->keys + same]))
+				same++;
+			if (same == axis->keys)
+				return n;
+		}
+	}
+	return 0;
+}
+
 static bool add_axis(struct lab_sweep *sweep, struct lab_axis axis, struct lab_error *error)
 {
 	for (unsigned k = 0; k < axis.keys; k++) {
@@ -63,6 +80,12 @@ static bool add_axis(struct lab_sweep *sweep, struct lab_axis axis, struct lab_e
 				return false;
 			}
 		}
+	}
+	if (repeated(&axis)) {
+		lab_fail(error, "%s is to be %s%s twice; once is what works", axis.key[0],
+			 axis.value[repeated(&axis) * axis.keys], axis.keys > 1 ? " with the same others" : "");
+		free_axis(&axis);
+		return false;
 	}
 	sweep->axis = realloc(sweep->axis, (sweep->axes + 1) * sizeof(axis));
 	if (!sweep->axis)

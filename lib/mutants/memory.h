@@ -126,6 +126,7 @@
 	M(CONFIG_LIMIT_LEAST, "the least limit") \
 	M(CONFIG_SWAP_PLACE, "what a place to swap to is called") \
 	M(CONFIG_RESERVED_MOST, "that no more is reserved than there may be") \
+	M(CONFIG_LIMIT_LESS, "that a limit beyond the RAM is refused") \
 	M(CONFIG_SWAP_STAYS, "that what is taken at once is not swapped")
 
 #endif

@@ -101,6 +101,11 @@ bool config_check_memory(const struct vm_config *vm, char *error, size_t error_s
 		    vm->reservation >> 20);
 		return false;
 	}
+	if (VM_KEPT(CONFIG_LIMIT_LESS, vm->limit > vm->mem)) {
+		fmt(error, error_size, "%s has %luM of RAM, and may have %luM of it in memory by limit: give it less, "
+		    "or no limit", vm->name, vm->mem >> 20, vm->limit >> 20);
+		return false;
+	}
 	if (VM_KEPT(CONFIG_SWAP_STAYS, (vm->swap[0] || vm->limit || vm->balloon) && vm->prealloc == CONFIG_ON)) {
 		fmt(error, error_size, "%s has prealloc, so its RAM stays where it is: swap, limit and balloon are for "
 		    "others", vm->name);

@@ -74,6 +74,8 @@ static const struct { bool pair; const char *text, *says;
 	{ true, "x", "KEY,KEY" },
 	{ false, "seed=1", "varied twice" },
 	{ true, "hv.mmu,seed=ept,1", "varied twice" },
+	{ false, "hv.pages=4k,2m,4k", "hv.pages is to be 4k twice" },
+	{ true, "hv.mmu,hv.pages=ept,4k;shadow,4k;ept,4k", "hv.mmu is to be ept with the same others twice" },
 };
 
 /* Axes whose cells cannot be. */

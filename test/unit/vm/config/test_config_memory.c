@@ -52,6 +52,9 @@ static void test_refused(void **state)
 	    "line 3: swap is the place of a disk, ide0.0 to ide1.1, sata0 to sata7, not \"ide2.0\"");
 	bad("vm a\nkernel k\nmem 8M\nreservation 9M", "line 4: " TOO_MUCH);
 	bad("vm a\nkernel k\nlimit 8M\nreservation 9M", "line 4: " TOO_MUCH);
+	good("vm a\nkernel k\nmem 8M\nlimit 8M");
+	bad("vm a\nkernel k\nmem 8M\nlimit 9M", "line 4: a has 8M of RAM, and may have 9M of it in memory by limit: "
+	    "give it less, or no limit");
 	bad("vm a\nkernel k\nswap ide1.0\nprealloc on", "line 4: a has prealloc, so its RAM stays where it is: "
 	    "swap, limit and balloon are for others");
 	bad("vm a\nkernel k\nballoon on\nprealloc on", "line 4: a has prealloc, so its RAM stays where it is: "
