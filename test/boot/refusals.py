@@ -188,6 +188,10 @@ def lab_options():
           for twice in (['gups:size=1M', 'gups:size=2M'], ['--workload', 'gups:size=1M', 'gups:size=2M'],
                         ['gups:size=1M', '--set', 'workload=gups:size=2M'],
                         ['--workload', 'gups:size=1M', '--workload', 'gups:size=2M'])],
+        usage('a setting twice in the lab', ['lab', 'run', '--set', 'seed=1', '--seed', '2', 'gups:size=1M'],
+              r'seed is given twice; once is what works'),
+        usage('a value twice in a sweep', ['lab', 'sweep', '--vary', 'hv.pages=4k,2m,4k', 'gups:size=1M'],
+              r'hv\.pages is to be 4k twice; once is what works'),
         usage('a parameter twice in the lab', ['lab', 'run', 'gups:size=1M,size=2M'],
               r'size of workload gups is set twice'),
     ]
