@@ -10,8 +10,10 @@
  * L2  The task-priority register is *tpr and nowhere else: where lapic_keep_tpr() has put it, perhaps where the CPU
  *     itself reads and writes it for the guest, at any time that the guest runs. So nothing that follows from it is
  *     kept.
- * L3  irq_maybe is set whenever lapic_pending() or lapic_extint() would offer an interrupt, but for what the CPU has
- *     been handed (L5), or the vCPU's own CPU is about to look. It may be set when they would not.
+ * L3  irq_maybe is set whenever lapic_pending() or lapic_extint() would offer an interrupt, or the vCPU's own CPU is
+ *     about to look; but with a page (L5) not for what was there when that CPU looked (lapic_hand), an ExtINT, whose
+ *     window it asks for, no less than what the CPU has been handed: what comes later is to be handed before the next
+ *     entry, for the guest sees IRR. It may be set when they would not.
  * L4  a vector below 16 never enters irr.
  * L5  With a page (lapic_virtualize) the CPU delivers interrupts by itself: ISR, and those of IRR that it knows of, are
  *     in the page and nowhere else, isr is empty, and irr is what has been accepted since lapic_hand(). In xAPIC mode

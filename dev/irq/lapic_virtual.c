@@ -204,8 +204,6 @@ struct lapic_handed lapic_hand(struct lapic *l)
 		hand_requests(l);
 	if (unlikely(handed.eoi_notify_stale || __atomic_load_n(&l->stale, __ATOMIC_SEQ_CST) || l->status_stale))
 		look_again(l, &handed);
-	if (lapic_extint(l))
-		__atomic_store_n(&l->irq_maybe, true, __ATOMIC_RELAXED);
 	return handed;
 }
 

@@ -67,6 +67,19 @@ def pairs(model, mmu, method):
     return Test('task priority: two CPUs, %s, %s%s' % (method, mmu, '' if model == HASWELL else ', ' + model), run)
 
 
+def beside_the_8259(method):
+    """The interval timer comes through the 8259 and LINT0, which no TPR holds back: under two mechanisms."""
+    def run(c):
+        machines = [(kernel, ('rounds=4 extint ' + append).strip(),
+                     'mmu %s\ntestdev on\nclock guest\ntpr %s\n' % (mmu, method))
+                    for mmu in ('ept', 'shadow') for kernel, append in (GUESTS[1], GUESTS[3], GUESTS[5])]
+        _, texts = conformance.conform(c, machines)
+        for said in texts:
+            found = re.search(r'(\d+) interrupts of the 8259', said)
+            require(found and int(found.group(1)) > 20, 'the 8259 has not interrupted: %s' % said)
+    return Test('task priority: with the 8259, by %s' % method, run)
+
+
 def native(c):
     """What the guests expect is what the emulated CPU does."""
     for kernel, append in GUESTS:
@@ -131,24 +144,35 @@ def several(c):
 def changing(c):
     """The method changes while it plays: who was interrupted in a stub goes on rightly. How often it can change in one
     game depends on the machine: it plays until it has changed often enough."""
+    until_changed(lambda: changing_game(c, 'irql32', 'rounds=30', ('trap', 'patch', 'flexpriority', 'patch'),
+                                        ['--clock', 'guest', '--tpr', 'patch']))
+
+
+def changing_pair(c):
+    """The same under two virtual CPUs that interrupt each other, each on a CPU."""
+    until_changed(lambda: changing_game(c, 'irql64', 'rounds=6 second', ('trap', 'apicv', 'flexpriority', 'patch'),
+                                        ['--clock', 'host', '--vcpus', '2', '--host-cpus', '2']))
+
+
+def until_changed(game):
     changes = games = 0
     while changes < 8:
         require(games < 20, 'the method changed %d times only in %d games' % (changes, games))
-        changes += changing_game(c)
+        changes += game()
         games += 1
 
 
-def changing_game(c):
+def changing_game(c, kernel, append, methods, more):
     """One game. How often the method changed."""
-    run = c.start(['run', '--kernel', c.guest('irql32'), '--append', 'rounds=30', '--testdev', '--clock', 'guest',
-                   '--mem', '64M', '--tpr', 'patch', '--timeout', '100'])
+    run = c.start(['run', '--kernel', c.guest(kernel), '--append', append, '--testdev', '--mem', '64M', '--timeout',
+                   '100'] + more)
     changes = 0
     while run.poll() is None:
-        for method in ('trap', 'patch', 'flexpriority', 'patch'):
+        for method in methods:
             status, _ = c.finish(c.start(['ctl', 'tpr', method]), 90)
             changes += status == 0
     status, text = c.finish(run, 100)
-    require(status == 0 and re.search(r'^irql32: ok, [1-9]', text, re.M), 'status %d: %s' % (status, text[-300:]))
+    require(status == 0 and re.search(r'^%s: ok, [1-9]' % kernel, text, re.M), 'status %d: %s' % (status, text[-300:]))
     return changes
 
 
@@ -200,11 +224,12 @@ def tests(everything):
     # Every second of them: each method under two mechanisms, and each mechanism with two methods.
     t += [pairs(HASWELL, mmu, method) for i, method in enumerate(METHODS) for j, mmu in enumerate(MECHANISMS)
           if everything or (i + j) % 2 == 0]
-    t += [accesses(method) for method in METHODS]
+    t += [accesses(method) for method in METHODS] + [beside_the_8259(method) for method in METHODS]
     t += [patched(model, mmu) for model, mmu in PLACES]
     t += [hidden('ept', False), hidden('shadow', True)] + (whole() if everything else [])
     return t + [Test('task priority: the guest that is patched', unpatched),
                 Test('task priority: several CPUs are not patched', several),
                 Test('task priority: the method changes again and again', changing),
+                Test('task priority: the method changes under two CPUs', changing_pair),
                 Test('task priority: on the bare machine', native),
                 Test('task priority: a seed is a run', deterministic)]

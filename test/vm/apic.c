@@ -86,7 +86,7 @@ static const char *handed_rightly(const struct lapic *l)
 	const uint8_t *page = virtual_page();
 
 	for (unsigned n = 0; n < 8; n++)
-		if (l->irr[n])
+		if (l->irr[n] || l->posted[n])
 			return "TP4: what was accepted is in the CPU's page";
 	if ((status & 0xff) != highest(page, APIC_IRR))
 		return "TP4: RVI is the highest vector in IRR";

@@ -1,5 +1,6 @@
 /* Who interrupts: the kernel itself by its ICR, the local APIC's timer, the interval timer and the clock through the
- * I/O APIC, and two lines of the test device, one edge-triggered, one level-triggered. */
+ * I/O APIC, and two lines of the test device, one edge-triggered, one level-triggered. With the parameter `extint` the
+ * interval timer comes through the 8259 and LINT0, which no TPR holds back, nor what is in service. */
 #include "guest/test/base/pc.h"
 #include "guest/test/irql/irql.h"
 #include "lib/cmos.h"
@@ -7,6 +8,7 @@
 #define PIN_PIT 2u
 #define PIN_RTC 8u
 #define PIN_EDGE 20u
+#define PIC_VECTOR 0x90u /* of no source: neither this one nor that of the 8259's spurious interrupts */
 #define PIN_LEVEL 21u
 #define ENTRY_LEVEL BIT(15)
 #define ENTRY_MASKED BIT(16)
@@ -15,6 +17,8 @@ word apic_page = APIC_PAGE;
 bool have_lines;
 uint8_t vector_of[16];
 static bool lingers; /* the level-triggered line stays up once more */
+static bool legacy; /* the interval timer is the 8259's */
+static unsigned legacy_taken;
 
 /* ---- the local APIC ---- */
 
@@ -35,7 +39,7 @@ void apic_put(unsigned reg, uint32_t value)
 void apic_on(void)
 {
 	apic_put(APIC_SVR, SVR_ENABLED | SPURIOUS_VECTOR);
-	apic_put(APIC_LVT_LINT0, LVT_MASKED);
+	apic_put(APIC_LVT_LINT0, legacy ? ICR_DELIVERY(APIC_EXTINT) : LVT_MASKED);
 	apic_put(APIC_LVT_LINT1, LVT_MASKED);
 	apic_put(APIC_LVT_TIMER, LVT_MASKED);
 	apic_put(APIC_TIMER_DIVIDE, TIMER_DIVIDE_BY_1);
@@ -182,7 +186,9 @@ static void route(unsigned pin, enum source s, uint32_t more)
 
 void devices_run(bool on)
 {
-	route(PIN_PIT, PIT, on ? 0 : ENTRY_MASKED);
+	if (legacy)
+		pics_mask(on ? (uint8_t)~1u : PIC_ALL, PIC_ALL);
+	route(PIN_PIT, PIT, on && !legacy ? 0 : ENTRY_MASKED);
 	route(PIN_RTC, RTC, on ? 0 : ENTRY_MASKED);
 	if (on)
 		cmos_read(0xc);
@@ -214,11 +220,28 @@ static void set_rates(void)
 	cmos_write(RTC_B, (uint8_t)((cmos_read(RTC_B) & ~(RTC_C_ALARM | RTC_C_UPDATE)) | RTC_C_PERIODIC));
 }
 
+static void from_8259(void)
+{
+	MUST(irq_vector == PIC_VECTOR, "the 8259 interrupts by vector 0x%x", irq_vector);
+	legacy_taken++;
+	pic_eoi();
+}
+
+void devices_report(void)
+{
+	if (legacy)
+		CHECK(legacy_taken, "no interrupt of the 8259");
+	if (legacy)
+		print("%s: %u interrupts of the 8259\n", test_name, legacy_taken);
+}
+
 void devices_init(void)
 {
 	outb(TESTDEV_LATCH + 1, 0x5a);
 	have_lines = inb(TESTDEV_LATCH + 1) == 0x5a;
-	pics_mask(PIC_ALL, PIC_ALL);
+	legacy = parameter("extint");
+	pics_init(PIC_VECTOR);
+	irq_hook[PIC_VECTOR] = from_8259;
 	apic_on();
 	devices_place();
 	devices_run(false);

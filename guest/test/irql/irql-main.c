@@ -1,5 +1,5 @@
 /* What the command line chooses: access=mmio|cr8|x2apic paging=on|off seed=N rounds=N bench=N; second: there is
- * a second CPU. */
+ * a second CPU; extint: the interval timer is the 8259's. */
 #include "guest/test/irql/irql.h"
 
 static bool choose_access(void)

@@ -123,6 +123,7 @@ extern unsigned lowerings, lowerings_took, lowerings_held;
 
 void devices_init(void);
 void devices_place(void);   /* other classes; nothing may wait */
+void devices_report(void);
 void devices_run(bool on);  /* those that interrupt on their own: PIT and RTC */
 void device_serve(unsigned v); /* from the handler of v, before the EOI */
 extern bool have_lines;     /* there is a test device */

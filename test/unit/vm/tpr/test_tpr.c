@@ -3,11 +3,8 @@
  * bench. */
 #include "test/unit/vm/tpr/lapic.h"
 
-#include <stdlib.h>
-
 #include "host/device/console.h"
 #include "host/trap/interrupt.h"
-#include "test/unit/dev/irq/highest.h"
 #include "vmx/bitmaps.h"
 
 /* ---- which, and with what ---- */
@@ -159,66 +156,6 @@ static void cr8_and_halt(void **state)
 	EXPECT_NOTHING();
 	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
 	finish();
-}
-
-/* ---- a plain model of what comes when ---- */
-
-struct model {
-	bool irr[256], isr[256];
-	uint8_t tpr;
-};
-
-/* The vector that must come now, or -1. */
-static int model_takes(struct model *m)
-{
-	int irr = highest(m->irr), isr = highest(m->isr);
-	int class = m->tpr >> 4 > isr >> 4 ? m->tpr >> 4 : isr >> 4;
-
-	if (irr < 0 || irr >> 4 <= class)
-		return -1;
-	m->irr[irr] = false;
-	m->isr[irr] = true;
-	return irr;
-}
-
-static void model_step(struct model *m)
-{
-	unsigned what = (unsigned)rand() % 4;
-	uint8_t value = (uint8_t)rand();
-	int expected, isr = highest(m->isr);
-
-	bench.entry.event = 0;
-	if (what < 2) {
-		m->tpr = what ? value : value & 0x3f;
-		STEP(apic_write(TPR, m->tpr));
-	} else if (what == 2) {
-		value |= 0x10;
-		m->irr[value] = true;
-		self_ipi(value);
-	} else {
-		if (isr >= 0)
-			m->isr[isr] = false;
-		STEP(apic_write(EOI, 0));
-	}
-	expected = model_takes(m);
-	EXPECT_EVENT(expected < 0 ? 0 : EXTERNAL((unsigned)expected), 0);
-}
-
-static void against_a_plain_model(void **state)
-{
-	static const char *const methods[] = { "trap", "patch", "flexpriority", "apicv" };
-
-	(void)state;
-	for (unsigned n = 0; n < ARRAY_SIZE(methods); n++) {
-		struct model m = { .tpr = 0 };
-
-		srand(1);
-		at("ept", methods[n], BENCH_PAE);
-		interrupts_on();
-		for (unsigned i = 0; i < 20000; i++)
-			model_step(&m);
-		finish();
-	}
 }
 
 /* ---- where it is ---- */
@@ -452,7 +389,6 @@ int main(void)
 		cmocka_unit_test(beside_the_8259),
 		cmocka_unit_test(lowered_behind_sti),
 		cmocka_unit_test(cr8_and_halt),
-		cmocka_unit_test(against_a_plain_model),
 		cmocka_unit_test(the_local_apic_moves),
 		cmocka_unit_test(x2apic_mode),
 		cmocka_unit_test(x2apic_mode_without),
