@@ -245,6 +245,18 @@ def others(directory):
     print('  each at most %d, instructions; a count that expires at once (MOV of an immediate) is two exits' % OTHER)
 
 
+def closed_set(directory):
+    """The instructions that patching knows, by more kinds of operands and with prefixes, and rare ones: the dearest."""
+    head('the closed set of patching, and rare forms: instructions')
+    for method, registers, most in (('trap', ('tpr', 'eoi'), TRAPPED), ('flexpriority', ('eoi',), OTHER)):
+        for n, column in columns_of(directory, method + '.').items():
+            costs = read_costs(os.path.join(directory, n))
+            for register in registers:
+                cost, name = max((cost, name) for name, cost in costs.items()
+                                 if name.startswith('closed_%s_' % register))
+                row('%s, %s, %s: %s' % (method, column, register.upper(), ' '.join(name.split('_')[2:])), cost, most)
+
+
 def with_interrupts(trapped, served):
     """EOI of an interrupt in service, and a write to the TPR that lets one in, up to its handler."""
     for directory, method, most in ((trapped, 'trap', TRAPPED), (trapped, 'patch', TRAPPED),
@@ -333,6 +345,7 @@ def main():
     fresh(sys.argv[8])
     smp(sys.argv[15])
     others(sys.argv[10])
+    closed_set(sys.argv[16])
     expired(sys.argv[14])
     with_interrupts(sys.argv[7], sys.argv[10])
     places(sys.argv[12])

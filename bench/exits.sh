@@ -56,7 +56,7 @@ tprcost() {
 		--tpr "$method" --mmu "$mmu" --vcpus "$vcpus" "$@" >"$directory/$run" 2>&1 || fail \
 		"tprcost$bits with --tpr $method --mmu $mmu --cpu $cpu --vcpus $vcpus did not end well"
 }
-mkdir "$work/forms" "$work/others" "$work/places" "$work/expired"
+mkdir "$work/forms" "$work/others" "$work/places" "$work/expired" "$work/closed"
 for run in trap.{32,32pae,64}.{ept,shadow,vtlb,brute}.$BARE_CPU.1 trap.{32,64}.shadow.$SCA_CPU.1 \
 	patch.{32,64}.{ept,shadow}.$BARE_CPU.1 patch.32.{ept,shadow}.$BARE_CPU.2; do
 	tprcost "$work/forms" "$run"
@@ -69,6 +69,9 @@ for run in {flexpriority,apicv}.64.{ept,shadow}.$BARE_CPU.1; do
 done
 for run in {trap,flexpriority,apicv}.64.{ept,shadow}.$BARE_CPU.1; do
 	tprcost "$work/places" "$run" --append places
+done
+for run in {trap,flexpriority}.{32,32pae,64}.{ept,shadow}.$BARE_CPU.1; do
+	tprcost "$work/closed" "$run" --append closed
 done
 
 # Interrupts from one virtual CPU to another, and moves from CPU to CPU; and all steps of a move on one CPU, where a
@@ -123,4 +126,4 @@ done
 
 python3 -B "$(dirname "$0")/exits.py" "$work/cost" "$work/boot.json" "$work/measures" "$work/tpr" "$work/ipi" \
 	"$work/irql" "$work/forms" "$work/fresh" "$work/traced" "$work/others" "$work/move" "$work/places" \
-	"$work/ipi-by-one" "$work/expired" "$work/smp"
+	"$work/ipi-by-one" "$work/expired" "$work/smp" "$work/closed"

@@ -269,10 +269,10 @@ enum insn_status emulate_decode(const uint8_t *bytes, unsigned n, enum emulate_m
 
 /* What is done to the memory operand of an instruction that has one, of at most 8 bytes, and no other but a register
  * that is not rSP, or an immediate. LOAD, STORE and STORE_IMM are MOV of 4 bytes: who knows what the access would be
- * needs nothing for them. For the others there is emulate_on_value(): MOV, MOVZX, MOVSX, CMP, TEST, XCHG, XADD,
- * CMPXCHG, NOT, NEG, INC, DEC, the bit tests and the other arithmetic of two operands; and for PUSH
- * emulate_push_value(). POP, whose operand is not addressed by rSP, writes what it has read from the stack. From STORE
- * on it is written; from LOAD down, and by CHANGE, read. */
+ * needs nothing for them. For the others there is emulate_on_value(): MOV, MOVNTI, MOVZX, MOVSX, CMP, TEST, XCHG,
+ * XADD, CMPXCHG, NOT, NEG, INC, DEC, the bit tests and scans, shifts, MUL, IMUL, SETcc, CMOVcc and the other arithmetic
+ * of two operands; and for PUSH emulate_push_value(). POP, whose operand is not addressed by rSP, writes what it has
+ * read from the stack. From STORE on it is written; from LOAD down, and by CHANGE, read. */
 enum insn_plain {
 	INSN_NOT_PLAIN,
 	INSN_PLAIN_PUSH,
@@ -313,7 +313,7 @@ static inline int64_t insn_displaced_by(uint64_t bit, unsigned opsize)
 	return number >> 3 & -(int64_t)opsize;
 }
 /* All that a plain instruction does but the access: value is what the operand holds; returns what it is to hold. Above
- * its size both may be anything. Of e, gpr, rip, rflags and mode are used. LOCK changes nothing. */
+ * its size both may be anything. Of e, gpr, rip, rflags, mode and features are used. LOCK changes nothing. */
 uint64_t emulate_on_value(struct emulate *e, const struct insn *i, uint64_t value);
 /* The same of INSN_PLAIN_PUSH, whose result may be any but EMULATE_HALT (EM2). e is as for emulate_execute(). */
 enum emulate_result emulate_push_value(struct emulate *e, const struct insn *i, uint64_t value);

@@ -227,6 +227,11 @@ enum emulate_result rm_update(struct emulate *e, const struct insn *i, unsigned 
 			      uint64_t new);
 enum emulate_result rm_write(struct emulate *e, const struct insn *i, unsigned size, uint64_t v);
 
+/* exec_shift.c: what a shift of v, or of v and another, gives, and which flags; v has nothing above its size. */
+struct shifted { uint64_t value, flags, which; };
+struct shifted shift_value(const struct insn *i, uint64_t v, uint64_t by, uint64_t rflags);
+struct shifted shift_double_value(const struct insn *i, uint64_t v, uint64_t other, uint64_t by, bool left);
+
 /* condition.c: SDM, "EFLAGS Condition Codes". */
 bool condition(uint64_t rflags, unsigned code);
 

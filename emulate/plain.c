@@ -15,6 +15,34 @@ static enum insn_plain plain_mov(const struct insn *i)
 	return load ? INSN_PLAIN_LOAD : INSN_PLAIN_STORE;
 }
 
+/* Those that are rare. */
+static enum insn_plain plain_of_rest(const struct insn *i)
+{
+	switch (i->op) {
+	case OP_shift_imm:
+	case OP_shift_one:
+	case OP_shift_cl:
+	case OP_shld_imm:
+	case OP_shld_cl:
+	case OP_shrd_imm:
+	case OP_shrd_cl:
+		return INSN_PLAIN_CHANGE;
+	case OP_setcc:
+	case OP_movnti:
+		return INSN_PLAIN_WRITE;
+	case OP_cmov:
+	case OP_bsf:
+	case OP_bsr:
+	case OP_mul:
+	case OP_imul:
+	case OP_imul_r_rm:
+	case OP_imul_r_rm_imm:
+		return INSN_PLAIN_READ;
+	default:
+		return INSN_NOT_PLAIN;
+	}
+}
+
 static enum insn_plain plain_of(const struct insn *i)
 {
 	switch (i->op) {
@@ -46,7 +74,7 @@ static enum insn_plain plain_of(const struct insn *i)
 	case OP_pop_rm: /* by rSP it would be by what that is behind the POP */
 		return i->base == EMULATE_RSP ? INSN_NOT_PLAIN : INSN_PLAIN_POP;
 	default:
-		return INSN_NOT_PLAIN;
+		return plain_of_rest(i);
 	}
 }
 
@@ -63,6 +91,12 @@ static bool has_register(const struct insn *i)
 	case OP_bt_imm:
 	case OP_push_rm:
 	case OP_pop_rm:
+	case OP_shift_imm:
+	case OP_shift_one:
+	case OP_shift_cl:
+	case OP_setcc:
+	case OP_mul:
+	case OP_imul:
 		return false;
 	default:
 		return true;
@@ -71,6 +105,8 @@ static bool has_register(const struct insn *i)
 
 unsigned insn_operand_size(const struct insn *i)
 {
+	if (i->op == OP_movnti) /* of 2 bytes there is none */
+		return i->opsize == 8 ? 8 : 4;
 	return (i->op == OP_movzx || i->op == OP_movsx) && i->sub < i->opsize ? i->sub : i->opsize;
 }
 
@@ -234,6 +270,62 @@ static uint64_t test_bit(struct emulate *e, const struct insn *i, uint64_t value
 	}
 }
 
+static uint64_t shifted(struct emulate *e, struct shifted r)
+{
+	set_flags(e, r.which, r.flags);
+	return r.value;
+}
+
+static uint64_t shift_by(struct emulate *e, const struct insn *i, uint64_t value, uint64_t by)
+{
+	return shifted(e, shift_value(i, of_size(value, i->opsize), by, e->rflags));
+}
+
+static uint64_t shift_in(struct emulate *e, const struct insn *i, uint64_t value)
+{
+	uint64_t by = i->op == OP_shld_cl || i->op == OP_shrd_cl ? e->gpr[EMULATE_RCX] : i->imm;
+
+	return shifted(e, shift_double_value(i, of_size(value, i->opsize), register_of(e, i), by,
+					     i->op == OP_shld_cl || i->op == OP_shld_imm));
+}
+
+/* Those that are rarer still: the executor does it to a register that the instruction has no part in. None of them can
+ * fail, nor has a register of one byte. */
+static uint64_t on_register(struct emulate *e, const struct insn *i, uint64_t value)
+{
+	unsigned other = has_register(i) && i->reg == EMULATE_RBX ? EMULATE_RBP : EMULATE_RBX;
+	uint64_t kept = e->gpr[other], rip = e->rip;
+	struct insn instead = *i;
+
+	instead.flags &= (uint8_t)~INSN_F_MEM;
+	instead.rm = (uint8_t)other;
+	e->gpr[other] = value;
+	emulate_execute(e, &instead);
+	e->rip = rip;
+	value = e->gpr[other];
+	e->gpr[other] = kept;
+	return value;
+}
+
+static __attribute__((noinline)) uint64_t on_value_rarest(struct emulate *e, const struct insn *i, uint64_t value)
+{
+	switch (i->op) {
+	case OP_shift_one:
+		return shift_by(e, i, value, 1);
+	case OP_shift_imm:
+		return shift_by(e, i, value, i->imm);
+	case OP_shift_cl:
+		return shift_by(e, i, value, e->gpr[EMULATE_RCX]);
+	case OP_shld_imm:
+	case OP_shld_cl:
+	case OP_shrd_imm:
+	case OP_shrd_cl:
+		return shift_in(e, i, value);
+	default:
+		return on_register(e, i, value);
+	}
+}
+
 /* Those that are rare. */
 static inline uint64_t on_value_rest(struct emulate *e, const struct insn *i, uint64_t value)
 {
@@ -257,7 +349,7 @@ static inline uint64_t on_value_rest(struct emulate *e, const struct insn *i, ui
 		write_gpr(e, i->reg, i->opsize, sign_extend(value, insn_operand_size(i)));
 		return value;
 	default:
-		return value;
+		return on_value_rarest(e, i, value);
 	}
 }
 
@@ -302,11 +394,11 @@ static inline uint64_t on_value(struct emulate *e, const struct insn *i, uint64_
 	}
 }
 
+/* On to the next first: nothing here asks where it is, and all else is the last thing done. */
 uint64_t emulate_on_value(struct emulate *e, const struct insn *i, uint64_t value)
 {
-	value = on_value(e, i, value);
 	finish(e, i);
-	return value;
+	return on_value(e, i, value);
 }
 
 enum emulate_result emulate_push_value(struct emulate *e, const struct insn *i, uint64_t value)

@@ -213,9 +213,9 @@ struct walk_memo {
 };
 #define MEMO_NONE (~0ull)
 /* Of fetches, of reads and of writes, each by page. A register that is read and written in turn has both. Kernels
- * access a register from many places; there are few pages of registers. */
+ * access a register from many places; there are few pages of registers, which stacks are to leave their places to. */
 #define MEMO_FETCH_BITS 7
-#define MEMO_DATA_BITS 4
+#define MEMO_DATA_BITS 6
 #define MEMO_FETCHES (1u << MEMO_FETCH_BITS)
 #define MEMO_PAGES (1u << MEMO_DATA_BITS)
 #define KNOWN_MMIO_BITS 3

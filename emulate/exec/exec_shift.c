@@ -75,34 +75,41 @@ static uint64_t shift(unsigned op, uint64_t v, unsigned count, unsigned bits, ui
 	return v;
 }
 
-static enum emulate_result shift_rm(struct emulate *e, const struct insn *i, unsigned count)
+struct shifted shift_value(const struct insn *i, uint64_t v, uint64_t by, uint64_t rflags)
 {
-	uint64_t linear, v, r, flags, which = RFLAGS_CF | RFLAGS_OF;
-	unsigned bits = 8 * i->opsize;
+	unsigned bits = 8 * i->opsize, count = by & (bits == 64 ? 63 : 31);
+	struct shifted r = { .value = v };
 
-	count &= bits == 64 ? 63 : 31;
-	TRY(rm_read(e, i, i->opsize, EMULATE_HOW_WRITE, &linear, &v));
-	if (!count) {
-		/* A 32-bit register is zero-extended all the same; memory is written back, as CPUs do. */
-		TRY(rm_update(e, i, i->opsize, linear, v, v));
-		return finish(e, i);
-	}
+	if (!count)
+		return r;
+	r.which = RFLAGS_CF | RFLAGS_OF;
 	switch ((enum shift_op)i->sub) {
 	case SHIFT_ROL:
 	case SHIFT_ROR:
-		r = rotate(i->sub, v, count, bits, &flags);
+		r.value = rotate(i->sub, v, count, bits, &r.flags);
 		break;
 	case SHIFT_RCL:
 	case SHIFT_RCR:
-		r = rotate_carry(i->sub, v, count, bits, e->rflags, &flags);
+		r.value = rotate_carry(i->sub, v, count, bits, rflags, &r.flags);
 		break;
 	default:
-		r = shift(i->sub, v, count, bits, &flags);
-		which = RFLAGS_STATUS;
+		r.value = shift(i->sub, v, count, bits, &r.flags);
+		r.which = RFLAGS_STATUS;
 		break;
 	}
-	TRY(rm_update(e, i, i->opsize, linear, v, r));
-	set_flags(e, which, flags);
+	return r;
+}
+
+/* A 32-bit register is zero-extended also by a count of 0; memory is written back, as CPUs do. */
+static enum emulate_result shift_rm(struct emulate *e, const struct insn *i, uint64_t by)
+{
+	uint64_t linear, v;
+	struct shifted r;
+
+	TRY(rm_read(e, i, i->opsize, EMULATE_HOW_WRITE, &linear, &v));
+	r = shift_value(i, v, by, e->rflags);
+	TRY(rm_update(e, i, i->opsize, linear, v, r.value));
+	set_flags(e, r.which, r.flags);
 	return finish(e, i);
 }
 
@@ -122,40 +129,40 @@ enum emulate_result exec_shift_cl(struct emulate *e, const struct insn *i)
 }
 
 /* SHLD and SHRD. With 16-bit operands a count above 16 is undefined; here the bits go on from the other operand. */
-static enum emulate_result shift_double(struct emulate *e, const struct insn *i, unsigned count, bool left)
+struct shifted shift_double_value(const struct insn *i, uint64_t v, uint64_t other, uint64_t by, bool left)
 {
-	unsigned bits = 8 * i->opsize;
-	uint64_t linear, v, r, cf, other = read_reg(e, i, i->reg, i->opsize), flags;
-	unsigned __int128 joined;
+	unsigned bits = 8 * i->opsize, count = by & (bits == 64 ? 63 : 31);
+	struct shifted r = { .value = v };
+	uint64_t joined, cf;
 
-	count &= bits == 64 ? 63 : 31;
-	TRY(rm_read(e, i, i->opsize, EMULATE_HOW_WRITE, &linear, &v));
-	if (!count) {
-		TRY(rm_update(e, i, i->opsize, linear, v, v));
-		return finish(e, i);
-	}
-	if (left) {
-		/* v:other:v for 16 bits and counts above 16 */
-		joined = ((unsigned __int128)v << bits) | other;
-		if (bits == 16)
-			joined = (joined << 16) | v;
-		else
-			joined <<= bits == 64 ? 0 : bits;
-		r = bits == 64 ? (uint64_t)((joined << count) >> 64) : (uint64_t)(joined >> (2 * bits - count));
-		cf = bits == 64 ? bit(v, 64 - count) : (uint64_t)(joined >> (3 * bits - count)) & 1;
+	if (!count)
+		return r;
+	if (bits == 64) {
+		r.value = left ? v << count | other >> (64 - count) : v >> count | other << (64 - count);
+		cf = bit(v, left ? 64 - count : count - 1);
 	} else {
-		joined = ((unsigned __int128)other << bits) | v;
-		if (bits == 16)
-			joined |= (unsigned __int128)v << 32;
-		r = (uint64_t)(joined >> count);
-		cf = (uint64_t)(joined >> (count - 1)) & 1;
+		joined = left ? v << 32 | other : other << 32 | v;
+		if (bits == 16) /* v:other:v */
+			joined = v << 32 | other << 16 | v;
+		r.value = joined >> (left ? 32 - count : count);
+		cf = bit(joined, left ? (bits == 16 ? 48 : 64) - count : count - 1);
 	}
-	r &= size_mask(i->opsize);
-	flags = flags_result(r, i->opsize) | (cf ? RFLAGS_CF : 0);
-	if (bit(r ^ v, bits - 1))
-		flags |= RFLAGS_OF;
-	TRY(rm_update(e, i, i->opsize, linear, v, r));
-	set_flags(e, RFLAGS_STATUS, flags);
+	r.value &= size_mask(i->opsize);
+	r.which = RFLAGS_STATUS;
+	r.flags = flags_result(r.value, i->opsize) | (cf ? RFLAGS_CF : 0) |
+		  (bit(r.value ^ v, bits - 1) ? RFLAGS_OF : 0);
+	return r;
+}
+
+static enum emulate_result shift_double(struct emulate *e, const struct insn *i, uint64_t by, bool left)
+{
+	uint64_t linear, v;
+	struct shifted r;
+
+	TRY(rm_read(e, i, i->opsize, EMULATE_HOW_WRITE, &linear, &v));
+	r = shift_double_value(i, v, read_reg(e, i, i->reg, i->opsize), by, left);
+	TRY(rm_update(e, i, i->opsize, linear, v, r.value));
+	set_flags(e, r.which, r.flags);
 	return finish(e, i);
 }
 

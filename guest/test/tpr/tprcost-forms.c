@@ -284,6 +284,10 @@ void measure_registers(void)
 		measure_expired();
 		return;
 	}
+	if (parameter("closed")) {
+		measure_closed_set();
+		return;
+	}
 	of = "none";
 	place = apic_at(APIC_TPR);
 	measure("empty", do_nothing);

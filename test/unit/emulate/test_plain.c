@@ -35,9 +35,10 @@ static void random_state(enum emulate_mode mode)
 static void random_code(uint8_t *code, enum emulate_mode mode)
 {
 	static const uint8_t opcodes[] = { 0x63, 0x80, 0x81, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b,
-					   0x8f, 0xa0, 0xa1, 0xa2, 0xa3, 0xc6, 0xc7, 0xf6, 0xf7, 0xfe, 0xff };
+					   0x8f, 0xa0, 0xa1, 0xa2, 0xa3, 0xc6, 0xc7, 0xf6, 0xf7, 0xfe, 0xff, 0x69,
+					   0x6b, 0xc0, 0xc1, 0xd0, 0xd1, 0xd2, 0xd3 };
 	static const uint8_t escaped[] = { 0xb0, 0xb1, 0xb6, 0xb7, 0xbe, 0xbf, 0xc0, 0xc1, 0xa3, 0xab, 0xb3, 0xbb,
-					   0xba };
+					   0xba, 0xa4, 0xa5, 0xac, 0xad, 0xaf, 0xbc, 0xbd, 0xc3, 0x44, 0x9f };
 	static const uint8_t prefixes[] = { 0x66, 0x67, 0xf0, 0x3e, 0x36, 0xf3 };
 	unsigned n = 0;
 
@@ -162,7 +163,10 @@ static void beside_the_executors(void **state)
 	static const enum insn_op ops[] = { OP_mov_load, OP_mov_store, OP_mov_rm_imm, OP_movzx, OP_movsx, OP_xchg,
 					    OP_alu_rm_r, OP_alu_r_rm, OP_alu_rm_imm, OP_test_rm_r, OP_test_rm_imm,
 					    OP_not, OP_neg, OP_incdec, OP_xadd, OP_cmpxchg, OP_push_rm,
-					    OP_pop_rm, OP_bt_r, OP_bt_imm };
+					    OP_pop_rm, OP_bt_r, OP_bt_imm, OP_shift_imm, OP_shift_one,
+					    OP_shift_cl, OP_shld_imm, OP_shld_cl, OP_shrd_imm, OP_shrd_cl, OP_setcc,
+					    OP_movnti, OP_cmov, OP_bsf, OP_bsr, OP_mul, OP_imul, OP_imul_r_rm,
+					    OP_imul_r_rm_imm };
 
 	(void)state;
 	srand(1);
@@ -201,7 +205,9 @@ static void not_plain(void **state)
 	assert_int_equal(plain_of("\x8f\x04\x24" ROOM, EMULATE_PROT32), INSN_NOT_PLAIN); /* pop [esp] */
 	assert_int_equal(plain_of("\x0f\xa3\x21" ROOM, EMULATE_PROT32), INSN_NOT_PLAIN); /* bt [ecx], esp */
 	assert_int_equal(plain_of("\x0f\xba\x21\x05" ROOM, EMULATE_PROT32), INSN_PLAIN_READ); /* bt [ecx], 5 */
-	assert_int_equal(plain_of("\xd1\x21" ROOM, EMULATE_PROT32), INSN_NOT_PLAIN);  /* shl dword [ecx], 1 */
+	assert_int_equal(plain_of("\xd1\x21" ROOM, EMULATE_PROT32), INSN_PLAIN_CHANGE); /* shl dword [ecx], 1 */
+	assert_int_equal(plain_of("\x0f\x44\x21" ROOM, EMULATE_PROT32), INSN_NOT_PLAIN); /* cmove esp, [ecx] */
+	assert_int_equal(plain_of("\xf7\x31" ROOM, EMULATE_PROT32), INSN_NOT_PLAIN);  /* div dword [ecx] */
 	assert_int_equal(plain_of("\xff\x11" ROOM, EMULATE_PROT32), INSN_NOT_PLAIN);  /* call [ecx] */
 	assert_int_equal(plain_of("\x48\x8b\x01" ROOM, EMULATE_LONG64), INSN_PLAIN_READ);
 	assert_int_equal(plain_of("\xff\x31" ROOM, EMULATE_LONG64), INSN_PLAIN_PUSH);  /* push of 8 bytes */
