@@ -124,6 +124,8 @@
 	M(EMULATED_TRAP_HELD, "that a load of SS holds them back") \
 	M(UNKNOWN_0F, "#UD and #GP for what is no instruction of the guest's, where no CPU can be given it") \
 	M(CACHE_LIMIT, "the limit of CS, of decoded instructions that no CPU fetched") \
+	M(CACHE_PAGE_END, "that decoded instructions that go on on another page are fetched anew") \
+	M(CACHE_ROOM, "that memory behind a page is looked at only where it goes on there") \
 	M(LONG_TSS, "#GP where IA-32e mode would begin with a TSS of 16 bits") \
 	M(LMSW_PE, "that LMSW does not clear PE") \
 	M(XSETBV_CPL, "#GP for XSETBV outside level 0") \

@@ -84,7 +84,8 @@ static ALWAYS_INLINE bool decoded_still_there(struct vcpu *v, struct insn_cache 
 		return false;
 	if (e->mode != EMULATE_LONG64 && !code_linear(v, c->insn.length, &linear))
 		return false;
-	if ((linear & (PAGE_SIZE - 1)) > PAGE_SIZE - sizeof(c->bytes))
+	/* The rest of it is on a page that another walk finds. */
+	if (VM_KEPT(CACHE_PAGE_END, (linear & (PAGE_SIZE - 1)) + c->insn.length > PAGE_SIZE))
 		return false;
 	gpa = decoded_translate(v, linear, access, number);
 	c->noted = c->operand_noted = 0;

@@ -292,10 +292,16 @@ struct insn_cache *emulation_current(struct vcpu *v)
 
 const uint8_t *emulation_code_at(struct vcpu *v, gpa_t gpa)
 {
-	const char *p = slots_linear(&v->vm->mmu.slots, gpa, false);
+	const struct slots *slots = &v->vm->mmu.slots;
+	const uint64_t last = INSTRUCTION_LENGTH_MAX - 1;
+	const char *p = slots_linear(slots, gpa, false);
 
 	if (!p && slots_find(&v->vm->mmu.slots, gpa_gfn(gpa)))
-		p = slots_linear(&v->vm->mmu.slots, gpa, false);
+		p = slots_linear(slots, gpa, false);
+	/* What is looked at may reach beyond the page. */
+	if (p && unlikely((gpa.v & (PAGE_SIZE - 1)) + last >= PAGE_SIZE) &&
+	    VM_KEPT(CACHE_ROOM, slots_linear(slots, GPA(gpa.v + last), false) != p + last))
+		return NULL;
 	return (const uint8_t *)p;
 }
 

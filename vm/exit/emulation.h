@@ -31,7 +31,8 @@ bool emulation_delivers(struct vcpu *v);
 /* ---- vm/exit/emulation.c, what is not inline of vm/exit/decoded.h ---- */
 /* In another state than before: the mode of the guest's code, into v->mode. */
 void emulation_find_mode(struct vcpu *v);
-/* Where the byte is, if in memory that lies in one piece. Code and what it accesses need not be in the same. */
+/* Where the byte is, and behind it those of the longest instruction, if in memory that lies in one piece. Code and what
+ * it accesses need not be in the same. */
 const uint8_t *emulation_code_at(struct vcpu *v, gpa_t gpa);
 /* As mmu_translate(): the gpa, MEMO_NONE for a page fault. */
 uint64_t emulation_translate_anew(struct vcpu *v, uint64_t linear, struct access access, uint64_t number);

@@ -1,6 +1,7 @@
 /* Instructions that were decoded before (vm/exit/decoded.h, DC1): what is at their place now is carried out, whatever
  * has changed without a word to the hypervisor. */
 #include "test/unit/vm/tpr/lapic.h"
+#include "vm/exit/decoded.h"
 
 #define MOV_ECX "\x8b\x8b\xf0\0\0\0" /* mov ecx, [ebx + 0xf0] */
 #define MOV_EDX "\x8b\x93\xf0\0\0\0" /* mov edx, [ebx + 0xf0] */
@@ -90,6 +91,71 @@ static void neighbour(void **state)
 	finish();
 }
 
+#define PAGES 0x1d0000u /* a table of 4 KByte pages, for the first 2 MBytes */
+
+/* Decoded where it is, and executed there again. true: where that is, is remembered. */
+static bool remembered_at(uint64_t rip)
+{
+	const struct insn_cache *c;
+
+	bench_poke(rip, MOV_ECX, 6);
+	for (unsigned n = 0; n < 3; n++) {
+		vmcs_put(VMCS_GUEST_RIP, rip);
+		reads(false);
+	}
+	c = decoded_cached(bench.v, rip);
+	assert_non_null(c);
+	vmcs_put(VMCS_GUEST_RIP, rip);
+	return c->noted != 0;
+}
+
+static void in_small_pages(void)
+{
+	static const uint64_t table = PAGES | 0x67;
+
+	at("ept", "flexpriority", BENCH_LONG64);
+	for (uint64_t n = 0; n < 512; n++) {
+		uint64_t entry = n << 12 | 0x67;
+
+		bench_poke(PAGES + n * 8, &entry, 8);
+	}
+	bench_poke(BENCH_TABLES + 0x3000, &table, 8);
+}
+
+/* It begins on one page and goes on on the next, which is elsewhere now; where that was, all is as before. */
+static void across_pages(void **state)
+{
+	static const uint64_t elsewhere = (BENCH_CODE + 0x3000) | 0x67;
+
+	(void)state;
+	in_small_pages();
+	assert_false(remembered_at(BENCH_CODE + 0xfff));
+	bench_poke(BENCH_CODE + 0x3000, &MOV_EDX[1], 5);
+	bench_poke(PAGES + ((BENCH_CODE >> 12) + 1) * 8, &elsewhere, 8);
+	reads(true);
+	finish();
+}
+
+/* The page ends behind it; nothing of the next one is looked at, but in memory that goes on there. */
+static void the_end_of_a_page(void **state)
+{
+	(void)state;
+	in_small_pages();
+	assert_true(remembered_at(BENCH_CODE + 0xffa));
+	bench_poke(BENCH_CODE + 0x1000, "\xf0\xf0", 2);
+	reads(false);
+	finish();
+}
+
+static void the_end_of_memory(void **state)
+{
+	(void)state;
+	at("ept", "flexpriority", BENCH_LONG64);
+	assert_true(remembered_at(BENCH_RAM - 15));
+	assert_false(remembered_at(BENCH_RAM - 6));
+	finish();
+}
+
 /* The same bytes mean something else in 16-bit code: another register of the page. */
 static void another_mode(void **state)
 {
@@ -113,6 +179,9 @@ int main(void)
 		cmocka_unit_test(another_base),
 		cmocka_unit_test(another_page),
 		cmocka_unit_test(neighbour),
+		cmocka_unit_test(across_pages),
+		cmocka_unit_test(the_end_of_a_page),
+		cmocka_unit_test(the_end_of_memory),
 		cmocka_unit_test(another_mode),
 	};
 
