@@ -86,7 +86,7 @@ static void explain_access(struct lab_machine *m, struct story *s, uint64_t gva)
 	else
 		printf("  EPT violation for guest-physical 0x%llx%s", (unsigned long long)t.gpa,
 		       t.of_table ? " (of a table)" : "");
-	printf("; %u references, %g cycles\n\n", s->number, s->cycles);
+	printf("; %u reference%s, %g cycles\n\n", s->number, s->number == 1 ? "" : "s", s->cycles);
 }
 
 static void explain(struct lab_machine *m, void *ctx)

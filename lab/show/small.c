@@ -111,7 +111,7 @@ static char *labels_of(const struct lab_view *v, char *const *note, unsigned fir
 		free(label);
 	}
 	if (same > LABELS_MOST)
-		fprintf(out, "; and %u others", same - LABELS_MOST);
+		fprintf(out, "; and %u other%s", same - LABELS_MOST, same - LABELS_MOST == 1 ? "" : "s");
 	fclose(out);
 	return text;
 }

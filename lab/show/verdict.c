@@ -244,7 +244,7 @@ static void print_verdict(const struct lab_view *v, const char *among, unsigned 
 		if (standing(&rival[i]) == PERHAPS)
 			say_rival(v, shown++ ? "," : "; but", &rival[i], out);
 	if (count[PERHAPS] > 3)
-		fprintf(out, ",\n  and %u others", count[PERHAPS] - 3);
+		fprintf(out, ",\n  and %u other%s", count[PERHAPS] - 3, count[PERHAPS] == 4 ? "" : "s");
 	if (by_data)
 		fprintf(out, ";\n  that hangs on how long the program waits for its data, of which one has more to "
 			     "wait for: machine.data_cache=on tells");

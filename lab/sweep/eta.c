@@ -94,8 +94,8 @@ void lab_eta_show(struct lab_eta *e, unsigned waiting, unsigned running)
 	/* Less than a hundredth done tells nothing. */
 	if (finished > e->weight / 100)
 		lab_eta_text(seconds * (e->weight - finished) / finished, left);
-	fprintf(stderr, "%s%u of %u cells done, %u running, %u waiting", e->terminal ? "\r\033[K" : "",
-		e->good + e->bad, e->jobs, running, waiting);
+	fprintf(stderr, "%s%u of %u cell%s done, %u running, %u waiting", e->terminal ? "\r\033[K" : "",
+		e->good + e->bad, e->jobs, e->jobs == 1 ? "" : "s", running, waiting);
 	if (e->bad)
 		fprintf(stderr, ", %u FAILED", e->bad);
 	fprintf(stderr, "; %.3g cells a minute, %.3g M accesses a second", (e->good + e->bad) / seconds * 60,

@@ -196,8 +196,8 @@ static void slurm(const struct lab_jobs *jobs, unsigned chunk, const char *direc
 
 static void say_how(const struct lab_jobs *jobs, const char *list, unsigned tasks)
 {
-	printf("%s: %u job%s for %u cells. To run them, and then join the results:\n  ", list, tasks,
-	       tasks == 1 ? "" : "s", jobs->cells);
+	printf("%s: %u job%s for %u cell%s. To run them, and then join the results:\n  ", list, tasks,
+	       tasks == 1 ? "" : "s", jobs->cells, jobs->cells == 1 ? "" : "s");
 	fputs(!strcmp(jobs->kind, "slurm") ? "sbatch --wait " : "parallel --joblog ", stdout);
 	if (!strcmp(jobs->kind, "parallel")) {
 		quote_with(jobs->file, ".joblog", stdout);

@@ -148,7 +148,8 @@ bool lab_sweep_pair(struct lab_sweep *sweep, const char *text, struct lab_error 
 		unsigned n = cut(tuple[t], ',', &value);
 
 		if (n != axis.keys) {
-			lab_fail(error, "--pair names %u settings, and '%s' gives %u values", axis.keys, tuple[t], n);
+			lab_fail(error, "--pair names %u setting%s, and '%s' gives %u value%s", axis.keys,
+				 axis.keys == 1 ? "" : "s", tuple[t], n, n == 1 ? "" : "s");
 			free_list(value, n);
 			free_list(tuple, tuples);
 			free_axis(&axis);

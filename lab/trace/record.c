@@ -257,8 +257,8 @@ static bool finish_recording(struct recording *r, struct lab_error *error)
 	uint64_t bytes = lab_writer_bytes(r->drain.writer);
 
 	if (r->drain.lost_execs)
-		fprintf(stderr, "vellum: %llu programs that are not 64-bit ELF files ran unrecorded\n",
-			(unsigned long long)r->drain.lost_execs);
+		fprintf(stderr, "vellum: %llu program%s ran unrecorded: no 64-bit ELF file\n",
+			(unsigned long long)r->drain.lost_execs, r->drain.lost_execs == 1 ? "" : "s");
 	if (r->drain.lost_threads)
 		fprintf(stderr, "vellum: with more than 4096 threads, some of them were taken for each other\n");
 	if (!lab_writer_close(r->drain.writer)) {

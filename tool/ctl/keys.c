@@ -113,7 +113,8 @@ bool keys_send(struct ctl *ctl, const char *vm, const uint8_t *bytes, size_t cou
 		count -= (size_t)taken;
 		waited = taken > 0 ? 0 : waited + 1;
 		if (waited == PATIENCE) {
-			snprintf(error, size, "the guest does not read its keyboard: %zu keys are left", count);
+			snprintf(error, size, "the guest does not read its keyboard: %zu key%s left", count,
+				 count == 1 ? " is" : "s are");
 			return false;
 		}
 		if (count > 0)

@@ -175,8 +175,9 @@ static int run_migration(struct migration *m)
 		fputs("\r\033[K", stderr);
 	if (!ok)
 		die(STATUS_FAILED, "%s was not moved to %s: %s; %s", m->vm, m->to, job.error, what);
-	say("%s is in the run %s: %llu pages left it, in %u round%s, and it stood for %.1f s", m->vm, m->to,
-	    (unsigned long long)job.told, job.rounds, job.rounds == 1 ? "" : "s", clock_seconds() - stood);
+	say("%s is in the run %s: %llu page%s left it, in %u round%s, and it stood for %.1f s", m->vm, m->to,
+	    (unsigned long long)job.told, job.told == 1 ? "" : "s", job.rounds, job.rounds == 1 ? "" : "s",
+	    clock_seconds() - stood);
 	snapshot_free(&job);
 	return 0;
 }

@@ -426,9 +426,9 @@ int snapshot_command(struct ctl *ctl, const char *vm, int argc, char **argv)
 	if (!ok)
 		die(STATUS_FAILED, "%s", job.error);
 	size = snapshot_write(&job, argv[0]);
-	say("%s: %.1f MB, of %llu MB of RAM; %llu pages left it, in %u round%s, and it stood for %.1f s", argv[0],
+	say("%s: %.1f MB, of %llu MB of RAM; %llu page%s left it, in %u round%s, and it stood for %.1f s", argv[0],
 	    (double)size / (1 << 20), (unsigned long long)(job.ram_pages >> 8), (unsigned long long)job.told,
-	    job.rounds, job.rounds == 1 ? "" : "s", stood);
+	    job.told == 1 ? "" : "s", job.rounds, job.rounds == 1 ? "" : "s", stood);
 	snapshot_free(&job);
 	return 0;
 }

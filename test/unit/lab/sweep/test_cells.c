@@ -69,7 +69,7 @@ static const struct { bool pair; const char *text, *says;
 	{ false, "=a", "KEY=VALUE" },
 	{ false, "mmu=", "KEY=VALUE" },
 	{ false, "workload=gups:size=1,seed=2", "separate them by ;" },
-	{ true, "hv.mmu,hv.pages=ept", "gives 1 values" },
+	{ true, "hv.mmu,hv.pages=ept", "names 2 settings, and 'ept' gives 1 value" },
 	{ true, "hv.mmu=ept,4k", "gives 2 values" },
 	{ true, "x", "KEY,KEY" },
 	{ false, "seed=1", "varied twice" },
