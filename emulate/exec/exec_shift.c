@@ -31,22 +31,37 @@ static uint64_t rotate(unsigned op, uint64_t v, unsigned count, unsigned bits, u
 	return v;
 }
 
-/* RCL and RCR: a rotation of bits + 1 bits, CF on top. */
+/* Of bits + 1 bits, with CF on top, n of them to the left; n is at most bits. */
+static uint64_t carried(uint64_t v, unsigned n, unsigned bits, uint64_t *cf)
+{
+	uint64_t mask = ~0ull >> (64 - bits), with;
+
+	if (likely(bits < 64)) {
+		with = v | *cf << bits;
+		with = with << n | with >> (bits + 1 - n);
+		*cf = bit(with, bits);
+		return with & mask;
+	}
+	if (!n)
+		return v;
+	with = (n < 64 ? v << n : 0) | *cf << (n - 1) | (n > 1 ? v >> (65 - n) : 0);
+	*cf = bit(v, 64 - n);
+	return with;
+}
+
+/* RCL and RCR. */
 static uint64_t rotate_carry(unsigned op, uint64_t v, unsigned count, unsigned bits, uint64_t rflags, uint64_t *flags)
 {
-	unsigned n = count % (bits + 1);
-	uint64_t cf = rflags & RFLAGS_CF, of, mask = ~0ull >> (64 - bits), old = v;
+	unsigned n = count;
+	uint64_t cf = rflags & RFLAGS_CF, of;
 
-	if (op == SHIFT_RCR)
-		n = (bits + 1 - n) % (bits + 1); /* to the left by the complement */
-	if (n) {
-		uint64_t low = n > 1 ? old >> (bits + 1 - n) : 0;
-
-		v = ((n < bits ? old << n : 0) | (cf << (n - 1)) | low) & mask;
-		cf = bit(old, bits - n);
-	}
-	of = op == SHIFT_RCL ? bit(v, bits - 1) ^ cf : bit(v, bits - 1) ^ bit(v, bits - 2);
-	*flags = (cf ? RFLAGS_CF : 0) | (of ? RFLAGS_OF : 0);
+	while (n > bits)
+		n -= bits + 1;
+	if (op == SHIFT_RCR && n)
+		n = bits + 1 - n; /* to the left by the complement */
+	v = carried(v, n, bits, &cf);
+	of = v >> (bits - 1) ^ (op == SHIFT_RCL ? cf : bit(v, bits - 2));
+	*flags = cf | of << __builtin_ctz(RFLAGS_OF);
 	return v;
 }
 
@@ -71,7 +86,7 @@ static uint64_t shift(unsigned op, uint64_t v, unsigned count, unsigned bits, ui
 		v = count < bits ? v << count : 0;
 		of = bit(v, bits - 1) ^ cf;
 	}
-	*flags = flags_result(v, size) | (cf ? RFLAGS_CF : 0) | (of ? RFLAGS_OF : 0);
+	*flags = flags_result(v, size) | cf | of << __builtin_ctz(RFLAGS_OF);
 	return v;
 }
 
