@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tool/base/number.h"
 #include "tool/base/runtime.h"
 #include "tool/base/temporary.h"
 #include "tool/ctl/snapshot.h"
@@ -176,7 +177,7 @@ static int run_migration(struct migration *m)
 	if (!ok)
 		die(STATUS_FAILED, "%s was not moved to %s: %s; %s", m->vm, m->to, job.error, what);
 	say("%s is in the run %s: %llu page%s left it, in %u round%s, and it stood for %.1f s", m->vm, m->to,
-	    (unsigned long long)job.told, job.told == 1 ? "" : "s", job.rounds, job.rounds == 1 ? "" : "s",
+	    (unsigned long long)job.told, plural(job.told), job.rounds, plural(job.rounds),
 	    clock_seconds() - stood);
 	snapshot_free(&job);
 	return 0;
@@ -389,7 +390,7 @@ int migrate_main(int argc, char **argv)
 
 	if (argc == 8 && strcmp(argv[1], "--takes") == 0)
 		return receive(&(struct taken){ argv[2], argv[3], argv[4], strcmp(argv[5], "1") == 0, atoi(argv[6]),
-					     argv[7] });
+						argv[7] });
 	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
 		return fputs(usage, stdout) < 0;
 	if ((argc != 3 && argc != 4) || argv[1][0] == '-')

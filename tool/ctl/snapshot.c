@@ -11,6 +11,7 @@
 
 #include "lib/base.h"
 #include "tool/base/output.h"
+#include "tool/base/number.h"
 #include "tool/base/runtime.h"
 #include "tool/ctl/screen.h"
 #include "tool/ctl/snapshot.h"
@@ -428,7 +429,7 @@ int snapshot_command(struct ctl *ctl, const char *vm, int argc, char **argv)
 	size = snapshot_write(&job, argv[0]);
 	say("%s: %.1f MB, of %llu MB of RAM; %llu page%s left it, in %u round%s, and it stood for %.1f s", argv[0],
 	    (double)size / (1 << 20), (unsigned long long)(job.ram_pages >> 8), (unsigned long long)job.told,
-	    job.told == 1 ? "" : "s", job.rounds, job.rounds == 1 ? "" : "s", stood);
+	    plural(job.told), job.rounds, plural(job.rounds), stood);
 	snapshot_free(&job);
 	return 0;
 }
