@@ -17,6 +17,7 @@ struct vm_place {
 	struct vm *vm;       /* NULL: it has not been made, or was destroyed */
 	int status;          /* of the last one that was here, from its end on */
 	unsigned starts;     /* how often it was made */
+	uint8_t resets_told; /* triple faults behind which it begins again (vm/life/end.c) */
 	struct snapshot *snapshots; /* of its disks, CONFIG_DISKS_MAX of them; NULL: none (vm/device/disk.c) */
 	struct flash_store *flash;  /* what its flash memory holds; NULL: it has none (vm/device/flash.c) */
 	struct vm_port *ports;      /* of its network cards; NULL: it has none (vm/device/net.c) */

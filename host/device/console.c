@@ -256,6 +256,8 @@ bool console_account_line(const char *line) { return try_line(line, TX_ACCOUNTS)
 
 bool console_guest_room(void) { return waiting(&ports[CONSOLE_STATS]) + LINE_SIZE <= TX_GUESTS; }
 
+bool console_has_told(void) { return waiting(&ports[CONSOLE_STATS]) <= TX_GUESTS / 4; }
+
 bool console_log_at_once(const char *format, ...)
 {
 	struct port *p = &ports[CONSOLE_STATS];

@@ -46,6 +46,8 @@ bool console_guest_line(const char *format, ...) __attribute__((format(printf, 1
 bool console_account_line(const char *line);
 /* Is there room for any such line? May be too late when it is asked. */
 bool console_guest_room(void);
+/* Has so much of what was written left that an answer is not long behind it? */
+bool console_has_told(void);
 /* "log TEXT". */
 void console_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same for an exception that may have come at any instruction: where a lock is held, perhaps by the CPU itself, or

@@ -277,6 +277,7 @@
 	M(RELEASED_KICK, "telling the first CPU") \
 	M(AGAIN, "that who is to begin again does") \
 	M(AGAIN_LATER, "that it waits") \
+	M(AGAIN_TOLD, "also for what was told of it") \
 	M(FOR_GOOD, "nor does who was stopped") \
 	M(LIFE_RUNS, "starting no virtual machine twice") \
 	M(LIFE_OVER, "stopping none that is over") \

@@ -27,6 +27,13 @@
 	M(CHAIN_STEPS, "that a CPU which steps by TF alone does one instruction") \
 	M(CHAIN_DELIVERS, "that there the emulator delivers what it raises") \
 	M(CHAIN_LAST, "that the last exits are those before it is looked at") \
+	M(CHAIN_TRAP, "that the trap of a guest which steps itself may have been the first") \
+	M(CHAIN_TRAP_PLACE, "that it was one at this place") \
+	M(CHAIN_TRAP_HANDLED, "forgetting it where it finds its handler") \
+	M(CHAIN_DEBUGGER, "that a debugger's step ends before an instruction is looked at again") \
+	M(CHAIN_BREAKPOINTS, "nor has it a breakpoint there") \
+	M(TRIPLE_TELLS, "telling registers at a triple fault") \
+	M(RESETS_TOLD, "that a guest which begins again is told of so often only") \
 	M(CHAIN_EMULATED, "what is raised in the delivery of what the emulator delivers") \
 	M(NOTE_EXIT, "noting each exit among the last ones") \
 	M(CHAIN_ANEW, "forgetting the chain of an exception that the emulator has delivered") \

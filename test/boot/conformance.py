@@ -152,16 +152,20 @@ def lost(c):
     require(ran == [('%s-%x' % case, case[0]) for case in cases], 'the machines are others: %s' % ran)
 
 
-def exceptions_of_a_triple_fault(c, cpu, mmus, name):
-    """Without an IDT: #UD, whose delivery is #GP, whose delivery is #GP, so #DF, whose delivery is #GP. The same under
-    each mechanism, with the registers before the instruction, and the last exits, of which that is one."""
-    text = ''.join('vm %s\nkernel %s\nmem 16M\nmmu %s\n\n' % (mmu, c.guest('triple-fault'), mmu) for mmu in mmus)
+def exceptions_of_a_triple_fault(c, cpu, mmus, name, trap):
+    """Without an IDT: #UD, whose delivery is #GP, whose delivery is #GP, so #DF, whose delivery is #GP; or the guest's
+    own trap in its place. The same under each mechanism, with the registers before the instruction, and the last exits,
+    of which that is one."""
+    text = ''.join('vm %s\nkernel %s\nmem 16M\nmmu %s\n%s\n' % (mmu, c.guest('triple-fault'), mmu,
+                                                               'append tf\n' if trap else '') for mmu in mmus)
+    first, error = ('#DB', '0xb') if trap else ('#UD', '0x33')
     o = c.run(['run', '--vm', c.file('machines.txt', text), '--cpu', cpu, '--timeout', '100'], status=65,
               limit=120)
     for mmu in mmus:
         said = re.findall(r'^vellum: %s: exception (.*)$' % mmu, o.text, re.M)
-        require(said == ['#UD', '#GP, error 0x33, in the delivery of #UD', '#GP, error 0x6b, in the delivery of #GP',
-                         '#GP, error 0x43, in the delivery of #DF'], '%s: exceptions %r' % (mmu, said))
+        require(said == [first, '#GP, error %s, in the delivery of %s' % (error, first),
+                         '#GP, error 0x6b, in the delivery of #GP', '#GP, error 0x43, in the delivery of #DF'],
+                '%s: exceptions %r' % (mmu, said))
         require(re.search(r'^vellum: %s: virtual CPU 0, rip 0x[0-9a-f]+, rsp 0x' % mmu, o.text, re.M), 'no registers')
         last = re.findall(r'^vellum: %s: exit (\S+) at rip 0x[0-9a-f]+(?:, (\d+) times)?$' % mmu, o.text, re.M)
         require(40 < sum(int(times or 1) for _, times in last) <= 64 and last[-1][0] == name and
@@ -175,8 +179,10 @@ def exceptions_of_triple_faults():
     for cpu, mmus, name in (('haswell', ('ept', 'shadow', 'vtlb', 'brute'), 'triple_fault'),
                             ('penryn', ('shadow', 'vtlb', 'brute'), 'triple_fault'),
                             ('ryzen', ('npt', 'shadow', 'vtlb', 'brute'), 'shutdown')):
-        yield Test('the exceptions of a triple fault: %s' % cpu,
-                   lambda c, cpu=cpu, mmus=mmus, name=name: exceptions_of_a_triple_fault(c, cpu, mmus, name))
+        for trap in (False, True):
+            yield Test('the exceptions of a triple fault%s: %s' % (' by its own trap' if trap else '', cpu),
+                       lambda c, cpu=cpu, mmus=mmus, name=name, trap=trap:
+                       exceptions_of_a_triple_fault(c, cpu, mmus, name, trap))
 
 
 def exit_codes(c):

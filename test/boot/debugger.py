@@ -18,11 +18,11 @@ def gdb(place, commands):
     return p.stdout
 
 
-def session(c, args, commands, expect, status=0):
-    """A guest that waits for GDB; what GDB must say, in this order; and how the run ends."""
+def session(c, args, commands, expect, status=0, quiet=('--quiet',)):
+    """A guest that waits for GDB; what GDB must say, in this order; and how the run ends. What else that said."""
     require(shutil.which('gdb'), 'gdb is not installed')
     place = c.path('gdb')
-    p = c.start(['run', '--quiet', '--paused', '--gdb', place, '--timeout', '120'] + args)
+    p = c.start(['run', *quiet, '--paused', '--gdb', place, '--timeout', '120'] + args)
     read_until(p.stdout.fileno(), rb'gdb can connect', 90)
     text = gdb(place, commands)
     at = 0
@@ -32,6 +32,7 @@ def session(c, args, commands, expect, status=0):
         at = found.end()
     got, rest = c.finish(p, 90)
     require(got == status, 'the run ended with status %d: %s' % (got, rest[-300:]))
+    return rest
 
 
 def kernel64(mmu):
@@ -73,6 +74,19 @@ def linux(c):
             [r'Thread 1 \(virtual CPU 0', r'Thread 2 \(virtual CPU 1', r'^rip +0xfff', r'detached'])
 
 
+def triple_fault(cpu):
+    """GDB's breakpoints and steps are not in the way of what a triple fault tells."""
+    def run(c):
+        kernel = c.guest('triple-fault')
+        rest = session(c, ['--kernel', kernel, '--cpu', cpu],
+                       ['file %s' % kernel, 'target remote PLACE', 'hbreak test_main', 'continue', 'stepi',
+                        'watch *(int *)$esp', 'continue'],
+                       [r'^Breakpoint 1, .*test_main'], status=65, quiet=())
+        said = re.findall(r'^vellum: guest: exception (#..)', rest, re.M)
+        require(said == ['#UD', '#GP', '#GP', '#GP'], 'exceptions %r: %s' % (said, rest[-2000:]))
+    return Test('gdb: a triple fault on %s' % cpu, run)
+
+
 def goes_away(c):
     """A debugger that is killed leaves the guest running, without its breakpoints."""
     session(c, ['--kernel', c.guest('hello'), '--mem', '32M'],
@@ -80,6 +94,7 @@ def goes_away(c):
 
 
 def tests(everything):
-    some = [kernel64('ept'), real_mode('shadow'), Test('gdb: it goes away', goes_away)]
+    some = [kernel64('ept'), real_mode('shadow'), Test('gdb: it goes away', goes_away),
+            *(triple_fault(cpu) for cpu in ('haswell', 'penryn'))]
     more = [kernel64('shadow'), real_mode('ept'), Test('gdb: Debian\'s kernel, 2 CPUs', linux)]
     return some + (more if everything else [])

@@ -67,6 +67,8 @@ def boots_again(how):
             require(ask(c, 'stop', 'two')['state'] == 'ended', 'stop')
             require(ask(c, 'audit', 'one')['audit'] == 'ok', 'audit')
         require('FAIL' not in c.said, 'a beginning failed')
+        told = len(re.findall(r'^vellum: two: exit (?:triple_fault|shutdown) at rip 0x', c.said, re.M))
+        require(2 <= told <= 8 if how == 'triple' else told == 0, 'told %d times of its registers' % told)
     return run
 
 

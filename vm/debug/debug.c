@@ -60,6 +60,12 @@ static void clear_trap(struct vcpu *v)
 	v->debug.trap = false;
 }
 
+void debug_leave(struct vcpu *v)
+{
+	v->debug.step = v->debug.begun = false;
+	clear_trap(v);
+}
+
 void debug_stop(struct vcpu *v, enum debug_stop why, uint64_t address)
 {
 	struct vcpu_debug *d = &v->debug;
@@ -365,10 +371,13 @@ static void prepare_step(struct vcpu *v)
 bool debug_serve(struct vcpu *v)
 {
 	const struct vm_debug *d = &v->vm->debug;
-	bool stepped = v->debug.step && has_stepped(v);
+	bool stepped;
 
+	if (v->chain.looks)
+		debug_leave(v);
+	stepped = v->debug.step && has_stepped(v);
 	give_back(v);
-	if (d->attached)
+	if (d->attached && VM_LEFT_OUT_OR(CHAIN_BREAKPOINTS, !v->chain.looks))
 		take_registers(v);
 	if (stepped)
 		debug_stop(v, DEBUG_STEPPED, 0);

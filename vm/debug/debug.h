@@ -94,6 +94,8 @@ void vcpu_begin(struct vcpu *v);
 bool debug_serve(struct vcpu *v);
 /* All debug registers are the guest's again, until the next debug_serve(), which is asked for. */
 void debug_forget(struct vcpu *v);
+/* v makes no step for the debugger any more. */
+void debug_leave(struct vcpu *v);
 /* v has stopped, at a boundary of instructions: the VM is paused. */
 void debug_stop(struct vcpu *v, enum debug_stop why, uint64_t address);
 /* v, which is emulated, is before an instruction. true: it stops there instead. */

@@ -7,7 +7,11 @@
  *   CH1  Nothing but the one instruction is done: the CPU steps, no interrupt comes in front of it, and what exits for
  *        another reason than an exception or the host is not carried out. Where the CPU steps by TF only, which the
  *        delivery of an exception clears, the emulator delivers what the instruction has raised.
- *   CH2  It ends after a bounded number of exits, and its VM with it, as without. */
+ *   CH2  It ends after a bounded number of exits, and its VM with it, as without.
+ *   CH3  A guest that steps itself by TF may have come to it in the delivery of its own trap, behind an instruction.
+ *        Every #DB exits, so it is known where the last one was: there that comes again first, by the emulator, and the
+ *        next instruction only where the trap finds its handler.
+ *   CH4  A debugger has no part in it, and neither its breakpoints nor its step come in between. */
 #include "vm/exit/emulation.h"
 #include "vm/exit/length.h"
 
@@ -55,29 +59,66 @@ static void end_by_chain(struct vcpu *v)
 	vm_triple_fault(v);
 }
 
-/* A debugger has the stops itself; a guest that steps itself has TF. */
-static bool can_look(const struct vcpu *v)
+/* CH1. What has been raised goes to the emulator: until nothing is, or cannot be delivered. Each is raised by the
+ * delivery of the last, so there are a few at most. true: the last has found a handler, or there was none. */
+static bool deliver(struct vcpu *v)
 {
-	return !v->emulated && !v->vm->debug.attached && v->vm->config->on_reset != CONFIG_RESET_BOOT &&
-	       (machine.caps.steps || !(hvm_rflags(&v->hvm) & RFLAGS_TF));
+	while (v->chain.looks && (v->event.info & EVENT_VALID))
+		if (!emulation_delivers(v))
+			end_by_chain(v);
+	return v->chain.looks;
+}
+
+/* CH3. What the delivery has changed is put back where it was not that. */
+static bool by_own_trap(struct vcpu *v)
+{
+	struct segment_state cs = hvm_segment(&v->hvm, SEG_CS), ss = hvm_segment(&v->hvm, SEG_SS);
+	uint64_t rip = hvm_rip(&v->hvm), rsp = hvm_rsp(&v->hvm);
+
+	event_exception(v, VECTOR_DB, false, 0);
+	if (!deliver(v))
+		return true;
+	hvm_set_segment(&v->hvm, SEG_CS, &cs);
+	hvm_set_segment(&v->hvm, SEG_SS, &ss);
+	hvm_set_rip(&v->hvm, rip);
+	hvm_set_rsp(&v->hvm, rsp);
+	VM_MUTANT(CHAIN_TRAP_HANDLED, v->chain.count = 0);
+	return false;
+}
+
+void chain_trap(struct vcpu *v)
+{
+	v->chain.trapped = true;
+	v->chain.trap_rip = hvm_rip(&v->hvm);
+}
+
+static bool may_be_own_trap(const struct vcpu *v)
+{
+	return VM_KEPT(CHAIN_TRAP, v->chain.trapped) && (hvm_rflags(&v->hvm) & RFLAGS_TF) &&
+	       VM_LEFT_OUT_OR(CHAIN_TRAP_PLACE, v->chain.trap_rip == hvm_rip(&v->hvm));
 }
 
 void chain_triple_fault(struct vcpu *v)
 {
 	struct vcpu_chain *c = &v->chain;
+	bool trap;
 
 	if (c->looks) {
 		end_by_chain(v);
 		return;
 	}
-	if (c->over || !can_look(v)) {
-		c->over = c->over || v->emulated;
+	if (c->over || v->emulated) {
+		c->over = true;
 		vm_triple_fault(v);
 		return;
 	}
+	VM_MUTANT(CHAIN_DEBUGGER, debug_leave(v));
+	trap = may_be_own_trap(v);
 	v->event.info = 0;
 	*c = (struct vcpu_chain){ .looks = true, .rflags = hvm_rflags(&v->hvm), .blocking = hvm_blocking(&v->hvm),
 				  .codes = v->traced.codes, .last = v->last.next };
+	if (trap && by_own_trap(v))
+		return;
 	hvm_set_rflags(&v->hvm, (c->rflags & ~(VM_KEPT(CHAIN_INTERRUPTS, true) ? RFLAGS_IF : 0)) |
 				(VM_KEPT(CHAIN_STEPS, !machine.caps.steps) ? RFLAGS_TF : 0));
 	VM_MUTANT(CHAIN_NMI, hvm_set_blocking(&v->hvm, BLOCKING_NMI));
@@ -111,15 +152,6 @@ static bool has_handler(const struct vcpu *v, uint64_t info)
 
 	return (info & EVENT_TYPE) == EVENT_TYPE_NMI || vector == VECTOR_MC || vector == VECTOR_DB ||
 	       vector == VECTOR_AC || (vector == VECTOR_PF && !v->mmu.intercepts.ept);
-}
-
-/* CH1. What has been raised, for a CPU that would go on behind it: until nothing is, or cannot be delivered. Each is
- * raised by the delivery of the last, so there are a few at most. */
-static void deliver(struct vcpu *v)
-{
-	while (v->chain.looks && (v->event.info & EVENT_VALID))
-		if (!emulation_delivers(v) || !(v->event.info & EVENT_VALID))
-			end_by_chain(v);
 }
 
 /* The instruction is over: TF. */
@@ -160,6 +192,6 @@ void chain_exit(struct vcpu *v, uint64_t code)
 		exit_handlers[n](v);
 	else
 		end_by_chain(v);
-	if (!machine.caps.steps)
-		VM_MUTANT(CHAIN_DELIVERS, deliver(v));
+	if (!machine.caps.steps && VM_KEPT(CHAIN_DELIVERS, v->event.info & EVENT_VALID) && deliver(v))
+		end_by_chain(v);
 }

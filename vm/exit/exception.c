@@ -44,6 +44,8 @@ static void debug_exception(struct vcpu *v, uint64_t info)
 	causes = hvm_exit_debug_causes(&v->hvm);
 	if (unlikely(v->debug.taken || v->debug.trap) && debug_takes(v, &causes))
 		return;
+	if (causes & DR6_BS)
+		chain_trap(v);
 	update_debug_registers(v, causes);
 	event_exception(v, VECTOR_DB, false, 0);
 }

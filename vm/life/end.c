@@ -4,6 +4,8 @@
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 
+#define RESETS_TOLD_MOST 8
+
 /* Is this the first end of vm? */
 static bool is_first_end(struct vm *vm)
 {
@@ -44,14 +46,26 @@ void vm_reset(struct vm *vm, bool asked, const char *format, ...)
 	va_end(ap);
 }
 
+/* A guest that begins again may do so for ever, and a log is read by people: the first of them are told whole. */
+static bool is_told_whole(const struct vm *vm)
+{
+	struct vm_place *place = &machine.place[vm->id];
+
+	if (VM_KEPT(RESETS_TOLD, place->resets_told == RESETS_TOLD_MOST))
+		return false;
+	place->resets_told++;
+	return true;
+}
+
 void vm_triple_fault(struct vcpu *v)
 {
 	uint64_t rip = hvm_rip(&v->hvm);
+	bool again = VM_KEPT(TRIPLE_RESETS, v->vm->config->on_reset == CONFIG_RESET_BOOT);
 
-	if (VM_KEPT(TRIPLE_RESETS, v->vm->config->on_reset == CONFIG_RESET_BOOT)) {
+	if (!again || is_told_whole(v->vm))
+		VM_MUTANT(TRIPLE_TELLS, vm_tell_state(v));
+	if (again)
 		vm_reset(v->vm, false, "reset by a triple fault at rip 0x%lx", rip);
-		return;
-	}
-	vm_tell_state(v);
-	vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", rip);
+	else
+		vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", rip);
 }

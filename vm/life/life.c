@@ -5,7 +5,8 @@
  * LC2  One that is over settles: its account has been told, what it held was given back by the CPU that its last vCPU
  *      left, and the first CPU has decided what follows. Until then the machine stays up.
  * LC3  A guest that resets itself over and over costs its neighbours at most a tenth of the first CPU's time: it begins
- *      again when nine times as long has passed as making it took. */
+ *      again when nine times as long has passed as making it took, and when what was told of it has left the port: else
+ *      answers would wait behind that for ever (CO1 in host/device/console.h). */
 #include "vm/life/life.h"
 
 #include "host/device/console.h"
@@ -127,7 +128,8 @@ void vm_released(struct vm *vm)
 /* LC3. */
 static bool may_begin_again(const struct vm_place *place)
 {
-	return VM_LEFT_OUT_OR(AGAIN_LATER, rdtsc() >= place->not_before);
+	return VM_LEFT_OUT_OR(AGAIN_LATER, rdtsc() >= place->not_before) &&
+	       VM_LEFT_OUT_OR(AGAIN_TOLD, console_has_told());
 }
 
 /* false: it is to begin again, and may not yet. */

@@ -232,6 +232,37 @@ static void a_step_by_flag(void **state)
 	finish();
 }
 
+/* A triple fault is looked at as without a debugger (CH4 in vm/exit/chain.c), whose step ends there, and whose
+ * breakpoints are not in the way. */
+static void a_triple_fault(void **state)
+{
+	(void)state;
+	for (unsigned steps = 0; steps < 2; steps++) {
+		char request[60];
+
+		attach();
+		machine.caps.steps = steps;
+		bench.chains = true;
+		snprintf(request, sizeof(request), "insert hard 0x%x 1", BENCH_CODE);
+		OK(request);
+		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
+		OK("step");
+		assert_int_not_equal(vmcs_get(VMCS_GUEST_DR7), DR7_RESET);
+		STEP(bench_exit_simple(EXIT_TRIPLE_FAULT, 0));
+		assert_int_equal(vmcs_get(VMCS_GUEST_DR7), DR7_RESET);
+		assert_int_equal(vmcs_get(VMCS_EXCEPTION_BITMAP), ~0u);
+		vmcs_put(VMCS_GUEST_RIP, BENCH_CODE + 5); /* which a step would be over by */
+		STEP(bench_interrupt(0x30));
+		EXPECT_END(steps ? bench_exit_simple(EXIT_MONITOR_TRAP_FLAG, 0) :
+				   bench_exit(&(struct bench_exit){
+					.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(VECTOR_DB),
+					.qualification = DR6_BS }), "triple fault at rip");
+		assert_true(said("no exception comes again"));
+		assert_true(said(", rflags 0x2, cpl 0\n"));
+		finish();
+	}
+}
+
 /* The other halves of YMM registers become zero with the first that is set, and all are told. */
 static void set_avx(void)
 {
@@ -332,7 +363,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_may_ask), cmocka_unit_test(software_breakpoints), cmocka_unit_test(overwritten),
 		cmocka_unit_test(hardware_breakpoints), cmocka_unit_test(all_taken), cmocka_unit_test(a_step),
-		cmocka_unit_test(a_step_by_flag), cmocka_unit_test(registers),
+		cmocka_unit_test(a_step_by_flag), cmocka_unit_test(a_triple_fault), cmocka_unit_test(registers),
 		cmocka_unit_test(the_others), cmocka_unit_test(paused_from_the_start),
 	};
 

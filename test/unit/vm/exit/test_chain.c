@@ -169,17 +169,90 @@ static void by_trap_flag_nothing(void **state)
 	}
 }
 
-/* Who has TF of its own is not asked; its own traps are no end. */
+static const struct bench_exit own_trap = { .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(VECTOR_DB),
+					    .qualification = DR6_BS };
+
+/* 32 bits, at BENCH_CODE + 1 with TF set: on a CPU that steps by TF alone, or one that has another way. */
+static void stepping(bool steps)
+{
+	at_mode_on(steps ? BENCH_HASWELL : BENCH_PENRYN, steps ? "ept" : "shadow", BENCH_PAGED32, 0);
+	machine.caps.steps = steps;
+	bench.chains = true;
+	vmcs_put(VMCS_GUEST_RSP, BENCH_STACK);
+	vmcs_put(VMCS_GUEST_IDTR_LIMIT, 0);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_TF);
+	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE + 1);
+}
+
+/* Who has TF of its own, and no trap yet: the instruction raises it, or nothing is. */
 static void steps_itself(void **state)
 {
+	struct bench_exit ud = { .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(VECTOR_UD) };
+
 	(void)state;
-	at_mode_on(BENCH_PENRYN, "shadow", BENCH_PAGED32, 0);
-	machine.caps.steps = false;
-	bench.chains = true;
-	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_TF);
-	EXPECT_END(bench_exit_simple(EXIT_TRIPLE_FAULT, 0), "triple fault at rip");
-	assert_false(said("no exception comes again"));
-	finish();
+	for (unsigned again = 0; again < 2; again++) {
+		stepping(false);
+		STEP(bench_exit_simple(EXIT_TRIPLE_FAULT, 0));
+		EXPECT_END(bench_exit(again ? &ud : &own_trap), "triple fault at rip");
+		assert_int_equal(said("log test0: exception #UD\n"), again);
+		assert_int_equal(said("no exception comes again"), !again);
+		assert_false(said("#DB"));
+		finish();
+	}
+}
+
+/* CH3. */
+static void by_own_trap(void **state)
+{
+	(void)state;
+	for (unsigned steps = 0; steps < 2; steps++) {
+		stepping(steps);
+		STEP(bench_exit(&own_trap));
+		assert_int_equal(bench.entry.event, EXCEPTION(VECTOR_DB));
+		EXPECT_END(bench_exit_simple(EXIT_TRIPLE_FAULT, 0), "triple fault at rip");
+		assert_true(said("log test0: exception #DB\n"));
+		assert_true(said("log test0: exception #GP, error 0xb, in the delivery of #DB\n"));
+		assert_true(said("log test0: exception #GP, error 0x6b, in the delivery of #GP\n"));
+		assert_true(said("log test0: exception #GP, error 0x43, in the delivery of #DF\n"));
+		assert_true(said(", rflags 0x102, cpl 0\n"));
+		finish();
+	}
+}
+
+/* The trap has a handler, or was elsewhere: it is the instruction, and all that the trap's delivery changed is back. */
+static void behind_own_trap(void **state)
+{
+	const uint32_t gate[2] = { BENCH_CODE0 << 16 | 0x1234, 0x8e00 };
+
+	(void)state;
+	for (unsigned steps = 0; steps < 2; steps++)
+		for (unsigned elsewhere = 0; elsewhere < 2; elsewhere++) {
+			struct bench_exit ud = { .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(VECTOR_UD) };
+
+			stepping(steps);
+			if (!elsewhere) {
+				bench_poke(BENCH_DATA + 8 * VECTOR_DB, gate, sizeof(gate));
+				vmcs_put(VMCS_GUEST_IDTR_BASE, BENCH_DATA);
+				vmcs_put(VMCS_GUEST_IDTR_LIMIT, 8 * VECTOR_DB + 7);
+			}
+			STEP(bench_exit(&own_trap));
+			if (elsewhere)
+				vmcs_put(VMCS_GUEST_RIP, BENCH_CODE + 7);
+			STEP(bench_exit_simple(EXIT_TRIPLE_FAULT, 0));
+			assert_int_equal(bench.entry.rip, BENCH_CODE + (elsewhere ? 7 : 1));
+			assert_int_equal(vmcs_get(VMCS_GUEST_RSP), BENCH_STACK);
+			assert_true(bench.entry.rflags & RFLAGS_TF);
+			assert_int_equal(bench.entry.event, 0);
+			if (!steps) {
+				EXPECT_END(bench_exit(&ud), "triple fault at rip");
+			} else {
+				STEP(bench_exit(&ud));
+				EXPECT_END(bench_exit_simple(EXIT_MONITOR_TRAP_FLAG, 0), "triple fault at rip");
+			}
+			assert_true(said("log test0: exception #UD\n"));
+			assert_false(said("#DB"));
+			finish();
+		}
 }
 
 #define REAL_CODE 0x8000u
@@ -224,7 +297,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_nested), cmocka_unit_test(by_shadow), cmocka_unit_test(nothing_again),
 		cmocka_unit_test(nothing_before), cmocka_unit_test(for_ever), cmocka_unit_test(by_trap_flag),
-		cmocka_unit_test(by_trap_flag_nothing), cmocka_unit_test(steps_itself), cmocka_unit_test(by_emulator),
+		cmocka_unit_test(by_trap_flag_nothing), cmocka_unit_test(steps_itself), cmocka_unit_test(by_own_trap),
+		cmocka_unit_test(behind_own_trap), cmocka_unit_test(by_emulator),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,30 @@ static void triple_faults(void **state)
 	bench_delete();
 }
 
+static unsigned registers_told(void)
+{
+	unsigned n = 0;
+
+	for (const char *line = bench_log(); (line = strstr(line, "log test0: virtual CPU 0, rip 0x")); line++)
+		n++;
+	return n;
+}
+
+/* The log has the state of the first eight. */
+static void tells_of_triple_faults(void **state)
+{
+	(void)state;
+	start_with("on-reset boot\n", 1);
+	for (unsigned n = 1; n < 12; n++) {
+		bench_wait(machine.tsc_hz);
+		go_on(bench_exit_simple(EXIT_TRIPLE_FAULT, 0));
+		assert_int_equal(registers_told(), n < 8 ? n : 8);
+	}
+	assert_true(said("log test0: exit triple_fault at rip 0x"));
+	assert_true(said("log test0: no exception comes again"));
+	finish();
+}
+
 /* LC3. */
 static void waits_before_it_begins_again(void **state)
 {
@@ -94,6 +118,32 @@ static void waits_before_it_begins_again(void **state)
 	bench_wait(machine.tsc_hz);
 	STEP(bench_timer());
 	assert_int_equal(machine.place[0].starts, 2);
+	finish();
+}
+
+/* LC3. Nobody reads the port: what is told of its lives does not fill it, and they go on when that has left. */
+static void waits_for_its_account(void **state)
+{
+	enum bench_at at = BENCH_ENTRY;
+	unsigned starts;
+
+	(void)state;
+	start_with("on-reset boot\n", 1);
+	bench.stalled = true;
+	for (unsigned n = 0; at == BENCH_ENTRY && n < 100; n++) {
+		bench_wait(machine.tsc_hz);
+		at = reset();
+		for (unsigned turns = 0; at == BENCH_IDLE && turns < 5; turns++)
+			at = bench_timer();
+	}
+	assert_int_equal(at, BENCH_IDLE);
+	starts = machine.place[0].starts;
+	assert_in_range(starts, 3, 60);
+	assert_true(console_guest_room());
+	bench.stalled = false;
+	console_flush();
+	go_on(bench_timer());
+	assert_int_equal(machine.place[0].starts, starts + 1);
 	finish();
 }
 
@@ -325,8 +375,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(boots_after_a_reset),
 		cmocka_unit_test(ends_with_a_reset),
-		cmocka_unit_test(triple_faults),
-		cmocka_unit_test(waits_before_it_begins_again),
+		cmocka_unit_test(triple_faults), cmocka_unit_test(tells_of_triple_faults),
+		cmocka_unit_test(waits_before_it_begins_again), cmocka_unit_test(waits_for_its_account),
 		cmocka_unit_test(requests),
 		cmocka_unit_test(reset_by_request),
 		cmocka_unit_test(stopped_for_good),
