@@ -4,6 +4,7 @@ import re
 
 from control import ask, ctl, stay, until
 from network import Shell
+from quick import quick
 from refusals import refused
 from runner import Test, require
 
@@ -91,7 +92,7 @@ def refusals(c):
 def tests(everything):
     """Each mechanism, AMD's among them, several CPUs, and drivers of before the specification."""
     more = [['--mmu', 'vtlb'], ['--mmu', 'brute'], ['--cpu', 'ryzen'], ['--vcpus', '2', '--host-cpus', '2'],
-            ['--append', 'virtio_pci.force_legacy=1']]
+            quick('virtio_pci.force_legacy=1')]
     return [Test('balloon: 256 MB to 112 and back, %s' % ' '.join(m), shrinks_and_grows(*m))
             for m in [['--mmu', 'ept'], ['--mmu', 'shadow']] + (more if everything else [])] + \
            [Test('balloon: refused', refusals)]

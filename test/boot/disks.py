@@ -9,6 +9,7 @@ import struct
 import subprocess
 import time
 
+from quick import WORDS, quick, quickly
 from refusals import refused
 from runner import Test, require
 from sessions import read_until
@@ -46,7 +47,8 @@ def content(path):
 def work(c, path, megabytes=1, more=(), left=None, model=r'ide\d\.\d: Generic 1234'):
     """A run of the workload; left: by which run there is something on the disk, None: by none."""
     size = os.path.getsize(path.split(',')[0]) // MB
-    o = c.run(['run', '--workload', 'disk:%d' % megabytes, '--disk', path, '--timeout', '240'] + list(more), limit=260,
+    o = c.run(['run', '--workload', 'disk:%d' % megabytes, '--disk', path, '--timeout', '240'] + quickly(more),
+              limit=260,
               expect=[r'disk %s, serial number \S+, %d MB' % (model, size),
                       r'^disk: written and flushed', r'checksum=%s ' % SUMS[megabytes]] +
               ([r'^disk: run %d has left \d+ MB, all of it right' % left] if left else []),
@@ -104,7 +106,7 @@ def no_memory(c):
     """A snapshot that outgrows the machine's memory: the guest is told, and so are we."""
     path = file_system(c, size=150 * MB)
     o = c.run(['run', '--workload', 'disk:120', '--snapshot', '--disk', path, '-m', '320M', '--prealloc',
-               '--host-mem', '512M', '--timeout', '240'],
+               '--host-mem', '512M', '--timeout', '240'] + quick(),
               limit=260, status=3, never=[r'broken promise'],
               expect=[r'there is no memory for what it writes to disk ide\d\.\d; its writes fail',
                       r'VELLUM-RESULT FAIL'])
@@ -115,7 +117,8 @@ def read_only(c):
     path = file_system(c)
     before = content(path)
     os.chmod(path, 0o444)
-    c.run(['run', '--workload', 'disk:1', '--disk', path + ',ro', '--timeout', '120'], limit=140, status=3,
+    c.run(['run', '--workload', 'disk:1', '--disk', path + ',ro', '--timeout', '120'] + quick(), limit=140,
+          status=3,
           expect=[r'/dev/vda cannot be mounted|VELLUM-RESULT FAIL'])
     require(content(path) == before, 'the file has changed')
 
@@ -123,7 +126,7 @@ def read_only(c):
 def killed(c):
     """What the guest has flushed is in the file, however the run ends then."""
     path = file_system(c)
-    p = c.start(['run', '--workload', 'disk:1', '--disk', path, '--timeout', '120'])
+    p = c.start(['run', '--workload', 'disk:1', '--disk', path, '--timeout', '120'] + quick())
     read_until(p.stdout.fileno(), b'disk: written and flushed', 110)
     for pid, name in c.processes():
         if name.startswith('bochs'):
@@ -150,7 +153,7 @@ def two_machines(c):
     shared, own = file_system(c), file_system(c, 'own.img')
     before = content(shared)
     guest = 'kernel %(b)s/guest/vmlinux\ninitrd %(b)s/guest/disks.cpio\n' % {'b': os.path.abspath(c.build)}
-    append = 'append console=ttyS0 cryptomgr.notests=1 nopti vellum.workload=disk:1\n'
+    append = 'append console=ttyS0 cryptomgr.notests=1 nopti %s vellum.workload=disk:1\n' % WORDS
     text = ''.join('vm %s\n%s%smem 128M\ndisk %s\n' % (n, guest, append, d)
                    for n, d in (('a', shared + ',snapshot'), ('b', shared + ',snapshot'), ('c', own)))
     o = c.run(['run', '--vm', c.file('machines', text), '--timeout', '280', '--host-cpus', '2'], limit=300)

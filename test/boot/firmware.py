@@ -8,6 +8,7 @@ import struct
 import subprocess
 
 from disks import MB, content
+from quick import WORDS
 from runner import Test, require
 from sessions import read_until
 
@@ -128,8 +129,8 @@ def uefi_linux(name, more):
     """The same with Debian's kernel, which finds OVMF's tables and powers the machine off by ACPI."""
     def run(c):
         directory = os.path.join(c.build, 'guest')
-        image = esp(c, 'linux /bzImage console=ttyS0 cryptomgr.notests=1 nopti vellum.workload=boot\n'
-                    'initrd /initrd', 'linux', {'bzImage': os.path.join(directory, 'bzImage'),
+        image = esp(c, 'linux /bzImage console=ttyS0 cryptomgr.notests=1 nopti %s vellum.workload=boot\n'
+                    'initrd /initrd' % WORDS, 'linux', {'bzImage': os.path.join(directory, 'bzImage'),
                                                 'initrd': os.path.join(directory, 'initramfs.cpio')})
         o = c.run(['run', '--bios', 'ovmf', '--disk', image + ',ro', '-m', '512M', '--timeout', '900'] + more,
                   limit=920, expect=[r'efi: EFI v2\.\d+ by', r'ACPI: FACP 0x',

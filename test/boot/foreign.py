@@ -5,6 +5,7 @@ import os
 
 import report
 from otherend import OtherEnd
+from quick import WORDS
 from runner import NEVER, Test, require
 
 LIMIT = 600
@@ -19,7 +20,7 @@ def xen(mechanism):
         o = c.run(['run', '--timeout', str(LIMIT - 20), '--mmu', mechanism, '--kernel', file(c, 'foreign/xen'),
                    '--append', 'console=com1 com1=115200,8n1 dom0_mem=300M loglvl=warning noreboot',
                    '--module', file(c, 'bzImage') + ' console=hvc0 cryptomgr.notests=1 vellum.workload=mix '
-                   'vellum.size=1',
+                   'vellum.size=1 ' + WORDS,
                    '--module', file(c, 'initramfs.cpio'), '--mem', '448M'], limit=LIMIT,
                   forbid=[r'VELLUM-RESULT FAIL', r'Kernel panic', r'Panic on CPU'],
                   expect=[r'Xen version 4', r'Hypervisor detected: Xen PV',

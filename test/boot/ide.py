@@ -8,6 +8,7 @@ import signal
 import subprocess
 
 from disks import SUMS, bootable, content, costs_of, file_system, intact, one_after_the_other
+from quick import WORDS, quick, quickly
 from refusals import refused
 from runner import Test, require
 from sessions import read_until
@@ -29,7 +30,7 @@ echo GRUB from the CD
 boot
 """
 FROM_DISK = FROM_CD.replace('echo GRUB from the CD', 'set root=(hd0,msdos1)\necho GRUB from the disk')
-LINUX = """linux /bzImage console=ttyS0 cryptomgr.notests=1 nopti vellum.workload=%s
+LINUX = """linux /bzImage console=ttyS0 cryptomgr.notests=1 nopti """ + WORDS + """ vellum.workload=%s
 initrd /initrd"""
 
 
@@ -58,7 +59,7 @@ def linux_files(c):
 def work(c, path, megabytes=1, more=(), left=None):
     """A run of the workload by Linux' ata_piix; left: by which run there is something on the disk, None: by none."""
     return c.run(['run', '--workload', 'disk:%d' % megabytes, '--disk', path + ',if=ide', '--timeout', '240'] +
-                 list(more),
+                 quickly(more),
                  limit=260, expect=[r'ata1\.00: ATA-6: VELLUM DISK', r'ata1.*bmdma 0xc', r'\[sda\] Attached SCSI disk',
                          r'^disk: written and flushed', r'checksum=%s ' % SUMS[megabytes]] +
                  ([r'^disk: run %d has left \d+ MB, all of it right' % left] if left else []),
@@ -68,7 +69,7 @@ def work(c, path, megabytes=1, more=(), left=None):
 def by_port(c):
     """Without DMA all goes by the data port: one run writes, the next finds it."""
     path = file_system(c)
-    work(c, path, 1, ['--append', 'libata.dma=0'])
+    work(c, path, 1, quick('libata.dma=0'))
     work(c, path, 1, left=1)
     intact(path)
 
@@ -76,7 +77,7 @@ def by_port(c):
 def killed(c):
     """What the guest has flushed is in the file, however the run ends then."""
     path = file_system(c)
-    p = c.start(['run', '--workload', 'disk:1', '--disk', path + ',if=ide', '--timeout', '120'])
+    p = c.start(['run', '--workload', 'disk:1', '--disk', path + ',if=ide', '--timeout', '120'] + quick())
     read_until(p.stdout.fileno(), b'disk: written and flushed', 110)
     for pid, name in c.processes():
         if name.startswith('bochs'):

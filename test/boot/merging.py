@@ -4,6 +4,7 @@ results, under each mechanism; and `vellum ctl merge`."""
 import os
 
 from control import MECHANISMS, Running, ask, ctl, until
+from quick import WORDS
 from runner import Test, require
 from workloads import WORKLOADS
 
@@ -12,9 +13,9 @@ MERGING = 'merge on\nmerge-rate 1000000\nmerge-share 10\n'
 
 
 def linux(c, name, mmu, workload):
-    return ('vm %s\nkernel %s\ninitrd %s\nappend console=ttyS0 cryptomgr.notests=1 nopti quiet vellum.workload=%s\n'
+    return ('vm %s\nkernel %s\ninitrd %s\nappend console=ttyS0 cryptomgr.notests=1 nopti quiet %s vellum.workload=%s\n'
             'mem 128M\nmmu %s\n%s' % (name, os.path.join(c.build, 'guest', 'bzImage'),
-                                      os.path.join(c.build, 'guest', 'initramfs.cpio'), workload, mmu,
+                                      os.path.join(c.build, 'guest', 'initramfs.cpio'), WORDS, workload, mmu,
                                       MERGING))
 
 

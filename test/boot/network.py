@@ -7,6 +7,7 @@ import re
 
 from control import ctl
 from otherend import OtherEnd
+from quick import WORDS, quickly
 from refusals import refused
 from runner import Failure, Test, require
 from sessions import on_terminal, read_to_end, read_until
@@ -17,8 +18,8 @@ SUM = '7abb0f329ed80770'
 
 def machines(c, count, more=''):
     guest = ('kernel %(b)s/guest/vmlinux\ninitrd %(b)s/guest/devices.cpio\nmem 96M\nnet lan\n'
-             'append console=ttyS0 cryptomgr.notests=1 nopti vellum.workload=net:1%(w)s\n' %
-             {'b': os.path.abspath(c.build), 'w': ' vellum.watched' if count > 2 else ''})
+             'append console=ttyS0 cryptomgr.notests=1 nopti %(q)s vellum.workload=net:1%(w)s\n' %
+             {'b': os.path.abspath(c.build), 'q': WORDS, 'w': ' vellum.watched' if count > 2 else ''})
     return c.file('machines', ''.join('vm %s\n%s%s\n' % (name, guest, more) for name in 'abc'[:count]))
 
 
@@ -61,7 +62,7 @@ class Shell:
 
     def __init__(self, c, more):
         self.c, self.seen = c, b''
-        self.terminal = on_terminal(c, 'run', '-i', '--timeout', '900', *more)
+        self.terminal = on_terminal(c, 'run', '-i', '--timeout', '900', *quickly(more))
 
     def wait(self, pattern, limit=60):
         """limit: seconds, where nothing else runs. A guest that says nothing may stand: what is in it is told then."""

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 
+from quick import WORDS, quick
 from runner import PATIENCE, Test, require
 from sessions import read_until
 
@@ -38,7 +39,7 @@ CRASH = 'echo c > /proc/sysrq-trigger\n'
 
 def by_device(c):
     """Linux' driver finds the device by ACPI, and what it says is the end: at once, with the account told."""
-    o = c.run(['run', '--initrd', initrd(c, CRASH), '--timeout', '60'], status=68, never=[r'FAIL'],
+    o = c.run(['run', '--initrd', initrd(c, CRASH), '--timeout', '60'] + quick(), status=68, never=[r'FAIL'],
               expect=[r'sysrq: Trigger a crash', r'status 68, the guest panicked', r'^vellum: guest: status 68',
                       r'^vellum: guest: virtual CPU 0, rip 0x', r'^vellum: guest: cr0 0x'])
     require(o.json['counters'] == 'end' and o.json['ending'] == 'ended', 'JSON: %r, %r' %
@@ -49,7 +50,7 @@ def by_device(c):
 
 def paused(c, more, until):
     """It stands still, to be looked at."""
-    p = c.start(['run', '--on-panic', 'pause', '--timeout', '60'] + more)
+    p = c.start(['run', '--on-panic', 'pause', '--timeout', '60'] + quick() + more)
     read_until(p.stdout.fileno(), until, 60)
     end = time.monotonic() + 20 * PATIENCE
     while 'paused' not in c.finish(c.start(['ctl', 'list']), 20)[1]:
@@ -62,14 +63,14 @@ def paused(c, more, until):
 
 def goes_on(c):
     """Nobody cares: it reboots as it was told to, which ends it well."""
-    o = c.run(['run', '--initrd', initrd(c, CRASH), '--append', 'panic=-1', '--on-panic', 'none', '--timeout', '60'],
+    o = c.run(['run', '--initrd', initrd(c, CRASH), *quick('panic=-1'), '--on-panic', 'none', '--timeout', '60'],
               never=[r'FAIL'], expect=[r'the guest panicked; it goes on', r'status 0, reset'])
     require(o.json['guest']['panic'].startswith('sysrq triggered crash'), 'JSON: panic %r' % o.json['guest']['panic'])
 
 
 def by_console(c):
     """Without the driver, Linux' last words are enough."""
-    o = c.run(['run', '--initrd', 'none', '--timeout', '60'], status=68, never=[r'FAIL'],
+    o = c.run(['run', '--initrd', 'none', '--timeout', '60'] + quick(), status=68, never=[r'FAIL'],
               expect=[r'^vellum: guest panicked: VFS: Unable to mount root fs .*; the machine was stopped',
                       r'^vellum: guest: virtual CPU 0, rip 0xffffffff8', r'^vellum: guest: cr0 0x'])
     require(o.json['ending'] == 'guest-panic' and o.json['counters'] == 'stop', 'JSON: %r, %r' %
@@ -79,7 +80,7 @@ def by_console(c):
 
 def reboots(c):
     """A reset after a panic is no good end."""
-    o = c.run(['run', '--quiet', '--initrd', 'none', '--append', 'panic=-1', '--timeout', '60'], status=68, never=[],
+    o = c.run(['run', '--quiet', '--initrd', 'none', '--timeout', '60'] + quick('panic=-1'), status=68, never=[],
               expect=[r'^vellum: guest panicked: VFS: Unable to mount root fs'])
     require(o.text.count('\n') == 1, 'not one sentence: %r' % o.text)
     require(o.json['guest']['status'] == 0 and o.json['error'].startswith('guest panicked: VFS'), 'JSON: %r' %
@@ -88,8 +89,8 @@ def reboots(c):
 
 def beside_another(c):
     """One that has panicked does not keep the machine up when the other has ended, and does not end it before."""
-    path = c.file('machines.txt', 'vm a\nkernel %s\nappend console=ttyS0\nclock guest\n\nvm b\nkernel %s\nmem 64M\n' %
-                  (os.path.join(c.build, 'guest', 'vmlinux'), c.guest('memory')))
+    path = c.file('machines.txt', 'vm a\nkernel %s\nappend console=ttyS0 %s\nclock guest\n\n'
+                  'vm b\nkernel %s\nmem 64M\n' % (os.path.join(c.build, 'guest', 'vmlinux'), WORDS, c.guest('memory')))
     o = c.run(['run', '--vm', path, '--timeout', '100'], status=68, limit=110,
               never=[r'FAIL'], expect=[r'\[b\] memory: ok', r'^vellum: a panicked: VFS'])
     require([v['guest']['status'] for v in o.json['vms']] == [None, 0],

@@ -6,6 +6,7 @@ import report
 from boots import check_boot
 from conformance import conform, conforms
 from firmware import nothing_to_boot
+from quick import quick
 from runner import Test, require
 from switching import CHECKSUM, switches
 
@@ -67,8 +68,8 @@ def refused(what, args, sentence):
 
 def tests(everything):
     t = [linux('the default guest', [], 'npt')]
-    t += [linux(m, ['--mmu', m], m) for m in ('shadow', 'vtlb') + (('brute',) if everything else ())]
-    t += [linux('%s, %s' % (g, m), ['--guest', g, '--mmu', m], m)
+    t += [linux(m, ['--mmu', m] + quick(), m) for m in ('shadow', 'vtlb') + (('brute',) if everything else ())]
+    t += [linux('%s, %s' % (g, m), ['--guest', g, '--mmu', m] + quick(), m)
           for g in ('686', '686-pae') for m in ('npt', 'shadow')]
     t += [kernels(m) for m in ('npt', 'shadow', 'vtlb', 'brute')]
     t += [Test('ryzen: 100 changes of the mechanism in one boot', switched), switched_kernel('paging64'),

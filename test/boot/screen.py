@@ -8,6 +8,7 @@ import struct
 import zlib
 
 from control import Running, ask, ctl, until
+from quick import WORDS
 from runner import Test, require
 
 LIMIT = 150
@@ -124,7 +125,7 @@ def frame_buffer(mmu):
     """Debian's kernel in a mode that its loader was asked for, and its driver vesafb."""
     def run(c):
         with Running(c, ['--bios', 'seabios', '--vga', 'std', '--guest', 'amd64', '--mmu', mmu, '--append',
-                         'vga=0x317 console=ttyS0 console=tty0 vellum.shell'], until=rb'Run /init') as r:
+                         'vga=0x317 console=ttyS0 console=tty0 %s vellum.shell' % WORDS], until=rb'Run /init') as r:
             require(b'vesafb: mode is 1024x768x16' in r.seen, 'the kernel has found another mode')
             before = until('text', lambda: (lambda s: s[:2] == (1024, 768) and not is_blank(s[2]) and s)(shot(c)))
             ctl(c, 'sendkey', 'l', 's', 'ret')

@@ -14,6 +14,7 @@ import termios
 import time
 
 import report
+from quick import quick
 from runner import PATIENCE, Test, require
 
 
@@ -153,7 +154,7 @@ def counted_until_stopped(j, ending):
 def phases_until_stopped(c):
     """Phases of the workload that are over, and the one that is not, are in the counters of a run that is stopped."""
     out = c.path('phases.json')
-    p = c.start(['run', '--workload', 'switch:200000', '--timeout', '100', '--json', out])
+    p = c.start(['run', '--workload', 'switch:200000', '--timeout', '100', '--json', out] + quick())
     read_until(p.stdout.fileno(), rb'Run /init as init process', 60)
     end = time.monotonic() + 60 * PATIENCE
     while not json.loads(c.finish(c.start(['ctl', 'phases', '--json']), 20)[1])['phases']:
@@ -237,7 +238,7 @@ def output_gone(c):
 def interactive(c, more=(), machine=r'x86_64'):
     """The keyboard goes to the guest's shell and the answer comes back; poweroff ends the run."""
     seen = b''
-    with on_terminal(c, 'run', '-i', '--timeout', '200', *more) as (p, master):
+    with on_terminal(c, 'run', '-i', '--timeout', '200', *quick(), *more) as (p, master):
         try:
             seen = read_until(master, rb'vellum:[^\r\n]*# ', 150)
             os.write(master, b'echo six times seven is $((6*7))\r')

@@ -5,6 +5,7 @@ import re
 
 from boots import check_boot
 from control import ask
+from quick import quick
 from runner import Test, require
 from sessions import on_terminal, read_until
 import matrix
@@ -36,7 +37,7 @@ def threads(mmu, host_cpus):
 
     def run(c):
         o = c.run(['run', '--no-rdrand', '--mmu', mmu, '--vcpus', '4', '--host-cpus', str(host_cpus), '--workload',
-                   workload, '--timeout', '900'], limit=1000, forbid=[r'VELLUM-RESULT FAIL', r'Kernel panic'],
+                   workload, '--timeout', '900'] + quick(), limit=1000, forbid=[r'VELLUM-RESULT FAIL', r'Kernel panic'],
                   expect=[r'^VELLUM-RESULT ok checksum=%s kernel=\S+$' % checksum, r'reboot: Power down'])
         require(o.json['vcpus'] == 4 and o.json['mmu'] == mmu, 'it ran %r under %s' % (o.json['vcpus'], o.json['mmu']))
         require([p['name'] for p in o.json['phases'].values()] == list(phases), 'the phases are wrong')
@@ -67,7 +68,7 @@ def comes_back(guest, mmu, vcpus, cpus):
     def run(c):
         seen = b''
         with on_terminal(c, 'run', '-i', '--guest', guest, '--mmu', mmu, '--vcpus', str(vcpus), '--host-cpus',
-                         str(cpus), '--timeout', '400') as (p, master):
+                         str(cpus), '--timeout', '400', *quick()) as (p, master):
             say = sayer(master)
             try:
                 seen += read_until(master, rb'vellum:[^\r\n]*# ', 300)
@@ -85,7 +86,7 @@ def off_and_on(c):
     virtualize its memory and its TPR."""
     seen = b''
     with on_terminal(c, 'run', '-i', '--vcpus', '2', '--host-cpus', '2', '--mmu', 'ept', '--timeout',
-                     '200') as (p, master):
+                     '200', *quick()) as (p, master):
         say = sayer(master)
         try:
             seen += read_until(master, rb'vellum:[^\r\n]*# ', 150)

@@ -9,6 +9,7 @@ import ide
 import screen
 from boots import LIMIT
 from control import MECHANISMS, Running, ask, ctl, until
+from quick import quick
 from runner import Test, require
 from sessions import read_until
 from waiting import waiting
@@ -36,7 +37,7 @@ def taken(c, args, when):
 
 def of_linux(c):
     """Its memory leaves while it boots; it and each that goes on with it come to the same result."""
-    path, text = taken(c, ['--exchange', '--workload', WORKLOAD], rb'Linux version')
+    path, text = taken(c, ['--exchange', '--workload', WORKLOAD] + quick(), rb'Linux version')
     said = re.search(RESULT, text, re.M)
     require(said, 'the run came to no result')
     for mmu in MECHANISMS[:3]:

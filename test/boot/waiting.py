@@ -4,6 +4,8 @@ not its boot. It is taken by the first of them, and stays in the build's folder 
 import fcntl
 import os
 
+from quick import quick
+
 MADE_OF = ('vellum', 'vellum.elf', 'guest/vmlinux', 'guest/initramfs.cpio')
 
 
@@ -15,6 +17,6 @@ def waiting(c):
         fcntl.flock(lock, fcntl.LOCK_EX)
         newest = max(os.path.getmtime(os.path.join(c.build, name)) for name in MADE_OF)
         if not os.path.exists(path) or os.path.getmtime(path) < newest:
-            with Running(c, ['--exchange', '--append', 'vellum.wait'], until=rb'VELLUM-READY'):
+            with Running(c, ['--exchange', *quick('vellum.wait')], until=rb'VELLUM-READY'):
                 ctl(c, 'snapshot', path)
     return path

@@ -4,6 +4,7 @@ counted apart."""
 import re
 
 import report
+from quick import quick
 from runner import Test, require
 
 # Each workload at a small size: its phases, and its checksum, which depends on nothing else, so that it is the same on
@@ -44,7 +45,7 @@ def check_phases(json, wanted):
 
 def native(c):
     """Without the hypervisor: the same result, by the kernel's own memory map, and no exits."""
-    o = c.run(['run', '--native', '--workload', 'switch:300', '--timeout', '200'], limit=240,
+    o = c.run(['run', '--native', '--workload', 'switch:300', '--timeout', '200'] + quick(), limit=240,
               expect=[r'^VELLUM-RESULT ok checksum=%s kernel=\S+$' % WORKLOADS['switch:300'][1], r'reboot: Power down'])
     require(o.json['mmu'] == 'native' and o.json['guest']['end'] == 'powered off',
             'JSON: %s, %s' % (o.json['mmu'], o.json['guest']['end']))
@@ -63,15 +64,15 @@ def native_ends(c):
         return o.json
     run(['--kernel', c.guest('hello'), '-m', '64'], 0, 'powered off')
     run(['--kernel', c.guest('triple-fault'), '-m', '64'], 65, 'stopped: triple fault')
-    j = run(['--initrd', 'none', '--append', 'panic=-1'], 68, 'reset')
+    j = run(['--initrd', 'none'] + quick('panic=-1'), 68, 'reset')
     require(j['guest']['panic'].startswith('VFS: Unable to mount'), 'JSON: panic %r' % j['guest']['panic'])
-    j = run(['--initrd', 'none'], 68, None)
+    j = run(['--initrd', 'none'] + quick(), 68, None)
     require(j['ending'] == 'guest-panic' and j['counters'] is None, 'JSON: %r, %r' % (j['ending'], j['counters']))
 
 
 def refused_by_the_guest(c):
     """A name and a size that the command did not look at."""
-    o = c.run(['run', '--append', 'vellum.workload=fork vellum.size=0x10', '--timeout', '200'], status=3, limit=240,
+    o = c.run(['run', '--timeout', '200'] + quick('vellum.workload=fork vellum.size=0x10'), status=3, limit=240,
               expect=[r'^VELLUM-RESULT FAIL the size of the workload fork, in children by fork, '
                       r'must be a number from 1 to'])
     require(re.search('debug exit', o.json['guest']['end']), 'the guest ended: %s' % o.json['guest']['end'])
