@@ -113,14 +113,25 @@ static const struct { const char *name, *shows; unsigned rows;
 	{"exits", "l ~ /^fork.*against shadow/ { f = low } END { exit !(f > 90) }", 15},
 };
 
+/* The engine, which takes the time, is the same library in gcc's and in clang's program: gcc's makes all figures,
+ * clang's the first. */
+#ifdef __clang__
+static const bool all_figures = false;
+#else
+static const bool all_figures = true;
+#endif
+
 static void test_run(void **state)
 {
 	unsigned i = 0;
 
 	(void)state;
-	assert_int_equal(0, shell("\"$V\" lab figure --all --quick -o . >out 2>err"));
+	assert_int_equal(0, shell("\"$V\" lab figure %s --quick -o . >out 2>err",
+				  all_figures ? "--all" : shown[0].name));
 	for (const struct lab_figure *f = lab_figures; f->name; f++, i++) {
 		assert_string_equal(f->name, shown[i].name);
+		if (i > 0 && !all_figures)
+			continue;
 		if (shell("head -1 %s.csv | grep -q '^label,series,x,published_low,.*,deviation,' && [ $(grep -c . "
 			  "%s.csv) = %u ] && "
 			  "grep -q 'published .* ours .* deviation' %s.txt && grep -q '<svg' %s.svg && grep -q "
