@@ -37,16 +37,15 @@ uint64_t emulator_memory(const struct options *options, uint64_t needed, unsigne
 }
 
 /* Runs "bochs --help [TOPIC]"; its text is in `said`. Its exit status means nothing. */
-static bool ask(const char *program, const char *topic, struct bytes *said)
+static void ask(const char *program, const char *topic, struct bytes *said)
 {
 	static char help[] = "--help";
 	char *path = text("%s", program), *about = topic != NULL ? text("%s", topic) : NULL;
 	char *argv[] = { path, help, about, NULL };
-	int status = run_program(argv, said);
 
+	run_program(argv, said);
 	free(path);
 	free(about);
-	return status >= 0 && status != 127;
 }
 
 static char *built_path(void)
@@ -90,29 +89,26 @@ bool bochs_can_have(bool mended, bool room, unsigned cpus, char *error, size_t e
 	return false;
 }
 
-static char *version_of(const char *program)
+static char *version_of(const char *program, const struct bytes *said)
 {
 	static const char title[] = "Bochs x86 Emulator ";
-	struct bytes said = { 0 };
-	char *start, *version;
+	const char *start = said->data != NULL ? strstr(said->data, title) : NULL;
 
-	if (!ask(program, "cpu", &said) || (start = strstr(said.data, title)) == NULL)
+	if (start == NULL)
 		die(STATUS_FAILED, "%s does not run, or is no Bochs", program);
 	start += strlen(title);
-	version = text("%.*s", (int)strcspn(start, " \n"), start);
-	bytes_free(&said);
-	return version;
+	return text("%.*s", (int)strcspn(start, " \n"), start);
 }
 
-/* The model's full name: of the names that Bochs lists, the one that is `wanted`, or the only one that contains it. */
-static char *cpu_model(const char *program, const char *wanted)
+/* The model's full name: of the names that Bochs lists, the one that is `wanted`, or the only one that contains it.
+ * What it said is taken apart. */
+static char *cpu_model(const char *program, const struct bytes *said, const char *wanted)
 {
-	struct bytes said = { 0 }, all = { 0 }, several = { 0 };
+	struct bytes all = { 0 }, several = { 0 };
 	char *found = NULL, *line, *state;
 	unsigned matches = 0;
 
-	ask(program, "cpu", &said);
-	line = said.data != NULL ? strstr(said.data, "Supported CPU models:") : NULL;
+	line = strstr(said->data, "Supported CPU models:");
 	if (line == NULL)
 		die(STATUS_FAILED, "%s does not list its CPU models", program);
 	line = strchr(line, '\n');
@@ -134,7 +130,6 @@ static char *cpu_model(const char *program, const char *wanted)
 		if (matches++ == 0)
 			found = text("%s", line);
 	}
-	bytes_free(&said);
 	if (matches == 0)
 		die(STATUS_USAGE, "--cpu %s: Bochs has no such model; it has%s", wanted,
 		    all.data != NULL ? all.data : " none");
@@ -158,7 +153,7 @@ static const char *bios_beside(const char *program)
 
 void bochs_find(struct emulator *emulator, const struct options *options, uint64_t needed)
 {
-	struct bytes said = { 0 };
+	struct bytes said = { 0 }, models = { 0 };
 	char error[300], *real;
 	const char *roomy;
 	bool package;
@@ -168,7 +163,8 @@ void bochs_find(struct emulator *emulator, const struct options *options, uint64
 		die(STATUS_FAILED,
 		    "the BIOS for Bochs is missing: run script/deps.sh (packages bochsbios and vgabios)");
 	emulator->name = "Bochs";
-	emulator->version = version_of(emulator->program);
+	ask(emulator->program, "cpu", &models);
+	emulator->version = version_of(emulator->program, &models);
 	/* Debian's is built with the debugger, which wants a file of commands, and has no display that needs no
 	 * screen. */
 	ask(emulator->program, NULL, &said);
@@ -184,7 +180,8 @@ void bochs_find(struct emulator *emulator, const struct options *options, uint64
 	if (!bochs_can_have(!package, roomy != NULL, options->host_cpus, error, sizeof error))
 		die(STATUS_USAGE, "%s", error);
 	emulator->bios = options->host_cpus > BIOS_CPUS ? roomy : bios;
-	emulator->cpu = cpu_model(emulator->program, options->cpu != NULL ? options->cpu : default_cpu);
+	emulator->cpu = cpu_model(emulator->program, &models, options->cpu != NULL ? options->cpu : default_cpu);
+	bytes_free(&models);
 	emulator->cpus = options->host_cpus;
 	emulator->memory = emulator_memory(options, needed, BOCHS_MOST_MB, "Bochs");
 	emulator->ips = options->ips;

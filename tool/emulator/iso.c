@@ -1,6 +1,7 @@
 #include "tool/emulator/iso.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,15 +67,19 @@ static void stage_grub(const char *root, const struct machines *machines)
 void iso_check_hypervisor(const char *path)
 {
 	static const unsigned char magic[] = { 0xd6, 0x50, 0x52, 0xe8 };
-	struct bytes image = { 0 };
+	unsigned char start[32768];
+	FILE *file = fopen(path, "rbe");
+	size_t length = 0;
 	bool found = false;
 
-	if (!file_read(path, &image))
+	if (file != NULL)
+		length = fread(start, 1, sizeof start, file);
+	if (file == NULL || ferror(file))
 		die(STATUS_FAILED, "the hypervisor %s: %s%s", path, strerror(errno),
 		    errno == ENOENT ? " (run make)" : "");
-	for (size_t i = 0; i + sizeof magic <= image.length && i < 32768 && !found; i += 8)
-		found = memcmp(image.data + i, magic, sizeof magic) == 0;
-	bytes_free(&image);
+	fclose(file);
+	for (size_t i = 0; i + sizeof magic <= length && !found; i += 8)
+		found = memcmp(start + i, magic, sizeof magic) == 0;
 	if (!found)
 		die(STATUS_USAGE, "the hypervisor %s is no Multiboot2 image", path);
 }
