@@ -270,7 +270,8 @@ bool mmu_guest_exchange(struct mmu_vm *vm, gpa_t gpa, void *expected, const void
 	size_t offset = gpa.v & (PAGE_SIZE - 1);
 	char *p;
 
-	/* CMPXCHG16B of what is not aligned would be the host's #GP. */
+	/* CMPXCHG16B of what is not aligned would be the host's #GP (SDM, CMPXCHG8B/CMPXCHG16B, "64-Bit Mode
+	 * Exceptions"). */
 	if (n > PAGE_SIZE - offset || (n == 16 && (offset & 15)))
 		return false;
 	lock_to_tell(vm);

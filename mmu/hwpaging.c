@@ -214,6 +214,7 @@ uint32_t hw_mmio_epoch(const struct mmu_vm *vm)
 	return vm->slots.generation >> MMIO_GENERATION_BITS;
 }
 
+/* SDM, "Determination of Access Rights". */
 bool hw_mmio_allows(const struct walk_regs *r, uint64_t leaf, struct access a)
 {
 	if (a.fetch || (a.write && !(leaf & PTE_W)))

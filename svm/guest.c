@@ -156,8 +156,8 @@ static bool is_software(uint32_t info)
 	       type == EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION;
 }
 
-/* There are no software exceptions among the types: what is to be pushed for one, RIP behind the instruction, is in the
- * VMCB beforehand. */
+/* There are no software exceptions among the types (APM, "Event Injection"): what is to be pushed for one, RIP behind
+ * the instruction, is in the VMCB beforehand. */
 void svm_inject(struct svm_vcpu *v, const struct event *e)
 {
 	struct vmcb *c = v->vmcb;
@@ -217,7 +217,8 @@ bool svm_exit_delivery_anew(const struct svm_vcpu *v)
 	return VM_KEPT(SVM_SOFT_KNOWN, (v->vmcb->exit_interrupt & EVENT_VALID) && is_left(v));
 }
 
-/* An interrupt is not acknowledged by the exit: it waits for the host's interrupt flag, and is none here. */
+/* An interrupt is not acknowledged by the exit: it waits for the host's interrupt flag, and is none here (APM, "Global
+ * Interrupt Flag, STGI and CLGI Instructions"). */
 uint64_t svm_exit_event(const struct svm_vcpu *v)
 {
 	uint32_t vector = (uint32_t)v->vmcb->exit_code - EXITCODE_EXCEPTION;
@@ -235,7 +236,7 @@ uint64_t svm_exit_event(const struct svm_vcpu *v)
 }
 
 /* The linear address is not told: what is accessed is walked for again, by who must know. A walk is counted as a write,
- * for it may set flags; it reads as well. */
+ * for it may set flags (APM, "Nested versus Guest Page Faults, Fault Ordering"); it reads as well. */
 struct hvm_nested_fault svm_exit_nested_fault(const struct svm_vcpu *v)
 {
 	uint64_t error = v->vmcb->exit_info[0];
@@ -262,7 +263,7 @@ struct hvm_task_switch svm_exit_task_switch(const struct svm_vcpu *v)
 	return (struct hvm_task_switch){ source, (uint16_t)info[0] };
 }
 
-/* The next RIP of IN and OUT has a place of its own (APM, "IOIO Intercept"). */
+/* The next RIP of IN and OUT has a place of its own (APM, "IN and OUT Behavior"). */
 uint64_t svm_exit_length(const struct svm_vcpu *v)
 {
 	const struct vmcb *c = v->vmcb;

@@ -1,5 +1,5 @@
 /* svm/maps.h - the I/O and MSR permission maps, alike for all virtual CPUs: every port exits; of the MSRs only those
- * that the CPU or the vCPU switch keeps apart do not. APM, "IOIO Intercept" and "MSR Intercepts". */
+ * that the CPU or the vCPU switch keeps apart do not. APM, "IOIO Intercepts" and "MSR Intercepts". */
 #ifndef VELLUM_SVM_MAPS_H
 #define VELLUM_SVM_MAPS_H
 

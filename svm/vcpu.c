@@ -160,7 +160,8 @@ static void apply_cr0(struct svm_vcpu *v, const struct mmu_vcpu *mmu)
 	uint64_t guest = mmu->regs.cr0, hardware = (guest & ~i->cr0_force_mask) | i->cr0_force_value;
 	bool all = false;
 
-	/* Caching is the host's: a guest's CD and NW are remembered, not obeyed. NW without CD would be refused. */
+	/* Caching is the host's: a guest's CD and NW are remembered, not obeyed. NW without CD would be refused (APM,
+	 * "Canonicalization and Consistency Checks"). */
 	VM_MUTANT(SVM_CR0_CACHING, hardware &= ~(CR0_CD | CR0_NW));
 	v->cr0_mask = i->cr0_force_mask | CR0_CD | CR0_NW;
 	v->cr0_shadow = guest;
@@ -205,7 +206,8 @@ void svm_apply_root(struct svm_vcpu *v, struct mmu_vcpu *mmu)
 	VM_MUTANT(SVM_ROOT, v->vmcb->cr3 = r->cr3);
 	if (mmu->intercepts.ept)
 		v->vmcb->nested_cr3 = r->nested;
-	/* ASID 0 is the host's and refused. Without a tag of its own a vCPU has one that is flushed at each entry. */
+	/* ASID 0 is the host's and refused (APM, "Canonicalization and Consistency Checks"). Without a tag of its own a
+	 * vCPU has one that is flushed at each entry. */
 	v->untagged = !r->vpid;
 	v->vmcb->asid = r->vpid ? r->vpid : v->caps->asids - 1;
 	v->check = true;

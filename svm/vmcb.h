@@ -1,5 +1,5 @@
 /* svm/vmcb.h - the virtual machine control block, and what its fields say. AMD64 Architecture Programmer's Manual,
- * volume 2 (APM), "Layout of VMCB", "SVM Intercept Codes" and "Secure Virtual Machine". */
+ * volume 2 (APM), "Layout of VMCB", "SVM Intercept Exit Codes" and "Secure Virtual Machine". */
 #ifndef VELLUM_SVM_VMCB_H
 #define VELLUM_SVM_VMCB_H
 
@@ -80,18 +80,18 @@
 /* vmcb.exit_info[0] of EXITCODE_MSR (APM, "MSR Intercepts"): WRMSR, else RDMSR. */
 #define MSR_EXIT_WRITES BIT(0)
 
-/* vmcb.exit_info[0] of EXITCODE_IOIO (APM, "IOIO Intercept Exit Information"). */
+/* vmcb.exit_info[0] of EXITCODE_IOIO (APM, "IN and OUT Behavior"). */
 #define IOIO_IN BIT(0)
 #define IOIO_STRING BIT(2)
 #define IOIO_SIZE_1 BIT(4)
 #define IOIO_SIZE_4 BIT(6)
 #define IOIO_PORT_SHIFT 16
 
-/* vmcb.exit_info[1] of EXITCODE_TASK_SWITCH (APM, "TASK_SWITCH Intercept"). */
+/* vmcb.exit_info[1] of EXITCODE_TASK_SWITCH (APM, "Task Switch Intercept"). */
 #define TASK_SWITCH_IRET BIT(36)
 #define TASK_SWITCH_JMP BIT(38)
 
-/* ---- exit codes (APM, "SVM Intercept Codes") ---- */
+/* ---- exit codes (APM, "SVM Intercept Exit Codes") ---- */
 
 enum svm_exitcode {
 	EXITCODE_CR_READ = 0x00,   /* + number of the register */

@@ -1,5 +1,6 @@
 /* vmx/v86.c - real mode by virtual-8086 mode. SDM, "Checks on Guest Segment Registers", "Checks on Guest RIP, RFLAGS,
- * and SSP", "Virtual-8086 Mode", "Class 1-Hardware Interrupts in Virtual-8086 Mode".
+ * and SSP", "Virtual-8086 Mode", "Class 1 - Hardware Interrupt and Exception Handling
+ * in Virtual-8086 Mode".
  *
  * With IOPL 0 each CLI, STI, PUSHF, POPF, INT n and IRET is #GP, so that the guest does not see this IOPL, nor that
  * RFLAGS.VM is set. So is an access to a port that no bit map of a TSS allows (SDM, "I/O Permission Bit Map"); one that

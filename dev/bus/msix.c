@@ -38,7 +38,8 @@ void msix_control(struct msix *m, uint16_t control)
 	send_pending(m);
 }
 
-/* A vector that the table has not is none (MX1): the guest has written which one. */
+/* A vector that the table has not is none (MX1): the guest has written which one. What is masked waits (PCI Local Bus
+ * Specification, "MSI-X Capability and Table Structures"). */
 void msix_raise(struct msix *m, unsigned vector)
 {
 	if (VM_KEPT(MSIX_VECTOR, vector >= m->vectors) || !m->enabled)

@@ -22,7 +22,8 @@ static unsigned bar_register(unsigned n)
 
 static bool bar_maps(struct pci *p, struct pci_bar *b, uint32_t at)
 {
-	/* 0 and the top of the space are what firmware writes to turn one off or to find its size. */
+	/* 0 and the top of the space are what firmware writes to turn one off or to find its size (PCI Local Bus
+	 * Specification, "Base Addresses"). */
 	if (!at || (b->io && at + b->size > PORTS_END))
 		return false;
 	return b->io ? pio_add(p->pio, (uint16_t)at, (uint16_t)b->size, b->io, b->dev)
@@ -82,6 +83,7 @@ void pci_map_anew(struct pci *p)
 
 /* ---- configuration space ---- */
 
+/* PCI Local Bus Specification, "Configuration Mechanism #1": nobody answers for another bus, or an empty slot. */
 static struct pci_device *addressed(const struct pci *p)
 {
 	unsigned devfn = p->address >> 8 & 0xff;

@@ -102,7 +102,7 @@ static inline int lapic_lvt_of(const struct lapic *l, unsigned r)
 	return r == REG(LVT_CMCI) && (l->features & LAPIC_CMCI) ? LVT_CMCI : -1;
 }
 
-/* The bits of an entry that software can change. */
+/* The bits of an entry that software can change (SDM, "Local Vector Table"). */
 static inline uint32_t lapic_lvt_writable(const struct lapic *l, unsigned lvt)
 {
 	static const uint32_t writable[LVT_COUNT] = {

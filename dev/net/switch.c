@@ -134,6 +134,8 @@ static void forward(struct net_port *from, const uint8_t *frame, uint32_t bytes)
 	}
 }
 
+/* IEEE 802.3, "Elements of the MAC frame and packet": addresses and a type at least, 1,500 bytes and a tag behind them
+ * at most; NS1. */
 void net_send(struct net_port *port, const uint8_t *frame, uint32_t bytes)
 {
 	if (VM_KEPT(NET_SHORT, bytes < NET_FRAME_MIN) || VM_KEPT(NET_LONG, bytes > NET_FRAME_MAX)) {

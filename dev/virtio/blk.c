@@ -83,7 +83,8 @@ static void io_done(struct block_request *r, enum block_result result)
 
 /* ---- requests ---- */
 
-/* The last byte of the writable part is for the status, whatever the driver's layout. false: there is none. */
+/* The last byte of the writable part is for the status ("Device Operation"), whatever the driver's layout ("Message
+ * Framing"). false: there is none. */
 static bool take_status(struct virtio_blk_slot *s)
 {
 	struct virtq_chain *c = &s->chain;

@@ -66,6 +66,7 @@ bool virtio_console_hungry(struct virtio_console *c)
 		return false;
 	if (!c->has_in && virtq_pop(q, &c->in)) {
 		c->has_in = true;
+		/* "Device Operation": the queue is for what the device writes. */
 		if (VM_KEPT(CONSOLE_IN_READABLE, c->in.readable))
 			q->broken = true;
 	}

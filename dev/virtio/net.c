@@ -19,7 +19,7 @@ static void spoil(struct virtq *q) { q->broken = true; }
 
 /* ---- to the switch ---- */
 
-/* The chain at hand. */
+/* The chain at hand ("Packet Transmission"). */
 static void transmit(struct virtio_net *n)
 {
 	struct virtq *q = &n->queue[VIRTIO_NET_OUT];
@@ -37,7 +37,7 @@ static void transmit(struct virtio_net *n)
 		spoil(q);
 		return;
 	}
-	if (VM_KEPT(NET_OUT_OFFLOAD, header.flags || header.gso_type)) /* which was not agreed on */
+	if (VM_KEPT(NET_OUT_OFFLOAD, header.flags || header.gso_type)) /* not agreed on: "Packet Transmission" */
 		n->port->account.dropped_malformed++;
 	else
 		net_send(n->port, n->frame, bytes);

@@ -114,7 +114,7 @@ bool virtq_pop(struct virtq *q, struct virtq_chain *chain)
 	if (!q->ready || VM_KEPT(VIRTQ_BROKEN, q->broken) || !read16(q, q->avail + VIRTQ_RING_IDX, &idx) ||
 	    idx == q->next_avail)
 		return false;
-	/* VQ3: the guest cannot have more on its way than there are descriptors. */
+	/* VQ3: the guest cannot have more on its way than there are descriptors ("The Virtqueue Available Ring"). */
 	if (VM_KEPT(VIRTQ_AHEAD, (uint16_t)(idx - q->next_avail) > q->size) ||
 	    !read16(q, q->avail + VIRTQ_RING_ENTRIES + VIRTQ_AVAIL_BYTES * (q->next_avail & (q->size - 1u)),
 		    &chain->head) ||
@@ -164,7 +164,7 @@ bool virtq_wants_interrupt(struct virtq *q)
 	fence();
 	if (!q->event_idx)
 		return read16(q, q->avail + VIRTQ_RING_FLAGS, &word) && !(word & VIRTQ_AVAIL_F_NO_INTERRUPT);
-	/* Has the index gone past the one that it waits for? */
+	/* Has the index gone past the one that it waits for ("Used Buffer Notification Suppression")? */
 	return read16(q, used_event(q), &word) &&
 	       (uint16_t)(q->next_used - word - 1) < (uint16_t)(q->next_used - before);
 }

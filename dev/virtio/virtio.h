@@ -58,7 +58,7 @@ enum virtio_common {
 	VIRTIO_COMMON_USED = 48,
 };
 
-/* "Virtqueue Interrupts" on PCI, "ISR status capability". */
+/* "Used Buffer Notifications" on PCI, "ISR status capability". */
 #define VIRTIO_ISR_QUEUE 1u
 #define VIRTIO_ISR_CONFIG 2u
 #define VIRTIO_NO_VECTOR 0xffffu

@@ -75,7 +75,8 @@ static bool legacy_prefix(struct decoder *d, struct insn *i, uint8_t byte)
 	case 0x2e:
 	case 0x36:
 	case 0x3e:
-		/* Ignored in 64-bit mode, where it does not even undo an earlier FS or GS. */
+		/* Ignored in 64-bit mode (SDM, "Segmentation in IA-32e Mode"), where it does not even undo an earlier
+		 * FS or GS. */
 		if (!is_long(d))
 			d->seg = (byte - 0x26) >> 3;
 		return true;

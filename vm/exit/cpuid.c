@@ -273,7 +273,7 @@ struct cpuid cpuid_answer(const struct cpuid_policy *p, uint32_t leaf, uint32_t 
 		return p->extended[leaf - CPUID_LEAF_EXTENDED];
 	if (leaf >= CPUID_LEAF_HYPERVISOR && leaf < CPUID_LEAF_HYPERVISOR + 0x100)
 		return leaf == CPUID_LEAF_HYPERVISOR ? p->hypervisor : (struct cpuid){ 0 };
-	/* Above the highest basic leaf, Intel's CPUs answer with the highest. */
+	/* Above the highest basic leaf, Intel's CPUs answer with the highest (SDM, CPUID - CPU Identification). */
 	if (VM_KEPT(CPUID_HIGHEST, leaf > p->max_basic))
 		leaf = p->max_basic;
 	switch (leaf) {

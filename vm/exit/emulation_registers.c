@@ -31,8 +31,8 @@ static enum emulate_access queued(struct emulate *e)
 	return EMULATE_ACCESS_FAULT;
 }
 
-/* MOV to CR3 under PAE, with page-directory pointers where the CPU found no memory: they are all ones, which is #GP, or
- * a device's. */
+/* MOV to CR3 under PAE, with page-directory pointers where the CPU found no memory: they are all ones, which is #GP
+ * (SDM, "PDPTE Registers"), or a device's. */
 static enum emulate_access load_cr3(struct emulate *e, uint64_t value)
 {
 	struct mmu_result r = mmu_set_cr3(&vcpu_of(e)->mmu, value);
@@ -117,7 +117,8 @@ enum emulate_access emulation_read_dr(struct emulate *e, unsigned n, uint64_t *v
 	return EMULATE_ACCESS_OK;
 }
 
-/* Bits of DR6 and DR7 that no MOV changes are as after a reset; those above 31 must be 0. */
+/* Bits of DR6 and DR7 that no MOV changes are as after a reset; those above 31 must be 0 (SDM, "Debug Registers and
+ * Intel 64 Processors"). */
 enum emulate_access emulation_write_dr(struct emulate *e, unsigned n, uint64_t value)
 {
 	enum emulate_access a = may_access_dr(e, &n);

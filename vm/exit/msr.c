@@ -129,8 +129,8 @@ static bool lapic_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	return ok;
 }
 
-/* Registers that every kernel takes for granted on a CPU of AMD's, without asking CPUID: they read as 0, and what is
- * written is forgotten. */
+/* Registers that every kernel takes for granted on a CPU of AMD's (APM, "System Configuration Register (SYSCFG)", and
+ * the BIOS and Kernel Developer's Guides), without asking CPUID: they read as 0, and what is written is forgotten. */
 static bool is_amds(const struct vcpu *v, uint32_t msr)
 {
 	if (VM_KEPT(MSR_VENDOR, v->vm->cpuid.basic[0].ecx != CPUID_0_ECX_AMD))
@@ -204,7 +204,7 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	case MSR_TSC_ADJUST:
 		tsc_shift(v, value - v->tsc_adjust);
 		return true;
-	case MSR_MISC_ENABLE: /* remembered, not obeyed */
+	case MSR_MISC_ENABLE: /* remembered, not obeyed; reserved bits: SDM, WRMSR, "Protected Mode Exceptions" */
 		if (VM_KEPT(MISC_ENABLE, value & ~MISC_ENABLE_WRITABLE))
 			return false;
 		v->misc_enable = value;
@@ -214,13 +214,13 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	case MSR_MCG_STATUS:
 		return true; /* nothing to do: no microcode, no machine checks */
 	case MSR_DEBUGCTL:
-		return VM_LEFT_OUT_OR(DEBUGCTL, value == 0); /* no LBR, no BTS */
+		return VM_LEFT_OUT_OR(DEBUGCTL, value == 0); /* no LBR, no BTS: SDM, "IA32_DEBUGCTL MSR" */
 	}
 	return mtrr_write(v, msr, value) || is_amds(v, msr) || mitigations_write(v, msr, value);
 }
 
-/* RDMSR and WRMSR: the CPU has checked CPL before the exit (SDM, "Relative Priority of Faults and VM Exits"). */
-/* Of an MSR that is not there: SDM, RDMSR: "Protected Mode Exceptions". The level has been checked before the exit. */
+/* #GP for an MSR that is not there (SDM, RDMSR, "Protected Mode Exceptions"). The CPU has checked the level before the
+ * exit ("Relative Priority of Faults and VM Exits"). */
 void exit_rdmsr(struct vcpu *v)
 {
 	uint64_t value;
