@@ -94,6 +94,11 @@ def two_cpus_host_clock(o):
     require(o.json['clock'] == 'host', 'the clock is %r' % o.json['clock'])
 
 
+def dated(o):
+    """The same date for each run, and not one of this computer's time zone."""
+    require('setting system clock to 2023-11-14T22:13' in o.text, 'the date is another')
+
+
 def shadowed(o):
     require(o.json['mmu'] == 'shadow', 'mmu is %r' % o.json['mmu'])
     require(o.json['mmu_counters']['ept_violations'] == 0 and 'ept_violation' not in o.json['exits']['by_reason'],
@@ -146,7 +151,7 @@ COMBINATIONS = ((MODELS[0], True, '4k'), (MODELS[0], False, '2m'), (MODELS[1], T
 def tests():
     t = [bzimage('boot: bzImage', [])] + [combination(*c) for c in COMBINATIONS]
     t += [other("boot: 2 host CPUs, by the host's clock", ['--host-cpus', '2', '--clock', 'host'], two_cpus_host_clock),
-          other('boot: all defaults', []), Test('boot: kernels of protocol 2.00', old_protocols),
+          other('boot: all defaults', [], dated), Test('boot: kernels of protocol 2.00', old_protocols),
           other('boot: without RDRAND', ['--no-rdrand']),
           other('boot: shadow paging', ['--mmu', 'shadow', '--no-rdrand'], shadowed),
           other('boot: Ice Lake, 512 MB', ['--cpu', 'corei7_icelake_u', '--mem', '512M']),

@@ -14,7 +14,7 @@ class Login(Shell):
 
     def begin(self):
         self.wait(rb'login: ', 1500)
-        self.say('root')
+        os.write(self.master, b'root\r')   # a name does not begin with a space
         self.prompt()
 
     def prompt(self):
@@ -25,14 +25,26 @@ class Login(Shell):
         super().end(how)
 
 
-def installed(more, memory, ways):
-    """It boots by a firmware, GRUB and its own kernel to a login; what is written there is there the next time."""
+def updates(s):
+    """The lists of packages, from where this computer has its own."""
+    s.say('apt-get update; echo =ended with $?')
+    s.wait(rb'=ended with \d+', 1500)
+    require(b'=ended with 0' in s.seen and b'E: ' not in s.seen, 'apt-get update: %s' % s.seen[-500:])
+    s.prompt()
+
+
+def installed(more, memory, ways, then=None):
+    """It boots by a firmware, GRUB and its own kernel to a login; what is written there is there the next time. then:
+    what else is done there the first time."""
     def run(c):
         disk = c.path('debian.img')
         c.run(['image', 'debian', disk] + more, expect=[r'debian\.img is made'], limit=600)
         require(os.stat(disk).st_blocks * 512 < os.stat(disk).st_size, 'the file is not sparse')
         for n, (bios, mechanism) in enumerate(ways):
-            with Login(c, ['--bios', bios, '--disk', disk, '-m', memory, '--mmu', mechanism]) as s:
+            net = ['--net', 'user'] if then else []
+            with Login(c, ['--bios', bios, '--disk', disk, '-m', memory, '--mmu', mechanism] + net) as s:
+                if n == 0 and then:
+                    then(s)
                 if n > 0:
                     s.say('cat kept')
                     s.wait(rb'[\r\n]%d is kept' % n)
@@ -46,7 +58,7 @@ def installed(more, memory, ways):
 def tests(everything):
     ways = (('seabios', 'ept'), ('ovmf', 'ept'), ('seabios', 'shadow'))
     small = [Test('image: a small Debian', installed(['--small', '--size', '512M'], '512M', ways)),
-             Test('image: a Debian', installed([], '512M', ways))]
+             Test('image: a Debian', installed([], '512M', ways, updates))]
     return (small if everything else []) + [
         usage('an image of what is not there', ['image', 'hurd', '@/x'], r'no system hurd'),
         usage('an image without a name', ['image', 'debian'], r'name of the disk'),

@@ -4,6 +4,7 @@ costs, and what is refused."""
 import hashlib
 import os
 import re
+import time
 
 from control import ctl
 from otherend import OtherEnd
@@ -125,6 +126,9 @@ def way_out(more):
                   host.server.server_port)
             s.wait(rb'\n=has file')
             require(b'=%s' % sum.encode() in s.seen, 'the file that came is another')
+            s.say('echo =date $(date +%s)')
+            date = int(s.wait(rb'\n=date (\d+)').group(1))
+            require(abs(date - time.time()) < 86400, 'the date there is %s' % time.ctime(date))
             s.say('nc -w 5 10.0.2.2 %d </tmp/f; echo =has sent' % host.listener.getsockname()[1])
             s.wait(rb'\n=has sent')
             s.end()

@@ -227,10 +227,10 @@ static void write_configuration(const struct emulator *emulator, const char *pat
 	if (wires->card)
 		bytes_print(&c, "e1000: enabled=1, mac=52:54:00:ff:00:01, ethmod=slirp, script=\"\"\n");
 	/* The emulated clock runs with the instructions, from a fixed date: two runs are alike to the tick. Where
-	 * somebody sits at the keyboard, or at the other end of a network, it does not run ahead of ours, and a machine
-	 * that is idle sleeps. */
-	bytes_print(&c, "clock: sync=%s, time0=1700000000\n",
-		    emulator->paced || wires->card ? "slowdown" : "none");
+	 * somebody sits at the keyboard, or at the other end of a network, it starts at today's date (what comes over a
+	 * network may be signed for some days) and does not run ahead of ours, and a machine that is idle sleeps. */
+	bytes_print(&c, "clock: %s\n", emulator->paced || wires->card ? "sync=slowdown, time0=utc" :
+									 "sync=none, time0=1700000000");
 	bytes_print(&c, "ata0-master: type=cdrom, path=\"%s\", status=inserted\n", iso);
 	for (unsigned i = 0; i < wires->drives->count; i++) {
 		const struct drive *d = &wires->drives->drive[i];
@@ -266,6 +266,8 @@ pid_t bochs_start(struct emulator *emulator, const char *iso, const char *work, 
 		setenv("TERM", "vt100", 1);
 		output = wires->screen;
 	}
+	/* Bochs takes the fixed date for one of this computer's time zone. */
+	setenv("TZ", "UTC0", 1);
 	emulator->log = text("%s/bochs.log", work);
 	return spawn(argv, work, output);
 }

@@ -30,7 +30,7 @@ static const struct file files[] = {
 	  false },
 	{ "etc/tiny-initramfs/tiny-initramfs.conf",
 	  "AUTO_MODULES=no\nMICROCODE=no\n"
-	  "INCLUDE_MODULES=crc32c_generic,virtio_pci,virtio_blk,ata_piix,sd_mod,ext4\n", SMALL, false },
+	  "INCLUDE_MODULES=virtio_pci,virtio_blk,ata_piix,sd_mod\n", SMALL, false },
 	{ "etc/network/interfaces", "auto lo\niface lo inet loopback\n\nallow-hotplug eth0\niface eth0 inet dhcp\n",
 	  FULL, false },
 	/* Consoles that nobody looks at. */

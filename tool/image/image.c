@@ -25,7 +25,7 @@ static const char usage[] =
 	"has more.\n"
 	"\n"
 	"  --size SIZE      of the disk, a sparse file   (default: 2G)\n"
-	"  --small          busybox in place of systemd, and no apt: boots with half the instructions\n"
+	"  --small          a cloud kernel, busybox in place of systemd, no apt: an eighth of the instructions\n"
 	"  --suite NAME     which Debian   (default: this computer's)\n"
 	"  --mirror SOURCE  where it comes from: a URL, or a file as /etc/apt/sources.list   (default: this "
 	"computer's)\n"
