@@ -9,18 +9,19 @@ FUZZ_FLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -DVELLUM_DEBUG -fsanitize=fuzzer,a
 FUZZ_exits_SRC := test/fuzz/exits.c test/fuzz/exits_guest.c test/fuzz/exits_reasons.c $(VMBENCH_C)
 FUZZ_exits_FLAGS := $(VMBENCH_FLAGS) -no-pie
 FUZZ_exits_VARIANT := vmbench
-FUZZ_exits_LIBS := -llz4
+FUZZ_exits_LIBS := -llz4 -lz
 FUZZ_control_SRC := test/fuzz/control.c $(VMBENCH_C)
 FUZZ_control_FLAGS := $(VMBENCH_FLAGS) -no-pie
 FUZZ_control_VARIANT := vmbench
-FUZZ_control_LIBS := -llz4
+FUZZ_control_LIBS := -llz4 -lz
 FUZZ_snapshot_SRC := test/fuzz/snapshot.c test/fuzz/exits_guest.c test/fuzz/exits_reasons.c \
 	test/unit/vm/snapshot/taken.c $(VMBENCH_C)
 FUZZ_snapshot_FLAGS := $(VMBENCH_FLAGS) -no-pie
 FUZZ_snapshot_VARIANT := vmbench
-FUZZ_snapshot_LIBS := -llz4
+FUZZ_snapshot_LIBS := -llz4 -lz
 FUZZ_config_SRC := test/fuzz/config.c $(CONFIG_C) lib/fmt.c
 FUZZ_load_SRC := test/fuzz/load.c test/unit/vm/load/ram.c $(LOAD_C)
+FUZZ_load_LIBS := -lz
 FUZZ_devices_SRC := test/fuzz/devices.c test/unit/dev/pc.c $(DEV_C)
 FUZZ_ide_SRC := test/fuzz/ide.c $(IDE_RIG_C)
 FUZZ_virtio_SRC := test/fuzz/virtio.c $(VIRTIO_RIG_C)

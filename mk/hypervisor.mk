@@ -49,19 +49,24 @@ $(BUILD)/hyp/%.S.o: %.S mk/hypervisor.mk
 	@echo '  CC  $<'
 	@$(CC) $(HYP_CFLAGS) -MMD -MP -c $< -o $@
 
-# LZ4 of the system's package (vm/memory/compress.c): the one member of its archive, from which nothing asks for a heap.
+# Of the system's packages, a member of an archive each: LZ4 (vm/memory/compress.c), from which nothing asks for a heap,
+# and zlib's CRC-32 (vm/load/snapshot_file.c), which asks for nothing.
 LIBLZ4 := $(shell $(CC) -print-file-name=liblz4.a)
-HYP_LZ4 := $(BUILD)/hyp/liblz4-lz4.o
-$(HYP_LZ4): $(LIBLZ4) mk/hypervisor.mk
+LIBZ := $(shell $(CC) -print-file-name=libz.a)
+HYP_LIBRARIES := $(BUILD)/hyp/liblz4-lz4.o $(BUILD)/hyp/libz-crc32.o
+$(BUILD)/hyp/liblz4-lz4.o: $(LIBLZ4) mk/hypervisor.mk
 	@mkdir -p $(@D)
 	@ar p $< lz4.o > $@
 	@objcopy --redefine-sym calloc=library_alloc --redefine-sym free=library_free $@
+$(BUILD)/hyp/libz-crc32.o: $(LIBZ) mk/hypervisor.mk
+	@mkdir -p $(@D)
+	@ar p $< crc32.o > $@
 
-$(BUILD)/vellum.elf: host/boot/vellum.ld $(HYP_O) $(HYP_LZ4)
+$(BUILD)/vellum.elf: host/boot/vellum.ld $(HYP_O) $(HYP_LIBRARIES)
 	@echo '  LD  $@'
 	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,max-page-size=4096 \
 		-Wl,-z,noexecstack \
-		-T host/boot/vellum.ld $(HYP_O) $(HYP_LZ4) -o $@
+		-T host/boot/vellum.ld $(HYP_O) $(HYP_LIBRARIES) -o $@
 
 -include $(HYP_O:.o=.d) $(HYP_TWICE_C:%.c=$(BUILD)/hyp/%.d) $(HYP_TWICE_C:%.c=$(BUILD)/hyp-svm/%.d)
 

@@ -13,7 +13,8 @@ $(BUILD)/tool/%.o: %.c
 	$(CC) $(TOOL_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/vellum: $(TOOL_O) $(BUILD)/lab.a
-	$(CC) -o $@ $(TOOL_O) $(BUILD)/lab.a -lcjson -lutil -lncurses -lpng -llz4 -lvncserver -lcapstone $(LAB_LIBS)
+	$(CC) -o $@ $(TOOL_O) $(BUILD)/lab.a -lcjson -lutil -lncurses -lpng -llz4 -lz -lresolv -lvncserver -lcapstone \
+		$(LAB_LIBS)
 
 -include $(TOOL_O:.o=.d)
 
@@ -53,6 +54,7 @@ UNIT_tool_control_SRC := test/unit/tool/run/test_control.c tool/run/control.c to
 UNIT_tool_control_LIBS := -lcjson
 UNIT_tool_guest_check_SRC := test/unit/tool/options/test_guest_check.c tool/options/guest_check.c tool/base/util.c \
 	tool/base/temporary.c tool/base/output.c $(CONFIG_C) $(LOAD_C)
+UNIT_tool_guest_check_LIBS := -lz
 UNIT_tool_conclude_SRC := test/unit/tool/run/test_conclude.c tool/run/conclude.c tool/run/panic.c \
 	tool/run/control.c \
 	tool/base/result.c tool/base/protocol.c tool/base/runtime.c tool/base/size.c tool/base/util.c \
@@ -76,12 +78,12 @@ UNIT_TESTS += tool_conclude tool_control tool_guest_check
 UNIT_TESTS += tool_temporary tool_output tool_protocol tool_report tool_slim tool_util
 UNIT_tool_screen_SRC := test/unit/tool/ctl/test_screen.c tool/ctl/screen.c tool/ctl/packed.c \
 	tool/ctl/png.c tool/ctl/keys.c $(PICTURE_C) tool/base/util.c tool/base/temporary.c tool/base/output.c
-UNIT_tool_screen_LIBS := -lcjson -lpng -llz4
+UNIT_tool_screen_LIBS := -lcjson -lpng -llz4 -lresolv
 UNIT_TESTS += tool_screen
 UNIT_tool_guest_SRC := test/unit/tool/ctl/test_guest.c tool/ctl/guest.c tool/ctl/walk.c tool/ctl/symbols.c \
 	tool/ctl/code.c tool/ctl/screen.c tool/ctl/packed.c tool/ctl/png.c tool/ctl/keys.c $(PICTURE_C) \
 	tool/options/value.c tool/base/size.c tool/base/util.c tool/base/temporary.c tool/base/output.c
-UNIT_tool_guest_LIBS := -lcjson -lpng -llz4 -lcapstone
+UNIT_tool_guest_LIBS := -lcjson -lpng -llz4 -lresolv -lcapstone
 UNIT_TESTS += tool_guest
 UNIT_tool_view_SRC := test/unit/tool/view/test_view.c tool/view/compare.c tool/view/start.c tool/base/size.c \
 	tool/base/util.c tool/base/temporary.c tool/base/output.c

@@ -20,7 +20,7 @@ VMBENCH_TESTS := ram ram_out ram_moving ram_join ram_share reclaim packed balanc
 	length console merge compress ram_give ram_hold patch_state
 $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c \
 	test/unit/vm/*/test_$(t).c test/unit/dev/irq/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := \
-	vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie -llz4))
+	vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie -llz4 -lz))
 UNIT_vm_snapshot_SRC += test/unit/vm/snapshot/taken.c
 UNIT_vm_save_SRC += test/unit/vm/snapshot/taken.c
 UNIT_vm_save_firmware_SRC += test/unit/vm/snapshot/taken.c
@@ -47,7 +47,7 @@ $(VM_MUTANTS_DIR)/obj/%.o: %.c
 define vm_mutants_rule
 $(VM_MUTANTS_DIR)/vm_$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_vm_$(1)_SRC))
 	@echo '  mutants  vm_$(1)'
-	@$(CC) -no-pie -o $$@ $$^ -llz4 -lcmocka
+	@$(CC) -no-pie -o $$@ $$^ -llz4 -lz -lcmocka
 endef
 $(foreach t,$(VMBENCH_TESTS),$(eval $(call vm_mutants_rule,$(t))))
 # Parts of vm/ and vmx/ whose unit tests need no bench.

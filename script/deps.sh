@@ -9,7 +9,7 @@ set -euo pipefail
 packages=(
 	make gcc g++ libc6-dev binutils clang libclang-rt-14-dev    # the build: two compilers, with their sanitizers
 	libcjson-dev libcmocka-dev libncurses-dev                   # the command, the tests
-	libpng-dev liblz4-dev libvncserver-dev                      # guests' screens
+	libpng-dev liblz4-dev zlib1g-dev libvncserver-dev           # guests' screens; what is packed, and checksums
 	libcapstone-dev                                             # guests' code
 	gnuplot-nox parallel                                        # figures of the lab; the test of its job lists
 	xz-utils zstd libzstd-dev cpio                              # the guest's kernel and initramfs

@@ -28,7 +28,7 @@ static bool show_more(struct attached *a, bool *any, char *error, size_t size)
 {
 	char *request = text("console %s %.0f", a->vm, a->next);
 	cJSON *answer = ctl_ask_json(a->ctl, request, NULL, error, size);
-	uint8_t bytes[SAID_MAX];
+	uint8_t bytes[SAID_MAX + 1]; /* base64_decode() wants one more */
 	double lost;
 	long n;
 

@@ -1,5 +1,6 @@
 #include "tool/ctl/screen.h"
 
+#include <resolv.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,36 +23,7 @@ void screen_free(struct screen *screen)
 
 /* ---- packed memory ---- */
 
-static int base64_digit(char c)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char *at = c != 0 ? strchr(digits, c) : NULL;
-
-	return at != NULL ? (int)(at - digits) : -1;
-}
-
-long base64_decode(const char *text, uint8_t *to, size_t size)
-{
-	uint32_t group = 0;
-	unsigned bits = 0;
-	size_t n = 0;
-
-	for (; *text != 0 && *text != '='; text++) {
-		int digit = base64_digit(*text);
-
-		if (digit < 0)
-			return -1;
-		group = group << 6 | (uint32_t)digit;
-		bits += 6;
-		if (bits < 8)
-			continue;
-		if (n == size)
-			return -1;
-		bits -= 8;
-		to[n++] = (uint8_t)(group >> bits);
-	}
-	return (long)n;
-}
+long base64_decode(const char *text, uint8_t *to, size_t size) { return b64_pton(text, to, size); }
 
 bool screen_unpack(const char *planes, uint8_t *to, size_t length)
 {

@@ -27,7 +27,7 @@ bool screen_update(struct screen *screen, struct ctl *ctl, char *error, size_t s
 /* The picture's pixels, 0xRRGGBB, line by line; to be freed. */
 uint32_t *screen_picture(const struct screen *screen, unsigned *width, unsigned *height);
 
-/* Returns how many bytes there are; -1: that is no base64, or more than size. */
+/* By the C library. Returns how many bytes there are; -1: that is no base64, or not less than size. */
 long base64_decode(const char *text, uint8_t *to, size_t size);
 /* The bytes that `length` bytes of packed planes stand for: base64, LZ4, four planes one after the other. false: they
  * are not what they should be. */

@@ -24,53 +24,12 @@ void snapshot_put64(uint8_t *p, uint64_t v)
 	snapshot_put32(p + 4, (uint32_t)(v >> 32));
 }
 
-/* ---- checksums, eight bytes at a time (as Kounavis and Berry, "A Systematic Approach to Building High Performance
- * Software-Based CRC Generators"): tables of a byte that is followed by 0 to 7 others, made at the first use ---- */
+/* ---- checksums ---- */
 
-#define POLYNOMIAL 0xedb88320u
-#define AT_ONCE 8
+/* zlib's, whose header is for a hosted C alone; it takes no pointer to nothing for no bytes. */
+unsigned long crc32_z(unsigned long crc, const unsigned char *p, size_t n);
 
-static uint32_t table[AT_ONCE][256];
-
-static void make_tables(void)
-{
-	for (uint32_t n = 0; n < ARRAY_SIZE(table[0]); n++) {
-		uint32_t crc = n;
-
-		for (unsigned bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? POLYNOMIAL : 0);
-		table[0][n] = crc;
-	}
-	for (unsigned behind = 1; behind < AT_ONCE; behind++)
-		for (uint32_t n = 0; n < ARRAY_SIZE(table[0]); n++)
-			table[behind][n] = table[behind - 1][n] >> 8 ^ table[0][table[behind - 1][n] & 0xff];
-}
-
-/* Little-endian, wherever it lies. */
-static uint64_t eight_bytes(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-uint32_t snapshot_crc(uint32_t crc, const uint8_t *p, size_t n)
-{
-	if (!table[0][1])
-		make_tables();
-	crc = ~crc;
-	for (; n >= AT_ONCE; n -= AT_ONCE, p += AT_ONCE) {
-		uint64_t v = eight_bytes(p) ^ crc;
-
-		crc = table[7][v & 0xff] ^ table[6][v >> 8 & 0xff] ^ table[5][v >> 16 & 0xff] ^
-		      table[4][v >> 24 & 0xff] ^ table[3][v >> 32 & 0xff] ^ table[2][v >> 40 & 0xff] ^
-		      table[1][v >> 48 & 0xff] ^ table[0][v >> 56];
-	}
-	while (n--)
-		crc = crc >> 8 ^ table[0][(crc ^ *p++) & 0xff];
-	return ~crc;
-}
+uint32_t snapshot_crc(uint32_t crc, const uint8_t *p, size_t n) { return n ? (uint32_t)crc32_z(crc, p, n) : crc; }
 
 /* ---- the header ---- */
 

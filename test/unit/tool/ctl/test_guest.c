@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <resolv.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,29 +20,14 @@ enum { BYTES = 1 << 20 };
 static uint8_t ram[BYTES];
 static unsigned asked;
 
-static char *base64(const uint8_t *bytes, size_t n)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *out = calloc(1, n / 3 * 4 + 5);
-	size_t at = 0;
-
-	for (size_t i = 0; i < n; i += 3) {
-		uint32_t group = (uint32_t)bytes[i] << 16 | (i + 1 < n ? bytes[i + 1] << 8 : 0) |
-				 (i + 2 < n ? bytes[i + 2] : 0);
-
-		for (unsigned c = 0; c < 4; c++)
-			out[at++] = i + c > n ? '=' : digits[group >> (18 - 6 * c) & 63];
-	}
-	return out;
-}
-
 /* Stands for the hypervisor: "memory VM 0xADDRESS LENGTH". */
 cJSON *ctl_ask_json(struct ctl *ctl, const char *request, char **raw, char *error, size_t error_size)
 {
 	static uint8_t packed[2 * GUEST_PIECE];
 	unsigned long long at, length;
 	cJSON *answer;
-	char *coded;
+	char coded[4 * GUEST_PIECE];
+	int bytes;
 
 	(void)ctl;
 	(void)raw;
@@ -57,10 +43,9 @@ cJSON *ctl_ask_json(struct ctl *ctl, const char *request, char **raw, char *erro
 		cJSON_AddNumberToObject(answer, "zeroes", (double)(BYTES - at));
 		return answer;
 	}
-	coded = base64(packed, (size_t)LZ4_compress_default((char *)ram + at, (char *)packed, (int)length,
-							    sizeof packed));
+	bytes = LZ4_compress_default((char *)ram + at, (char *)packed, (int)length, sizeof packed);
+	assert_true(b64_ntop(packed, (size_t)bytes, coded, sizeof coded) > 0);
 	cJSON_AddStringToObject(answer, "packed", coded);
-	free(coded);
 	return answer;
 }
 
