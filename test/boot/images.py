@@ -41,7 +41,7 @@ def installed(more, memory, ways, then=None):
         c.run(['image', 'debian', disk] + more, expect=[r'debian\.img is made'], limit=600)
         require(os.stat(disk).st_blocks * 512 < os.stat(disk).st_size, 'the file is not sparse')
         for n, (bios, mechanism) in enumerate(ways):
-            net = ['--net', 'user'] if then else []
+            net = ['--net', 'user'] if then and n == 0 else []
             with Login(c, ['--bios', bios, '--disk', disk, '-m', memory, '--mmu', mechanism] + net) as s:
                 if n == 0 and then:
                     then(s)
