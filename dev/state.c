@@ -26,7 +26,7 @@ void state_load(struct fields *s, const uint8_t *bytes, size_t size, uint64_t sh
 }
 
 /* Where the next n bytes are; NULL: there are not so many, or it is bad already. */
-static uint8_t *take(struct fields *s, size_t n)
+static uint8_t *next_bytes(struct fields *s, size_t n)
 {
 	size_t end = s->load ? s->end : s->size;
 	uint8_t *p = s->bytes + s->at;
@@ -41,7 +41,7 @@ static uint8_t *take(struct fields *s, size_t n)
 	return p;
 }
 
-static uint64_t get(const uint8_t *p, unsigned n)
+static uint64_t get_number(const uint8_t *p, unsigned n)
 {
 	uint64_t v = 0;
 
@@ -50,7 +50,7 @@ static uint64_t get(const uint8_t *p, unsigned n)
 	return v;
 }
 
-static void put(uint8_t *p, unsigned n, uint64_t v)
+static void put_number(uint8_t *p, unsigned n, uint64_t v)
 {
 	for (unsigned i = 0; i < n; i++)
 		p[i] = (uint8_t)(v >> 8 * i);
@@ -59,14 +59,14 @@ static void put(uint8_t *p, unsigned n, uint64_t v)
 /* true: *v was read. */
 static bool number(struct fields *s, unsigned n, uint64_t *v)
 {
-	uint8_t *p = take(s, n);
+	uint8_t *p = next_bytes(s, n);
 
 	if (!p)
 		return false;
 	if (s->load)
-		*v = get(p, n);
+		*v = get_number(p, n);
 	else
-		put(p, n, *v);
+		put_number(p, n, *v);
 	return s->load;
 }
 
@@ -83,7 +83,7 @@ void state_begin(struct fields *s, const char *name, uint16_t version)
 	s->section = s->at;
 	s->name = name;
 	s->version = version;
-	p = take(s, STATE_NAME_MAX + 1);
+	p = next_bytes(s, STATE_NAME_MAX + 1);
 	if (p && !s->load) {
 		memset(p, 0, STATE_NAME_MAX + 1);
 		memcpy(p, name, length);
@@ -101,7 +101,7 @@ void state_begin(struct fields *s, const char *name, uint16_t version)
 void state_end(struct fields *s)
 {
 	if (!s->bad && !s->load)
-		put(s->bytes + s->section + HEADER - 4, 4, s->at - s->section - HEADER);
+		put_number(s->bytes + s->section + HEADER - 4, 4, s->at - s->section - HEADER);
 	state_check(s, VM_LEFT_OUT_OR(STATE_REST, s->at == s->end), "more stands than belongs there");
 	s->name = NULL;
 	s->end = s->size;
@@ -116,7 +116,7 @@ void state_done(struct fields *s)
 
 void state_bytes(struct fields *s, void *p, size_t n)
 {
-	uint8_t *at = take(s, n);
+	uint8_t *at = next_bytes(s, n);
 
 	if (at && s->load)
 		memcpy(p, at, n);

@@ -201,7 +201,7 @@ static enum step begin_flush(struct block_queue *q, struct block_disk *d)
 	return d->snapshot || d->read_only ? STEP_DONE : start(q, d, BLOCK_FLUSH, 0, 0);
 }
 
-static enum step begin(struct block_queue *q, struct block_disk *d)
+static enum step begin_piece(struct block_queue *q, struct block_disk *d)
 {
 	struct block_request *r = d->first;
 
@@ -213,7 +213,7 @@ static enum step begin(struct block_queue *q, struct block_disk *d)
 }
 
 /* The piece is in the buffer, or on the medium. true: that was the request. */
-static bool finish(struct block_queue *q, struct block_disk *d, enum block_result *result)
+static bool piece_done(struct block_queue *q, struct block_disk *d, enum block_result *result)
 {
 	struct block_request *r = d->first;
 
@@ -244,7 +244,7 @@ static void end_step(struct block_queue *q, const struct block_disk *held, enum 
 
 	if (VM_KEPT(BLOCK_FORGOTTEN, !d))
 		return;
-	if (result != BLOCK_OK || finish(q, d, &result)) {
+	if (result != BLOCK_OK || piece_done(q, d, &result)) {
 		answer(q, held, result);
 		return;
 	}
@@ -287,7 +287,7 @@ static void run(struct block_queue *q, const struct block_disk *held)
 {
 	for (unsigned pieces = 0;; pieces++) {
 		struct block_disk *d = next(q, held, pieces == BLOCK_PIECES);
-		enum step step = d ? begin(q, d) : STEP_STARTED;
+		enum step step = d ? begin_piece(q, d) : STEP_STARTED;
 
 		if (step == STEP_STARTED)
 			return;
@@ -319,7 +319,7 @@ void block_submit(struct block_disk *d, struct block_request *r)
 }
 
 /* The queue becomes the caller's if it is in this state. */
-static bool take(struct block_queue *q, enum block_state state)
+static bool take_queue(struct block_queue *q, enum block_state state)
 {
 	bool mine;
 
@@ -333,7 +333,7 @@ static bool take(struct block_queue *q, enum block_state state)
 
 void block_event(struct block_queue *q, bool good)
 {
-	if (!take(q, BLOCK_MEDIUM))
+	if (!take_queue(q, BLOCK_MEDIUM))
 		return;
 	end_step(q, NULL, good ? STEP_DONE : STEP_FAILED);
 	run(q, NULL);
@@ -341,7 +341,7 @@ void block_event(struct block_queue *q, bool good)
 
 void block_go_on(struct block_queue *q)
 {
-	if (take(q, BLOCK_LATER))
+	if (take_queue(q, BLOCK_LATER))
 		run(q, NULL);
 }
 

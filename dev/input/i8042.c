@@ -208,7 +208,7 @@ static void command(struct i8042 *k, uint8_t value)
 	}
 }
 
-static void data(struct i8042 *k, uint8_t value)
+static void data_written(struct i8042 *k, uint8_t value)
 {
 	uint8_t pending = k->pending;
 
@@ -263,7 +263,7 @@ static void kbc_write(void *dev, uint16_t port, uint8_t value)
 	if (k->last_command)
 		command(k, value);
 	else
-		data(k, value);
+		data_written(k, value);
 	lines(k);
 }
 

@@ -78,7 +78,7 @@ static void clear(struct vga *v, uint32_t bytes)
 	memset(v->touched, 1, align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT);
 }
 
-static void begin(struct vga *v)
+static void enter_mode(struct vga *v)
 {
 	uint16_t *d = v->dispi;
 
@@ -106,7 +106,7 @@ static void enable(struct vga *v, uint16_t value)
 
 	v->dispi[DISPI_ENABLE] = value;
 	if ((value & DISPI_ENABLED) && !(before & DISPI_ENABLED))
-		begin(v);
+		enter_mode(v);
 	else if (!(value & DISPI_ENABLED))
 		v->dispi[DISPI_BANK] = 0;
 	shift_palette(v, before, value);

@@ -17,7 +17,7 @@ struct line {
 	unsigned row;      /* the line within its row of characters */
 };
 
-static void put(struct line *l, uint32_t colour)
+static void put_pixel(struct line *l, uint32_t colour)
 {
 	if (l->skip)
 		l->skip--;
@@ -188,7 +188,7 @@ static void text_line(struct line *l, unsigned cell_width)
 		unsigned dots = under_cursor(l, at) ? 0x1ff : glyph(l, (uint8_t)cell, attribute);
 
 		for (unsigned n = 0; n < cell_width; n++)
-			put(l, dots & 0x100u >> n ? ink : paper);
+			put_pixel(l, dots & 0x100u >> n ? ink : paper);
 	}
 }
 
@@ -202,7 +202,7 @@ static void planar_line(struct line *l)
 		for (unsigned n = 8; n-- > 0;) {
 			uint32_t dot = planes >> n & 0x01010101u;
 
-			put(l, l->colour[(dot | dot >> 7 | dot >> 14 | dot >> 21) & 15]);
+			put_pixel(l, l->colour[(dot | dot >> 7 | dot >> 14 | dot >> 21) & 15]);
 		}
 	}
 }
@@ -216,7 +216,7 @@ static void cga_line(struct line *l)
 		for (unsigned n = 0; n < 8; n++) {
 			unsigned shift = (n & 4 ? 8 : 0) + 6 - 2 * (n & 3);
 
-			put(l, l->colour[(planes >> shift & 3) | (planes >> (shift + 16) & 3) << 2]);
+			put_pixel(l, l->colour[(planes >> shift & 3) | (planes >> (shift + 16) & 3) << 2]);
 		}
 	}
 }
@@ -227,7 +227,7 @@ static void line_256(struct line *l)
 		uint32_t planes = planes_at(l, at);
 
 		for (unsigned n = 0; n < VGA_PLANES; n++)
-			put(l, dac_colour(l->v, (uint8_t)(planes >> 8 * n)));
+			put_pixel(l, dac_colour(l->v, (uint8_t)(planes >> 8 * n)));
 	}
 }
 
@@ -255,7 +255,7 @@ static void high_line(struct line *l, const struct vga_picture *p, unsigned y)
 	if (VM_KEPT(VGA_LINE_WITHIN, at + (uint64_t)p->width * bytes > (uint64_t)l->v->doublewords * VGA_PLANES))
 		return;
 	for (const uint8_t *from = (const uint8_t *)l->v->memory + at; l->x < l->width; from += bytes)
-		put(l, high_colour(l->v, p->bits, from));
+		put_pixel(l, high_colour(l->v, p->bits, from));
 }
 
 /* ---- lines ---- */

@@ -30,7 +30,7 @@ struct range {
 };
 _Static_assert(sizeof(struct header) == HEADER_BYTES && sizeof(struct range) == 16, "Device Operation");
 
-static void process(struct virtio_blk *b);
+static void take_requests(struct virtio_blk *b);
 
 /* ---- slots ---- */
 
@@ -77,7 +77,7 @@ static void io_done(struct block_request *r, enum block_result result)
 	struct virtio_blk *b = s->blk;
 
 	answer(b, s, result == BLOCK_OK ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR);
-	process(b);
+	take_requests(b);
 	virtio_tell(&b->device, 0);
 }
 
@@ -167,7 +167,7 @@ static void get_id(struct virtio_blk *b, struct virtio_blk_slot *s)
 	answer(b, s, VIRTIO_BLK_S_OK);
 }
 
-static void begin(struct virtio_blk *b, struct virtio_blk_slot *s)
+static void begin_request(struct virtio_blk *b, struct virtio_blk_slot *s)
 {
 	struct header header;
 
@@ -200,7 +200,7 @@ static void begin(struct virtio_blk *b, struct virtio_blk_slot *s)
 
 /* As many as there are slots for, once: a guest that goes on adding some has to notify again. While requests are under
  * way no notification is asked for, since the ring is looked at when they are done. */
-static void process(struct virtio_blk *b)
+static void take_requests(struct virtio_blk *b)
 {
 	for (unsigned n = 0; n < VIRTIO_BLK_QUEUE && b->free; n++) {
 		struct virtio_blk_slot *s = take_slot(b);
@@ -210,14 +210,14 @@ static void process(struct virtio_blk *b)
 			if (b->busy || !virtq_ask_notice(&b->queue))
 				return;
 		} else {
-			begin(b, s);
+			begin_request(b, s);
 		}
 	}
 }
 
 static void notify(struct virtio_device *d, unsigned queue)
 {
-	process(container_of(d, struct virtio_blk, device));
+	take_requests(container_of(d, struct virtio_blk, device));
 	virtio_tell(d, queue);
 }
 

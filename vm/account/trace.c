@@ -122,7 +122,7 @@ static __attribute__((noinline)) void full(struct vcpu *v)
 	t->spent = rdtsc() - start;
 }
 
-static inline void handle(struct vcpu *v, struct exit_stat *exit, unsigned code)
+static inline void count_and_handle(struct vcpu *v, struct exit_stat *exit, unsigned code)
 {
 	exit->count++;
 	v->exit = exit;
@@ -160,14 +160,14 @@ static __attribute__((noinline)) void handle_unusual(struct vcpu *v, uint64_t co
 		code = HVM_EXIT_OTHER;
 	if (VM_LEFT_OUT_OR(TRACE_ON, !v->traced.codes))
 		trace_exit(v, (unsigned)code);
-	handle(v, &v->exits[code], (unsigned)code);
+	count_and_handle(v, &v->exits[code], (unsigned)code);
 }
 
 static __attribute__((noinline)) void handle_page_fault(struct vcpu *v, struct trace_record *r, struct exit_stat *exit,
 							unsigned code)
 {
 	look_at_page(v, r);
-	handle(v, exit, code);
+	count_and_handle(v, exit, code);
 }
 
 void trace_handle(struct vcpu *v, uint64_t code)
@@ -186,7 +186,7 @@ void trace_handle(struct vcpu *v, uint64_t code)
 	if (unlikely(record(v, t, r, exit, (unsigned)code)))
 		handle_page_fault(v, r, exit, (unsigned)code);
 	else
-		handle(v, exit, (unsigned)code);
+		count_and_handle(v, exit, (unsigned)code);
 }
 
 /* ---- on and off ---- */

@@ -136,7 +136,7 @@ static bool change_mechanism(struct vm *vm, const char *name, char *error, size_
 	return false;
 }
 
-static bool do_mmu(struct vm *vm)
+static bool change_mmu(struct vm *vm)
 {
 	const char *word = channel.request.word;
 
@@ -146,7 +146,7 @@ static bool do_mmu(struct vm *vm)
 	return say_pair(&channel.answer, vm, "mmu", vm->mmu.ops->name);
 }
 
-static bool do_tpr(struct vm *vm)
+static bool change_tpr(struct vm *vm)
 {
 	const char *word = channel.request.word, *why = tpr_change(vm, word);
 
@@ -157,20 +157,20 @@ static bool do_tpr(struct vm *vm)
 	return false;
 }
 
-static bool do_pause(struct vm *vm, bool on)
+static bool pause_or_resume(struct vm *vm, bool on)
 {
 	vm_pause(vm, on);
 	return say_pair(&channel.answer, vm, "state", control_state(vm));
 }
 
 /* Asks the guest to end: what follows is up to it. */
-static bool do_shutdown(struct vm *vm)
+static bool press_power_button(struct vm *vm)
 {
 	platform_power_button(vm);
 	return say_pair(&channel.answer, vm, "state", control_state(vm));
 }
 
-static bool do_audit(struct vcpu *v)
+static bool audit_tables(struct vcpu *v)
 {
 	char why[120] = "";
 
@@ -181,12 +181,12 @@ static bool do_audit(struct vcpu *v)
 }
 
 /* What each of its virtual CPUs is doing, in the log; last: of these. */
-static bool do_tell(struct vcpu *v, bool last)
+static bool log_state(struct vcpu *v, bool last)
 {
 	if (v->started)
 		vm_tell_state(v);
 	if (last && *channel.request.word)
-		return do_pause(v->vm, true);
+		return pause_or_resume(v->vm, true);
 	return !last || say_pair(&channel.answer, v->vm, "state", control_state(v->vm));
 }
 
@@ -212,16 +212,16 @@ static bool carry_out(struct vcpu *v)
 		break; /* not here */
 	case CONTROL_WEIGHT:
 		return control_weight(v->vm, r, j, channel.error, sizeof(channel.error));
-	case CONTROL_MMU: return do_mmu(v->vm);
+	case CONTROL_MMU: return change_mmu(v->vm);
 	case CONTROL_PAUSE: case CONTROL_RESUME:
-		return do_pause(v->vm, r->command == CONTROL_PAUSE);
-	case CONTROL_TPR: return do_tpr(v->vm);
+		return pause_or_resume(v->vm, r->command == CONTROL_PAUSE);
+	case CONTROL_TPR: return change_tpr(v->vm);
 	case CONTROL_SHUTDOWN:
-		return do_shutdown(v->vm);
+		return press_power_button(v->vm);
 	case CONTROL_AUDIT:
-		return do_audit(v);
+		return audit_tables(v);
 	case CONTROL_TELL:
-		return do_tell(v, !next_of(v));
+		return log_state(v, !next_of(v));
 	case CONTROL_DIRTY: case CONTROL_MERGE: case CONTROL_BALLOON:
 		return control_of_memory(v->vm, r, j, channel.error, sizeof(channel.error));
 	case CONTROL_DEBUG:

@@ -5,7 +5,7 @@
 
 void json_init(struct json *j, char *buf, size_t size) { *j = (struct json){ .buf = buf, .size = size }; }
 
-static void put(struct json *j, char c)
+static void put_char(struct json *j, char c)
 {
 	if (VM_LEFT_OUT_OR(JSON_FULL, j->used + 1 < j->size)) {
 		j->buf[j->used++] = c;
@@ -18,17 +18,17 @@ static void put(struct json *j, char c)
 static void put_all(struct json *j, const char *s)
 {
 	while (*s)
-		put(j, *s++);
+		put_char(j, *s++);
 }
 
 static void key_of(struct json *j, const char *key)
 {
 	if (VM_KEPT(JSON_COMMA, j->comma))
-		put(j, ',');
+		put_char(j, ',');
 	j->comma = true;
 	if (!key)
 		return;
-	put(j, '"');
+	put_char(j, '"');
 	put_all(j, key);
 	put_all(j, "\":");
 }
@@ -36,13 +36,13 @@ static void key_of(struct json *j, const char *key)
 void json_open(struct json *j, const char *key, char bracket)
 {
 	key_of(j, key);
-	put(j, bracket);
+	put_char(j, bracket);
 	j->comma = false;
 }
 
 void json_close(struct json *j, char bracket)
 {
-	put(j, bracket == '{' ? '}' : ']');
+	put_char(j, bracket == '{' ? '}' : ']');
 	j->comma = true;
 }
 
@@ -77,15 +77,15 @@ void json_text(struct json *j, const char *key, const char *text)
 		put_all(j, "null");
 		return;
 	}
-	put(j, '"');
+	put_char(j, '"');
 	for (; *text; text++) {
 		char c = VM_KEPT(JSON_PRINTABLE, *text < 0x20 || *text > 0x7e) ? '?' : *text;
 
 		if (VM_KEPT(JSON_ESCAPE, c == '"' || c == '\\'))
-			put(j, '\\');
-		put(j, c);
+			put_char(j, '\\');
+		put_char(j, c);
 	}
-	put(j, '"');
+	put_char(j, '"');
 }
 
 void json_bytes(struct json *j, const char *key, const uint8_t *bytes, size_t n)
@@ -93,12 +93,12 @@ void json_bytes(struct json *j, const char *key, const uint8_t *bytes, size_t n)
 	static const char digits[] = "0123456789abcdef";
 
 	key_of(j, key);
-	put(j, '"');
+	put_char(j, '"');
 	for (size_t i = 0; i < n; i++) {
-		put(j, digits[bytes[i] >> 4]);
-		put(j, digits[bytes[i] & 15]);
+		put_char(j, digits[bytes[i] >> 4]);
+		put_char(j, digits[bytes[i] & 15]);
 	}
-	put(j, '"');
+	put_char(j, '"');
 }
 
 void json_base64(struct json *j, const char *key, const uint8_t *bytes, size_t n)
@@ -106,13 +106,13 @@ void json_base64(struct json *j, const char *key, const uint8_t *bytes, size_t n
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 	key_of(j, key);
-	put(j, '"');
+	put_char(j, '"');
 	for (size_t i = 0; i < n; i += 3) {
 		uint32_t group = (uint32_t)bytes[i] << 16 | (i + 1 < n ? (uint32_t)bytes[i + 1] << 8 : 0) |
 				 (i + 2 < n ? bytes[i + 2] : 0u);
 
 		for (unsigned c = 0; c < 4; c++)
-			put(j, i + c > n ? '=' : digits[group >> (18 - 6 * c) & 63]);
+			put_char(j, i + c > n ? '=' : digits[group >> (18 - 6 * c) & 63]);
 	}
-	put(j, '"');
+	put_char(j, '"');
 }

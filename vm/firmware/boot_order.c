@@ -14,7 +14,7 @@ struct writer {
 	size_t left;
 };
 
-static void put(struct writer *w, const char *line)
+static void add_line(struct writer *w, const char *line)
 {
 	size_t n = fmt(w->at, w->left, "%s\n", line);
 
@@ -34,7 +34,7 @@ static void put_disk(struct writer *w, const struct vm *vm, unsigned n)
 	} else {
 		fmt(line, sizeof(line), PCI_ROOT "/scsi@%x/disk@0,0", disk_slot(n));
 	}
-	put(w, line);
+	add_line(w, line);
 }
 
 /* Nobody boots from flash memory. */
@@ -48,7 +48,7 @@ size_t firmware_boot_order(struct vm *vm, const char *rom, char *text, size_t si
 
 	text[0] = '\0';
 	if (rom)
-		put(&w, rom);
+		add_line(&w, rom);
 	for (; *order; order++)
 		for (unsigned n = 0; n < vm->config->disks; n++)
 			if (VM_LEFT_OUT_OR(BOOT_KIND, *order == kind_of(&vm->config->disk[n])))
