@@ -46,18 +46,17 @@ static size_t zeros_at(const char *data, size_t length)
 /* Length of what comes before the first hole of [data, data + length). */
 static size_t until_hole(const char *data, size_t length)
 {
-	size_t at = 0, zeros;
+	/* One that is long enough has the last byte of a block of that length, counted from the beginning. */
+	for (size_t at = SMALLEST_HOLE - 1; at < length; at += SMALLEST_HOLE) {
+		size_t start = at + 1;
 
-	while (at < length) {
-		if (data[at] != 0) {
-			at++;
-			continue;
-		}
-		zeros = zeros_at(data + at, length - at);
-		if (zeros >= SMALLEST_HOLE || at + zeros == length)
-			return at;
-		at += zeros;
+		while (start > 0 && data[start - 1] == 0)
+			start--;
+		if (start <= at && zeros_at(data + start, length - start) >= SMALLEST_HOLE)
+			return start;
 	}
+	while (length > 0 && data[length - 1] == 0)
+		length--;
 	return length;
 }
 
