@@ -8,6 +8,7 @@ import time
 from boots import LIMIT, check_boot
 from control import Running, ask, ctl, until
 from runner import Test, require
+from smp import switched
 
 
 def flushes(o):
@@ -37,6 +38,8 @@ def storm(name, mmu, vcpus, args, least):
             flushed = sum(o.json['mmu_counters'][n + '_for_migration'] for n in ('invvpid', 'invept'))
             require(flushed >= moves * 9 // 10 or '--switch-every' in args,
                     '%d flushes for %d migrations' % (flushed, moves))
+        if '--switch-every' in args:
+            switched(o)
     return boot('sched: storm, ' + name, vcpus, 2, ['--mmu', mmu, '--migrate-every', '1'] + args, check)
 
 
