@@ -15,3 +15,9 @@ bool lab_fail(struct lab_error *error, const char *format, ...)
 	va_end(args);
 	return false;
 }
+
+int lab_asks(const char *command, const char *question)
+{
+	fprintf(stderr, "vellum: %s: %s (vellum lab %s --help)\n", command, question, command);
+	return 2;
+}

@@ -13,4 +13,7 @@ struct lab_error {
  * be NULL. A struct lab_error begins all zero. */
 bool lab_fail(struct lab_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A command that was given nothing: asks for it, in a line on the standard error. Returns the command's status. */
+int lab_asks(const char *command, const char *question);
+
 #endif

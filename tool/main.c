@@ -1,5 +1,6 @@
 /* vellum - boots virtual machines on the hypervisor, and makes its boot images. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -122,10 +123,24 @@ static void check_output(int status, void *nothing)
  * than ignored: programs that are started have its default again. */
 static void on_limit(int signal) { (void)signal; }
 
+/* Where one of the first three is closed, the next file that is opened would get its number, and what is meant for the
+ * terminal would be written into it. So each is open in the end, and what cannot be done by it fails. */
+static void open_first_three(void)
+{
+	int file;
+
+	do
+		file = open("/dev/null", O_RDONLY);
+	while (file >= 0 && file <= STDERR_FILENO);
+	if (file >= 0)
+		close(file);
+}
+
 int main(int argc, char **argv)
 {
 	const struct sigaction limit = { .sa_handler = on_limit, .sa_flags = SA_RESTART };
 
+	open_first_three();
 	sigaction(SIGXFSZ, &limit, NULL);
 	on_exit(check_output, NULL);    /* the first: it comes last */
 	return carry_out(argc, argv);

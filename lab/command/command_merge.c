@@ -227,7 +227,10 @@ static int command(int argc, char **argv, bool merge)
 	struct lab_error error = { "" };
 	int status;
 
-	if (argc == 1 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+	if (argc == 1)
+		return merge ? lab_asks("merge", "which results are to be joined? FILE... -o FILE")
+			     : lab_asks("report", "which results are to be shown? FILE...");
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
 		printf(merge ? "usage: vellum lab merge FILE... -o FILE\n\nJoins results of sweeps that ran in parts, "
 			       "and says what "
 			       "is missing.\n%s"
@@ -235,7 +238,7 @@ static int command(int argc, char **argv, bool merge)
 			       "   of the HTML "
 			       "page\n%s",
 		       lab_output_help);
-		return argc == 1 ? 2 : 0;
+		return 0;
 	}
 	a.file = calloc((size_t)argc, sizeof(*a.file));
 	if (!a.file)

@@ -287,9 +287,11 @@ int lab_command_sweep(int argc, char **argv)
 	struct lab_error error = { "" };
 	int status;
 
-	if (argc == 1 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+	if (argc == 1)
+		return lab_asks("sweep", "what is to be varied? --vary KEY=VALUE,VALUE,...");
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
 		printf("%s%s\nThe base configuration:\n%s", usage, lab_output_help, lab_options_help);
-		return argc == 1 ? 2 : 0;
+		return 0;
 	}
 	a.base = calloc((size_t)argc, sizeof(*a.base));
 	a.word = calloc((size_t)argc, sizeof(*a.word));

@@ -1,4 +1,5 @@
 /* lab/command/explain.c - `vellum lab explain`: one access, reference by reference, as the plain hardware makes it. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,6 +172,7 @@ int lab_command_explain(int argc, char **argv)
 			free(gva);
 			return error.text[0] ? failed(error.text) : usage(stdout);
 		}
+		errno = 0;
 		gva[s.count] = strtoull(argv[at], &end, 0);
 		if (!strcmp(argv[at], "--cold")) {
 			s.cold = true;
@@ -178,7 +180,7 @@ int lab_command_explain(int argc, char **argv)
 			s.write = true;
 		} else if (!strcmp(argv[at], "--fetch")) {
 			s.fetch = true;
-		} else if (argv[at][0] != '-' && end != argv[at] && !*end) {
+		} else if (argv[at][0] != '-' && end != argv[at] && !*end && !errno) {
 			s.count++;
 		} else {
 			fprintf(stderr, "vellum: '%s' is neither an option nor an address like 0x10000000000\n",

@@ -197,14 +197,16 @@ bool lab_config_read(struct lab_config *config, const char *path, struct lab_err
 	struct lab_error inner = { "" };
 	char *line = NULL;
 	size_t room = 0;
+	ssize_t length;
 	unsigned number = 0;
 	bool ok = true, seen[ARRAY_SIZE(settings)] = { false };
 
 	if (!f)
 		return lab_fail(error, "cannot read the configuration %s: %s", path, strerror(errno));
-	while (ok && getline(&line, &room, f) >= 0) {
+	while (ok && (length = getline(&line, &room, f)) >= 0) {
 		number++;
-		ok = assign(config, line, seen, &inner);
+		ok = strlen(line) == (size_t)length ? assign(config, line, seen, &inner)
+						    : lab_fail(&inner, "it holds a zero byte: this is not a text");
 	}
 	if (ok && ferror(f))
 		ok = lab_fail(error, "cannot read the configuration %s: %s", path, strerror(errno));

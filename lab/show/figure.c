@@ -336,9 +336,11 @@ int lab_command_figure(int argc, char **argv)
 	struct lab_error error = { "" };
 	int status;
 
-	if (argc == 1 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+	if (argc == 1)
+		return lab_asks("figure", "which figure? NAME..., or --list");
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
 		fputs(usage, stdout);
-		return argc == 1 ? 2 : 0;
+		return 0;
 	}
 	if (!strcmp(argv[1], "--list")) {
 		for (const struct lab_figure *f = lab_figures; f->name; f++)

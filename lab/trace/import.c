@@ -178,18 +178,18 @@ static bool parse(struct job *job, int argc, char **argv, struct lab_error *erro
 			if (value)
 				*value = argv[++i];
 			else
-				job->level = atoi(argv[++i]);
+				job->level = lab_level(argv[++i]);
 		} else if (!strcmp(argv[i], "--force")) {
 			job->force = true;
 		} else if (argv[i][0] == '-' && argv[i][1]) {
-			return lab_fail(error, "%s is no option of import\n%s", argv[i], usage);
+			return lab_fail(error, "%s is no option of import (vellum lab import --help)", argv[i]);
 		} else if (strcmp(argv[i], "-")) {
 			job->input = argv[i];
 		}
 	}
 	if (job->level < 1 || job->level > 19)
 		return lab_fail(error, "--level goes from 1 to 19");
-	return job->output || lab_fail(error, "where should the trace go? -o TRACE\n%s", usage);
+	return job->output || lab_fail(error, "where should the trace go? -o TRACE (vellum lab import --help)");
 }
 
 int lab_command_import(int argc, char **argv)

@@ -35,6 +35,7 @@ struct recording {
 	FILE *out;
 	pid_t child;
 	int status;
+	int ended_by; /* the signal that was passed on; 0: none was */
 	bool child_ended, all_ended;
 	struct drain drain;
 };
@@ -57,13 +58,13 @@ static bool parse(struct recording *r, int argc, char **argv, struct lab_error *
 		else if (!strcmp(argv[i], "-o") && i + 1 < argc)
 			r->output = strdup(argv[++i]);
 		else if (!strcmp(argv[i], "--level") && i + 1 < argc)
-			r->level = atoi(argv[++i]);
+			r->level = lab_level(argv[++i]);
 		else
-			return lab_fail(error, "%s is no option of record, or its value is missing\n%s", argv[i],
-					usage);
+			return lab_fail(error, "%s is no option of record, or its value is missing (vellum lab "
+					"record --help)", argv[i]);
 	}
 	if (i == argc)
-		return lab_fail(error, "which program? \n%s", usage);
+		return lab_fail(error, "which program? -- PROGRAM (vellum lab record --help)");
 	if (r->level < 1 || r->level > 19)
 		return lab_fail(error, "--level goes from 1 to 19");
 	r->argv = argv + i;
@@ -215,6 +216,7 @@ static void pass_on(struct recording *r)
 {
 	if (!passed_on || r->child_ended)
 		return;
+	r->ended_by = passed_on;
 	kill(r->child, passed_on);
 	passed_on = 0;
 }
@@ -276,6 +278,9 @@ static bool finish_recording(struct recording *r, struct lab_error *error)
 		return true;
 	}
 	output_drop(r->out);
+	if (r->ended_by)
+		return lab_fail(error, "%s was ended by signal %d before it began: there is no trace", r->argv[0],
+				r->ended_by);
 	return lab_fail(error, "QEMU did not run %s (status %d): does 'qemu-x86_64 -h' know -plugin? Debian 12's does",
 			r->argv[0], r->status);
 }
@@ -308,5 +313,5 @@ int lab_command_record(int argc, char **argv)
 	drain_free(&r.drain);
 	if (!ok)
 		fprintf(stderr, "vellum: %s\n", error.text);
-	return ok ? r.status : STATUS_USAGE;
+	return ok ? r.status : r.ended_by ? 128 + r.ended_by : STATUS_USAGE;
 }

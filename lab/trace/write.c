@@ -238,6 +238,14 @@ static void hold(struct lab_writer *w, struct lab_event e)
 
 /* ---- for all to use ---- */
 
+int lab_level(const char *text)
+{
+	char *end;
+	long level = strtol(text, &end, 10);
+
+	return *end || level < 0 || level > 100 ? 0 : (int)level;
+}
+
 struct lab_writer *lab_writer_open(FILE *out, const char *notes, int level)
 {
 	struct lab_writer *w = calloc(1, sizeof(*w));

@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import resource
 import shutil
 import struct
 import subprocess
@@ -158,6 +159,25 @@ def full_disk(c):
         require(p.returncode == 1 and 'cannot be written' in said, '%s: status %d: %s' % (args, p.returncode, said))
 
 
+def closed_output(c):
+    """Where the standard output is closed, nothing else is taken for it: neither the JSON nor a disk."""
+    disk = c.file('disk', bytes(65536))
+    p = c.start(['run', '--kernel', c.guest('hello'), '-m', '16', '--disk', disk, '--json', c.path('closed.json')],
+                preexec_fn=lambda: os.close(1), stderr=subprocess.PIPE)
+    said = p.communicate(timeout=100)[1].decode()
+    require(p.returncode == 1 and 'the standard output cannot be written: Bad file descriptor' in said,
+            'status %d: %s' % (p.returncode, said))
+    with open(disk, 'rb') as f:
+        require(f.read() == bytes(65536), 'the disk was written to')
+
+
+def few_files(c):
+    """Who may open a few files only leaves nothing either."""
+    c.start(['run', '--kernel', c.guest('hello'), '-m', '16'], preexec_fn=lambda: resource.setrlimit(
+        resource.RLIMIT_NOFILE, (8, 8))).communicate(timeout=100)
+    require(not os.listdir(c.path('tmp')), 'left in $TMPDIR: %s' % os.listdir(c.path('tmp')))
+
+
 def helps(c):
     """Each command says what it can do, by two ways."""
     for name in ('run', 'iso', 'ctl', 'top', 'compare', 'lab'):
@@ -269,6 +289,12 @@ def host_options():
         usage('a control character', ['run', '--append', 'a\x1b[2Jb'], r'control character'),
         usage('a missing hypervisor', ['run', '--hypervisor', '@/missing'], r'missing', status=1),
         usage('a hypervisor that is none', ['run', '--hypervisor', '/bin/true'], r'no Multiboot2 image'),
+        usage('a JSON without a name', ['run', '--json', ''], r'--json : cannot be written', status=(1, 2)),
+        usage('a report without a name', ['compare', '--csv', ''], r'cannot be written'),
+        usage('charts in a file', ['compare', '--svg', '/dev/null'], r'/dev/null is not a directory', status=1),
+        usage('a module that is a directory', ['run', '--kernel', 'build/guest/test/hello.elf', '--module', '@'],
+              r'is not a file'),
+        usage('an ISO without a name', ['iso', ''], r'cannot be written'),
         usage('a JSON that cannot be written', ['run', '--json', '@/no/such/dir/x.json'], r'x\.json', status=(1, 2)),
     ]
 
@@ -341,6 +367,7 @@ def descriptions():
         Test('damaged kernels', mutated_kernels),
         Test('help of each command', helps),
         Test('outputs that cannot be written', full_disk),
+        Test('outputs that are closed', closed_output), Test('few files can be opened', few_files),
         Test('--machine qemu', qemu),
     ]
 

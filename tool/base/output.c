@@ -207,6 +207,10 @@ bool output_possible(const char *path)
 	struct stat info;
 	FILE *file;
 
+	if (!*path) {
+		errno = ENOENT;
+		return false;
+	}
 	if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
 		if (S_ISDIR(info.st_mode))
 			errno = EISDIR;

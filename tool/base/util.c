@@ -193,8 +193,12 @@ bool file_exists(const char *path)
 
 void make_directory(const char *path)
 {
+	struct stat info;
+
 	if (mkdir(path, 0755) != 0 && errno != EEXIST)
 		die(STATUS_FAILED, "cannot make the directory %s: %s", path, strerror(errno));
+	if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode))
+		die(STATUS_FAILED, "%s is not a directory", path);
 }
 
 const char *program_directory(void)

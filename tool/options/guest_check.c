@@ -132,8 +132,12 @@ static const void *map_file(const char *path, size_t *size)
 
 static const void *must_map(const char *path, size_t *size)
 {
-	const void *bytes = map_file(path, size);
+	const void *bytes;
+	struct stat info;
 
+	if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+		die(STATUS_USAGE, "%s is not a file", path);
+	bytes = map_file(path, size);
 	if (bytes == NULL)
 		die(STATUS_USAGE, "%s cannot be read: %s", path, strerror(errno));
 	return bytes;

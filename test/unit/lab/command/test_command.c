@@ -362,6 +362,18 @@ static const struct { const char *args, *says; int status; } bad[] = {
 	{ "presets 80386", "there is no preset '80386'; there are penryn", 2 },
 	{ "presets haswell zen1", "usage: vellum lab presets [NAME]", 2 },
 	{ "workloads nothing", "nothing", 2 },
+	{ "explain 0xfffffffffffffffff", "'0xfffffffffffffffff' is neither an option nor an address", 2 },
+	{ "run --config zero.conf", "zero.conf, line 1: it holds a zero byte: this is not a text", 2 },
+	{ "sweep", "sweep: what is to be varied? --vary KEY=VALUE,VALUE,... (vellum lab sweep --help)", 2 },
+	{ "merge", "merge: which results are to be joined? FILE... -o FILE (vellum lab merge --help)", 2 },
+	{ "report", "report: which results are to be shown? FILE... (vellum lab report --help)", 2 },
+	{ "figure", "figure: which figure? NAME..., or --list (vellum lab figure --help)", 2 },
+	{ "record", "which program? -- PROGRAM (vellum lab record --help)", 2 },
+	{ "record --frob", "--frob is no option of record", 2 },
+	{ "import bad.conf", "where should the trace go? -o TRACE (vellum lab import --help)", 2 },
+	{ "import --level 3x -o new bad.conf", "--level goes from 1 to 19", 2 },
+	{ "record --level 99999999999999999999 -- true", "--level goes from 1 to 19", 2 },
+	{ "import --frob", "--frob is no option of import (vellum lab import --help)", 2 },
 };
 
 /* One line on what is wrong, and a status. */
@@ -382,6 +394,7 @@ static void check_bad(const char *args, const char *says, int expected)
 static void test_bad_commands(void **state)
 {
 	(void)state;
+	assert_int_equal(0, shell("printf 'machine.l2=8/8\\000\\n' > zero.conf"));
 	spill("bad.conf", "machine.l2 = 2048/16\nmachine.l9 = 1\n");
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		check_bad(bad[i].args, bad[i].says, bad[i].status);
