@@ -113,7 +113,8 @@ def oracle(build, everything):
 
 def tree(build, everything):
     """What looks at the tree as a whole."""
-    more = (('figures of the documents, and what prints them', ['script/docs-check.py', build]),) if everything else ()
+    check = ['script/docs-check.py', build, '--keep', os.path.join(build, 'docs-check')]
+    more = (('figures of the documents, and what prints them', check),) if everything else ()
     return [program(build, 'the tree', *p) for p in more + (
         ('the figures of docs/mmu.md', ['script/figures-check.sh', build]),
         ('the rooms, who uses whom, and the reading order', ['script/rooms.py', build]),
