@@ -15,7 +15,9 @@ static const char head[] =
 	"table { border-collapse: collapse; font-size: 13px }\n"
 	"th, td { padding: 3px 8px; border-bottom: 1px solid #ccc; text-align: right; white-space: nowrap }\n"
 	"th.t, td.t { text-align: left }\nthead th { border-bottom: 2px solid #222 }\n"
-	".wide { overflow-x: auto }\nsvg { max-width: 100%; height: auto }\n.n { color: #555 }\n</style>\n";
+	".wide { overflow-x: auto }\nsvg { max-width: 100%; height: auto }\n.n { color: #555 }\n"
+	"@media print { body { max-width: none; margin: 0 } .wide { overflow: visible } table { font-size: 9px } "
+	"svg, tr { break-inside: avoid } }\n</style>\n";
 
 /* Parts of cycles.most, as lab/sweep/result.h sums them (but for cycles.beside, which it takes away). What walks take
  * comes last: it may be hidden. */
@@ -55,19 +57,37 @@ static double *numbers(unsigned count)
 	return n;
 }
 
+/* Times of which the longest is so many seconds: what they are told in, and how many of that a second has. */
+static double time_unit(double longest, const char **unit)
+{
+	static const struct { double least, each; const char *unit; } units[] = {
+		{ 1, 1, "seconds; the range of the estimate" },
+		{ 1e-3, 1e3, "milliseconds; the range of the estimate" },
+		{ 0, 1e6, "microseconds; the range of the estimate" },
+	};
+	unsigned n = 0;
+
+	while (longest < units[n].least)
+		n++;
+	*unit = units[n].unit;
+	return units[n].each;
+}
+
 static void time_chart(const struct lab_view *v, char **label, FILE *out)
 {
 	double *low = numbers(v->count), *high = numbers(v->count);
-	struct chart_ranges chart = { "Predicted time",
-				      "seconds; the range of the estimate",
-				      v->count,
-				      (const char *const *)label,
-				      low,
-				      high };
+	double longest = 0, each;
+	struct chart_ranges chart = { "Predicted time", NULL, v->count, (const char *const *)label, low, high };
 
 	for (unsigned i = 0; i < v->count; i++) {
 		low[i] = lab_record_number(v->record[i], "seconds.low");
 		high[i] = lab_record_number(v->record[i], "seconds.high");
+		longest = high[i] > longest ? high[i] : longest;
+	}
+	each = time_unit(longest, &chart.unit);
+	for (unsigned i = 0; i < v->count; i++) {
+		low[i] *= each;
+		high[i] *= each;
 	}
 	chart_ranges(&chart, out);
 	free(low);

@@ -224,6 +224,8 @@ static void test_html(void **state)
 	assert_non_null(strstr(html, "<svg"));
 	assert_non_null(strstr(html, "vellum lab run"));
 	assert_non_null(strstr(html, SMALL));
+	assert_non_null(strstr(html, ">microseconds; the range of the estimate<"));
+	assert_non_null(strstr(html, "@media print"));
 	free(html);
 }
 
