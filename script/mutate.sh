@@ -5,8 +5,8 @@
 # A kill is a failure that the oracle reports, on a sequence that passes without the mutant. A timeout is none, and no
 # crash that the oracle cannot report. The sequences are the same on every computer: MUTATE_ACCESSES (16 million) by
 # each mechanism, in three rounds, the first ones short; in each first steps that follow each other, then steps of
-# several vCPUs in the middle of each other's (--interleave), then crossings (--crossings), with one change from vCPU to
-# vCPU, and from the second round on with two. MUTATE_JOBS mutants run side by side.
+# several vCPUs in the middle of each other's (--interleave), then crossings (the program explore beside ORACLE, 60
+# executions of each, and more from the second round on). MUTATE_JOBS mutants run side by side.
 set -u
 accesses=${MUTATE_ACCESSES:-16000000}
 steps=2000
@@ -16,6 +16,10 @@ try() {
 	mechanism=$1 mutant=$2 seed=$3
 	shift 3
 	(ulimit -t $((accesses / 20000 + 60))
+	 case $way in crossings*)
+		exec "$(dirname "$oracle")/explore" --mechanism "$mechanism" --mutant "$mutant" --most \
+			"${way#crossings }" ;;
+	 esac
 	 exec "$oracle" --mechanism "$mechanism" --mutant "$mutant" --seed "$seed" --steps $steps --no-shrink "$@") < \
 	 	/dev/null
 }
@@ -37,7 +41,7 @@ order() {
 one() {
 	name=$1 what=$2 out=$work/$1.out
 	for round in 80 8 1; do
-		for way in "" --interleave "--crossings $((1 + (round < 80)))"; do
+		for way in "" --interleave "crossings $((round < 80 ? 600 : 60))"; do
 			look "$way" "$round" && return
 		done
 	done
@@ -121,8 +125,9 @@ lives. It wrote this page.
 
 *Killed by* is the sequence that showed it, which the oracle passes without the mutant: see it again with
 `build/oracle-mutants/oracle --mechanism M --mutant NAME --seed N --runs 1 --steps 2000`, which also shrinks it; with
-`--interleave` where it says *interleaved*, and with `--crossings 2` where it names a crossing
-(`test/oracle/crossings.c`). *First sign* is what the oracle said; ids like S5 are those of [docs/mmu.md](mmu.md).
+`--interleave` where it says *interleaved*; where it names a crossing (`test/oracle/explore/crossings.c`), with
+`build/oracle-mutants/explore --mechanism M --mutant NAME --only CROSSING`. *First sign* is what the oracle said; ids
+like S5 are those of [docs/mmu.md](mmu.md).
 
 | mutant | left out | killed by | first sign |
 |---|---|---|---|

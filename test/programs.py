@@ -14,6 +14,8 @@ NATIVE_CASES = 4000000
 # Checked accesses of each mechanism, at random; and of those where vCPUs come in the middle of each other's steps.
 ORACLE_ACCESSES = int(os.environ.get('ORACLE_ACCESSES', 3000000))
 INTERLEAVED_ACCESSES = int(os.environ.get('INTERLEAVED_ACCESSES', 2600000))
+# Executions of each short sequence, when that is not the end of them: as a part of `make test`, and of `make test-all`.
+EXECUTIONS, EXECUTIONS_ALL = 20, 5000
 REPLAYS = 'test/oracle/replays'
 ORACLE_SEED = os.environ.get('ORACLE_SEED', '1')
 
@@ -78,14 +80,16 @@ def native(build):
 
 
 def interleaved(build, everything, job):
-    """vCPUs that come in the middle of each other's steps: at random; short sequences in every order with so many
-    changes from one to the other; and as real threads."""
-    def changes():
-        return '2' if everything else '1'
+    """vCPUs that come in the middle of each other's steps: at random; short sequences in every order, the longest cut
+    off at so many executions; and as real threads."""
+    def most():
+        return EXECUTIONS_ALL if everything else EXECUTIONS
     path, replays = 'interleave/oracle', 'test/oracle/interleaved'
     jobs = [job('%s interleaved' % m, path, ['--interleave', '--mechanism', m, '--seed', ORACLE_SEED, '--accesses',
                                              str(INTERLEAVED_ACCESSES)]) for m in MECHANISMS]
-    jobs += [job('%s in every order' % m, path, ['--crossings', changes(), '--mechanism', m]) for m in MECHANISMS]
+    jobs += [job('%s in every order' % m, 'explore/explore', ['--most', str(most()), '--mechanism', m])
+             for m in MECHANISMS]
+    jobs += [job('the search of every order', 'explore/explore', ['--itself'])]
     jobs += [job('again: ' + name, path, ['--replay', os.path.join(replays, name)])
              for name in sorted(os.listdir(replays))]
     return jobs + [job('interleaved, every invariant', 'interleave-asan/oracle',

@@ -6,7 +6,7 @@ void page_touched(struct vm *vm, uint64_t gfn, const struct observed *o)
 {
 	struct page *p = page_find(vm, gfn);
 
-	if (!p || o->how != SEEN_DIRECT)
+	if (!p || o->how != SEEN_DIRECT || weave_exact(vm->world))
 		return;
 	p->touched = true;
 	p->touched_at = vm->world->now;

@@ -30,8 +30,10 @@ void gm_write(struct vm *vm, uint64_t gpa, unsigned size, uint64_t value)
 	uint64_t old = gm_read(vm, word, 8);
 
 	memcpy(p->bytes + (gpa & (PAGE_SIZE - 1)), &value, size);
-	if (!p->written)
+	if (!p->written) {
 		p->written_at = vm->world->now;
+		weave_written(vm->world, gpa >> PAGE_SHIFT);
+	}
 	p->written = true;
 	if (gm_read(vm, word, 8) != old)
 		spec_change(vm, word, old);
@@ -114,9 +116,12 @@ void gm_settle_halves(struct vm *vm, uint64_t gfn)
 	const uint64_t upper = (uint64_t)(X_A | X_D) << 32;
 
 	for (uint64_t at = gfn << PAGE_SHIFT; at >> PAGE_SHIFT == gfn; at += 8) {
+		bool was = weave_quiet(vm->world, true);
 		uint64_t must = gm_read(vm, at, 8), is;
+		bool set = gm_real(vm, at, 8, &is) && is & ~must & upper;
 
-		if (gm_real(vm, at, 8, &is) && is & ~must & upper)
+		weave_quiet(vm->world, was);
+		if (set)
 			gm_write(vm, at, 8, must | (is & upper));
 	}
 }

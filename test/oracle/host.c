@@ -168,7 +168,8 @@ static bool backing_page(struct backing *b, uint64_t index, struct backing_page 
 	}
 	if (!p->in)
 		return false;
-	p->asked |= !r->vm->world->auditing;
+	if (!weave_exact(r->vm->world))
+		p->asked |= !r->vm->world->auditing;
 	*out = (struct backing_page){ .hfn = HFN(p->hfn), .order = order_of(r, index),
 				      .writable = !p->merged && !p->frozen };
 	return true;
@@ -205,7 +206,7 @@ bool page_in(struct ram *r, uint64_t index, bool write)
 	struct page *p = &r->page[index];
 
 	if (!p->in) {
-		if (r->home && !phys_exists(&w->phys, r->home + index) && w->now & 1) {
+		if (r->home && !phys_exists(&w->phys, r->home + index) && (w->now & 1 || weave_exact(w))) {
 			p->hfn = r->home + index;
 			home_add(w, p->hfn);
 		} else {

@@ -3,53 +3,25 @@
  *   oracle [--mechanism NAME] [--seed N] [--runs N] [--steps N] [--accesses N] [--seconds N] [--thorough] [--account]
  *          [--coverage] [--covered] [--no-shrink] [--save FILE]
  *   oracle --interleave [...] [--rounds N]
- *   oracle --crossings N [--mechanism NAME] [--only TEXT]
  *   oracle --replay FILE [--trace]
  *
  * Runs sequences from consecutive seeds until so many runs, accesses or seconds are over. A failure is shrunk and
  * printed. --coverage prints how often each step and each thing that steps are for happened; --covered, only what never
  * did. That is a failure, too: of the tests. --interleave: vCPUs on stacks of their own, one of which comes in the
- * middle of another's step (weave.h); --crossings: short ones, in every order with at most N changes. */
+ * middle of another's step (weave.h). */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "mmu/mutate.h"
 #include "mmu/table/seam.h"
+#include "test/oracle/mutants.h"
 #include "test/oracle/weave.h"
 
-#ifdef MUTATION
-enum mmu_mutant mmu_mutant_selected;
-
-static bool select_mutant(const char *name)
-{
-	static const char *const names[] = {
-#define M(mutant, what) #mutant,
-		MMU_MUTANTS(M)
-#undef M
-	};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
-		if (strcmp(name, names[i]) == 0) {
-			mmu_mutant_selected = i;
-			return true;
-		}
-	return false;
-}
-
-static void list_mutants(void)
-{
-#define M(mutant, what) printf("%s\t%s\n", #mutant, what);
-	MMU_MUTANTS(M)
-#undef M
-}
-#endif
-
 struct options {
-	const char *mechanism, *replay, *save, *only;
-	uint64_t seed, runs, steps, rounds, accesses, seconds, crossings;
+	const char *mechanism, *replay, *save;
+	uint64_t seed, runs, steps, rounds, accesses, seconds;
 	unsigned thorough;
 	bool no_shrink, coverage, covered, interleave;
 };
@@ -132,9 +104,7 @@ static bool run_mechanism(const struct options *o, const struct mmu_ops *ops)
 	double start = cpu_seconds();
 	bool ok = true;
 
-	if (o->crossings)
-		ok = crossings(ops, (unsigned)o->crossings, o->only, &sum);
-	else if (o->interleave)
+	if (o->interleave)
 		ok = interleaved(o, ops, &sum);
 	else
 		ok = one_after_another(o, ops, &sum);
@@ -174,7 +144,6 @@ static uint64_t *number_of(struct options *o, int option)
 	case 'n': return &o->steps;
 	case 'a': return &o->accesses;
 	case 'o': return &o->rounds;
-	case 'c': return &o->crossings;
 	case 't': return &o->seconds;
 	default: return NULL;
 	}
@@ -182,8 +151,7 @@ static uint64_t *number_of(struct options *o, int option)
 
 static const char **text_of(struct options *o, int option)
 {
-	return option == 'm' ? &o->mechanism : option == 'S' ? &o->save : option == 'R' ? &o->replay :
-	       option == 'O' ? &o->only : NULL;
+	return option == 'm' ? &o->mechanism : option == 'S' ? &o->save : option == 'R' ? &o->replay : NULL;
 }
 
 static bool *flag_of(struct options *o, int option)
@@ -203,11 +171,11 @@ static void other(struct options *o, int option)
 		break;
 #ifdef MUTATION
 	case 'M':
-		if (select_mutant(optarg))
+		if (mutant_select(optarg))
 			break;
 		exit(2);
 	case 'L':
-		list_mutants();
+		mutants_list();
 		exit(0);
 #endif
 	default:
@@ -224,7 +192,7 @@ static void parse(int argc, char **argv, struct options *o)
 		{ "replay", 1, NULL, 'R' },    { "mutant", 1, NULL, 'M' },   { "mutants", 0, NULL, 'L' },
 		{ "no-shrink", 0, NULL, 'N' }, { "trace", 0, NULL, 'V' },    { "coverage", 0, NULL, 'C' },
 		{ "covered", 0, NULL, 'D' },   { "interleave", 0, NULL, 'I' },
-		{ "rounds", 1, NULL, 'o' },    { "crossings", 1, NULL, 'c' },  { "only", 1, NULL, 'O' },
+		{ "rounds", 1, NULL, 'o' },
 		{ NULL, 0, NULL, 0 }
 	};
 
@@ -247,7 +215,7 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	parse(argc, argv, &o);
-	if ((o.interleave || o.crossings) && !SEAM_WOVEN) {
+	if (o.interleave && !SEAM_WOVEN) {
 		fprintf(stderr, "oracle: this one tells nobody of its stores: use build/interleave/oracle\n");
 		return 2;
 	}

@@ -268,6 +268,7 @@ struct world {
 	struct vcpu *stepping;     /* whose step this is */
 	struct vcpu *accessing;    /* in the middle of last_access, or NULL */
 	char why[800];
+	const struct watcher *watch; /* who tries every order of steps (weave.h); NULL: nobody does */
 	struct weave *weave;       /* steps are interleaved; NULL: they follow each other */
 };
 
@@ -405,6 +406,8 @@ void spec_drop(struct vcpu *v, enum drop drop, uint64_t va, uint16_t pcid);
 void spec_drop_fault(struct vcpu *v, uint64_t va);
 void spec_change(struct vm *vm, uint64_t gpa, uint64_t old);
 void spec_forget(struct vcpu *v);
+/* Has any word been changed since the vCPU was last entered that a translation of its last address can use? */
+bool spec_changed_since(const struct vcpu *v);
 /* true where the guest's own staleness permits what was seen; *gpa is where the access went. */
 bool spec_stale(struct vcpu *v, uint64_t va, struct x_access a, const struct observed *o, uint64_t *gpa);
 /* An implicit access that the error code does not tell from an explicit one: without EPT the mechanism finds out by

@@ -296,7 +296,7 @@ void guest_invlpg(struct vcpu *v, uint64_t va)
 		spec_drop(v, DROP_ADDRESS, x_va(x_mode(&v->regs), va), x_pcid(&v->regs));
 	else
 		cover(v->vm->world, COVER_INVLPG_NOP);
-	if (mix(va ^ v->vm->world->now) % 8 == 0) {
+	if (!weave_exact(v->vm->world) && mix(va ^ v->vm->world->now) % 8 == 0) {
 		/* The hypervisor carries it out, having come across it after another exit. */
 		leave(v);
 		invlpg_by_hypervisor(v, va);

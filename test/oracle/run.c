@@ -41,10 +41,15 @@ static void load_guest(struct vcpu *v)
 
 static struct vcpu *occupant(struct world *w, const struct m_cpu *cpu)
 {
-	for (unsigned i = 0; i < VMS * VCPUS; i++)
+	bool was = weave_quiet(w, true);
+	struct vcpu *found = NULL;
+
+	for (unsigned i = 0; i < VMS * VCPUS && !found; i++)
 		if (w->vm[i / VCPUS].vcpu[i % VCPUS].in == cpu)
-			return &w->vm[i / VCPUS].vcpu[i % VCPUS];
-	return NULL;
+			found = &w->vm[i / VCPUS].vcpu[i % VCPUS];
+	weave_quiet(w, was);
+	weave_occupies(w, cpu, false);
+	return found;
 }
 
 bool enter_now(struct vcpu *v)
@@ -63,6 +68,7 @@ bool enter_now(struct vcpu *v)
 		return false;
 	}
 	v->in = cpu;
+	weave_occupies(w, cpu, true);
 	v->stage = STAGE_INSIDE;
 	return true;
 }
@@ -92,6 +98,7 @@ void left(struct vcpu *v)
 	const struct m_vmcs *m = &v->vmcs;
 	uint64_t kept = v->efer_forced;
 
+	weave_occupies(v->vm->world, v->in, true);
 	v->in = NULL;
 	v->stage = STAGE_OUT;
 	v->view.cr0 = (m->guest.cr0 & ~m->cr0_mask) | (m->cr0_shadow & m->cr0_mask);

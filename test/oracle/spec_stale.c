@@ -20,7 +20,10 @@ void spec_change(struct vm *vm, uint64_t gpa, uint64_t old)
 	uint64_t word = gpa / 8;
 	unsigned b = bucket_of(word);
 
+	bool was = weave_quiet(vm->world, true);
+
 	vm->world->now++;
+	weave_changed(vm->world, word);
 	if (vm->changes + 1 >= HISTORY) {
 		/* Kept from happening by step_do, which makes the guests flush in time. */
 		fail(vm->world, "the history is full");
@@ -29,12 +32,38 @@ void spec_change(struct vm *vm, uint64_t gpa, uint64_t old)
 	vm->change[++vm->changes] =
 		(struct change){ .word = word, .value = old, .when = vm->world->now, .next = vm->bucket[b] };
 	vm->bucket[b] = vm->changes;
+	weave_quiet(vm->world, was);
+}
+
+/* The i-th change, or the next older one, that is of the word; .when is 0 where there is none. */
+static struct change of_word(struct vm *vm, uint32_t i, uint64_t word)
+{
+	bool was = weave_quiet(vm->world, true);
+	struct change c = { 0 };
+
+	while (i && vm->change[i].word != word)
+		i = vm->change[i].next;
+	if (i)
+		c = vm->change[i];
+	weave_quiet(vm->world, was);
+	return c;
+}
+
+static struct change last_change(struct vm *vm, uint64_t word)
+{
+	bool was = weave_quiet(vm->world, true);
+	uint32_t i = vm->bucket[bucket_of(word)];
+
+	weave_quiet(vm->world, was);
+	weave_searched(vm->world, word);
+	return of_word(vm, i, word);
 }
 
 void spec_context(struct vcpu *v)
 {
 	uint64_t now = ++v->vm->world->now;
 
+	weave_marked_all(v->vm->world);
 	if (v->contexts)
 		v->context[v->contexts - 1].to = now;
 	BUG_ON(v->contexts == CONTEXTS);
@@ -45,6 +74,10 @@ void spec_drop(struct vcpu *v, enum drop drop, uint64_t va, uint16_t pcid)
 {
 	uint64_t now = ++v->vm->world->now;
 
+	if (drop == DROP_ADDRESS || drop == DROP_FAULT)
+		weave_marked(v, va);
+	else
+		weave_marked_all(v->vm->world);
 	if (drop == DROP_ALL) {
 		v->events = 0;
 		v->context[0] = v->context[v->contexts - 1];
@@ -254,10 +287,9 @@ static void consider_since(struct search *s, unsigned level, uint64_t at, struct
 	struct vm *vm = s->v->vm;
 	unsigned size = x_entry_size(s->mode);
 
-	for (uint32_t i = vm->bucket[bucket_of(at / 8)]; i && !s->found; i = vm->change[i].next)
-		if (vm->change[i].word == at / 8 && vm->change[i].when > s->v->since)
-			consider(s, level, at, part(vm->change[i].value, at, size), rights, vm->world->now, NEVER,
-				 true);
+	for (struct change c = last_change(vm, at / 8); c.when && !s->found; c = of_word(vm, c.next, at / 8))
+		if (c.when > s->v->since)
+			consider(s, level, at, part(c.value, at, size), rights, vm->world->now, NEVER, true);
 }
 
 static void descend(struct search *s, unsigned level, uint64_t table, struct x_rights rights, uint64_t from, bool now)
@@ -276,19 +308,15 @@ static void descend(struct search *s, unsigned level, uint64_t table, struct x_r
 	}
 	if (now)
 		return;
-	for (uint32_t i = vm->bucket[bucket_of(at / 8)]; !s->found;) {
-		while (i && vm->change[i].word != at / 8)
-			i = vm->change[i].next;
-
-		uint64_t begin = i ? vm->change[i].when : 0, read = max_u64(begin, from);
+	for (struct change c = last_change(vm, at / 8); !s->found; c = of_word(vm, c.next, at / 8)) {
+		uint64_t read = max_u64(c.when, from);
 
 		if (read < to && read < end)
 			consider(s, level, at, part(value, at, size), rights, read, to, false);
-		if (!i || begin <= from)
+		if (c.when <= from)
 			return;
-		value = vm->change[i].value;
-		to = vm->change[i].when;
-		i = vm->change[i].next;
+		value = c.value;
+		to = c.when;
 	}
 }
 
@@ -337,6 +365,22 @@ static void search_all(struct search *s)
 			until = v->event[i].when;
 		}
 	}
+}
+
+bool spec_changed_since(const struct vcpu *v)
+{
+	enum x_mode mode = x_mode(&v->regs);
+	struct vm *vm = v->vm;
+	bool was = weave_quiet(vm->world, true), changed = false;
+
+	for (uint32_t i = 1; i <= vm->changes; i++)
+		for (unsigned level = 1; mode != X_NONE && level <= x_top(mode); level++)
+			changed |= vm->change[i].when > v->since &&
+				   vm->change[i].word % 512 ==
+					   (uint64_t)x_index(mode, level, v->last_va) * x_entry_size(mode) / 8;
+	weave_quiet(vm->world, was);
+	weave_marked(v, v->last_va);
+	return changed;
 }
 
 bool spec_stale(struct vcpu *v, uint64_t va, struct x_access a, const struct observed *o, uint64_t *gpa)

@@ -81,6 +81,7 @@ static void log_collect(struct vm *vm, struct ram *r)
 		return;
 	r->collecting = true;
 	vm->world->now += vm->world->weave != NULL; /* what is written from now on is later */
+	weave_collected(vm->world);
 	if (!mmu_log_collect(&vm->mmu, GFN(r->base), r->log_out))
 		fail(vm->world, "mmu_log_collect refuses");
 	for (uint64_t i = 0; i < r->pages; i++) {

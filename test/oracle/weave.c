@@ -8,7 +8,6 @@
 
 /* Of a table that is emptied, who tries all points tries that many. */
 #define STORES_IN_A_ROW 4
-#define STACK_SIZE (128 * 1024)
 
 /* ---- from stack to stack ---- */
 
@@ -36,9 +35,9 @@ static void go_to(struct weave *b, struct actor *to)
 	b->w->accessing = to->accessing;
 	b->now = to;
 	from_driver = false;
-	if (b->w->c.halves)
+	if (b->w->c.halves && !b->watch)
 		gm_settle_halves(&b->w->vm[0], b->w->c.halves);
-	fiber_leave(&from->fake, to->stack, STACK_SIZE);
+	fiber_leave(&from->fake, to->stack, WEAVE_STACK_SIZE);
 	swapcontext(&from->context, &to->context);
 	arrived(b, from->fake, from_driver);
 }
@@ -47,6 +46,7 @@ static void go_to_driver(struct weave *b)
 {
 	struct actor *from = b->now;
 
+	weave_quiet(b->w, true);
 	b->now = NULL;
 	fiber_leave(from->done ? NULL : &from->fake, b->driver_bottom, b->driver_size);
 	swapcontext(&from->context, &b->driver);
@@ -166,10 +166,59 @@ static struct actor *choose(struct weave *b, enum point kind, bool must, struct 
 	return to;
 }
 
+/* Of those who are not done, by bit: who can come, and who waits. */
+static unsigned who_can(const struct weave *b, unsigned *waited)
+{
+	unsigned can = 0;
+
+	*waited = 0;
+	for (unsigned i = 0; i < b->actors; i++) {
+		if (weave_may_come(b, &b->actor[i]))
+			can |= 1u << i;
+		if (!b->actor[i].done && b->actor[i].waits != WAIT_NONE)
+			*waited |= 1u << i;
+	}
+	return can;
+}
+
+/* Whoever is to be tried comes. */
+static void ask(struct weave *b, enum point kind)
+{
+	unsigned waited, can;
+	int who;
+
+	if (b->w->c.halves)
+		gm_settle_halves(&b->w->vm[0], b->w->c.halves);
+	b->watch->quiet(true);
+	if (b->w->failed)
+		go_to_driver(b);
+	b->now->points++;
+	b->now->stores = kind == POINT_STORE ? b->now->stores + 1 : 0;
+	can = who_can(b, &waited);
+	who = b->watch->go(b->watch->ctx, can, waited, b->now->stores > STORES_IN_A_ROW);
+	if (!can)
+		fail(b->w, "nobody can go on: all wait for each other");
+	if (who < 0)
+		go_to_driver(b);
+	if (&b->actor[who] != b->now) {
+		b->turns++;
+		TRACE("   -> vcpu %d\n", who);
+		go_to(b, &b->actor[who]);
+	}
+	if (b->w->failed)
+		go_to_driver(b);
+	b->watch->quiet(false);
+}
+
 void weave_pass(struct weave *b, enum point kind, bool must)
 {
 	struct actor *list[VCPUS], *to;
 	unsigned n;
+
+	if (b->watch) {
+		ask(b, kind);
+		return;
+	}
 
 	if (b->w->failed)
 		go_to_driver(b);
@@ -220,7 +269,8 @@ static void act(struct weave *b)
 
 	for (unsigned i = 0; i < a->part.steps; i++) {
 		take_cpu(b);
-		weave_point(b->w, POINT_STEP);
+		if (!b->watch)
+			weave_point(b->w, POINT_STEP);
 		weave_come_out(a->v);
 		b->todo(a->v, &a->part.step[i]);
 		b->w->by_host = false;
@@ -229,6 +279,16 @@ static void act(struct weave *b)
 		if (b->w->failed)
 			go_to_driver(b);
 	}
+}
+
+static bool all_done(const struct weave *b)
+{
+	bool was = weave_quiet(b->w, true), all = true;
+
+	for (unsigned i = 0; i < b->actors; i++)
+		all &= b->actor[i].done;
+	weave_quiet(b->w, was);
+	return all;
 }
 
 /* The stack that it begins on was just left for. */
@@ -240,10 +300,12 @@ static void actor_main(void)
 	struct actor *list[VCPUS];
 
 	arrived(b, NULL, from_driver);
+	if (b->watch)
+		b->watch->quiet(false);
 	for (;;) {
 		act(b);
 		b->now->done = true;
-		if (others(b, list))
+		if (b->watch ? !all_done(b) : others(b, list) > 0)
 			weave_pass(b, POINT_STEP, true);
 		else
 			go_to_driver(b);
@@ -265,7 +327,7 @@ static void prepare(struct weave *b, unsigned i, const struct part *part)
 	a->v->pending = NULL;
 	getcontext(&a->context);
 	a->context.uc_stack.ss_sp = a->stack;
-	a->context.uc_stack.ss_size = STACK_SIZE;
+	a->context.uc_stack.ss_size = WEAVE_STACK_SIZE;
 	a->context.uc_link = NULL;
 	makecontext(&a->context, actor_main, 0);
 }
@@ -284,12 +346,19 @@ void weave_round(struct world *w, uint32_t round, struct schedule *s, const stru
 	for (unsigned i = 0; i < b->actors; i++)
 		prepare(b, i, &parts[i]);
 	beginning = b;
+	weave_quiet(w, true);
+	if (b->watch)
+		first = (unsigned)b->watch->go(b->watch->ctx, (1u << b->actors) - 1, 0, false);
 	b->now = &b->actor[first];
 	from_driver = true;
-	fiber_leave(&b->driver_fake, b->now->stack, STACK_SIZE);
+	fiber_leave(&b->driver_fake, b->now->stack, WEAVE_STACK_SIZE);
 	swapcontext(&b->driver, &b->now->context);
 	arrived(b, b->driver_fake, false);
 	b->now = NULL;
+	if (b->watch) {
+		b->watch->quiet(false);
+		return;
+	}
 	for (unsigned i = 0; i < b->actors && !w->failed; i++)
 		if (!b->actor[i].done)
 			fail(w, "nobody can go on: all wait for each other");
@@ -307,7 +376,7 @@ struct weave *weave_make(struct world *w)
 	b->w = w;
 	b->actors = w->c.vcpus;
 	for (unsigned i = 0; i < b->actors; i++) {
-		b->actor[i].stack = malloc(STACK_SIZE);
+		b->actor[i].stack = malloc(WEAVE_STACK_SIZE);
 		BUG_ON(!b->actor[i].stack);
 		b->actor[i].v = &w->vm[0].vcpu[i];
 	}
@@ -319,6 +388,8 @@ struct weave *weave_make(struct world *w)
 	weave_stored_ctx = w;
 	return b;
 }
+
+void weave_watch(struct weave *b, const struct watcher *watch) { b->watch = b->w->watch = watch; }
 
 void weave_set(struct weave *b, weave_do *todo) { b->todo = todo; }
 

@@ -47,6 +47,17 @@ struct schedule {
 	size_t offers, offer_room;
 };
 
+/* Who tries every order of steps (test/oracle/explore/): it is asked at each point, and told what a step depends on. */
+struct watcher {
+	/* By bit: who can come, and who of them waited for something. in_a_row: the step was one store of many to a
+	 * table. Returns who comes; less than 0: nobody. */
+	int (*go)(void *ctx, unsigned enabled, unsigned waited, bool in_a_row);
+	void (*touch)(const void *at, size_t size, bool write);
+	/* What is read until it is turned off again, nothing depends on. Returns what was so before. */
+	bool (*quiet)(bool quiet);
+	void *ctx;
+};
+
 /* The steps of one actor in a round. */
 struct part {
 	const struct step *step;
@@ -61,6 +72,25 @@ void weave_round(struct world *w, uint32_t round, struct schedule *s, const stru
 /* What an actor does for one step. Tests that know better set another. */
 typedef void weave_do(struct vcpu *v, const struct step *s);
 void weave_set(struct weave *, weave_do *todo);
+
+void weave_watch(struct weave *, const struct watcher *);
+/* Is every order tried? Then what is checked is the same in all runs that differ only in the order of steps that do
+ * not depend on each other: nothing is left to chance, and nothing asks who came when. */
+static inline bool weave_exact(const struct world *w) { return w->watch != NULL; }
+void weave_touch(struct world *w, const void *at, size_t size, bool write);
+static inline bool weave_quiet(struct world *w, bool quiet) { return w->watch && w->watch->quiet(quiet); }
+/* Of the oracle's time it matters only whether a change came before a mark that it is compared with. A change of a
+ * word is compared with marks made for an address whose translation can use it: by its place in a table of any
+ * level. */
+void weave_changed(struct world *w, uint64_t word);
+void weave_searched(struct world *w, uint64_t word);
+void weave_marked(const struct vcpu *v, uint64_t va);
+void weave_marked_all(struct world *w);
+/* The same of pages that a log is to name, and when it is looked at. */
+void weave_written(struct world *w, uint64_t gfn);
+void weave_collected(struct world *w);
+/* Who is in a guest on that CPU is asked, or changes. */
+void weave_occupies(struct world *w, const struct m_cpu *cpu, bool change);
 
 /* ---- for those who are at a point; nothing happens where nothing is woven ---- */
 
@@ -109,7 +139,5 @@ struct weave_options {
 bool weave_random(const struct weave_options *o, struct account *sum);
 /* 1: it passes, 0: it fails, -1: the file holds no interleaved sequence. */
 int weave_replay(const char *file);
-/* crossings.c: every interleaving of short sequences of two vCPUs, with at most so many changes from one to another. */
-bool crossings(const struct mmu_ops *ops, unsigned changes, const char *only, struct account *sum);
 
 #endif

@@ -24,6 +24,9 @@ struct actor {
 	struct vcpu *accessing;
 };
 
+#define WORDS_OF_TABLE 512u
+#define WEAVE_STACK_SIZE (128 * 1024)
+
 struct weave {
 	struct world *w;
 	struct actor actor[VCPUS], *now; /* NULL: none runs */
@@ -40,6 +43,9 @@ struct weave {
 	uint64_t turns;
 	bool said[8];
 	weave_do *todo;
+	const struct watcher *watch; /* NULL: not every order is tried */
+	/* these stand for changes of words at that place of a table, of pages, of who is in a guest on a CPU */
+	char changed[WORDS_OF_TABLE], written[WORDS_OF_TABLE], occupied[CPUS];
 };
 
 /* weave.c */

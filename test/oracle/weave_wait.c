@@ -10,6 +10,57 @@ void weave_come_out(struct vcpu *v)
 		leave(v);
 }
 
+void weave_touch(struct world *w, const void *at, size_t size, bool write)
+{
+	if (weave_exact(w))
+		w->watch->touch(at, size, write);
+}
+
+void weave_occupies(struct world *w, const struct m_cpu *cpu, bool change)
+{
+	if (weave_exact(w) && cpu)
+		weave_touch(w, &w->weave->occupied[cpu - w->cpu], 1, change);
+}
+
+void weave_changed(struct world *w, uint64_t word)
+{
+	if (weave_exact(w))
+		weave_touch(w, &w->weave->changed[word % WORDS_OF_TABLE], 1, true);
+}
+
+void weave_searched(struct world *w, uint64_t word)
+{
+	if (weave_exact(w))
+		weave_touch(w, &w->weave->changed[word % WORDS_OF_TABLE], 1, false);
+}
+
+void weave_marked(const struct vcpu *v, uint64_t va)
+{
+	enum x_mode mode = x_mode(&v->regs);
+
+	for (unsigned level = 1; weave_exact(v->vm->world) && mode != X_NONE && level <= 5; level++)
+		if (level <= x_top(mode))
+			weave_searched(v->vm->world, (uint64_t)x_index(mode, level, va) * x_entry_size(mode) / 8);
+}
+
+void weave_marked_all(struct world *w)
+{
+	if (weave_exact(w))
+		weave_touch(w, w->weave->changed, sizeof(w->weave->changed), false);
+}
+
+void weave_written(struct world *w, uint64_t gfn)
+{
+	if (weave_exact(w))
+		weave_touch(w, &w->weave->written[gfn % WORDS_OF_TABLE], 1, true);
+}
+
+void weave_collected(struct world *w)
+{
+	if (weave_exact(w))
+		weave_touch(w, w->weave->written, sizeof(w->weave->written), false);
+}
+
 void weave_point(struct world *w, enum point kind)
 {
 	struct weave *b = w->weave;
@@ -24,6 +75,9 @@ void weave_wait(struct weave *b, enum wait what, const void *on)
 
 	a->waits = what;
 	a->on = on;
+	/* Whoever tries every order has to know of what is waited for before the step begins that needs it. */
+	if (b->watch)
+		weave_pass(b, POINT_STEP, false);
 	while (!weave_may_come(b, a))
 		weave_pass(b, POINT_STEP, true);
 	a->waits = WAIT_NONE;
@@ -31,15 +85,25 @@ void weave_wait(struct weave *b, enum wait what, const void *on)
 
 /* ---- the lock, kicks, entries ---- */
 
+/* Whether it is, only who asks can change. */
+static bool mine(const struct weave *b)
+{
+	bool was = weave_quiet(b->w, true), is = b->locked == b->now;
+
+	weave_quiet(b->w, was);
+	return is;
+}
+
 void weave_lock(struct world *w, struct vm *vm)
 {
 	struct weave *b = w->weave;
 
 	if (!b->now)
 		return;
-	if (b->locked == b->now)
+	if (mine(b))
 		fail(w, "the VM's lock is taken twice");
-	weave_point(w, POINT_LOCK);
+	if (!b->watch)
+		weave_point(w, POINT_LOCK);
 	weave_wait(b, WAIT_LOCK, vm);
 	b->locked = b->now;
 }
@@ -51,7 +115,7 @@ void weave_unlock(struct world *w, struct vm *vm)
 	(void)vm;
 	if (!b->now)
 		return;
-	if (b->locked != b->now)
+	if (!mine(b))
 		fail(w, "the VM's lock is released by who has not taken it");
 	b->locked = NULL;
 	weave_point(w, POINT_UNLOCK);
@@ -59,7 +123,7 @@ void weave_unlock(struct world *w, struct vm *vm)
 
 bool weave_holds(struct world *w)
 {
-	return w->weave && w->weave->now ? w->weave->locked == w->weave->now : w->vm[0].locked || w->vm[1].locked;
+	return w->weave && w->weave->now ? mine(w->weave) : w->vm[0].locked || w->vm[1].locked;
 }
 
 /* As below_kick of the hypervisor: whoever is not in its guest is not waited for. */
@@ -119,6 +183,8 @@ bool weave_enter(struct vcpu *v)
 	}
 	v->since = w->now;
 	v->turns = b->turns;
+	if (w->accessing == v)
+		weave_marked(v, v->last_va);
 	return !w->failed;
 }
 
@@ -126,6 +192,8 @@ bool weave_undisturbed(const struct vcpu *v)
 {
 	const struct weave *b = v->vm->world->weave;
 
+	if (weave_exact(v->vm->world))
+		return !spec_changed_since(v);
 	return !b || v->turns == b->turns;
 }
 
@@ -173,6 +241,9 @@ bool weave_try_alone(struct world *w)
 
 	if (!b || !b->now)
 		return true;
+	/* Who happens to be quiet depends on more than the order of what matters. */
+	if (b->watch)
+		return false;
 	if (!b->alone && !weave_all_quiet(b))
 		return false;
 	b->alone++;
@@ -228,7 +299,7 @@ static bool may_store(const struct weave *b, bool to_guest)
 {
 	const struct mmu_vm *vm = &b->w->vm[0].mmu;
 
-	if (b->locked == b->now)
+	if (mine(b))
 		return to_guest || vm->ops->own_tables || !weave_beside_now(b->w);
 	return mmu_is_beside(&b->now->v->mmu) && vm->ops->own_tables;
 }

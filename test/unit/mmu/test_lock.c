@@ -1,5 +1,5 @@
 /* Faults beside each other, and who wants to be alone: what holds on one CPU; who comes in between is the oracle's
- * (--interleave, --crossings) and the threads'. */
+ * (--interleave, crossings) and the threads'. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

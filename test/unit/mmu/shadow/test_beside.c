@@ -1,5 +1,5 @@
 /* Faults of two vCPUs that have the same shadow tables: which are answered without the VM's lock, and which are left to
- * it. Who comes in between is the oracle's (--interleave, --crossings) and the threads'. */
+ * it. Who comes in between is the oracle's (--interleave, crossings) and the threads'. */
 #include "test/unit/mmu/shadow/guest.h"
 
 #define LINK (PTE_P | PTE_W | PTE_U | PTE_A)

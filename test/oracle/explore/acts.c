@@ -1,13 +1,7 @@
-/* Crossings: short sequences of two vCPUs, in every order in which one may come in the middle of the other's steps,
- * with at most so many changes from one to the other that neither has to wait for. */
-#include "test/oracle/weave.h"
+/* The crossings, and what their steps do. */
+#include "test/oracle/explore/acts.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "mmu/mechanisms.h"
-#include "test/caps.h"
 
 /* What a step does: its op is one of these. */
 enum act {
@@ -35,14 +29,6 @@ enum act {
 	SWITCH,   /* to the next mechanism there is */
 };
 
-#define BEFORE_MOST 18
-
-struct crossing {
-	const char *name;
-	struct step before[BEFORE_MOST]; /* by .who */
-	struct step part[2][7];
-};
-
 /* A frame whose entry, read as two of 4 bytes, has a second one that is present, and not accessed. */
 #define HIGH_GFN 0x100000u
 
@@ -50,7 +36,23 @@ struct crossing {
 #define E(page, frame) { .op = EDIT + 1, .a = (page), .b = (frame) }
 #define BY(n, op_, a_, b_) { .op = (op_) + 1, .who = (n), .a = (a_), .b = (b_) }
 
-static const struct crossing all[] = {
+const struct crossing crossing_all[] = {
+	{ "one edit with its shootdown, and an access",
+	  { BY(0, LOOK, 0, 0), BY(1, LOOK, 0, 0) },
+	  { { E(0, 104), S(INVLPG, 0), S(SAY, 0), S(LOOK, 0) },
+	    { S(LOOK, 0), S(HEAR, 0), S(INVLPG, 0), S(LOOK, 0) } } },
+	{ "one page is taken away, and a fault",
+	  { BY(0, LOOK, 0, 0), BY(1, STORE, 0, 0) },
+	  { { S(OUT, 100) }, { S(STORE, 0) } } },
+	{ "one table comes back into sync, and a write to it",
+	  { BY(0, LOOK, 0, 0), BY(1, LOOK, 1, 0), BY(1, EDIT, 1, 103), BY(1, EDIT, 1, 104), BY(1, LOOK, 1, 0) },
+	  { { S(WP, 0), S(LOOK, 1) }, { E(1, 105) } } },
+	{ "one root is forgotten, and CR3 is loaded with it",
+	  { BY(1, ROOT, 1, 0), BY(1, LOOK, 0, 0), BY(1, ROOT, 0, 0), BY(0, LOOK, 0, 0) },
+	  { { S(UNSHADOW, 1) }, { S(ROOT, 1), S(LOOK, 0) } } },
+	{ "one vCPU moves, and a flush is requested of it",
+	  { BY(0, LOOK, 0, 0), BY(1, STORE, 0, 0), BY(1, GO, 2, 0), BY(1, LOOK, 0, 0), BY(1, GO, 1, 0) },
+	  { { S(ZAP, 100) }, { S(GO, 2), S(LOOK, 0) } } },
 	{ "an edit with its shootdown, and an access",
 	  { BY(0, LOOK, 0, 0), BY(1, LOOK, 0, 0) },
 	  { { E(0, 104), S(INVLPG, 0), S(SAY, 0), S(HEAR, 1), S(LOOK, 0) },
@@ -152,6 +154,8 @@ static const struct crossing all[] = {
 	  { { S(EVENT, 0), S(LOOK, 0) }, { S(LOOK, 1), S(INVLPG, 1), S(LOOK, 1) } } },
 };
 
+const unsigned crossing_count = ARRAY_SIZE(crossing_all);
+
 #define PAGES_FIRST 100u
 #define L1_GFN 1u
 #define L2_GFN 18u
@@ -162,11 +166,17 @@ static uint64_t entry_at(unsigned page)
 	return (page < 512 ? L1_GFN : L1_OTHER) * 4096ull + page % 512 * 8;
 }
 
+/* What each vCPU's accesses came to. */
+static uint64_t saw[VCPUS];
+
 static void access_page(struct vcpu *v, unsigned page, bool write)
 {
-	uint64_t value = 0x5eed0000 + v->vm->world->now, gpa;
+	uint64_t value = 0x5eed0000 + 16 * page + (uint64_t)(v - v->vm->vcpu), gpa;
 
-	guest_access(v, page * 4096ull + 16, (struct x_access){ .write = write }, 8, write ? &value : NULL, &gpa);
+	bool ok = guest_access(v, page * 4096ull + 16, (struct x_access){ .write = write }, 8, write ? &value : NULL,
+			       &gpa);
+
+	saw[v - v->vm->vcpu] = mix(saw[v - v->vm->vcpu] ^ (ok ? gpa : 1));
 }
 
 static void to_next_mechanism(struct vm *vm)
@@ -262,7 +272,7 @@ static void by_guest(struct vcpu *v, const struct step *s)
 	}
 }
 
-static void do_act(struct vcpu *v, const struct step *s)
+void acts_do(struct vcpu *v, const struct step *s)
 {
 	TRACE("act %u of %u, vcpu %u\n", s->op - 1u, s->a, (unsigned)(v - v->vm->vcpu));
 	if (s->op - 1 >= OUT)
@@ -271,15 +281,21 @@ static void do_act(struct vcpu *v, const struct step *s)
 		by_guest(v, s);
 }
 
-/* ---- one run ---- */
+#define SPARE 16u /* an entry of the first table that nobody uses: each has written to the table before */
+#define PAGES_IN 128u
 
-struct run {
-	const struct crossing *c;
-	struct config config;
-	struct schedule s;
-	struct account *sum;
-	struct world *w;
-};
+/* What the sequences use is in memory, but for what the host takes away. */
+static void bring_in(struct vm *vm)
+{
+	for (uint64_t gfn = 0; gfn < PAGES_IN; gfn++) {
+		struct page *p = page_find(vm, gfn);
+
+		if (!p || ram_find(vm, gfn)->kind != SLOT_RAM)
+			continue;
+		page_in(ram_find(vm, gfn), gfn - ram_find(vm, gfn)->base, true);
+		phys_ptr(&vm->world->phys, p->hfn);
+	}
+}
 
 /* The first two pages of either table, by both roots. */
 static void lay_out(struct vcpu *v)
@@ -301,20 +317,7 @@ static void lay_out(struct vcpu *v)
 	}
 }
 
-/* Both see what is there in the end, when each has invalidated it. */
-static void look_at_all(struct world *w)
-{
-	for (unsigned i = 0; i < w->c.vcpus && !w->failed; i++) {
-		guest_flush_all(&w->vm[0].vcpu[i]);
-		for (unsigned page = 0; page < 2 && !w->failed; page++)
-			access_page(&w->vm[0].vcpu[i], page, true);
-	}
-	check_audit(w);
-	gm_settle_flags(&w->vm[0]);
-	gm_compare(&w->vm[0]);
-}
-
-static unsigned length(const struct step *s, unsigned most)
+unsigned acts_length(const struct step *s, unsigned most)
 {
 	unsigned n = 0;
 
@@ -323,126 +326,49 @@ static unsigned length(const struct step *s, unsigned most)
 	return n;
 }
 
-static void run_once(void *ctx)
+void acts_begin(struct world *w, const struct crossing *c)
 {
-	struct run *r = ctx;
-	const struct crossing *c = r->c;
-	struct world *w = world_make(&r->config);
-	struct part part[VCPUS] = { { c->part[0], length(c->part[0], 7) }, { c->part[1], length(c->part[1], 7) } };
-
-	r->w = w;
-	if (!w)
-		return;
-	weave_set(weave_make(w), do_act);
-	for (unsigned k = 0; k < CPUS; k++)
-		m_cpu_seed(&w->cpu[k], 7 + k);
+	bring_in(&w->vm[0]);
 	lay_out(&w->vm[0].vcpu[0]);
-	for (unsigned i = 0; i < length(c->before, BEFORE_MOST) && !w->failed; i++)
-		do_act(&w->vm[0].vcpu[c->before[i].who], &c->before[i]);
-	if (!w->failed)
-		weave_round(w, 0, &r->s, part);
-	if (!w->failed)
-		check_audit(w);
-	if (!w->failed)
-		look_at_all(w);
-	account_add(r->sum, w);
-	weave_free(w->weave);
-	world_free(w);
+	for (unsigned i = 0; i < w->c.vcpus && !w->failed; i++)
+		guest_edit(&w->vm[0].vcpu[i], entry_at(SPARE), 8, i, false);
+	for (unsigned i = 0; i < acts_length(c->before, BEFORE_MOST) && !w->failed; i++)
+		acts_do(&w->vm[0].vcpu[c->before[i].who], &c->before[i]);
 }
 
-static bool run(struct run *r)
-{
-	char why[800];
-	bool ok;
+void acts_forget(void) { memset(saw, 0, sizeof(saw)); }
 
-	r->s.offers = r->s.takens = 0;
-	r->w = NULL;
-	ok = run_guarded(run_once, r, why);
-	if (ok && r->w && r->w->failed) {
-		ok = false;
-		memcpy(why, r->w->why, sizeof(why));
+uint64_t acts_halves(const struct crossing *c)
+{
+	for (unsigned i = 0; i < acts_length(c->before, BEFORE_MOST); i++)
+		if (c->before[i].op == NARROW + 1)
+			return L1_GFN;
+	return 0;
+}
+
+uint64_t acts_state(struct world *w)
+{
+	uint64_t h = 0;
+
+	for (unsigned i = 0; i < w->c.vcpus; i++)
+		h = mix(h ^ saw[i]);
+	for (uint64_t gfn = 0; gfn < PAGES_IN; gfn++) {
+		struct page *p = page_find(&w->vm[0], gfn);
+
+		for (unsigned i = 0; p && p->bytes && i < PAGE_SIZE; i += 8)
+			h = mix(h ^ *(const uint64_t *)(p->bytes + i));
+		h = mix(h ^ (p && p->in));
 	}
-	if (r->w && (ok || r->w->failed))
-		free(r->w);
-	if (!ok) {
-		printf("FAILED: mechanism %s, seed 0, step 0: %s%s\n  %s\n", r->config.ops->name, r->c->name,
-		       r->config.mmu.vpid ? "" : ", without VPID", why);
-		for (size_t i = 0; i < r->s.givens; i++)
-			printf("  at its point %u, vCPU %u gives way to vCPU %u\n", r->s.given[i].point,
-			       r->s.given[i].actor, r->s.given[i].to);
+	return h;
+}
+
+void acts_look_at_all(struct world *w)
+{
+	for (unsigned i = 0; i < w->c.vcpus && !w->failed; i++) {
+		guest_flush_all(&w->vm[0].vcpu[i]);
+		for (unsigned page = 0; page < 2 && !w->failed; page++)
+			access_page(&w->vm[0].vcpu[i], page, true);
 	}
-	return ok;
-}
-
-/* ---- all of them ---- */
-
-#define OFFERS_MAX 2000
-#define CHANGES_MAX 4
-
-/* Runs with the changes given, then with each further one that comes later than all of them. */
-static bool explore(struct run *r, struct choice *given, unsigned n, unsigned most, uint64_t *runs)
-{
-	struct choice *offered = malloc(OFFERS_MAX * sizeof(*offered));
-	size_t offers, i = 0;
-	bool ok;
-
-	BUG_ON(!offered);
-	r->s.given = given;
-	r->s.givens = n;
-	r->s.offered = offered;
-	r->s.offer_room = OFFERS_MAX;
-	ok = run(r);
-	*runs += 1;
-	offers = r->s.offers < OFFERS_MAX ? r->s.offers : OFFERS_MAX;
-	while (n && i < offers &&
-	       !(offered[i].actor == given[n - 1].actor && offered[i].point == given[n - 1].point))
-		i++;
-	for (i += n > 0; ok && n < most && i < offers; i++) {
-		given[n] = offered[i];
-		given[n].to = !offered[i].actor;
-		ok = explore(r, given, n + 1, most, runs);
-	}
-	free(offered);
-	return ok;
-}
-
-static struct config config_of(const struct mmu_ops *ops, bool vpid)
-{
-	struct config c = config_from_seed(0, ops);
-
-	c.caps = caps_all();
-	c.caps.maxphyaddr = 39;
-	c.caps.pku = c.caps.pcid = false;
-	c.caps.ept_ad = vpid; /* without, walks of tables are no writes to them */
-	c.caps.pml = vpid;
-	if (ops == &mmu_npt)
-		caps_be_amds(&c.caps);
-	c.mmu = (struct mmu_config){ .page_limit = PAGE_LIMIT_2M, .vpid = vpid };
-	c.vms = 1;
-	c.vcpus = 2;
-	c.cpus = 3;
-	c.races = c.big_ram = c.refusing = c.starved = c.wide = c.top = c.linear = c.blocks = c.touching = false;
-	c.adversarial = false; /* what is cached is used, whenever it is wanted */
-	c.switching = true;
-	c.mode_fixed = true;
-	c.mode = X_4LEVEL;
-	c.halves = L1_GFN;
-	return c;
-}
-
-bool crossings(const struct mmu_ops *ops, unsigned changes, const char *only, struct account *sum)
-{
-	struct choice given[CHANGES_MAX];
-	uint64_t runs = 0;
-	bool ok = true;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(all) && ok; i++)
-		for (unsigned vpid = 0; vpid < 2 && ok; vpid++) {
-			struct run r = { .c = &all[i], .config = config_of(ops, vpid), .sum = sum };
-
-			if (!only || strstr(all[i].name, only))
-				ok = explore(&r, given, 0, changes < CHANGES_MAX ? changes : CHANGES_MAX, &runs);
-		}
-	printf("%-7s %10llu interleavings of %zu crossings\n", ops->name, (unsigned long long)runs, ARRAY_SIZE(all));
-	return ok;
+	gm_settle_flags(&w->vm[0]);
+	gm_compare(&w->vm[0]);
 }
