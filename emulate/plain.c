@@ -71,8 +71,8 @@ static enum insn_plain plain_of(const struct insn *i)
 		return INSN_PLAIN_READ;
 	case OP_push_rm:
 		return INSN_PLAIN_PUSH;
-	case OP_pop_rm: /* by rSP it would be by what that is behind the POP */
-		return i->base == EMULATE_RSP ? INSN_NOT_PLAIN : INSN_PLAIN_POP;
+	case OP_pop_rm:
+		return INSN_PLAIN_POP;
 	default:
 		return plain_of_rest(i);
 	}
@@ -112,16 +112,28 @@ unsigned insn_operand_size(const struct insn *i)
 
 unsigned insn_byte_register(const struct insn *i)
 {
-	if ((i->op != OP_mov_load && i->op != OP_mov_store) || i->opsize != 1)
+	if ((i->op != OP_mov_load && i->op != OP_mov_store) || i->opsize != 1 || insn_uses_rsp(i))
 		return INSN_NONE;
 	return is_high_byte(i, i->reg, 1) ? 8 * (i->reg - 4u) + 1 : 8u * i->reg;
 }
 
 enum insn_plain insn_plain(const struct insn *i)
 {
-	if (!is_memory(i) || i->opsize > 8 || (has_register(i) && i->reg == EMULATE_RSP))
+	enum insn_plain plain;
+
+	if (!is_memory(i) || i->opsize > 8)
 		return INSN_NOT_PLAIN;
-	return plain_of(i);
+	plain = plain_of(i);
+	if (unlikely(insn_uses_rsp(i)))
+		return plain == INSN_PLAIN_LOAD	   ? INSN_PLAIN_READ
+		       : plain == INSN_PLAIN_STORE ? INSN_PLAIN_WRITE
+						   : plain;
+	return plain;
+}
+
+bool insn_uses_rsp(const struct insn *i)
+{
+	return has_register(i) && i->reg == EMULATE_RSP && !is_high_byte(i, i->reg, i->opsize);
 }
 
 bool insn_is_displaced(const struct insn *i) { return i->op == OP_bt_r; }

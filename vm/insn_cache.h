@@ -9,6 +9,7 @@
 #define INSN_CACHE_WAYS 4
 
 #define ASIDE_RSP 1u
+#define ASIDE_BY_RSP 4u /* rSP is the register (insn_uses_rsp) */
 #define ASIDE_BIT 2u /* a bit's number (insn_is_displaced) */
 
 /* Decoded instructions that touched MMIO, so that the next time they only need to be compared. */

@@ -150,10 +150,12 @@ struct vcpu {
 	/* the page of the linear address whose translation the last exit told, and that translation */
 	gva_t fault_page;
 	gpa_t fault_gpa;
-	bool fault_known;
-	bool fault_write; /* that access was a write: the translation is good for writes too */
+	bool fault_known, fault_write; /* that access was a write: the translation is good for writes too */
 	gpa_t emulated_gpa; /* why the heart wants an instruction emulated, while that happens */
 	bool emulated_fault;
+	/* where an instruction that is carried out by what is known (vm/exit/known.c) has read in order to write;
+	 * MEMO_NONE: nowhere yet */
+	uint64_t known_linear, known_gpa;
 	bool emulated_mmio; /* fault_gpa is known to be a page of a device's */
 	/* rip and registers when an instruction was last let run on a page table, and how often it was the same */
 	uint64_t unprotected_state;

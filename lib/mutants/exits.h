@@ -31,6 +31,14 @@
 	M(QUICK_EVENT, "or where it is the delivery of an event that made it") \
 	M(QUICK_PUSH, "or where it is the store of a PUSH that exited, not its read") \
 	M(QUICK_MAY_WRITE, "looking whether it may write, for an instruction that exited by its read and writes too") \
+	M(STRING_CANONICAL, "looking whether a string is at a canonical address, before its access is quick") \
+	M(STRING_FLAT, "and, outside 64-bit code, whether nothing but paging can be in the way") \
+	M(STRING_ALIGNED, "and whether it is aligned") \
+	M(STRING_ONCE, "and whether it is not repeated") \
+	M(POP_SMALL_LIMIT, "and whether a stack of 16 bits holds what is popped") \
+	M(KNOWN_IMPLICIT, "leaving to the emulator an access that is none of the program's") \
+	M(QUICK_RSP_READ, "taking the stack pointer from the CPU for an instruction whose register it is") \
+	M(QUICK_RSP, "and giving it back") \
 	M(QUICK_FLAGS, "the flags of an instruction whose access was made for it") \
 	M(OVER_MEMORY, "that a local APIC is in front of the memory that it lies over") \
 	M(COVERED, "trapping accesses to the memory that a local APIC lies over") \

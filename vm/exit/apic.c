@@ -138,8 +138,10 @@ static inline bool access_served(struct vcpu *v, struct hvm_apic_access a)
 
 	if (!a.instruction || (a.offset & 3) || VM_KEPT(QUICK_STRADDLE, !a.offset))
 		return false;
-	c = decoded_quick(v);
-	return c && is_of_operand(v, c, a) && serve(v, c, a.offset);
+	c = decoded_undisturbed(v);
+	if (unlikely(!c))
+		return false;
+	return (likely(c->plain) && is_of_operand(v, c, a) && serve(v, c, a.offset)) || known_carried_out(v, c);
 }
 
 /* Is gpa a register's of v's own local APIC? */
@@ -149,22 +151,24 @@ static inline bool is_register(const struct vcpu *v, gpa_t gpa)
 	       VM_LEFT_OUT_OR(SERVED_BASE, align_down(gpa.v, PAGE_SIZE) == lapic_base_gpa(&v->lapic)) && !(gpa.v & 3);
 }
 
-bool apic_served(struct vcpu *v, gpa_t gpa)
+static ALWAYS_INLINE bool served(struct vcpu *v, gpa_t gpa, bool looked_at)
 {
-	const struct insn_cache *c = is_register(v, gpa) ? decoded_access(v, gpa) : NULL;
+	struct insn_cache *c = is_register(v, gpa) ? decoded_undisturbed(v) : NULL;
 
-	/* What may be patched is looked at first. */
-	if (!c || (unlikely(gpa.v == v->patch_watched) && !patch_left(v, c)))
+	if (unlikely(!c))
 		return false;
-	return serve(v, c, gpa.v & (PAGE_SIZE - 1));
+	/* It may have been the stack that led there. */
+	if (likely(c->plain) && unlikely(!decoded_leads_to(v, c, gpa)))
+		return decoded_on_stack(c) && known_carried_out(v, c);
+	/* What may be patched is looked at first. */
+	if (!looked_at && unlikely(gpa.v == v->patch_watched) && !patch_left(v, c))
+		return false;
+	return (likely(c->plain) && serve(v, c, gpa.v & (PAGE_SIZE - 1))) || known_carried_out(v, c);
 }
 
-bool apic_served_anyhow(struct vcpu *v, gpa_t gpa)
-{
-	const struct insn_cache *c = is_register(v, gpa) ? decoded_access(v, gpa) : NULL;
+bool apic_served(struct vcpu *v, gpa_t gpa) { return served(v, gpa, false); }
 
-	return c && serve(v, c, gpa.v & (PAGE_SIZE - 1));
-}
+bool apic_served_anyhow(struct vcpu *v, gpa_t gpa) { return served(v, gpa, true); }
 
 static bool other_served(struct vcpu *v, const struct insn_cache *c, gpa_t gpa)
 {

@@ -127,19 +127,19 @@ static ALWAYS_INLINE bool decoded_as_before(struct vcpu *v, const struct insn_ca
 	       VM_LEFT_OUT_OR(EMULATED_CACHE, same_bytes(c, c->at)) && likely(!v->emulated);
 }
 
-/* The instruction at the guest's RIP, if it is one of the decoded ones, as its bytes are now, and plain; else NULL. */
-static ALWAYS_INLINE struct insn_cache *decoded_plain(struct vcpu *v)
+/* The instruction at the guest's RIP, if it is one of the decoded ones, as its bytes are now; else NULL. */
+static ALWAYS_INLINE struct insn_cache *decoded_here(struct vcpu *v)
 {
 	uint64_t rip = hvm_rip(&v->hvm);
 	struct insn_cache *c = decoded_cached(v, rip);
 
-	if (unlikely(!c) || unlikely(!c->plain))
+	if (unlikely(!c))
 		return NULL;
 	decoded_find(v, rip);
 	return likely(decoded_as_before(v, c)) ? c : emulation_look(v, c);
 }
 
-/* ---- after decoded_plain(), of what that has found ---- */
+/* ---- after decoded_here(), of what that has found ---- */
 
 /* The gpa of a linear address that it accesses, accessed and dirty flags set. MEMO_NONE: a page fault. */
 static ALWAYS_INLINE uint64_t decoded_translated(struct vcpu *v, uint64_t linear, bool write)
@@ -163,8 +163,10 @@ static ALWAYS_INLINE uint64_t decoded_aside(struct vcpu *v, const struct insn_ca
 	const struct insn *i = &c->insn;
 	uint64_t offset;
 
-	if (c->aside & ASIDE_RSP)
+	if (c->aside & (ASIDE_RSP | ASIDE_BY_RSP))
 		v->hvm.gpr[GPR_RSP] = hvm_rsp(&v->hvm);
+	if (c->plain == INSN_PLAIN_POP) /* SDM, "POP": rSP is incremented first */
+		v->hvm.gpr[GPR_RSP] += c->size;
 	offset = insn_offset(&v->emulate, i);
 	if (c->aside & ASIDE_BIT)
 		offset += (uint64_t)insn_displaced_by(v->hvm.gpr[i->reg], i->opsize);
@@ -185,14 +187,22 @@ static ALWAYS_INLINE uint64_t decoded_linear(struct vcpu *v, const struct insn_c
 	return i->seg >= EMULATE_FS ? linear + hvm_segment_base(&v->hvm, (enum segment)i->seg) : linear;
 }
 
-/* An instruction that was decoded before needs no more than its access, if neither the delivery of an event nor a
+/* An instruction that was decoded before needs no more than its accesses, if neither the delivery of an event nor a
  * breakpoint comes into it. NULL: one does, or it is another instruction. */
-static ALWAYS_INLINE struct insn_cache *decoded_quick(struct vcpu *v)
+static ALWAYS_INLINE struct insn_cache *decoded_undisturbed(struct vcpu *v)
 {
 	if (VM_KEPT(QUICK_EVENT, v->event.info & EVENT_VALID) ||
 	    VM_KEPT(QUICK_BREAKPOINT, hvm_dr7(&v->hvm) & DR7_ENABLED))
 		return NULL;
-	return decoded_plain(v);
+	return decoded_here(v);
+}
+
+/* And of a plain one there is but one to a device. NULL: as above, or it is not plain. */
+static ALWAYS_INLINE struct insn_cache *decoded_quick(struct vcpu *v)
+{
+	struct insn_cache *c = decoded_undisturbed(v);
+
+	return c && likely(c->plain) ? c : NULL;
 }
 
 /* DC2: as emulation_operand(), of one whose operand is mostly in the page that it was in the last time. */
@@ -230,7 +240,11 @@ static ALWAYS_INLINE uint64_t decoded_on_value(struct vcpu *v, const struct insn
 	struct emulate *e = &v->emulate;
 
 	e->gpr = v->hvm.gpr;
+	if (VM_KEPT(QUICK_RSP_READ, unlikely(c->aside & ASIDE_BY_RSP)))
+		v->hvm.gpr[GPR_RSP] = hvm_rsp(&v->hvm);
 	value = emulate_on_value(e, &c->insn, value);
+	if (VM_KEPT(QUICK_RSP, unlikely(c->aside & ASIDE_BY_RSP)))
+		hvm_set_rsp(&v->hvm, v->hvm.gpr[GPR_RSP]);
 	VM_MUTANT(QUICK_FLAGS, hvm_set_rflags(&v->hvm, e->rflags)); /* without RF */
 	exit_skip_to(v, e->rip, e->rflags);
 	return value;

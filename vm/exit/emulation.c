@@ -8,7 +8,7 @@
 
 #include "lib/mutants/mutate.h"
 
-#define REP_LIMIT 128
+#define REP_LIMIT EMULATION_REPEATS
 #define REP_LIMIT_TABLE 4
 
 /* SDM, "Modes of Operation" and, for CS.L and CS.D, "Code-Segment Descriptor in 64-bit Mode". CS keeps its D in real
@@ -29,13 +29,7 @@ enum emulate_mode emulation_mode(const struct vcpu *v, uint64_t rflags)
 /* And to carry it out. */
 static ALWAYS_INLINE void fill_rest(struct vcpu *v)
 {
-	struct emulate *e = &v->emulate;
-
-	emulation_fill_access(v);
-	e->efer = v->mmu.regs.efer;
-	e->xcr0 = v->xcr0;
-	e->features = v->vm->cpuid.emulate_features;
-	e->scratch = v->xsave_scratch;
+	emulation_fill_all(v);
 	breakpoints_begin(v);
 }
 
@@ -225,7 +219,8 @@ static enum emulate_result fetch(struct vcpu *v, struct insn_cache *c)
 	c->plain = (uint8_t)(c->insn.length ? insn_plain(&c->insn) : INSN_NOT_PLAIN);
 	c->size = (uint8_t)(c->plain ? insn_operand_size(&c->insn) : 1);
 	c->odd = (uint8_t)(c->size - 1) & 4;
-	c->aside = (c->insn.base == GPR_RSP ? ASIDE_RSP : 0) | (insn_is_displaced(&c->insn) ? ASIDE_BIT : 0);
+	c->aside = (c->insn.base == GPR_RSP ? ASIDE_RSP : 0) | (insn_is_displaced(&c->insn) ? ASIDE_BIT : 0) |
+		   (c->plain && insn_uses_rsp(&c->insn) ? ASIDE_BY_RSP : 0);
 	c->byte = (uint8_t)(c->plain ? insn_byte_register(&c->insn) : INSN_NONE);
 	VM_MUTANT(PATCH_LEFT_BYTES, c->left = 0);
 	return result;

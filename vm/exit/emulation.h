@@ -4,6 +4,9 @@
 
 #include "vm/vm.h"
 
+/* Iterations of a repeated string instruction that are made for each exit. */
+#define EMULATION_REPEATS 128
+
 /* What the vCPU decodes instructions by, as its control registers, its CS and these RFLAGS are. */
 enum emulate_mode emulation_mode(const struct vcpu *v, uint64_t rflags);
 
@@ -42,7 +45,7 @@ struct insn_cache *emulation_decoded(struct vcpu *v, uint64_t rip);
 struct insn_cache *emulation_current(struct vcpu *v);
 /* c, which is at RIP, if it is still there; else NULL. */
 struct insn_cache *emulation_look(struct vcpu *v, struct insn_cache *c);
-/* The gpa of the operand of c, which decoded_plain() has found; linear: its linear address. MEMO_NONE: a page fault. */
+/* The gpa of the operand of c, which decoded_here() has found; linear: its linear address. MEMO_NONE: a page fault. */
 uint64_t emulation_operand(struct vcpu *v, struct insn_cache *c, uint64_t linear);
 /* What each access of the emulator's needs. */
 static ALWAYS_INLINE void emulation_fill_access(struct vcpu *v)
@@ -56,11 +59,32 @@ static ALWAYS_INLINE void emulation_fill_access(struct vcpu *v)
 	e->cr4 = v->mmu.regs.cr4;
 	e->seg_dirty = 0;
 }
+/* And what it takes to carry out any instruction. */
+static ALWAYS_INLINE void emulation_fill_all(struct vcpu *v)
+{
+	struct emulate *e = &v->emulate;
+
+	emulation_fill_access(v);
+	e->efer = v->mmu.regs.efer;
+	e->xcr0 = v->xcr0;
+	e->features = v->vm->cpuid.emulate_features;
+	e->scratch = v->xsave_scratch;
+}
 /* What becomes of an instruction that the emulator has carried out, or not. */
 void emulation_act_on(struct vcpu *v, enum emulate_result result);
 
+/* ---- vm/exit/known.c: an instruction that was decoded before, carried out by the emulator with what is known ---- */
+/* c is at RIP, as decoded_here() has found it, and has accessed the local APIC. false: the emulator must look, and
+ * but for iterations of a repeated instruction nothing was done. */
+bool known_carried_out(struct vcpu *v, struct insn_cache *c);
+enum emulate_access known_read(struct emulate *e, uint64_t linear, void *buf, unsigned size, unsigned how);
+enum emulate_access known_write(struct emulate *e, uint64_t linear, const void *buf, unsigned size, unsigned how);
+enum emulate_access known_cmpxchg(struct emulate *e, uint64_t linear, void *expected, const void *desired,
+				  unsigned size, bool *done);
+extern const struct emulate_ops emulation_known_ops; /* vm/exit/emulation_ops.c: emulation_ops, with these */
+
 /* ---- vm/exit/push.c ---- */
-/* All that a PUSH does (decoded_plain) when value was read for it. */
+/* All that a PUSH does (decoded_here) when value was read for it. */
 void emulation_push(struct vcpu *v, const struct insn_cache *c, uint64_t value);
 /* The same without a look at what is quicker (vm/exit/stack.h). */
 void emulation_push_anywhere(struct vcpu *v, const struct insn_cache *c, uint64_t value);

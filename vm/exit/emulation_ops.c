@@ -316,28 +316,39 @@ static enum emulate_access native(struct emulate *e, struct emulate_native *n)
 	return EMULATE_ACCESS_OK;
 }
 
+/* All that is not an access to data. */
+#define OPS_BESIDE_DATA \
+	.fetch = fetch, \
+	.probe = probe, \
+	.fill = emulation_fill, \
+	.copy = emulation_copy, \
+	.load_segment = load_segment, \
+	.io_in = io_in, \
+	.io_out = io_out, \
+	.io_string = io_string, \
+	.native = native, \
+	.read_cr = emulation_read_cr, \
+	.write_cr = emulation_write_cr, \
+	.read_dr = emulation_read_dr, \
+	.write_dr = emulation_write_dr, \
+	.read_msr = emulation_read_msr, \
+	.write_msr = emulation_write_msr, \
+	.invlpg = emulation_invlpg, \
+	.cpuid = emulation_cpuid, \
+	.rdtsc = emulation_rdtsc, \
+	.read_dtr = read_dtr, \
+	.write_dtr = write_dtr
+
 const struct emulate_ops emulation_ops = {
-	.fetch = fetch,
 	.read = read_memory,
 	.write = write_memory,
-	.probe = probe,
-	.fill = emulation_fill,
-	.copy = emulation_copy,
 	.cmpxchg = cmpxchg,
-	.load_segment = load_segment,
-	.io_in = io_in,
-	.io_out = io_out,
-	.io_string = io_string,
-	.native = native,
-	.read_cr = emulation_read_cr,
-	.write_cr = emulation_write_cr,
-	.read_dr = emulation_read_dr,
-	.write_dr = emulation_write_dr,
-	.read_msr = emulation_read_msr,
-	.write_msr = emulation_write_msr,
-	.invlpg = emulation_invlpg,
-	.cpuid = emulation_cpuid,
-	.rdtsc = emulation_rdtsc,
-	.read_dtr = read_dtr,
-	.write_dtr = write_dtr,
+	OPS_BESIDE_DATA,
+};
+
+const struct emulate_ops emulation_known_ops = {
+	.read = known_read,
+	.write = known_write,
+	.cmpxchg = known_cmpxchg,
+	OPS_BESIDE_DATA,
 };

@@ -288,6 +288,10 @@ void measure_registers(void)
 		measure_closed_set();
 		return;
 	}
+	if (parameter("every")) {
+		measure_every_form();
+		return;
+	}
 	of = "none";
 	place = apic_at(APIC_TPR);
 	measure("empty", do_nothing);

@@ -25,6 +25,9 @@ void measure_registers(void);
 /* The same of the closed set that patching knows, by more kinds of operands and with prefixes (closed). */
 void measure_closed_set(void);
 
+/* The same of all others with general registers (every); of 32 bits, in 16-bit code too (code16). */
+void measure_every_form(void);
+
 /* The same of a MOV to both from 8 places on 8 pages, next to each other and 4 apart (far), and of EOI behind a write
  * to the I/O APIC; the CALL, the RET and an RDTSC are in it. */
 void measure_places(void);
