@@ -271,8 +271,8 @@ enum insn_status emulate_decode(const uint8_t *bytes, unsigned n, enum emulate_m
  * or an immediate. LOAD, STORE and STORE_IMM are MOV of 4 bytes, not of rSP: who knows what the access would be needs
  * nothing for them. For the others there is emulate_on_value(): MOV, MOVNTI, MOVZX, MOVSX, CMP, TEST, XCHG,
  * XADD, CMPXCHG, NOT, NEG, INC, DEC, the bit tests and scans, shifts, MUL, IMUL, SETcc, CMOVcc and the other arithmetic
- * of two operands; and for PUSH emulate_push_value(). POP writes what it has read
- * from the stack, where rSP leads to behind that. From STORE on it is written; from LOAD down, and by CHANGE, read. */
+ * of two operands; and for PUSH emulate_push_value(). POP writes what it has read from the stack, where rSP leads to
+ * behind that. From STORE on it is written; from LOAD down, and by CHANGE, read. */
 enum insn_plain {
 	INSN_NOT_PLAIN,
 	INSN_PLAIN_PUSH,

@@ -426,20 +426,12 @@ enum emulate_result emulate_push_value(struct emulate *e, const struct insn *i, 
 
 unsigned insn_string(const struct insn *i)
 {
-	switch (i->op) {
-	case OP_movs:
-		return INSN_STRING_FROM | INSN_STRING_TO;
-	case OP_cmps:
-		return INSN_STRING_FROM | INSN_STRING_AT;
-	case OP_stos:
-		return INSN_STRING_TO;
-	case OP_lods:
-		return INSN_STRING_FROM;
-	case OP_scas:
-		return INSN_STRING_AT;
-	default:
-		return 0;
-	}
+	return i->op == OP_movs	  ? INSN_STRING_FROM | INSN_STRING_TO
+	       : i->op == OP_cmps ? INSN_STRING_FROM | INSN_STRING_AT
+	       : i->op == OP_stos ? INSN_STRING_TO
+	       : i->op == OP_lods ? INSN_STRING_FROM
+	       : i->op == OP_scas ? INSN_STRING_AT
+				  : 0;
 }
 
 /* The pointer moves on by one element, up or down. */

@@ -260,7 +260,7 @@ bool known_carried_out(struct vcpu *v, struct insn_cache *c)
 	e->rep_limit = EMULATION_REPEATS;
 	v->breakpoints = v->breakpoint_hits = 0;
 	v->fault_known = false;
-	v->known_linear = MEMO_NONE;
+	v->known_linear = v->known_gpa = MEMO_NONE; /* no access: that address is one, and of no gpa yet */
 	result = emulate_execute(e, &c->insn);
 	v->fault_known = fault_known;
 	if (likely(result == EMULATE_OK && is_ordinary(e)))
