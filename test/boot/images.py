@@ -28,7 +28,7 @@ class Login(Shell):
 def updates(s):
     """The lists of packages, from where this computer has its own."""
     s.say('apt-get update; echo =ended with $?')
-    s.wait(rb'=ended with \d+', 1500)
+    s.wait(rb'[\r\n]=ended with \d+', 1500)
     require(b'=ended with 0' in s.seen and b'E: ' not in s.seen, 'apt-get update: %s' % s.seen[-500:])
     s.prompt()
 

@@ -127,7 +127,7 @@ def way_out(more):
             s.wait(rb'\n=has file')
             require(b'=%s' % sum.encode() in s.seen, 'the file that came is another')
             s.say('echo =date $(date +%s)')
-            date = int(s.wait(rb'\n=date (\d+)').group(1))
+            date = int(s.wait(rb'\n=date (\d+)[\r\n]').group(1))
             require(abs(date - time.time()) < 86400, 'the date there is %s' % time.ctime(date))
             s.say('nc -w 5 10.0.2.2 %d </tmp/f; echo =has sent' % host.listener.getsockname()[1])
             s.wait(rb'\n=has sent')
