@@ -38,7 +38,7 @@ static void go_to(struct weave *b, struct actor *to)
 	if (b->w->c.halves && !b->watch)
 		gm_settle_halves(&b->w->vm[0], b->w->c.halves);
 	fiber_leave(&from->fake, to->stack, WEAVE_STACK_SIZE);
-	swapcontext(&from->context, &to->context);
+	fiber_switch(&from->stands, to->stands);
 	arrived(b, from->fake, from_driver);
 }
 
@@ -49,7 +49,7 @@ static void go_to_driver(struct weave *b)
 	weave_quiet(b->w, true);
 	b->now = NULL;
 	fiber_leave(from->done ? NULL : &from->fake, b->driver_bottom, b->driver_size);
-	swapcontext(&from->context, &b->driver);
+	fiber_switch(&from->stands, b->driver);
 	arrived(b, from->fake, true);
 }
 
@@ -325,11 +325,7 @@ static void prepare(struct weave *b, unsigned i, const struct part *part)
 	a->v = &b->w->vm[0].vcpu[i];
 	a->v->kicked = false;
 	a->v->pending = NULL;
-	getcontext(&a->context);
-	a->context.uc_stack.ss_sp = a->stack;
-	a->context.uc_stack.ss_size = WEAVE_STACK_SIZE;
-	a->context.uc_link = NULL;
-	makecontext(&a->context, actor_main, 0);
+	a->stands = fiber_make(a->stack, WEAVE_STACK_SIZE, actor_main);
 }
 
 void weave_round(struct world *w, uint32_t round, struct schedule *s, const struct part *parts)
@@ -352,7 +348,7 @@ void weave_round(struct world *w, uint32_t round, struct schedule *s, const stru
 	b->now = &b->actor[first];
 	from_driver = true;
 	fiber_leave(&b->driver_fake, b->now->stack, WEAVE_STACK_SIZE);
-	swapcontext(&b->driver, &b->now->context);
+	fiber_switch(&b->driver, b->now->stands);
 	arrived(b, b->driver_fake, false);
 	b->now = NULL;
 	if (b->watch) {

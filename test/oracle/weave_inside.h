@@ -2,15 +2,13 @@
 #ifndef VELLUM_TEST_ORACLE_WEAVE_INSIDE_H
 #define VELLUM_TEST_ORACLE_WEAVE_INSIDE_H
 
-#include <ucontext.h>
-
 #include "test/oracle/weave.h"
 
 enum wait { WAIT_NONE, WAIT_LOCK, WAIT_OUT, WAIT_CPU, WAIT_PAGE, WAIT_THAW, WAIT_FROZEN, WAIT_ALONE,
 	    WAIT_WORD, WAIT_FLAG };
 
 struct actor {
-	ucontext_t context;
+	void *stands; /* where, while another runs */
 	char *stack;
 	void *fake; /* of the sanitizer */
 	struct vcpu *v;
@@ -30,7 +28,7 @@ struct actor {
 struct weave {
 	struct world *w;
 	struct actor actor[VCPUS], *now; /* NULL: none runs */
-	ucontext_t driver;
+	void *driver;
 	const void *driver_bottom;
 	size_t driver_size;
 	void *driver_fake;
