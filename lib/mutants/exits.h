@@ -36,6 +36,9 @@
 	M(STRING_ALIGNED, "and whether it is aligned") \
 	M(STRING_ONCE, "and whether it is not repeated") \
 	M(POP_SMALL_LIMIT, "and whether a stack of 16 bits holds what is popped") \
+	M(POP_SMALL_FROM, "and whether it was the operand that exited, which the CPU has looked at then") \
+	M(KNOWN_PROGRESS, "the flags of iterations before one that faults") \
+	M(EMULATED_MMIO_PAGE, "saying which page is a device's, before a quick way accesses others") \
 	M(KNOWN_IMPLICIT, "leaving to the emulator an access that is none of the program's") \
 	M(QUICK_RSP_READ, "taking the stack pointer from the CPU for an instruction whose register it is") \
 	M(QUICK_RSP, "and giving it back") \

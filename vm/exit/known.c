@@ -31,7 +31,7 @@ static ALWAYS_INLINE uint64_t gpa_of(struct vcpu *v, uint64_t linear, unsigned h
 static ALWAYS_INLINE bool is_register(const struct vcpu *v, uint64_t gpa, unsigned size)
 {
 	return lapic_mmio_active(&v->lapic) && align_down(gpa, PAGE_SIZE) == lapic_base_gpa(&v->lapic) &&
-	       !(gpa & 3) && (0x116u >> size & 1) && !(gpa & (size - 1) & 4);
+	       !(gpa & 3) && (0x116u >> (size & 31) & 1) && !(gpa & (size - 1) & 4);
 }
 
 static ALWAYS_INLINE void copy(void *to, const void *from, unsigned size)
@@ -215,11 +215,14 @@ static bool popped_small(struct vcpu *v, struct insn_cache *c)
 	if (VM_KEPT(POP_SMALL_LIMIT, sp + c->size - 1 > s.limit) || (sp | linear) & (c->size - 1u))
 		return false;
 	from = decoded_translated(v, linear, false);
-	if (from == MEMO_NONE || !read_element(v, from, &value, c->size))
+	/* Else it was the stack that exited, and no CPU has looked at the operand's segment. */
+	if (from == MEMO_NONE || VM_KEPT(POP_SMALL_FROM, platform_is_lapic(v, from)) ||
+	    !read_element(v, from, &value, c->size))
 		return false;
 	to = decoded_operand_again(v, c, decoded_linear(v, c));
-	if (to == MEMO_NONE || (to & (c->size - 1u)) || !write_element(v, to, value, c->size))
+	if (to == MEMO_NONE || !is_register(v, to, c->size))
 		return false;
+	write_register(v, to, &value, c->size);
 	hvm_set_rsp(&v->hvm, (rsp & ~0xffffull) | ((sp + c->size) & 0xffff));
 	exit_skip_access_to(v, v->emulate.rip + c->insn.length, v->emulate.rflags);
 	return true;
@@ -265,8 +268,8 @@ bool known_carried_out(struct vcpu *v, struct insn_cache *c)
 	v->fault_known = fault_known;
 	if (likely(result == EMULATE_OK && is_ordinary(e)))
 		ordinary_done(v);
-	else if (result == EMULATE_OK || result == EMULATE_RESTART)
-		emulation_act_on(v, result);
+	else if (result == EMULATE_OK || result == EMULATE_RESTART || VM_KEPT(KNOWN_PROGRESS, e->progress))
+		emulation_act_on(v, result); /* of what iterations have done, the flags are in e alone */
 	else
 		return false;
 	return true;

@@ -6,7 +6,7 @@
 static ALWAYS_INLINE void step(struct vcpu *v, gpa_t gpa)
 {
 	v->emulated_gpa = gpa;
-	v->fault_gpa = GPA(align_down(gpa.v, PAGE_SIZE));
+	VM_MUTANT(EMULATED_MMIO_PAGE, v->fault_gpa = GPA(align_down(gpa.v, PAGE_SIZE)));
 	v->emulated_fault = true;
 	emulation_step(v);
 	v->emulated_fault = false;
@@ -44,6 +44,7 @@ static void emulate(struct vcpu *v, gpa_t gpa)
 void exit_emulate_mmio(struct vcpu *v, gpa_t gpa)
 {
 	v->emulated_mmio = true;
+	VM_MUTANT(EMULATED_MMIO_PAGE, v->fault_gpa = GPA(align_down(gpa.v, PAGE_SIZE)));
 	emulate(v, gpa);
 	v->emulated_mmio = false;
 }

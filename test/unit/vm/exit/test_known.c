@@ -126,10 +126,33 @@ static void absent_page(void)
 static const struct form beyond_limit[] = {
 	{ "\xa5", 1, VALUE, .rsi = BENCH_DATA, .prepare = short_segment, .event = EXCEPTION_ERROR(VECTOR_GP) },
 };
+
+static void half_there(void)
+{
+	static const uint32_t same = VALUE;
+
+	absent_page();
+	bench_poke(0x1ffffc, &same, 4);
+}
+
 static const struct form faulting[] = {
 	{ "\xa5", 1, VALUE, .rsi = 0x1000000000000 + BENCH_DATA, .event = EXCEPTION_ERROR(VECTOR_GP) },
 	{ "\xa5", 1, VALUE, .rsi = 0x1ffffe, .prepare = absent_page, .event = EXCEPTION_ERROR(VECTOR_PF) },
 };
+
+static const struct form half[] = {
+	{ "\xf3\xa7", 2, VALUE, .rsi = 0x1ffffc, .rcx = 4, .prepare = half_there,
+	  .event = EXCEPTION_ERROR(VECTOR_PF) },
+};
+
+/* The second of repe cmpsd. */
+static void half_way(void **state)
+{
+	(void)state;
+	meet(BENCH_LONG64);
+	each(half, ARRAY_SIZE(half));
+	finish();
+}
 
 static void of_strings(void **state)
 {
@@ -166,9 +189,19 @@ static const struct form stacks[] = {
 	{ "\xff\x36", 2, ELEMENT & 0xff, .rsi = BENCH_DATA, .rsp = LAPIC + TPR + 4 }, /* push [esi] */
 	{ "\x50", 1, VALUE, .rsp = LAPIC + TPR + 4 },                                 /* push eax */
 };
+/* From the page to itself, which a segment forbids. */
+static void small_stack_in_page(void)
+{
+	small_stack();
+	vmcs_put(VMCS_GUEST_ES_BASE + 2 * SEG_SS, LAPIC);
+	short_segment();
+}
+
 static const struct form small[] = {
 	{ "\x8f\x03", 2, ELEMENT & 0xff, .rsp = 0xabcd1000, .prepare = small_stack }, /* pop [ebx] */
 	{ "\x8f\x03", 2, VALUE, .rsp = 0x8000, .prepare = small_stack, .event = EXCEPTION_ERROR(VECTOR_SS) },
+	{ "\x8f\x07", 2, VALUE, .rsp = TPR, .prepare = small_stack_in_page, /* pop [edi] */
+	  .event = EXCEPTION_ERROR(VECTOR_GP) },
 };
 
 static void of_the_stack(void **state)
@@ -222,6 +255,23 @@ static void of_others(void **state)
 	finish();
 }
 
+/* More bytes than any register has. */
+static void wide(void **state)
+{
+	(void)state;
+	meet(BENCH_LONG64);
+	STEP(bench_mov_to_cr(4, CR4_PAE | CR4_OSXSAVE));
+	bench.v->xcr0 = 7;
+	for (unsigned n = 0; n < 3; n++) {
+		*bench_gpr(GPR_RBX) = LAPIC + TPR;
+		CODE("\xc5\xfe\x6f\x03"); /* vmovdqu ymm0, [rbx] */
+		STEP(misconfig(LAPIC + TPR));
+		EXPECT_NOTHING();
+		assert_int_equal(bench.entry.rip, BENCH_CODE + 4);
+	}
+	finish();
+}
+
 /* A single step, and blocking by STI: both are over behind it. */
 static void stepped(void **state)
 {
@@ -267,15 +317,45 @@ static void implicitly(void **state)
 	finish();
 }
 
+/* Of what could be patched, each 256th access is looked at anew. What it reads besides is memory, though the exit
+ * before was one on that page. */
+static void beside_a_patch(void **state)
+{
+	static const uint64_t descriptor = 0x00cf93000000ffff;
+
+	(void)state;
+	at("ept", "patch", BENCH_PAGED32);
+	STEP(apic_write(SVR, SVR_ENABLED | 0xff));
+	bench_poke(BENCH_DATA + 0x40, &descriptor, 8);
+	vmcs_put(VMCS_GUEST_GDTR_BASE, BENCH_DATA);
+	vmcs_put(VMCS_GUEST_GDTR_LIMIT, 0xff);
+	for (unsigned n = 0; n < 600; n++) {
+		*bench_gpr(GPR_RBX) = LAPIC + TPR;
+		lapic_set_tpr(&bench.v->lapic, 0x40);
+		vmcs_put(VMCS_GUEST_ES_BASE + 2 * SEG_FS, 0x1234);
+		if (n)
+			STEP(bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_VIOLATION,
+							      .qualification = WRITE_KNOWN, .gpa = BENCH_DATA,
+							      .gva = BENCH_DATA }));
+		CODE("\x8e\x23"); /* mov fs, [ebx] */
+		STEP(misconfig(LAPIC + TPR));
+		assert_int_equal(vmcs_get(VMCS_GUEST_ES_BASE + 2 * SEG_FS), 0);
+	}
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_strings),
+		cmocka_unit_test(half_way),
 		cmocka_unit_test(of_the_stack),
 		cmocka_unit_test(served_by_cpu),
 		cmocka_unit_test(of_others),
+		cmocka_unit_test(wide),
 		cmocka_unit_test(stepped),
 		cmocka_unit_test(implicitly),
+		cmocka_unit_test(beside_a_patch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
