@@ -203,7 +203,7 @@ struct emulate {
 	uint8_t shadow;
 	bool single_step;  /* after EMULATE_OK, and EMULATE_RESTART: RFLAGS.TF was set, a #DB with DR6.BS is due */
 	bool unblocks_nmi; /* after EMULATE_OK: it was an IRET */
-	bool progress;     /* after EMULATE_RESTART: iterations have been done */
+	bool progress;     /* iterations of a repeated instruction have been done */
 	uint8_t length;    /* after emulate_fetch: bytes known of the instruction */
 	uint8_t bytes[INSTRUCTION_LENGTH_MAX];
 	struct emulate_exception exception;

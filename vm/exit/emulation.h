@@ -75,7 +75,7 @@ void emulation_act_on(struct vcpu *v, enum emulate_result result);
 
 /* ---- vm/exit/known.c: an instruction that was decoded before, carried out by the emulator with what is known ---- */
 /* c is at RIP, as decoded_here() has found it, and has accessed the local APIC. false: the emulator must look, and
- * but for iterations of a repeated instruction nothing was done. */
+ * nothing was done: of a repeated instruction, no iteration. */
 bool known_carried_out(struct vcpu *v, struct insn_cache *c);
 enum emulate_access known_read(struct emulate *e, uint64_t linear, void *buf, unsigned size, unsigned how);
 enum emulate_access known_write(struct emulate *e, uint64_t linear, const void *buf, unsigned size, unsigned how);

@@ -264,9 +264,10 @@ bool crossing_compare(const struct mmu_ops *ops, const char *name, unsigned chan
 	explore_states(plain.x, &n);
 	explore_states(reduced.x, &m);
 	if (!fault)
-		printf("%-7s %10llu executions with at most %u changes end in %zu states, the %llu of the reduced "
+		printf("%-7s %10llu executions with at most %u change%s end in %zu states, the %llu of the reduced "
 		       "search in %zu, which %s these: %s\n", ops->name, (unsigned long long)plain.count.executions,
-		       changes, n, (unsigned long long)reduced.count.executions, m, ok ? "hold" : "DO NOT HOLD", name);
+		       changes, changes == 1 ? "" : "s", n, (unsigned long long)reduced.count.executions, m,
+		       ok ? "hold" : "DO NOT HOLD", name);
 	explore_free(plain.x);
 	explore_free(reduced.x);
 	return ok;
