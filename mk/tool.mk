@@ -75,7 +75,10 @@ UNIT_TESTS += tool_runtime
 UNIT_tool_temporary_SRC := test/unit/tool/base/test_temporary.c tool/base/util.c tool/base/temporary.c \
 	tool/base/output.c
 UNIT_TESTS += tool_conclude tool_control tool_guest_check
-UNIT_TESTS += tool_temporary tool_output tool_protocol tool_report tool_slim tool_util
+UNIT_tool_pack_SRC := test/unit/tool/base/test_pack.c tool/base/pack.c tool/base/util.c tool/base/temporary.c \
+	tool/base/output.c
+UNIT_tool_pack_LIBS := -llz4
+UNIT_TESTS += tool_temporary tool_output tool_pack tool_protocol tool_report tool_slim tool_util
 UNIT_tool_screen_SRC := test/unit/tool/ctl/test_screen.c tool/ctl/screen.c tool/ctl/packed.c \
 	tool/ctl/png.c tool/ctl/keys.c $(PICTURE_C) tool/base/util.c tool/base/temporary.c tool/base/output.c
 UNIT_tool_screen_LIBS := -lcjson -lpng -llz4 -lresolv

@@ -3,8 +3,8 @@
 # may execute.
 
 VMBENCH_HYP_C := $(filter-out vm/main.c vm/native/native.c vm/cpu/resident.c vmx/entry_check.c vmx/cpu.c,$(call \
-	sources,$(VM_DIRS) vmx)) host/device/console.c host/cpu/spinlock.c host/cpu/vector.c host/cpu/speculation.c \
-	host/cpu/speculation_read.c lib/fmt.c lib/heap.c
+	sources,$(VM_DIRS) vmx)) host/device/console.c host/cpu/spinlock.c host/cpu/unpack.c host/cpu/vector.c \
+	host/cpu/speculation.c host/cpu/speculation_read.c lib/fmt.c lib/heap.c
 VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate/cpu.c test/unit/dev/irq/virtual_apic.c $(VMBENCH_HYP_C) \
 	$(call sources,$(DEV_DIRS) $(EMULATE_DIRS) $(MMU_DIRS)) $(wildcard model/vmentry*.c)
 # Not position-independent: static tables have addresses that the CPU models can have as physical ones.
@@ -52,7 +52,7 @@ endef
 $(foreach t,$(VMBENCH_TESTS),$(eval $(call vm_mutants_rule,$(t))))
 # Parts of vm/ and vmx/ whose unit tests need no bench.
 VM_PLAIN_TESTS := $(SVM_TESTS:%=svm_%) config_merge \
-	host_frames host_ata host_ahci host_e1000 host_speculation vmx_guards config config_disk config_firmware \
+	host_frames host_multiboot host_ata host_ahci host_e1000 host_speculation vmx_guards config config_disk config_firmware \
 	config_memory config_module \
 	control_request load_elf load_firmware load_linux load_linux_old load_multiboot dev_block dev_virtio_queue \
 	dev_virtio_blk dev_virtio_pci dev_virtio_net dev_virtio_rng dev_virtio_console dev_virtio_balloon \

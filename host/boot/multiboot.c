@@ -1,8 +1,12 @@
 #include "host/boot/multiboot.h"
 
+#include "host/cpu/unpack.h"
+#include "host/cpu/x86.h"
 #include "host/memory/frames.h"
+#include "lib/fmt.h"
 #include "lib/multiboot.h"
 #include "lib/mutants/mutate.h"
+#include "lib/packed_file.h"
 
 #define TAG_END 0
 #define TAG_COMMAND_LINE 1
@@ -39,7 +43,8 @@ struct module_tag {
 };
 
 /* What the loader says lies in memory that becomes free. It is copied to RAM that nobody else has, however long it is,
- * and the modules that were asked for are kept behind it. Up to then it is read where the loader left it. */
+ * and the modules that were asked for are kept behind it. Up to then it is read where the loader left it. In the copy a
+ * module that was packed lies where it was unpacked to. */
 static const uint8_t *left;
 static struct boot_range kept;
 static uint32_t total;
@@ -165,29 +170,36 @@ static bool next_taken(struct taken *at, struct boot_range *r)
 	}
 }
 
-/* The end of what is in the way of [base, base + bytes); 0: nothing. */
-static uint64_t in_the_way(uint64_t base, uint64_t bytes)
+/* From base on, the first page where so many bytes have nothing in their way. */
+static uint64_t out_of_the_way(uint64_t base, uint64_t bytes)
 {
-	struct taken at = { 0 };
 	struct boot_range r;
+	bool moved;
 
-	while (next_taken(&at, &r))
-		if (r.base < base + bytes && r.end > base)
-			return align_up(r.end, PAGE_SIZE);
-	return 0;
+	do {
+		struct taken at = { 0 };
+
+		moved = false;
+		while (next_taken(&at, &r))
+			if (r.base < base + bytes && r.end > base) {
+				base = align_up(r.end, PAGE_SIZE);
+				moved = true;
+			}
+	} while (moved);
+	return base;
 }
 
-/* Of whole pages, below 4 GiB, which the first tables map. Empty: no room. */
+/* Of whole pages, below 4 GiB, which the first tables map, and so that its end is a number of 32 bits. Empty: no
+ * room. */
 static struct boot_range place(uint64_t bytes)
 {
 	struct boot_range ram;
 
 	bytes = align_up(bytes, PAGE_SIZE);
 	for (unsigned i = 0; boot_ram(i, &ram); i++) {
-		uint64_t base = align_up(ram.base, PAGE_SIZE), end = min_u64(ram.end, FOUR_GIB), next;
+		uint64_t base = out_of_the_way(align_up(ram.base, PAGE_SIZE), bytes), end = ram.end;
 
-		while ((next = in_the_way(base, bytes)))
-			base = next;
+		VM_MUTANT(BOOT_END, end = min_u64(end, FOUR_GIB - PAGE_SIZE));
 		if (base < end && end - base >= bytes)
 			return (struct boot_range){ base, base + bytes };
 	}
@@ -208,6 +220,64 @@ static const char *keep_information(void)
 	memcpy(frames_at(HPA(r.base)), left, total);
 	kept = r;
 	return NULL;
+}
+
+/* ---- modules that the command packed (lib/packed_file.h) ---- */
+
+static const char *bad_module(const struct module_tag *m, const char *what)
+{
+	static char why[160];
+	int length = 0;
+
+	while (length < 80 && m->string[length] && m->string[length] != ' ')
+		length++;
+	fmt(why, sizeof(why), "the boot image's file %.*s %s", length, m->string, what);
+	return why;
+}
+
+/* SDM, "Initialization of the SSE Extensions": CR4.OSFXSR is set before they are used. It is then as it was, for a
+ * guest that gets the machine as the loader left it. */
+static bool unpack_early(void *to, uint64_t bytes, const void *packed, uint64_t length)
+{
+	uint64_t cr4 = read_cr4();
+	bool good;
+
+	VM_MUTANT(BOOT_OSFXSR, write_cr4(cr4 | CR4_OSFXSR));
+	good = unpack_block(to, bytes, packed, length);
+	VM_MUTANT(BOOT_CR4, write_cr4(cr4));
+	return good;
+}
+
+/* NULL: the module is now what it was before it was packed, or never was packed. */
+static const char *unpack_module(struct module_tag *m)
+{
+	const struct packed_head *head = frames_at(HPA(m->start));
+	uint64_t length = m->end - m->start;
+	struct boot_range r;
+
+	if (length < PACKED_MARK_BYTES || memcmp(head->mark, PACKED_MARK, PACKED_MARK_BYTES))
+		return NULL;
+	if (VM_KEPT(BOOT_HEAD, length < sizeof(*head)) || VM_KEPT(BOOT_SIZE, head->bytes > INT32_MAX))
+		return bad_module(m, "is damaged: it is packed, and how large it was is not to be seen");
+	r = place(max_u64(head->bytes, 1)); /* an empty file, too, has a place */
+	if (!r.base)
+		return bad_module(m, "is packed, and there is no room in RAM below 4 GiB to unpack it to");
+	if (VM_KEPT(BOOT_DAMAGE,
+		    !unpack_early(frames_at(HPA(r.base)), head->bytes, head + 1, length - sizeof(*head))))
+		return bad_module(m, "is damaged: it is packed, and does not unpack to what it was");
+	VM_MUTANT(BOOT_UNPACKED, m->end = (uint32_t)(r.base + head->bytes); m->start = (uint32_t)r.base);
+	return NULL;
+}
+
+/* Before anybody else uses memory: what is packed is nobody's then. */
+static const char *unpack_modules(void)
+{
+	const char *why = NULL;
+
+	for (const struct tag *t = first_tag(); t && !why; t = next_tag(t))
+		if (t->type == TAG_MODULE)
+			why = unpack_module((struct module_tag *)t);
+	return why;
 }
 
 static const char *give_frames(void)
@@ -263,6 +333,8 @@ const char *boot_info_read(uint32_t magic, const void *loaders)
 	why = read_words();
 	if (!why)
 		why = keep_information();
+	if (!why)
+		why = unpack_modules();
 	return why ? why : give_frames();
 }
 

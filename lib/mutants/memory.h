@@ -6,6 +6,13 @@
 #define VM_MUTANTS_MEMORY(M) \
 	M(BOOT_KEPT, "that what the boot loader says is kept") \
 	M(BOOT_BESIDE, "that its copy lies beside it") \
+	M(BOOT_END, "that a module's end is below 4 GiB") \
+	M(BOOT_HEAD, "looking whether a packed module has its head") \
+	M(BOOT_SIZE, "the bound of what a module unpacks to") \
+	M(BOOT_OSFXSR, "that vector instructions may be executed where modules are unpacked") \
+	M(BOOT_CR4, "that CR4 then is as it was") \
+	M(BOOT_DAMAGE, "noticing that a packed module is damaged") \
+	M(BOOT_UNPACKED, "that what was unpacked is the module, and is kept") \
 	M(FRAMES_DIRTY, "that a frame which was somebody's is not clear") \
 	M(FRAMES_DIRTY_BLOCK, "the same of a block of 2 MBytes") \
 	M(RAM_KEEPS, "the frames that guests leave to the hypervisor") \

@@ -55,6 +55,7 @@
 	M(FILE_CRC, "a chunk's checksum") \
 	M(FILE_WHOLE, "that each part is there, and once") \
 	M(UNPACK_LENGTH, "refusing a block longer than can be said to the library") \
+	M(UNPACK_SIZE, "the same of what it unpacks to") \
 	M(SAVE_LOGS, "that writes are logged from before the first page leaves") \
 	M(SAVE_ABSENT, "that what is not in memory is zero, and is not taken from the machine for a look") \
 	M(SAVE_FREED, "giving lists of pages back") \

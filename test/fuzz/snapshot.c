@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/cpu/unpack.h"
 #include "host/trap/interrupt.h"
 #include "test/unit/vm/snapshot/taken.h"
 #include "test/vm/disk.h"
-#include "vm/memory/compress.h"
 
 #define STEPS_MAX 24
 #define TURNS 60
@@ -45,7 +45,7 @@ static void unpack(const struct snapshot_chunk *c)
 	size_t room = SNAPSHOT_RUN_MAX * PAGE_SIZE;
 	uint8_t *to = malloc(room);
 
-	compress_undo(to, room, c->data, c->bytes);
+	unpack_block(to, room, c->data, c->bytes);
 	free(to);
 }
 

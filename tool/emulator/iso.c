@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tool/base/pack.h"
 #include "tool/base/temporary.h"
 #include "tool/emulator/slim.h"
 
@@ -18,17 +19,21 @@ static char *place_of(const struct machines *machines, size_t i)
 	return text("vm/%zu/%s", i / FILES_IN_DIRECTORY, machines->modules[i].name);
 }
 
-static void stage(const char *root, const char *name, const char *path, bool slim)
+static void stage(const char *root, const char *name, const char *path, bool pack)
 {
-	struct bytes content = { 0 }, small = { 0 };
+	struct bytes content = { 0 }, small = { 0 }, packed = { 0 };
+	const struct bytes *staged = &content;
 	char *target = text("%s/%s", root, name);
-	bool good;
 
 	if (!file_read(path, &content))
 		die(STATUS_FAILED, "cannot read %s: %s", path, strerror(errno));
 	temporary_check();
-	good = slim && slim_elf(&content, &small);
-	file_write(target, good ? small.data : content.data, good ? small.length : content.length);
+	if (slim_elf(&content, &small))
+		staged = &small;
+	if (pack && pack_file(path, staged, &packed))
+		staged = &packed;
+	file_write(target, staged->data, staged->length);
+	bytes_free(&packed);
 	bytes_free(&small);
 	bytes_free(&content);
 	free(target);
@@ -122,7 +127,7 @@ void iso_make(const char *output, const char *work, const char *hypervisor, cons
 		make_directory(path);
 		free(path);
 	}
-	stage(root, "vellum.elf", hypervisor, true);
+	stage(root, "vellum.elf", hypervisor, false); /* the boot loader itself loads it */
 	for (size_t i = 0; i < machines->module_count; i++) {
 		if (i % FILES_IN_DIRECTORY == 0) {
 			path = text("%s/vm/%zu", root, i / FILES_IN_DIRECTORY);
@@ -130,7 +135,7 @@ void iso_make(const char *output, const char *work, const char *hypervisor, cons
 			free(path);
 		}
 		path = place_of(machines, i);
-		stage(root, path, machines->modules[i].path, true);
+		stage(root, path, machines->modules[i].path, !machines->modules[i].packed);
 		free(path);
 	}
 	path = text("%s/vm/config", root);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tool/base/pack.h"
 #include "tool/options/firmware.h"
 #include "tool/options/guest_check.h"
 #include "tool/options/restore.h"
@@ -16,6 +17,8 @@
  * entry to the kernel. */
 static const char default_append[] = "console=ttyS0 cryptomgr.notests=1", console_append[] = "console=ttyS0",
 		  emulated_append[] = " nopti";
+
+static const char snapshot_kind[] = "snapshot";
 
 /* Puts the file on the image, once however often it is used; returns its name there. */
 static const char *module_for(struct machines *machines, const char *vm, const char *kind, const char *path)
@@ -35,7 +38,7 @@ static const char *module_for(struct machines *machines, const char *vm, const c
 		die(STATUS_USAGE, "%s, the %s of %s, is empty", path, kind, vm);
 	machines->modules = grow(machines->modules, (machines->module_count + 1) * sizeof *machines->modules);
 	machines->modules[machines->module_count] = (struct module){ text("%s.%s", vm, kind), text("%s", path),
-		(uint64_t)info.st_size };
+		(uint64_t)info.st_size, kind == snapshot_kind };
 	return machines->modules[machines->module_count++].name;
 }
 
@@ -411,7 +414,7 @@ void machines_prepare(struct machines *machines, const struct options *options)
 			.bios = file_for(machines, vm->name, "bios", vm->bios),
 			.option_rom = file_for(machines, vm->name, "option-rom", vm->option_rom),
 			.vga = file_for(machines, vm->name, "vga", vm->vga),
-			.restore = file_for(machines, vm->name, "snapshot", vm->restore),
+			.restore = file_for(machines, vm->name, snapshot_kind, vm->restore),
 		};
 		if (vm->restore[0] == 0)
 			guest_check_files(vm, machines->native);
@@ -427,16 +430,18 @@ void machines_prepare(struct machines *machines, const struct options *options)
 
 uint64_t machines_memory(const struct machines *machines, bool at_once)
 {
-	uint64_t sum = 0;
+	uint64_t guests = 0, files = 0, packed = 0;
 
 	for (size_t i = 0; i < machines->count; i++) {
 		const struct vm_config *vm = &machines->vms[i];
 
 		if (machines->native || !at_once || vm->prealloc == CONFIG_ON)
-			sum += vm->mem * (machines->native ? 2 : 1);
-		sum += vm->vga[0] != 0 ? CONFIG_VGA_MEMORY : 0;
+			guests += vm->mem * (machines->native ? 2 : 1);
+		guests += vm->vga[0] != 0 ? CONFIG_VGA_MEMORY : 0;
 	}
-	for (size_t i = 0; i < machines->module_count; i++)
-		sum += machines->modules[i].bytes;
-	return sum;
+	for (size_t i = 0; i < machines->module_count; i++) {
+		files += machines->modules[i].bytes;
+		packed += machines->modules[i].packed ? 0 : pack_most(machines->modules[i].bytes);
+	}
+	return files + (guests > packed ? guests : packed);
 }

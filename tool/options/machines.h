@@ -10,6 +10,7 @@
 struct module {
 	char *name, *path;      /* the name on the image; the file here */
 	uint64_t bytes;
+	bool packed;            /* it is a snapshot, whose memory is packed as it is */
 };
 
 struct machines {
@@ -34,7 +35,8 @@ struct machines {
 
 /* Ends the program with one sentence when something is wrong or missing. */
 void machines_prepare(struct machines *machines, const struct options *options);
-/* All RAM of the virtual machines, or only what is taken at once, and all bytes of their files. */
+/* All RAM of the virtual machines, or only what is taken at once, and all bytes of their files. Before there is any
+ * virtual machine, the files lie in RAM packed as well: no less than that is needed. */
 uint64_t machines_memory(const struct machines *machines, bool at_once);
 
 #endif

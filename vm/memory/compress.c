@@ -21,16 +21,3 @@ size_t compress(struct compressor *c, void *out, size_t most, const void *from, 
 	VM_MUTANT(PACKED_VECTORS, vector_end(&saved));
 	return bytes > 0 ? (size_t)bytes : 0;
 }
-
-bool compress_undo(void *out, size_t n, const void *packed, size_t bytes)
-{
-	struct vector_saved saved;
-	int made;
-
-	if (VM_KEPT(UNPACK_LENGTH, bytes > INT32_MAX)) /* the library's lengths are of that type */
-		return false;
-	vector_begin(&saved);
-	made = LZ4_decompress_safe(packed, out, (int)bytes, (int)n);
-	VM_MUTANT(UNPACKED_VECTORS, vector_end(&saved));
-	return made == (int)n;
-}

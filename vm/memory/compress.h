@@ -1,6 +1,6 @@
-/* vm/memory/compress.h - bytes made fewer, and back: blocks of LZ4 (LZ4 Block Format Description), by the library of
- * the system's package, whose code has vector registers (VX1 in host/cpu/vector.h). Nothing else in the hypervisor
- * includes or calls that library. */
+/* vm/memory/compress.h - bytes made fewer: blocks of LZ4 (LZ4 Block Format Description), by the library of the system's
+ * package, whose code has vector registers (VX1 in host/cpu/vector.h). host/cpu/unpack.h makes them what they were;
+ * nothing else in the hypervisor includes or calls that library. */
 #ifndef VELLUM_VM_MEMORY_COMPRESS_H
 #define VELLUM_VM_MEMORY_COMPRESS_H
 
@@ -16,8 +16,4 @@ struct compressor {
 
 /* n bytes, to up to `most` bytes at out. Returns how many; 0: they do not become as few. */
 size_t compress(struct compressor *c, void *out, size_t most, const void *from, size_t n);
-/* What compress() has made of n bytes, back to them; any CPU. `packed` may be hostile: false: it is no block, or one of
- * another length; no byte beyond either is touched, and out then holds anything. */
-bool compress_undo(void *out, size_t n, const void *packed, size_t bytes);
-
 #endif

@@ -1,6 +1,7 @@
 #include "vm/memory/packed.h"
 
 #include "host/cpu/spinlock.h"
+#include "host/cpu/unpack.h"
 #include "host/memory/frames.h"
 #include "lib/mutants/mutate.h"
 #include "vm/memory/compress.h"
@@ -257,7 +258,7 @@ bool packed_get(uint64_t place, void *page)
 	spin_lock(&packed.lock);
 	e = find(place);
 	if (e)
-		right = compress_undo(page, PAGE_SIZE, room_at(e), e->bytes);
+		right = unpack_block(page, PAGE_SIZE, room_at(e), e->bytes);
 	spin_unlock(&packed.lock);
 	BUG_ON(!right); /* PK1: it is what was put there */
 	return e;

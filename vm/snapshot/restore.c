@@ -3,9 +3,9 @@
 #include "vm/snapshot/firmware.h"
 
 #include "host/boot/multiboot.h"
+#include "host/cpu/unpack.h"
 #include "lib/mutants/mutate.h"
 #include "vm/load/image.h"
-#include "vm/memory/compress.h"
 #include "vm/vm.h"
 
 static bool refuse(struct vm *vm, const char *why)
@@ -87,8 +87,8 @@ static bool put_run(struct vm *vm, const struct snapshot_chunk *c)
 		return refuse(vm, "its snapshot has memory where it has no RAM");
 	bytes = (uint64_t)pages << PAGE_SHIFT;
 	if (snapshot_u32(c->data + 12) > c->bytes - SNAPSHOT_RUN_HEAD ||
-	    VM_KEPT(RESTORE_UNPACKS, !compress_undo(run, bytes, c->data + SNAPSHOT_RUN_HEAD,
-						    snapshot_u32(c->data + 12))))
+	    VM_KEPT(RESTORE_UNPACKS, !unpack_block(run, bytes, c->data + SNAPSHOT_RUN_HEAD,
+						   snapshot_u32(c->data + 12))))
 		return refuse(vm, "its snapshot has memory that does not unpack");
 	if (save_write(vm, gfn << PAGE_SHIFT, run, bytes))
 		return true;

@@ -1,109 +1,11 @@
 /* The host's frames (host/memory/frames.c), and where the map of them is put (host/boot/multiboot.c): on machines with
  * RAM of any size, beside what must stay as it is. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test/unit/host/boot/information.h"
+
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include "host/boot/multiboot.h"
-#include "host/cpu/spinlock.h"
 #include "host/memory/frames.h"
-#include "lib/multiboot.h"
-
-#define MIB (1ull << 20)
-#define SEEN (192 * MIB) /* of the machine's memory, from 0 on */
-
-/* What the linker script gives the hypervisor: the image lies from 4 MiB on, 3 MiB of it. */
-__asm__(".globl image_start, image_end\n.set image_start, 0x400000\n.set image_end, 0x700000");
-
-/* Nobody else takes the lock. */
-void spin_wait(struct spinlock *l) { fail_msg("%p is held", (void *)l); }
-
-static uint8_t *memory;
-
-static void map_memory(void)
-{
-	memory = mmap(NULL, SEEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (memory == MAP_FAILED)
-		abort();
-	frames_base = (uintptr_t)memory;
-}
-
-/* ---- a Multiboot2 information ---- */
-
-struct information {
-	uint32_t total, reserved;
-	uint8_t tags[60000];
-};
-
-static void add_tag(struct information *i, uint32_t type, const void *data, uint32_t n)
-{
-	uint32_t head[2] = { type, n + 8 };
-
-	memcpy((uint8_t *)i + i->total, head, 8);
-	if (n)
-		memcpy((uint8_t *)i + i->total + 8, data, n);
-	i->total += (n + 8 + 7) & ~7u;
-}
-
-static void add_named_module(struct information *i, uint32_t start, uint32_t end, const char *string)
-{
-	struct { uint32_t start, end; char string[32]; } module = { .start = start, .end = end };
-
-	snprintf(module.string, sizeof(module.string), "%s", string);
-	add_tag(i, 3, &module, sizeof(module));
-}
-
-static void add_module(struct information *i, uint32_t start, uint32_t end)
-{
-	add_named_module(i, start, end, "module");
-}
-
-/* Reads it; NULL, or what is wrong. */
-static const char *read_information(struct information *i)
-{
-	add_tag(i, 0, NULL, 0);
-	return boot_info_read(MULTIBOOT2_BOOT_MAGIC, i);
-}
-
-#define ENTRY(base, bytes) { (base), (bytes), 1 }
-struct map {
-	uint32_t entry_size, version;
-	struct { uint64_t base, length, type; } entry[4];
-};
-
-/* ---- the tests, each in a process of its own: what the loader left is read once ---- */
-
-#define CHECK(what) \
-	do { \
-		if (!(what)) \
-			return __LINE__; \
-	} while (0)
-
-static void in_child(int (*test)(void))
-{
-	pid_t child = fork();
-	int status;
-
-	assert_true(child >= 0);
-	if (child == 0) {
-		int line = test();
-
-		if (line)
-			fprintf(stderr, "line %d: not so\n", line);
-		_exit(line != 0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
-}
 
 /* A TiB of RAM: the map has 64 MiB, behind the image and a module that is in the way; a page before them has what the
  * loader says. */

@@ -1,5 +1,5 @@
-/* The library that compresses, as vm/memory/compress.c calls it: what leaves it comes back, within the room that was
- * promised; what is no block is refused and does no harm. */
+/* The library that compresses, as vm/memory/compress.c and host/cpu/unpack.c call it: what leaves it comes back, within
+ * the room that was promised; what is no block is refused and does no harm. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "host/cpu/unpack.h"
 #include "lib/xorshift.h"
 #include "vm/control/packed.h"
 
@@ -21,10 +22,10 @@ static size_t there_and_back(size_t n)
 
 	assert_true(bytes);
 	memset(back, 0, n);
-	assert_true(compress_undo(back, n, packed, bytes));
+	assert_true(unpack_block(back, n, packed, bytes));
 	assert_memory_equal(back, from, n);
-	assert_false(compress_undo(back, n - 1, packed, bytes));
-	assert_false(compress_undo(back, n, packed, bytes - 1));
+	assert_false(unpack_block(back, n - 1, packed, bytes));
+	assert_false(unpack_block(back, n, packed, bytes - 1));
 	assert_int_equal(compress(&compressor, packed, bytes - 1, from, n), 0);
 	return bytes;
 }
@@ -68,7 +69,7 @@ static bool refused(const void *block, size_t bytes, size_t n)
 	bool refused;
 
 	memcpy(exact, block, bytes);
-	refused = !compress_undo(out, n, exact, bytes);
+	refused = !unpack_block(out, n, exact, bytes);
 	free(exact);
 	free(out);
 	return refused;
@@ -77,6 +78,7 @@ static bool refused(const void *block, size_t bytes, size_t n)
 static void what_is_no_block(void **state)
 {
 	uint64_t seed = 3;
+	size_t bytes;
 
 	(void)state;
 	assert_true(refused("", 0, 10));
@@ -86,8 +88,10 @@ static void what_is_no_block(void **state)
 	assert_true(refused("\x20" "ab", 3, 3));             /* or too much */
 	assert_true(refused("\x10" "a\x02\x00\x00", 5, 5));  /* before the beginning */
 	assert_true(refused("\x10" "a\x01\x00\x00", 5, 4));  /* a match without room */
-	assert_false(compress_undo(back, sizeof(back), packed, compress(&compressor, packed, sizeof(packed), from,
-									sizeof(from)) + ((size_t)1 << 32)));
+	bytes = compress(&compressor, packed, sizeof(packed), from, sizeof(from));
+	assert_false(unpack_block(back, sizeof(back), packed, bytes + ((size_t)1 << 32)));
+	assert_false(unpack_block(back, sizeof(back) + ((size_t)1 << 32), packed, bytes));
+	assert_true(unpack_block(back, sizeof(back), packed, bytes));
 	for (unsigned round = 0; round < 20000; round++) {
 		uint8_t block[40];
 

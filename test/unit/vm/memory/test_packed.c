@@ -1,6 +1,7 @@
 /* Pages of the swap area that are compressed and stay in memory (vm/memory/packed.c). */
 #include "test/unit/vm/memory/far.h"
 
+#include "host/cpu/unpack.h"
 #include "host/memory/frames.h"
 #include "test/unit/vm/memory/shortage.h"
 #include "test/vm/cpu.h"
@@ -245,7 +246,7 @@ static void leaves_the_registers(void **state)
 	same_registers();
 	assert_in_range(bytes, 100, 3000);
 	load_registers();
-	WITH_REGISTERS(good = compress_undo(back, PAGE_SIZE, small, bytes));
+	WITH_REGISTERS(good = unpack_block(back, PAGE_SIZE, small, bytes));
 	same_registers();
 	assert_true(good);
 	assert_memory_equal(back, page, PAGE_SIZE);
