@@ -49,8 +49,8 @@ $(BUILD)/hyp/%.S.o: %.S mk/hypervisor.mk
 	@echo '  CC  $<'
 	@$(CC) $(HYP_CFLAGS) -MMD -MP -c $< -o $@
 
-# Of the system's packages, a member of an archive each: LZ4 (vm/memory/compress.c), from which nothing asks for a heap,
-# and zlib's CRC-32 (vm/load/snapshot_file.c), which asks for nothing.
+# Of the system's packages, a member of an archive each: LZ4 (vm/memory/compress.c, host/cpu/unpack.c), from which
+# nothing asks for a heap, and zlib's CRC-32 (vm/load/snapshot_file.c), which asks for nothing.
 LIBLZ4 := $(shell $(CC) -print-file-name=liblz4.a)
 LIBZ := $(shell $(CC) -print-file-name=libz.a)
 HYP_LIBRARIES := $(BUILD)/hyp/liblz4-lz4.o $(BUILD)/hyp/libz-crc32.o

@@ -52,8 +52,8 @@ endef
 $(foreach t,$(VMBENCH_TESTS),$(eval $(call vm_mutants_rule,$(t))))
 # Parts of vm/ and vmx/ whose unit tests need no bench.
 VM_PLAIN_TESTS := $(SVM_TESTS:%=svm_%) config_merge \
-	host_frames host_multiboot host_ata host_ahci host_e1000 host_speculation vmx_guards config config_disk config_firmware \
-	config_memory config_module \
+	host_frames host_multiboot host_ata host_ahci host_e1000 host_speculation vmx_guards config config_disk \
+	config_firmware config_memory config_module \
 	control_request load_elf load_firmware load_linux load_linux_old load_multiboot dev_block dev_virtio_queue \
 	dev_virtio_blk dev_virtio_pci dev_virtio_net dev_virtio_rng dev_virtio_console dev_virtio_balloon \
 	dev_switch config_net dev_flash \

@@ -19,6 +19,17 @@ def refused(c, args, status, pattern, limit=60):
     return o
 
 
+def without_room_to_unpack(c):
+    """Before there is a guest a file lies in RAM twice, packed at most to three quarters."""
+    path = os.path.join(c.dir, 'zeroes')
+    with open(path, 'wb') as f:
+        f.truncate(100 << 20)
+    args = ['run', '--check', '--kernel', c.guest('hello'), '--module', path, '--mem', '256M', '--host-mem']
+    o = refused(c, args + ['174M'], 2, r'--host-mem: 174 MB are too few for virtual machines and files of 175 MB')
+    at_once(o, '--host-mem')
+    require(c.run(args + ['176M']).text == '', 'it said something')
+
+
 def usage(name, args, pattern, status=2):
     def run(c):
         o = refused(c, [a.replace('@', c.dir) for a in args], status, pattern)
@@ -278,6 +289,7 @@ def host_options():
         usage('no host CPU', ['run', '--host-cpus', '0'], r'--host-cpus 0'),
         usage('too many host CPUs', ['run', '--host-cpus', '257'], r'--host-cpus 257.*from 1 to 256'),
         usage('too little host RAM', ['run', '--host-mem', '16M'], r'host-mem'),
+        Test('refused: host RAM for a file, and not for it packed as well', without_room_to_unpack),
         usage('--vm and --kernel', ['run', '--vm', '/dev/null', '--kernel', 'x'], r'--vm'),
         usage('an option twice', ['run', '--mem', '64M', '--mem', '65M'], r'twice'),
         usage('a missing kernel', ['run', '--kernel', '@/missing'], r'missing.*No such file'),

@@ -1,5 +1,5 @@
-/* A file of the boot image made smaller for the boot loader, which needs about ten instructions for each byte of it. The
- * hypervisor unpacks it (lib/packed_file.h), by two or three for each byte that it was. */
+/* A file of the boot image made smaller for the boot loader, which needs about ten instructions for each byte of it.
+ * The hypervisor unpacks it (lib/packed_file.h), by two or three for each byte that it was. */
 #ifndef VELLUM_TOOL_PACK_H
 #define VELLUM_TOOL_PACK_H
 
@@ -7,9 +7,9 @@
 
 #include "tool/base/util.h"
 
-/* False: it is to be used as it is, for it would not become smaller by a quarter. One that begins with the mark of those
- * that were packed is packed always, or the hypervisor would take it for one of them; if it is too large for that, the
- * program ends. */
+/* False: it is to be used as it is, for it would not become smaller by a quarter. One that begins with the mark of
+ * those that were packed is packed always, or the hypervisor would take it for one of them; if it is too large for
+ * that, the program ends. */
 bool pack_file(const char *path, const struct bytes *content, struct bytes *out);
 /* What a file of so many bytes becomes at the most where it is packed, if it does not begin with the mark. */
 uint64_t pack_most(uint64_t bytes);
