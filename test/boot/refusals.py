@@ -289,7 +289,6 @@ def host_options():
         usage('no host CPU', ['run', '--host-cpus', '0'], r'--host-cpus 0'),
         usage('too many host CPUs', ['run', '--host-cpus', '257'], r'--host-cpus 257.*from 1 to 256'),
         usage('too little host RAM', ['run', '--host-mem', '16M'], r'host-mem'),
-        Test('refused: host RAM for a file, and not for it packed as well', without_room_to_unpack),
         usage('--vm and --kernel', ['run', '--vm', '/dev/null', '--kernel', 'x'], r'--vm'),
         usage('an option twice', ['run', '--mem', '64M', '--mem', '65M'], r'twice'),
         usage('a missing kernel', ['run', '--kernel', '@/missing'], r'missing.*No such file'),
@@ -346,6 +345,7 @@ def cpus():
         usage('a bad kernel, only checked', ['run', '--check', '--kernel', '@'], r'not a file|[Dd]irectory'),
         Test('--check starts nothing', lambda c: require(
             c.run(['run', '--check', '--kernel', c.guest('hello'), '--mem', '16M']).text == '', 'it said something')),
+        Test('refused: host RAM for a file, and not for it packed as well', without_room_to_unpack),
         usage('the CPU twice', ['run', '--cpu', 'haswell', '--cpu', 'penryn'], r'--cpu is given twice'),
         usage('the workload twice', ['run', '--workload', 'fork', '--workload', 'boot'], r'--workload is given twice'),
         usage('the workload by two names', ['run', '--workload', 'fork', '--append', 'vellum.workload=boot'],

@@ -7,7 +7,7 @@
 #include "lib/packed_file.h"
 
 /* Its fast compression as it comes. Of the 31.8 MB of Debian's kernel it makes 16.6 in a tenth of a second. What
- * searches longer (lz4hc.h) makes 14.1 of them in two thirds of one; but there are more pieces to put together then, and
+ * searches longer (lz4hc.h) makes 14.1 of them in two thirds of one; but there are more pieces to put together then:
  * all is unpacked after 344 M instructions of the machine instead of 351 M. Faster compression saves less, too. */
 enum { ACCELERATION = 1 };
 
