@@ -189,15 +189,15 @@ static uint64_t out_of_the_way(uint64_t base, uint64_t bytes)
 	return base;
 }
 
-/* Of whole pages, below 4 GiB, which the first tables map, and so that its end is a number of 32 bits. Empty: no
- * room. */
-static struct boot_range place(uint64_t bytes)
+/* Of whole pages, at `from` or above it, below 4 GiB, which the first tables map, and so that its end is a number of 32
+ * bits. Empty: no room. */
+static struct boot_range place_from(uint64_t from, uint64_t bytes)
 {
 	struct boot_range ram;
 
 	bytes = align_up(bytes, PAGE_SIZE);
 	for (unsigned i = 0; boot_ram(i, &ram); i++) {
-		uint64_t base = out_of_the_way(align_up(ram.base, PAGE_SIZE), bytes), end = ram.end;
+		uint64_t base = out_of_the_way(max_u64(align_up(ram.base, PAGE_SIZE), from), bytes), end = ram.end;
 
 		VM_MUTANT(BOOT_END, end = min_u64(end, FOUR_GIB - PAGE_SIZE));
 		if (base < end && end - base >= bytes)
@@ -205,6 +205,8 @@ static struct boot_range place(uint64_t bytes)
 	}
 	return (struct boot_range){ 0, 0 };
 }
+
+static struct boot_range place(uint64_t bytes) { return place_from(0, bytes); }
 
 static const char *keep_information(void)
 {
@@ -248,23 +250,28 @@ static bool unpack_early(void *to, uint64_t bytes, const void *packed, uint64_t 
 	return good;
 }
 
-/* NULL: the module is now what it was before it was packed, or never was packed. */
-static const char *unpack_module(struct module_tag *m)
+/* NULL: the module is now what it was before it was packed, or never was packed. A place for it is looked for behind the
+ * last one's, *behind, first, which takes one look at all modules, and not as many as there are of them. */
+static const char *unpack_module(struct module_tag *m, uint64_t *behind)
 {
 	const struct packed_head *head = frames_at(HPA(m->start));
-	uint64_t length = m->end - m->start;
+	uint64_t length = m->end - m->start, room;
 	struct boot_range r;
 
 	if (length < PACKED_MARK_BYTES || memcmp(head->mark, PACKED_MARK, PACKED_MARK_BYTES))
 		return NULL;
 	if (VM_KEPT(BOOT_HEAD, length < sizeof(*head)) || VM_KEPT(BOOT_SIZE, head->bytes > INT32_MAX))
 		return bad_module(m, "is damaged: it is packed, and how large it was is not to be seen");
-	r = place(max_u64(head->bytes, 1)); /* an empty file, too, has a place */
+	room = max_u64(head->bytes, 1); /* an empty file, too, has a place */
+	r = place_from(*behind, room);
+	if (!r.base)
+		VM_MUTANT(BOOT_AGAIN, r = place(room));
 	if (!r.base)
 		return bad_module(m, "is packed, and there is no room in RAM below 4 GiB to unpack it to");
 	if (VM_KEPT(BOOT_DAMAGE,
 		    !unpack_early(frames_at(HPA(r.base)), head->bytes, head + 1, length - sizeof(*head))))
 		return bad_module(m, "is damaged: it is packed, and does not unpack to what it was");
+	*behind = r.end;
 	VM_MUTANT(BOOT_UNPACKED, m->end = (uint32_t)(r.base + head->bytes); m->start = (uint32_t)r.base);
 	return NULL;
 }
@@ -273,10 +280,11 @@ static const char *unpack_module(struct module_tag *m)
 static const char *unpack_modules(void)
 {
 	const char *why = NULL;
+	uint64_t behind = 0;
 
 	for (const struct tag *t = first_tag(); t && !why; t = next_tag(t))
 		if (t->type == TAG_MODULE)
-			why = unpack_module((struct module_tag *)t);
+			why = unpack_module((struct module_tag *)t, &behind);
 	return why;
 }
 

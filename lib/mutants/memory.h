@@ -7,6 +7,7 @@
 	M(BOOT_KEPT, "that what the boot loader says is kept") \
 	M(BOOT_BESIDE, "that its copy lies beside it") \
 	M(BOOT_END, "that a module's end is below 4 GiB") \
+	M(BOOT_AGAIN, "looking for room in all of RAM where there is none behind the last module") \
 	M(BOOT_HEAD, "looking whether a packed module has its head") \
 	M(BOOT_SIZE, "the bound of what a module unpacks to") \
 	M(BOOT_OSFXSR, "that vector instructions may be executed where modules are unpacked") \

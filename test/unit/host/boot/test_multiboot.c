@@ -239,6 +239,27 @@ static int at_the_end(void)
 	return 0;
 }
 
+/* Behind the first one's place there is no room for the second, but before it. */
+static int before_the_last(void)
+{
+	static const struct map map = { 24, 0, { ENTRY(0, 640 << 10), ENTRY(MIB, 17 * MIB) } };
+	static uint8_t first[6 * MIB], second[5 * MIB / 2];
+	uint32_t bytes[2];
+
+	begin(&map);
+	memset(first, 1, sizeof(first));
+	memset(second, 2, sizeof(second));
+	bytes[0] = put_packed(FIRST, first, sizeof(first));
+	bytes[1] = put_packed(SECOND, second, sizeof(second));
+	add_named_module(&information, FIRST, FIRST + bytes[0], "first");
+	add_named_module(&information, SECOND, SECOND + bytes[1], "second");
+	CHECK(!read_information(&information));
+	take_all();
+	CHECK(holds("first", first, sizeof(first)) && holds("second", second, sizeof(second)));
+	CHECK(boot_module_find("second")->data < boot_module_find("first")->data);
+	return 0;
+}
+
 /* A byte or some of a packed module are others: it is refused, or is whole in its length; nothing beside it changes. */
 static uint64_t seed;
 
@@ -265,6 +286,7 @@ static int mutated(void)
 
 static void packed_ones_and_others(void **state) { (void)state; in_child(both_and_others); }
 static void a_file_with_the_mark(void **state) { (void)state; in_child(marked); }
+static void room_before_the_last_one(void **state) { (void)state; in_child(before_the_last); }
 static void no_end_at_4_gib(void **state) { (void)state; in_child(at_the_end); }
 
 static void a_size_that_is_not_so(void **state)
@@ -296,9 +318,10 @@ static void any_changed_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(packed_ones_and_others), cmocka_unit_test(a_file_with_the_mark),
-		cmocka_unit_test(no_end_at_4_gib),        cmocka_unit_test(a_size_that_is_not_so),
-		cmocka_unit_test(cut_short),              cmocka_unit_test(any_changed_bytes),
+		cmocka_unit_test(packed_ones_and_others),   cmocka_unit_test(a_file_with_the_mark),
+		cmocka_unit_test(room_before_the_last_one), cmocka_unit_test(no_end_at_4_gib),
+		cmocka_unit_test(a_size_that_is_not_so),    cmocka_unit_test(cut_short),
+		cmocka_unit_test(any_changed_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
