@@ -228,7 +228,7 @@ static const char *keep_information(void)
 
 static const char *bad_module(const struct module_tag *m, const char *what)
 {
-	static char why[160];
+	static char why[200];
 	int length = 0;
 
 	while (length < 80 && m->string[length] && m->string[length] != ' ')
@@ -250,8 +250,8 @@ static bool unpack_early(void *to, uint64_t bytes, const void *packed, uint64_t 
 	return good;
 }
 
-/* NULL: the module is now what it was before it was packed, or never was packed. A place for it is looked for behind the
- * last one's, *behind, first, which takes one look at all modules, and not as many as there are of them. */
+/* NULL: the module is now what it was before it was packed, or never was packed. A place for it is looked for behind
+ * the last one's, *behind, first, which takes one look at all modules, and not as many as there are of them. */
 static const char *unpack_module(struct module_tag *m, uint64_t *behind)
 {
 	const struct packed_head *head = frames_at(HPA(m->start));
