@@ -52,9 +52,10 @@ static bool write_json(const struct lab_result *result, const char *path, struct
 
 	if (ok) {
 		lab_result_json(result, f);
-		ok = f == stdout ? !ferror(f) && !fflush(f) : output_end(f);
+		ok = f == stdout ? output_standard() : output_end(f);
 	}
-	return ok || lab_fail(error, "cannot write %s: %s", path, strerror(errno));
+	return ok || lab_fail(error, "cannot write %s: %s", f == stdout ? "the standard output" : path,
+			      strerror(errno));
 }
 
 /* CSV and HTML are those of a sweep that consists of this run. */
@@ -91,8 +92,8 @@ static bool write_all(const struct lab_result *result, const struct lab_output *
 {
 	if (!is_standard(to->json) && !is_standard(to->csv) && !is_standard(to->html)) {
 		lab_result_print(result, stdout);
-		if (fflush(stdout) || ferror(stdout))
-			return lab_fail(error, "cannot write the account: %s", strerror(errno));
+		if (!output_standard())
+			return lab_fail(error, "cannot write the standard output: %s", strerror(errno));
 	}
 	return (!to->json || write_json(result, to->json, error)) &&
 	       ((!to->csv && !to->html) || write_view(result, to, error));

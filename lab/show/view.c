@@ -150,11 +150,8 @@ static bool write_one(const char *file, void (*write)(const struct lab_view *, F
 	if (!f)
 		return lab_fail(error, "cannot write %s: %s", file, strerror(errno));
 	write(v, f);
-	/* What failed before the last piece is only remembered in the stream. */
-	ok = standard ? !ferror(f) && !fflush(f) : output_end(f);
-	if (!ok)
-		return lab_fail(error, "cannot write %s: %s", file, strerror(errno));
-	return true;
+	ok = standard ? output_standard() : output_end(f);
+	return ok || lab_fail(error, "cannot write %s: %s", standard ? "the standard output" : file, strerror(errno));
 }
 
 bool lab_output_write(const struct lab_output *o, const struct lab_view *v, struct lab_error *error)

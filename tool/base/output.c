@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -169,6 +170,19 @@ static bool close_whole(FILE *file)
 	}
 	errno = error;
 	return good;
+}
+
+bool output_standard(void)
+{
+	bool good = fflush(stdout) == 0 && !ferror(stdout);
+	int error = errno != 0 ? errno : EIO;
+
+	if (good)
+		return true;
+	__fpurge(stdout);
+	clearerr(stdout);
+	errno = error;
+	return false;
 }
 
 bool output_end(FILE *file)

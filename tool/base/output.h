@@ -14,6 +14,10 @@ bool output_end(FILE *file);
 /* Closes the stream, and gives up what was written. */
 void output_drop(FILE *file);
 
+/* Is all of the standard output written? false: errno says why. What could not be written is dropped then: who called
+ * tells it, and the end of the program does not tell it again. */
+bool output_standard(void);
+
 /* Could output_begin() be called now? false: errno says why. Leaves what is there as it is, and nothing new. */
 bool output_possible(const char *path);
 /* Are these two names of one file? */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tool/base/number.h"
 #include "tool/base/util.h"
 #include "vm/config/config.h"
 
@@ -183,9 +184,9 @@ static void print_disks(FILE *out, const struct vm_result *vm)
 			sum += value[i];
 		}
 		if (sum > 0)
-			fprintf(out, "  disk %u: reads %s (%s bytes), writes %s (%s bytes), flushes %s, failed %s\n", n,
-				grouped(value[0], a), grouped(value[1], b), grouped(value[2], c), grouped(value[3], d),
-				grouped(value[4], e), grouped(value[5], f));
+			fprintf(out, "  disk %u: reads %s (%s byte%s), writes %s (%s byte%s), flushes %s, failed %s\n",
+				n, grouped(value[0], a), grouped(value[1], b), plural(value[1]), grouped(value[2], c),
+				grouped(value[3], d), plural(value[3]), grouped(value[4], e), grouped(value[5], f));
 	}
 }
 
@@ -205,11 +206,12 @@ static void print_nets(FILE *out, const struct vm_result *vm)
 			sum += value[i];
 		}
 		if (sum > 0)
-			fprintf(out, "  network card %u: sent %s (%s bytes), received %s (%s bytes); dropped: %llu for "
-				"want of room, %llu with a wrong source, %llu to nobody, %llu malformed\n", n,
-				grouped(value[0], a), grouped(value[1], b), grouped(value[2], c), grouped(value[3], d),
-				(unsigned long long)value[4], (unsigned long long)value[5],
-				(unsigned long long)value[6], (unsigned long long)value[7]);
+			fprintf(out, "  network card %u: sent %s (%s byte%s), received %s (%s byte%s); dropped: "
+				"%llu for want of room, %llu with a wrong source, %llu to nobody, %llu malformed\n",
+				n, grouped(value[0], a), grouped(value[1], b), plural(value[1]), grouped(value[2], c),
+				grouped(value[3], d), plural(value[3]), (unsigned long long)value[4],
+				(unsigned long long)value[5], (unsigned long long)value[6],
+				(unsigned long long)value[7]);
 	}
 }
 

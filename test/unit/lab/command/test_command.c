@@ -395,6 +395,8 @@ static void check_bad(const char *args, const char *says, int expected)
 
 static void test_bad_commands(void **state)
 {
+	static const char *const standard[] = { "", "--json - ", "--csv - ", "--html - " };
+
 	(void)state;
 	assert_int_equal(0, shell("printf 'machine.l2=8/8\\000\\n' > zero.conf"));
 	spill("bad.conf", "machine.l2 = 2048/16\nmachine.l9 = 1\n");
@@ -403,8 +405,11 @@ static void test_bad_commands(void **state)
 	/* What could not be written is not lost: it is on the terminal. */
 	assert_int_equal(1, run("\"$V\" lab run --csv /dev/full " SMALL));
 	look("out", "Predicted run time", true);
-	assert_int_equal(1, run("\"$V\" lab run " SMALL " >/dev/full"));
-	look("err", "cannot write the account: No space left on device", true);
+	for (unsigned i = 0; i < sizeof(standard) / sizeof(standard[0]); i++) {
+		assert_int_equal(1, shell("exec 2>err >out; \"$V\" lab run %s" SMALL " >/dev/full", standard[i]));
+		look("err", "cannot write the standard output: No space left on device", true);
+		assert_int_equal(0, shell("test $(wc -l <err) = 1"));
+	}
 }
 
 int main(int argc, char **argv)
