@@ -69,6 +69,9 @@ UNIT_tool_slim_SRC := test/unit/tool/emulator/test_slim.c tool/emulator/slim.c t
 UNIT_tool_util_SRC := test/unit/tool/base/test_util.c tool/base/bug.c tool/emulator/bochs.c \
 	tool/base/util.c tool/base/temporary.c tool/base/output.c
 UNIT_tool_output_SRC := test/unit/tool/base/test_output.c tool/base/output.c
+UNIT_tool_outflow_SRC := test/unit/tool/base/test_outflow.c tool/base/outflow.c tool/base/util.c \
+	tool/base/temporary.c tool/base/output.c
+UNIT_TESTS += tool_outflow
 UNIT_tool_runtime_SRC := test/unit/tool/base/test_runtime.c tool/base/runtime.c tool/base/util.c \
 	tool/base/temporary.c tool/base/output.c
 UNIT_TESTS += tool_runtime

@@ -1,11 +1,13 @@
 """Consoles of several virtual machines: the run's own, and those that others attach to."""
 
+import fcntl
 import os
 import re
+import signal
 import subprocess
 
-from control import Running, ctl
-from runner import Test, require
+from control import Running, ctl, until
+from runner import PATIENCE, Test, require
 from sessions import on_terminal, read_to_end, read_until
 
 
@@ -100,8 +102,44 @@ def late(more):
     return run
 
 
+def full_pipe(c, args):
+    """A run whose output goes into a pipe that is nearly full, and the pipe's reading end, from which `filler` comes
+    first."""
+    reader, writer = os.pipe()
+    room = 256                     # for what is said before there is a machine
+    filler = b'-' * (fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ) - room)
+    os.write(writer, filler)
+    p = c.start(['run'] + args, stdout=writer, stderr=writer)
+    os.close(writer)
+    return p, reader, filler
+
+
+def unread(c):
+    """Nobody reads what a run says. It answers vellum ctl as ever, and ends at once when it is told to."""
+    p, reader, _ = full_pipe(c, ['--kernel', c.guest('stay'), '--mem', '32M'])
+    until('an answer to ctl list', lambda: '"running"' in c.finish(c.start(['ctl', '--json', 'list']), 60)[1])
+    require(p.poll() is None, 'it has ended: %s' % p.poll())
+    p.send_signal(signal.SIGTERM)
+    require(p.wait(60 * PATIENCE) == 128 + signal.SIGTERM, 'it ended with status %s' % p.returncode)
+    os.close(reader)
+
+
+def read_late(c):
+    """What waited for its reader comes whole and in order, with the report, though the guest has long ended."""
+    p, reader, filler = full_pipe(c, ['--kernel', c.guest('hello'), '--mem', '16M'])
+    until('the end of its machine',
+          lambda: '"running"' not in c.finish(c.start(['ctl', '--json', 'list']), 60)[1])
+    require(p.poll() is None, 'it did not wait for its reader: status %s' % p.poll())
+    with os.fdopen(reader, 'rb') as f:
+        seen = f.read()[len(filler):].decode()
+    require(p.wait(60) == 0, 'status %s' % p.returncode)
+    places = [seen.find(word) for word in ('hello from ', 'VM exits by reason', 's of CPU')]
+    require(-1 not in places and places == sorted(places), 'it came as: %s' % seen)
+
+
 def tests():
     return [Test('consoles: three at once', at_once), Test('consoles: the one that is chosen', chosen),
             Test('consoles: typed before it is taken', late([])),
             Test('consoles: typed before it is taken, on the bare machine', late(['--native'])),
+            Test('consoles: nobody reads', unread), Test('consoles: read late', read_late),
             Test('consoles: refused', refused)]

@@ -92,9 +92,9 @@ static char *sentence(const struct session *session)
 	case INTERRUPTED:
 		return text("interrupted, the machine was stopped");
 	case OUTPUT_GONE:
-		if (session->output_error != EPIPE)
+		if (session->output.error != EPIPE)
 			return text("the standard output cannot be written: %s; the machine was stopped",
-				    strerror(session->output_error));
+				    strerror(session->output.error));
 		return text("nobody reads the output, the machine was stopped");
 	case QUIT:
 		return text("quit, the machine was stopped");
@@ -136,7 +136,7 @@ static int status_for(const struct session *session)
 	case GUEST_PANICKED: return STATUS_PANICKED;
 	case TIMED_OUT: return STATUS_TIMEOUT;
 	case INTERRUPTED: return 128 + session->signal;
-	case OUTPUT_GONE: return session->output_error != EPIPE ? STATUS_FAILED : 128 + SIGPIPE;
+	case OUTPUT_GONE: return session->output.error != EPIPE ? STATUS_FAILED : 128 + SIGPIPE;
 	case QUIT: return 0;
 	default: return STATUS_BROKEN;
 	}
@@ -172,7 +172,7 @@ int conclude(struct session *session)
 
 	session->result.ending = word_for(session->ending);
 	/* Whoever closes a pipe, as head does, wants no comment. */
-	if (how != NULL && (session->ending != OUTPUT_GONE || session->output_error != EPIPE))
+	if (how != NULL && (session->ending != OUTPUT_GONE || session->output.error != EPIPE))
 		say("%s", how);
 	if (status == STATUS_BROKEN && how != NULL)
 		explain_bad_end(session);

@@ -1,19 +1,39 @@
 /* What the guests and the hypervisor say, on one terminal. One guest's console is passed on as it comes; what others
  * say waits while one of its lines has no end yet. */
-#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "tool/base/tty.h"
 #include "tool/run/session.h"
 
-static void show(struct session *session, const char *data, size_t length)
+/* Is it the same pipe or terminal? */
+static bool same_file(int one, int other)
 {
-	if (console_write(data, length) || session->ending != RUNNING)
-		return;
-	session->output_error = errno;
-	session->ending = OUTPUT_GONE;
+	struct stat a, b;
+
+	return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+void display_open(struct session *session)
+{
+	outflow_open(&session->output, STDOUT_FILENO);
+	outflow_open(&session->errors, STDERR_FILENO);
+	session->one_reader = same_file(STDOUT_FILENO, STDERR_FILENO);
+}
+
+/* Words of our own, that are no output. That they cannot be written ends nothing. */
+static void show_words(struct session *session, const char *data, size_t length)
+{
+	outflow_write(session->one_reader ? &session->output : &session->errors, data, length);
+}
+
+void display_text(struct session *session, const char *data, size_t length)
+{
+	if (!outflow_write(&session->output, data, length) && session->ending == RUNNING)
+		session->ending = OUTPUT_GONE;
 }
 
 static void on_console_line(void *context, char *line)
@@ -25,8 +45,8 @@ static void on_console_line(void *context, char *line)
 	result_console_line(&session->result, vm, line);
 	look_for_panic(session, vm);
 	if (session->options->quiet && strstr(line, "VELLUM-RESULT") != NULL) {
-		show(session, line, strlen(line));
-		show(session, "\n", 1);
+		display_text(session, line, strlen(line));
+		display_text(session, "\n", 1);
 	}
 }
 
@@ -34,7 +54,7 @@ static void release_lines(struct session *session)
 {
 	if (session->held_lines.length == 0)
 		return;
-	show(session, session->held_lines.data, session->held_lines.length);
+	display_text(session, session->held_lines.data, session->held_lines.length);
 	session->held_lines.length = 0;
 }
 
@@ -43,7 +63,7 @@ static void release_held(struct session *session)
 	release_lines(session);
 	if (session->held.length == 0)
 		return;
-	fwrite(session->held.data, 1, session->held.length, stderr);
+	show_words(session, session->held.data, session->held.length);
 	session->held.length = 0;
 }
 
@@ -56,13 +76,13 @@ static void show_console(struct session *session, const char *data, size_t lengt
 	if (end != NULL) {
 		size_t n = (size_t)(end - data) + 1;
 
-		show(session, data, n);
+		display_text(session, data, n);
 		release_held(session);
 		data += n;
 		length -= n;
 	}
 	if (length != 0)
-		show(session, data, length);
+		display_text(session, data, length);
 	session->middle_of_line = length != 0 && data[length - 1] != '\n';
 }
 
@@ -85,7 +105,7 @@ void display_other_console(struct session *session, const struct record *record)
 			session->held_lines_since = clock_seconds();
 		bytes_add(&session->held_lines, line, strlen(line));
 	} else if (!session->options->quiet || strstr(record->text, "VELLUM-RESULT") != NULL) {
-		show(session, line, strlen(line));
+		display_text(session, line, strlen(line));
 	}
 	free(line);
 }
@@ -97,34 +117,67 @@ void display_log(struct session *session, const char *line)
 	session->last_log = text("%s", line);
 	if (session->options->quiet)
 		return;
-	if (session->middle_of_line) {
-		bytes_print(&session->held, "vellum: %s\n", line);
-		session->held_since = clock_seconds();
-		return;
-	}
-	say("%s", line);
+	bytes_print(&session->held, "vellum: %s\n", line);
+	session->held_since = clock_seconds();
+	if (!session->middle_of_line)
+		release_held(session);
 }
 
 /* A line that does not end, such as a prompt, is not waited for. */
 void display_what_waits(struct session *session)
 {
+	display_text(session, "", 0);
+	outflow_go_on(&session->errors);
 	if (session->held_lines.length != 0 && (clock_seconds() - session->held_lines_since) * 1000 >= HELD_LINES_MS) {
-		show(session, "\n", 1);
+		display_text(session, "\n", 1);
 		session->middle_of_line = false;
 		release_lines(session);
 	}
 	if (session->held.length == 0 || (clock_seconds() - session->held_since) * 1000 < HELD_MS)
 		return;
 	if (isatty(1) && isatty(2))
-		fputc('\n', stderr);
+		show_words(session, "\n", 1);
 	session->middle_of_line = false;
 	release_held(session);
+}
+
+/* Where words of ours go the same way as the output, nobody takes those either. */
+static void give_up(struct session *session)
+{
+	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	session->unheard = true;
+	if (nowhere >= 0 && session->one_reader)
+		dup2(nowhere, STDERR_FILENO);
+	if (nowhere >= 0)
+		close(nowhere);
+}
+
+/* Who types Ctrl-C may still read on; a program that was told to end has no more time. */
+static void end(struct session *session, struct outflow *flow)
+{
+	bool told = session->ending == INTERRUPTED && session->signal != SIGINT;
+
+	while (!session->unheard && !outflow_end(flow, session->signals, told ? LAST_WORDS_MS : -1)) {
+		if (flow->error != 0)
+			return;
+		session->hurry = false;
+		take_signals(session);
+		if (told || session->hurry)
+			give_up(session);
+	}
+}
+
+void display_end(struct session *session)
+{
+	end(session, &session->errors);
+	end(session, &session->output);
 }
 
 void display_rest(struct session *session)
 {
 	lines_end(&session->console_lines, on_console_line, session);
 	if (session->held_lines.length != 0 && session->middle_of_line)
-		show(session, "\n", 1);
+		display_text(session, "\n", 1);
 	release_held(session);
 }

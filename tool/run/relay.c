@@ -258,7 +258,7 @@ void watch_signals(struct session *session)
 		die(STATUS_FAILED, "cannot watch for signals: %s", strerror(errno));
 }
 
-static void on_signals(struct session *session)
+void take_signals(struct session *session)
 {
 	struct signalfd_siginfo info;
 
@@ -268,6 +268,8 @@ static void on_signals(struct session *session)
 			session->signal = (int)info.ssi_signo;
 		} else if (info.ssi_signo != SIGCHLD) {
 			session->hurry = true;
+			if (session->ending != INTERRUPTED)
+				session->signal = (int)info.ssi_signo;
 		}
 }
 
@@ -363,24 +365,32 @@ static void send_requests(struct session *session)
 	}
 }
 
-enum { OWN_POLLS = 6 };
+/* Of who says something while nobody takes what is said, no more is read. */
+static int unless_full(const struct session *session, int file, size_t most)
+{
+	return outflow_waits(&session->output) + outflow_waits(&session->errors) < most ? file : -1;
+}
+
+enum { OWN_POLLS = 8 };
 
 static void wait_for_news(struct session *session)
 {
 	struct pollfd list[OWN_POLLS + CONTROL_CLIENTS + 1] = {
 		{ .fd = session->signals, .events = POLLIN },
-		{ .fd = session->console, .events = POLLIN },
-		{ .fd = session->statistics, .events = POLLIN },
+		{ .fd = unless_full(session, session->console, OUTPUT_MOST), .events = POLLIN },
+		{ .fd = unless_full(session, session->statistics, OUTPUT_TOO_MUCH), .events = POLLIN },
 		{ .fd = session->screen, .events = POLLIN },
 		{ .fd = session->keyboard, .events = POLLIN },
 		{ .fd = session->statistics_listener, .events = POLLIN },
+		{ .fd = outflow_waits(&session->output) > 0 ? session->output.file : -1, .events = POLLOUT },
+		{ .fd = outflow_waits(&session->errors) > 0 ? session->errors.file : -1, .events = POLLOUT },
 	};
 	size_t clients = control_polls(&session->control, list + OWN_POLLS);
 
 	if (poll(list, OWN_POLLS + clients, patience(session)) < 0 && errno != EINTR)
 		die(STATUS_FAILED, "cannot wait for the machine: %s", strerror(errno));
 	if (list[0].revents != 0)
-		on_signals(session);
+		take_signals(session);
 	incoming_look(&session->incoming);
 	/* A guest's own words before what is told about it. */
 	if (list[1].revents != 0)

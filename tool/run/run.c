@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -54,6 +55,7 @@ static void start_machine(struct session *session, const struct machines *machin
 
 	iso_make(iso, session->work, hypervisor, machines, false);
 	watch_signals(session);
+	display_open(session);
 	temporary_check(); /* those before it */
 	connect_wires(session, &wires);
 	wires.drives = &machines->drives;
@@ -98,8 +100,8 @@ static void write_json(struct session *session, int status)
 	json = json_text(&session->result, status);
 	if (strcmp(session->options->json, "-") != 0)
 		file_write(session->options->json, json, strlen(json));
-	else if (!console_write(json, strlen(json)) && errno != EPIPE)
-		die(STATUS_FAILED, "the JSON cannot be written: %s", strerror(errno));
+	else
+		display_text(session, json, strlen(json));
 	free(json);
 }
 
@@ -279,23 +281,55 @@ static void prepare(struct session *session, struct machines *machines)
 	free(hypervisor);
 }
 
+static void write_report(struct session *session)
+{
+	char *report = NULL;
+	size_t length = 0;
+	FILE *out = open_memstream(&report, &length);
+
+	if (out == NULL)
+		abort();
+	report_print(out, &session->result);
+	fclose(out);
+	display_text(session, report, length);
+	free(report);
+}
+
+/* The status of a run whose output was to be read and could not be. */
+static int unread(const struct session *session)
+{
+	if (session->unheard)
+		return 128 + session->signal;
+	if (session->output.error == 0)
+		return 0;
+	if (session->output.error == EPIPE)
+		return 128 + SIGPIPE;
+	if (session->ending != OUTPUT_GONE)
+		say("the standard output cannot be written: %s", strerror(session->output.error));
+	return STATUS_FAILED;
+}
+
 /* The report, and whatever else is left of the run. Returns the command's status. */
 static int tell_and_free(struct session *session)
 {
 	const struct options *options = session->options;
 	int status = conclude(session);
 
-	if (!options->quiet && session->result.spoke && session->ending != OUTPUT_GONE) {
-		report_print(stdout, &session->result);
-		fflush(stdout);
-	}
+	if (!options->quiet && session->result.spoke && session->ending != OUTPUT_GONE)
+		write_report(session);
+	display_end(session);
 	report_bad_ends(stderr, &session->result);
 	if (options->json != NULL)
 		write_json(session, status);
 	if (options->trace != NULL && session->result.spoke)
 		trace_write(options, &session->machines->drives, &session->result);
+	display_end(session);
+	if (status == 0)
+		status = unread(session);
 	tail_free(&session->console_tail);
 	tail_free(&session->statistics_tail);
+	bytes_free(&session->output.waiting);
+	bytes_free(&session->errors.waiting);
 	free(session->last_log);
 	result_free(&session->result);
 	return status;
@@ -376,6 +410,7 @@ int run(const struct options *options)
 		session.keyboard = 0;
 	}
 	relay(&session);
+	display_end(&session);
 	sum_up(&session);
 	console_restore();
 	control_close(&session.control);

@@ -9,6 +9,7 @@
 #include "tool/run/incoming.h"
 #include "tool/emulator/emulator.h"
 #include "tool/options/machines.h"
+#include "tool/base/outflow.h"
 #include "tool/base/protocol.h"
 #include "tool/base/util.h"
 
@@ -19,6 +20,9 @@ enum {
 	KEY_PAUSE_MS = 2,       /* between two characters for the guest: its UART has room for 16 */
 	ASKING_MS = 50,         /* between two looks at a machine that does not answer */
 	LAST_WORDS_MS = 1000,   /* for what a machine that is gone has still said */
+	/* of output that waits for its reader: then no more is taken from the console; and then from nobody */
+	OUTPUT_MOST = 1 << 20,
+	OUTPUT_TOO_MUCH = 1 << 26,
 	LINGER_MS = 5000,       /* for the machine to power off after the last line */
 	SILENCE_MS = 180000,    /* for the hypervisor to say its first word, on a machine of one CPU, */
 	SILENCE_CPUS = 16,      /* and as long again for so many more: an emulator has each of them take its turn */
@@ -44,7 +48,8 @@ struct session {
 	bool alive;
 	enum ending ending;
 	int signal;                             /* that interrupted us */
-	int output_error;                       /* errno, of an output that could not be written */
+	struct outflow output, errors;
+	bool one_reader;                        /* both go to the same: then all goes by the first, in order */
 	double start, ended_at;
 	int console, statistics, screen, signals, keyboard;     /* descriptors, or -1 */
 	int console_other, screen_other;
@@ -71,17 +76,23 @@ struct session {
 	double farewell_since;                  /* and when that began */
 	bool panic_seen[MAX_VMS];               /* what follows from a guest's panic has been done */
 	bool panic_told[MAX_VMS];               /* its registers have been asked for */
+	bool unheard;                           /* nobody takes the output, and who waited for that gave up */
 	bool hurry;                             /* who stopped the machine has said so again */
 };
 
 void tail_add(struct tail *tail, const char *line);
 void tail_free(struct tail *tail);
 
+/* display.c: where what is shown goes to, before anything is. */
+void display_open(struct session *session);
+
 /* relay.c: makes the ends of the serial ports, in the working directory; then, once the machine runs, passes on what
  * comes from them and from the keyboard until it ends or has to be ended. */
 void connect_wires(struct session *session, struct wires *wires);
 void disconnect_wires(struct session *session);
 void watch_signals(struct session *session);
+/* Takes what has come of them; what it means to a run that has ended is `hurry`. */
+void take_signals(struct session *session);
 void relay(struct session *session);
 /* Kills the machine when this program ends before it. */
 void guard_machine(struct session *session);
@@ -106,6 +117,10 @@ void display_other_console(struct session *session, const struct record *record)
 void display_log(struct session *session, const char *line);
 void display_what_waits(struct session *session);
 void display_rest(struct session *session);
+/* More that comes behind it, such as the report. */
+void display_text(struct session *session, const char *text, size_t length);
+/* Once the machine is gone: waits for who reads the output, however long that takes, but a signal ends it. */
+void display_end(struct session *session);
 
 /* For how long a machine may say nothing from its start on. */
 static inline int session_silence_ms(const struct session *session)
