@@ -1,5 +1,5 @@
 # Sweeps, reports, figures: their tests. (What they are made of is in mk/lab.mk and mk/tool.mk.)
-UNIT_tool_chart_SRC := test/unit/tool/base/test_chart.c tool/base/chart.c tool/base/output.c
+UNIT_tool_chart_SRC := test/unit/tool/base/test_chart.c tool/base/chart.c tool/base/chart_lines.c tool/base/output.c
 UNIT_tool_chart_LIBS := -lm
 UNIT_TESTS += tool_chart
 

@@ -3,10 +3,12 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdlib.h>
 
 #include "tool/base/chart.h"
 
 enum { WIDTH = 960, HEIGHT = 460, LEFT = 80, RIGHT = 110, TOP = 40, BOTTOM = 56 };
+enum { LABEL_HEIGHT = 14, LABEL_WIDTH = RIGHT, SPREAD_ROUNDS = 1000 };
 
 static const char *const dashes[CHART_SERIES] = { "none", "8 4", "2 3", "10 3 2 3", "none", "8 4", "2 3", "10 3 2 3" };
 
@@ -80,10 +82,16 @@ static void mark(unsigned series, double x, double y, FILE *out)
 		chart_colour(series + 1));
 }
 
-static void line(const struct chart_lines *c, unsigned series, double low, double high, FILE *out)
+/* A line's name, beside its last point. */
+struct label {
+	unsigned series;
+	double x, y;
+};
+
+/* Returns whether there is a line. */
+static bool line(const struct chart_lines *c, unsigned series, double low, double high, struct label *end, FILE *out)
 {
 	const double *value = c->value + series * c->points;
-	double end_x = 0, end_y = 0;
 	bool begun = false;
 	char number[32];
 
@@ -91,9 +99,8 @@ static void line(const struct chart_lines *c, unsigned series, double low, doubl
 		chart_colour(series + 1), dashes[series]);
 	for (unsigned i = 0; i < c->points; i++)
 		if (drawn(value[i])) {
-			end_x = x_of(c, i);
-			end_y = y_of(value[i], low, high);
-			fprintf(out, "%s%.1f %.1f", begun ? " L" : "M", end_x, end_y);
+			*end = (struct label){ series, x_of(c, i), y_of(value[i], low, high) };
+			fprintf(out, "%s%.1f %.1f", begun ? " L" : "M", end->x, end->y);
 			begun = true;
 		}
 	fprintf(out, "%s\"/>\n", begun ? "" : "M0 0");
@@ -106,16 +113,51 @@ static void line(const struct chart_lines *c, unsigned series, double low, doubl
 			chart_escape(c->point[i], out);
 			fprintf(out, ": %s</title></path>\n", chart_number(value[i], number));
 		}
-	if (!begun)
-		return;
-	fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" fill=\"%s\" font-weight=\"bold\">", end_x + 10, end_y + 4,
-		chart_colour(series + 1));
-	chart_escape(c->name[series], out);
-	fputs("</text>\n", out);
+	return begun;
+}
+
+static int by_height(const void *a, const void *b)
+{
+	const struct label *one = a, *other = b;
+
+	return one->y < other->y ? -1 : one->y > other->y;
+}
+
+/* Names of lines that end near each other are moved apart, each as far as the other, in the lines' order. */
+static void spread(struct label *label, unsigned count)
+{
+	bool moved = true;
+
+	qsort(label, count, sizeof(*label), by_height);
+	for (unsigned round = 0; moved && round < SPREAD_ROUNDS; round++) {
+		moved = false;
+		for (unsigned i = 1; i < count; i++) {
+			double lack = LABEL_HEIGHT - (label[i].y - label[i - 1].y);
+
+			if (lack < 0.1 || fabs(label[i].x - label[i - 1].x) > LABEL_WIDTH)
+				continue;
+			label[i - 1].y -= lack / 2;
+			label[i].y += lack / 2;
+			moved = true;
+		}
+	}
+}
+
+static void names(const struct chart_lines *c, struct label *label, unsigned count, FILE *out)
+{
+	spread(label, count);
+	for (unsigned i = 0; i < count; i++) {
+		fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" fill=\"%s\" font-weight=\"bold\">", label[i].x + 10,
+			label[i].y + 4, chart_colour(label[i].series + 1));
+		chart_escape(c->name[label[i].series], out);
+		fputs("</text>\n", out);
+	}
 }
 
 void chart_lines(const struct chart_lines *c, FILE *out)
 {
+	struct label label[CHART_SERIES];
+	unsigned labels = 0;
 	double low, high;
 
 	range(c, &low, &high);
@@ -133,6 +175,7 @@ void chart_lines(const struct chart_lines *c, FILE *out)
 	fputs("</text>\n", out);
 	axes(c, low, high, out);
 	for (unsigned i = 0; i < c->series && i < CHART_SERIES; i++)
-		line(c, i, low, high, out);
+		labels += line(c, i, low, high, &label[labels], out);
+	names(c, label, labels, out);
 	fputs("</svg>\n", out);
 }

@@ -11,6 +11,7 @@
 
 #include "test/unit/xml.h"
 #include "tool/base/chart.h"
+#include "tool/base/chart_lines.h"
 
 static const char *const rows[] = {
 	"ept 4k/4k", "<&\"'> \x01",
@@ -109,11 +110,52 @@ static void test_numbers(void **state)
 			    steps[i].most / chart_step(steps[i].most) <= 10);
 }
 
+/* The height of the name at the end of a line. */
+static double name_at(const char *text, const char *name)
+{
+	char *end, wanted[32];
+
+	snprintf(wanted, sizeof wanted, "bold\">%s</text>", name);
+	end = strstr(text, wanted);
+	assert_non_null(end);
+	while (strncmp(end, " y=\"", 4))
+		end--;
+	return atof(end + 4);
+}
+
+/* Lines that end at one place, or nearly: each name can be read, they stand in the lines' order, and about where the
+ * lines end. */
+static void test_names_at_ends(void **state)
+{
+	static const char *const points[] = { "1", "2" }, *const names[] = { "aa", "bb", "cc", "dd", "ee" };
+	static const double values[5][2] = { { 1, 1000 }, { 2, 1000.1 }, { 3, 999.9 }, { 4, 1010 }, { 5, 1 } };
+	struct chart_lines c = { "Lines", "across", "unit", 2, 5, points, names, values[0] };
+	static const unsigned order[] = { 3, 1, 0, 2, 4 };
+	double at[5], middle = 0;
+	char *text;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	(void)state;
+	chart_lines(&c, f);
+	fclose(f);
+	xml_check(text);
+	for (unsigned i = 0; i < 5; i++)
+		at[i] = name_at(text, names[order[i]]);
+	for (unsigned i = 1; i < 5; i++)
+		assert_true(at[i] - at[i - 1] >= 13.8);
+	for (unsigned i = 0; i < 4; i++)
+		middle += (at[i] - 4) / 4;
+	/* Four of the five end at 1000, which is three of four decades up. */
+	assert_true(fabs(middle - (40 + 364 / 4.0)) < 1);
+	free(text);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bars), cmocka_unit_test(test_strange_numbers), cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_numbers), cmocka_unit_test(test_names_at_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
