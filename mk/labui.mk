@@ -4,8 +4,8 @@ UNIT_tool_chart_LIBS := -lm
 UNIT_TESTS += tool_chart
 
 LAB_SWEEP_C := lab/sweep/sweep.c lab/sweep/cellkey.c lab/sweep/results.c lab/sweep/store.c lab/sweep/pool.c \
-	lab/sweep/worker.c lab/sweep/eta.c lab/sweep/jobs.c lab/machine/estimate.c lab/show/columns.c lab/show/view.c \
-	lab/show/table.c lab/show/small.c lab/show/verdict.c lab/show/unpriced.c \
+	lab/sweep/worker.c lab/sweep/eta.c lab/sweep/jobs.c lab/machine/estimate.c lab/show/columns.c lab/show/units.c \
+	lab/show/view.c lab/show/table.c lab/show/small.c lab/show/verdict.c lab/show/unpriced.c \
 	lab/show/html.c lab/command/command_sweep.c lab/command/sweep_run.c \
 	lab/command/command_merge.c lab/command/files.c \
 		lab/config/options.c lab/config/config.c lab/config/config_text.c lab/config/presets.c \

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lab/show/units.h"
 #include "lab/show/view.h"
 
 /* low and high = what `numbers` name, summed, / what `by` names, * scale. */
@@ -12,9 +13,9 @@ static const struct column {
 	double scale;
 	const char *help;
 } columns[] = {
-	{ "estimate", "estimate, s", "seconds.estimate", NULL, NULL, 1, "the time that is likely" },
-	{ "seconds", "seconds", "seconds.low", "seconds.high", NULL, 1, "its range, by the errors of the estimate" },
-	{ "seconds_bounds", "bounds, s", "seconds.least", "seconds.most", NULL, 1,
+	{ "estimate", "estimate", "seconds.estimate", NULL, NULL, 1, "the time that is likely" },
+	{ "seconds", "range", "seconds.low", "seconds.high", NULL, 1, "its range, by the errors of the estimate" },
+	{ "seconds_bounds", "bounds", "seconds.least", "seconds.most", NULL, 1,
 	  "the time, if all walks are hidden behind other work, and if none is" },
 	{ "cycles", "cycles", "cycles.low", "cycles.high", NULL, 1, "the estimate's range in cycles" },
 	{ "cycles_per_access", "cycles/access", "cycles.low", "cycles.high", "accesses", 1, "the same for one access" },
@@ -87,11 +88,40 @@ struct lab_value lab_column_value(const struct lab_record *record, const char *n
 	return v;
 }
 
-const char *lab_column_heading(const char *name)
+/* NULL: it is no time. */
+static const struct lab_unit *unit_of(const struct lab_view *v, const char *name)
 {
 	const struct column *c = find(name);
+	double longest = 0;
 
-	return c ? c->heading : name;
+	if (strncmp(c ? c->low : name, "seconds.", 8))
+		return NULL;
+	for (unsigned i = 0; i < v->count; i++)
+		longest = fmax(longest, lab_column_value(v->record[i], name).high);
+	return lab_time_unit(longest);
+}
+
+struct lab_value lab_column_shown(const struct lab_view *v, unsigned record, const char *name)
+{
+	struct lab_value value = lab_column_value(v->record[record], name);
+	const struct lab_unit *unit = unit_of(v, name);
+
+	if (unit) {
+		value.low *= unit->each;
+		value.high *= unit->each;
+	}
+	return value;
+}
+
+char *lab_column_heading(const struct lab_view *v, const char *name)
+{
+	const struct lab_unit *unit = unit_of(v, name);
+	const struct column *c = find(name);
+	char *text;
+
+	if (asprintf(&text, "%s%s%s", c ? c->heading : name, unit ? ", " : "", unit ? unit->symbol : "") < 0)
+		abort();
+	return text;
 }
 
 void lab_columns_help(FILE *out)

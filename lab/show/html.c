@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lab/show/units.h"
 #include "lab/show/view.h"
 #include "tool/base/chart.h"
 
@@ -57,26 +58,12 @@ static double *numbers(unsigned count)
 	return n;
 }
 
-/* Times of which the longest is so many seconds: what they are told in, and how many of that a second has. */
-static double time_unit(double longest, const char **unit)
-{
-	static const struct { double least, each; const char *unit; } units[] = {
-		{ 1, 1, "seconds; the range of the estimate" },
-		{ 1e-3, 1e3, "milliseconds; the range of the estimate" },
-		{ 0, 1e6, "microseconds; the range of the estimate" },
-	};
-	unsigned n = 0;
-
-	while (longest < units[n].least)
-		n++;
-	*unit = units[n].unit;
-	return units[n].each;
-}
-
 static void time_chart(const struct lab_view *v, char **label, FILE *out)
 {
 	double *low = numbers(v->count), *high = numbers(v->count);
-	double longest = 0, each;
+	double longest = 0;
+	const struct lab_unit *unit;
+	char said[60];
 	struct chart_ranges chart = { "Predicted time", NULL, v->count, (const char *const *)label, low, high };
 
 	for (unsigned i = 0; i < v->count; i++) {
@@ -84,11 +71,13 @@ static void time_chart(const struct lab_view *v, char **label, FILE *out)
 		high[i] = lab_record_number(v->record[i], "seconds.high");
 		longest = high[i] > longest ? high[i] : longest;
 	}
-	each = time_unit(longest, &chart.unit);
+	unit = lab_time_unit(longest);
 	for (unsigned i = 0; i < v->count; i++) {
-		low[i] *= each;
-		high[i] *= each;
+		low[i] *= unit->each;
+		high[i] *= unit->each;
 	}
+	snprintf(said, sizeof(said), "%s; the range of the estimate", unit->name);
+	chart.unit = said;
 	chart_ranges(&chart, out);
 	free(low);
 	free(high);
@@ -167,16 +156,20 @@ static void table(const struct lab_view *v, FILE *out)
 {
 	fputs("<div class=\"wide\"><table><thead><tr>", out);
 	for (unsigned c = 0; c < v->columns; c++) {
+		char *heading;
+
 		fprintf(out, "<th%s>",
 			v->count && lab_column_value(v->record[0], v->column[c]).text ? " class=\"t\"" : "");
-		chart_escape(lab_column_heading(v->column[c]), out);
+		heading = lab_column_heading(v, v->column[c]);
+		chart_escape(heading, out);
+		free(heading);
 		fputs("</th>", out);
 	}
 	fputs("</tr></thead><tbody>\n", out);
 	for (unsigned i = 0; i < v->count; i++) {
 		fputs("<tr>", out);
 		for (unsigned c = 0; c < v->columns; c++) {
-			struct lab_value value = lab_column_value(v->record[i], v->column[c]);
+			struct lab_value value = lab_column_shown(v, i, v->column[c]);
 			char low[32], high[32];
 
 			if (value.text) {
@@ -247,24 +240,38 @@ static void paragraph(const char *text, FILE *out)
 	fputs("</p>\n", out);
 }
 
+/* What all are of and on, as far as they have it in common. */
+static void in_common(const struct lab_view *v, FILE *out)
+{
+	static const struct { const char *before, *key; } facts[] = {
+		{ " of ", "workload" }, { " on ", "machine.preset" }, { ", hv.mmu=", "hv.mmu" },
+		{ ", hv.pages=", "hv.pages" }, { ", guest.pages=", "guest.pages" },
+	};
+
+	for (unsigned f = 0; v->count && f < sizeof(facts) / sizeof(facts[0]); f++) {
+		const char *value = lab_view_setting(v->record[0], facts[f].key);
+		bool varied = false;
+
+		for (unsigned i = 0; i < v->varies; i++)
+			varied |= !strcmp(v->varied[i], facts[f].key);
+		if (varied || !value || !strcmp(value, "-"))
+			continue;
+		fprintf(out, "%s<code>", facts[f].before);
+		chart_escape(value, out);
+		fputs("</code>", out);
+	}
+}
+
 void lab_view_html(const struct lab_view *v, FILE *out)
 {
 	char **label = labels(v);
-	const char *workload = v->count ? lab_record_setting(v->record[0], "workload") : NULL;
-	bool workloads = false;
 
-	for (unsigned i = 0; i < v->varies; i++)
-		workloads |= !strcmp(v->varied[i], "workload");
 	fprintf(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<title>");
 	chart_escape(v->title, out);
 	fprintf(out, "</title>\n%s</head>\n<body>\n<h1>", head);
 	chart_escape(v->title, out);
 	fprintf(out, "</h1>\n<p>%u configuration%s", v->count, v->count == 1 ? "" : "s");
-	if (workload && !workloads) {
-		fputs(" of <code>", out);
-		chart_escape(workload, out);
-		fputs("</code>", out);
-	}
+	in_common(v, out);
 	fputs(". Times are predictions of a model, given as ranges: of how well a CPU hides its page walks behind "
 	      "other "
 	      "work, and of prices that are not known better. Runs are compared under the same prices, so the order of "

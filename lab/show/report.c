@@ -5,6 +5,7 @@
 
 #include "lab/lab.h"
 #include "lab/machine/estimate.h"
+#include "lab/show/units.h"
 #include "lab/show/view.h"
 #include "lib/base.h"
 
@@ -195,6 +196,7 @@ static void cycles_line(FILE *out, const char *name, double cycles, double most)
 
 static void print_cycles(const struct lab_result *r, FILE *out)
 {
+	const struct lab_unit *unit = lab_time_unit(r->seconds_estimate);
 	char words[LAB_SAMPLE_WORDS];
 
 	fprintf(out, "\nCycles\n");
@@ -218,8 +220,10 @@ static void print_cycles(const struct lab_result *r, FILE *out)
 		cycles_line(out, "... and the data is waited for (by a sample)", r->cycles_priced, r->cycles_most);
 	fprintf(out, "\nTable memory: %llu KB of the guest's, %llu KB of the hypervisor's\n",
 		(unsigned long long)r->guest_table_pages * 4, (unsigned long long)r->host_table_pages * 4);
-	fprintf(out, "Predicted run time: %.6f s, %.6f to %.6f (bounds %.6f and %.6f) at %g GHz\n", r->seconds_estimate,
-		r->seconds_low, r->seconds_high, r->seconds_least, r->seconds_most, r->config.machine.ghz);
+	fprintf(out, "Predicted run time: %.4g %s, %.4g to %.4g (bounds %.4g and %.4g) at %g GHz\n",
+		r->seconds_estimate * unit->each, unit->symbol, r->seconds_low * unit->each,
+		r->seconds_high * unit->each, r->seconds_least * unit->each, r->seconds_most * unit->each,
+		r->config.machine.ghz);
 	if (r->cycles_priced > r->cycles_estimate)
 		fprintf(out, "  (its upper end waits for data, by %s)\n",
 			lab_sample_words(r->sample_lines, r->sample_error, words));

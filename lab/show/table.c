@@ -28,9 +28,9 @@ static void number_text(double v, char *text, size_t size)
 		snprintf(text, size, "%.4g", v);
 }
 
-static char *value_text(const struct lab_record *record, const char *column)
+static char *value_text(const struct lab_view *view, unsigned record, const char *column)
 {
-	struct lab_value v = lab_column_value(record, column);
+	struct lab_value v = lab_column_shown(view, record, column);
 	char low[40], high[40], *text;
 
 	number_text(v.low, low, sizeof(low));
@@ -199,8 +199,7 @@ static void remarks(const struct table *t, bool merged, FILE *out)
 	for (unsigned c = 0; c < t->columns; c++) {
 		if (!t->left_out[c])
 			continue;
-		fprintf(f, "%s%s",
-			any ? ", " : "(For want of room without: ", lab_column_heading(t->view->column[c]));
+		fprintf(f, "%s%s", any ? ", " : "(For want of room without: ", t->heading[c]);
 		any = true;
 	}
 	fprintf(f, "; --columns chooses, --csv has all.)");
@@ -222,11 +221,9 @@ static void fill_cells(struct table *t)
 	if (!t->text || !t->heading || !t->limit || !t->left_out || !t->merged)
 		abort();
 	for (unsigned c = 0; c < t->columns; c++) {
-		t->heading[c] = strdup(lab_column_heading(v->column[c]));
-		if (!t->heading[c])
-			abort();
+		t->heading[c] = lab_column_heading(v, v->column[c]);
 		for (unsigned r = 0; r < t->rows; r++)
-			*cell(t, r, c) = value_text(v->record[r], v->column[c]);
+			*cell(t, r, c) = value_text(v, r, v->column[c]);
 	}
 }
 

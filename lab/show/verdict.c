@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lab/show/units.h"
 #include "lab/show/view.h"
 #include "lab/machine/estimate.h"
 
@@ -172,15 +173,26 @@ static struct rival compare(const struct lab_record *a, const struct lab_record 
 	return r;
 }
 
-/* "+0.25", "+3.1", "+310": percents. */
-static const char *percent(double ratio, char text[16])
+/* "+0.25", "+3.1", "+310". */
+static const char *two_digits(double number, char text[16])
 {
-	double p = 100 * (ratio - 1);
-
-	snprintf(text, 16, fabs(p) < 9.95 ? "%+.2g" : "%+.0f", p);
+	snprintf(text, 16, fabs(number) < 9.95 ? "%+.2g" : "%+.0f", number);
 	return text;
 }
 
+static const char *percent(double ratio, char text[16]) { return two_digits(100 * (ratio - 1), text); }
+
+/* A difference of times. */
+static void say_more(struct lab_estimate more, FILE *out)
+{
+	const struct lab_unit *unit = lab_time_unit(fmax(fabs(more.low), fabs(more.high)));
+	const double number[] = { more.best, more.low, more.high };
+	char text[3][16];
+
+	for (unsigned i = 0; i < 3; i++)
+		two_digits(number[i] * unit->each, text[i]);
+	fprintf(out, ", %s %s (%s to %s)", text[0], unit->symbol, text[1], text[2]);
+}
 
 static void say_rival(const struct lab_view *v, const char *before, const struct rival *r, FILE *out)
 {
@@ -189,7 +201,7 @@ static void say_rival(const struct lab_view *v, const char *before, const struct
 	fprintf(out, "%s\n  %s takes %s %% (%s to %s %%)", before, label, percent(r->ratio.best, best),
 		percent(r->ratio.low, low), percent(r->ratio.high, high));
 	if (!isnan(r->more.best))
-		fprintf(out, ", %+.2g s (%+.2g to %+.2g)", r->more.best, r->more.low, r->more.high);
+		say_more(r->more, out);
 	free(label);
 }
 
@@ -314,6 +326,7 @@ static void judge(const struct lab_view *v, unsigned first, bool *done, FILE *ou
 static void say_range(const struct lab_view *v, const struct lab_view *chosen, unsigned first, bool *done, FILE *out)
 {
 	double least = INFINITY, most = 0, low = INFINITY, high = 0;
+	const struct lab_unit *unit;
 	unsigned members = 0;
 	char *label;
 
@@ -330,8 +343,9 @@ static void say_range(const struct lab_view *v, const struct lab_view *chosen, u
 	if (members < 2)
 		return;
 	label = lab_view_label(chosen, first);
-	fprintf(out, "  %s: %.4g to %.4g s by the estimate, %.4g to %.4g s with the errors\n", label, least, most, low,
-		high);
+	unit = lab_time_unit(high);
+	fprintf(out, "  %s: %.4g to %.4g %s by the estimate, %.4g to %.4g %s with the errors\n", label,
+		least * unit->each, most * unit->each, unit->symbol, low * unit->each, high * unit->each, unit->symbol);
 	free(label);
 }
 

@@ -37,7 +37,10 @@ struct lab_value {
 	double low, high; /* NAN: not known */
 };
 struct lab_value lab_column_value(const struct lab_record *record, const char *column);
-const char *lab_column_heading(const char *column);
+/* The same of a record of the view, as it is shown: times are in the unit that fits the longest of them. */
+struct lab_value lab_column_shown(const struct lab_view *view, unsigned record, const char *column);
+/* What stands above them, with that unit. The caller frees. */
+char *lab_column_heading(const struct lab_view *view, const char *column);
 void lab_columns_help(FILE *out);
 /* Are these names of columns, as far as this build knows? Before hours are spent on what is to be shown. */
 bool lab_columns_check(const char *names, struct lab_error *error);

@@ -443,7 +443,8 @@ static void test_assumptions(void **state)
 				  ">v.out 2>v.err"));
 	look("v.out", "Verdict: the fastest is native,", true);
 	look("v.out", "  shadow takes +", true);
-	look("v.out", " s (+", true);
+	look("v.out", " ms (+", true);
+	look("v.out", "estimate, ms       range, ms", true);
 	look("v.out", "Verdict: under a hypervisor the fastest is ept; the next,", true);
 	/* What can be chosen is compared still. */
 	assert_int_equal(0, shell("\"$V\" lab sweep --vary mmu=shadow,ept --workload fake: -o a3.jsonl >v.out "
