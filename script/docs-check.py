@@ -93,7 +93,7 @@ class Runs:
             path = os.path.join(work, 'run.json')
             more = ['--json', path] if args.startswith(('run ', 'compare ')) and '--json' not in args else []
             print('  vellum ' + args, flush=True)
-            words = [work if w == 'WORK' else w.replace('BUILD', self.build) for w in args.split()]
+            words = [re.sub(r'^WORK(?=$|/)', work, w).replace('BUILD', self.build) for w in args.split()]
             p = subprocess.run([self.vellum] + words + more, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                text=True, errors='replace', timeout=TIMEOUT, check=False)
             data = None

@@ -1,6 +1,7 @@
 """The tables and sentences of the documents that script/docs-check.py holds against commands: each yields (what, what
 the document tells, what a command prints, how near in per cent); None: it is not there."""
 
+import json
 import re
 
 NUMBER = re.compile(r'(?<![\w.])\d[\d,]*(?:\.\d+)?(?![\w.]*\w)')
@@ -253,7 +254,22 @@ def bios_sentence(runs, told):
     return list(zip(('vm86', 'without'), told, found, (3, 3)))
 
 
-TABLES = (('docs/exits.md', exits_table), ('docs/exits.md', between_table), ('README.md', mechanisms_table),
+def pages_table(runs, text):
+    """docs/lab.md: a store's pages of both kinds, and without a hypervisor."""
+    for row, *cells in section(text, '| guest / host pages |'):
+        sizes = [size.strip().lower() for size in row.split('/')]
+        how = '--mmu native' if row.startswith('native') else '--guest-pages %s --pages %s' % tuple(sizes)
+        out, _ = runs('lab run --json - %s zipf:keys=512K,value=1K,ops=500k' % how)
+        a = json.loads(out)['account']
+        found = (1000 * a['walk_rate'], a['references_a_walk'], a['cycles_a_walk'],
+                 *(1000 * a['seconds.' + end] for end in ('estimate', 'low', 'high')),
+                 4 * a['table_pages.guest'], 4 * a['table_pages.host'])
+        for n, (told, this) in enumerate(zip((f for cell in cells for f in NUMBER.findall(cell)), found)):
+            yield '%s, figure %d' % (row, n + 1), told, this, 2
+
+
+TABLES = (('docs/lab.md', pages_table), ('docs/exits.md', exits_table), ('docs/exits.md', between_table),
+          ('README.md', mechanisms_table),
           ('docs/guests.md', guests_table), ('docs/interrupts.md', local_apic_table),
           ('docs/interrupts.md', forms_table), ('docs/interrupts.md', interrupts_table),
           ('docs/compare.md', crossover_tables), ('docs/screen.md', planes_table),
