@@ -3,6 +3,7 @@
  * knows its place by the CRTC's cursor alone; the serial port's interrupts, though OUT2 has never been set. input:
  * three characters come, each by an interrupt. */
 #include "guest/test/base/apic.h"
+#include "guest/test/base/firmware.h"
 #include "guest/test/base/pc.h"
 
 #include "lib/vga.h"
@@ -16,20 +17,9 @@ const char test_name[] = "small32";
 #define PIN_VECTOR 0x44
 #define PIC_VECTOR 0x30
 #define SPURIOUS 0xff
-#define KB 1024u
-
-/* Not at an address that the compiler could take for none at all. */
-static const volatile uint8_t *byte_at(word at)
-{
-	__asm__("" : "+r"(at));
-	return (const volatile uint8_t *)at;
-}
-static unsigned word_at(word at) { return byte_at(at)[0] | byte_at(at)[1] << 8; }
-static uint32_t long_at(word at) { return word_at(at) | (uint32_t)word_at(at + 2) << 16; }
 
 /* ---- the BIOS data area ---- */
 
-static word ebda(void) { return word_at(0x40e) << 4; }
 static word base_memory(void) { return word_at(0x413) * KB; }
 
 static void data_area(void)
@@ -58,31 +48,16 @@ static void real_mode_vectors(void)
 
 /* ---- the MP table ---- */
 
-static bool sums_to_0(word at, unsigned bytes)
-{
-	uint8_t sum = 0;
-
-	for (; bytes--; at++)
-		sum = (uint8_t)(sum + *byte_at(at));
-	return !sum;
-}
-
-static word pointer_in(word at, unsigned bytes)
-{
-	for (word end = at + bytes; at < end; at += 16)
-		if (long_at(at) == 0x5f504d5f /* _MP_ */ && sums_to_0(at, 16))
-			return at;
-	return 0;
-}
+#define POINTER 0x5f504d5fu /* _MP_ */
 
 /* "Floating Pointer Structure": the extended data area's first KByte, the last of base memory, the BIOS' ROM. */
 static word pointer(void)
 {
-	word at = pointer_in(ebda(), KB);
+	word at = signed_in(ebda(), KB, POINTER, 16);
 
 	if (!at)
-		at = pointer_in(base_memory() - KB, KB);
-	return at ? at : pointer_in(0xf0000, 64 * KB);
+		at = signed_in(base_memory() - KB, KB, POINTER, 16);
+	return at ? at : signed_in(0xf0000, 64 * KB, POINTER, 16);
 }
 
 enum { PROCESSOR, BUS, IOAPIC, INTERRUPT, LOCAL_INTERRUPT, KINDS };

@@ -272,6 +272,19 @@ def small_kernel(mechanism, *more):
     return Test(' '.join(('what small kernels rely on,', mechanism) + more), run)
 
 
+def small_hypervisor(*more):
+    """What microhypervisors and unikernels need before they run anything (guest/test/micro32.c); then the end that
+    ACPI's tables tell of."""
+    def run(c):
+        two = [word for text in ('one', 'two') for word in ('--module', '%s %s' % (c.file(text, text * 2000), text))]
+        for append, said in (('', 'ok, [1-9][0-9]* checks'), (' off', 'off by _S5')):
+            o = c.run(['run', '--kernel', c.guest('micro32'), '--append', 'processors=2 modules=2' + append, '--vcpus',
+                       '2', '--mem', '64M', '--timeout', '80', *two, *more], limit=100, forbid=['FAIL'],
+                      expect=['^micro32: %s$' % said])
+            require(o.json['guest']['end'] == 'powered off', 'the guest ended: %s' % o.json['guest']['end'])
+    return Test(' '.join(('what small hypervisors rely on',) + more), run)
+
+
 def quit_key(c):
     """Ctrl-] quits an interactive run."""
     out = c.path('quit.json')
@@ -317,6 +330,9 @@ def tests():
         small_kernel('ept'),
         small_kernel('shadow'),
         small_kernel('ept', '--cpu', 'corei5_lynnfield_750'),
+        small_hypervisor('--mmu', 'ept'),
+        small_hypervisor('--cpu', 'core2_penryn_t9600'),
+        small_hypervisor('--cpu', 'ryzen', '--host-cpus', '2'),
         Test('two machines', two_machines),
         Test('two busy machines', two_busy_machines),
         Test('one of two machines dies', one_of_two_dies),
