@@ -1,8 +1,8 @@
 """The tables of exits.sh: exits.py CONSOLE-OF-EXITCOST JSON-OF-BOOT DIRECTORY-OF-MEASURES DIRECTORY-OF-TPR
 CONSOLE-OF-IPICOST DIRECTORY-OF-IRQL DIRECTORY-OF-FORMS DIRECTORY-OF-FRESH
 CONSOLE-OF-EXITCOST-TRACED DIRECTORY-OF-OTHERS CONSOLE-OF-IPICOST-MOVED DIRECTORY-OF-PLACES
-CONSOLE-OF-IPICOST-BY-ONE DIRECTORY-OF-EXPIRED DIRECTORY-OF-SMP. Status 1 when a limit is
-exceeded."""
+CONSOLE-OF-IPICOST-BY-ONE DIRECTORY-OF-EXPIRED DIRECTORY-OF-SMP DIRECTORY-OF-CLOSED
+DIRECTORY-OF-EVERY DIRECTORY-OF-EVERY-16. Status 1 when a limit is exceeded."""
 
 import json
 import os
@@ -38,6 +38,17 @@ REGISTERS = ('initial_runs', 'initial_sooner', 'current_runs', 'current_periodic
              'divide_periodic', 'lvt_timer_runs', 'lvt_timer_periodic', 'lvt_masked_runs', 'lvt_masked_periodic',
              'eoi', 'id', 'version', 'ppr', 'ldr', 'dfr', 'svr', 'isr', 'tmr', 'irr', 'esr', 'icr_high', 'icr_nobody',
              'icr_self', 'icr_news', 'lvt_timer', 'lvt_lint0', 'lvt_error', 'initial', 'current', 'divide', 'absent')
+# Rare instructions of tprcost-every.c, of 4 bytes: those that write, with ESP as their register, or that push to the
+# page or pop to it; and those of which an exit for another register is held to the limit. The others are in
+# docs/interrupts.md.
+BY_ESP = ('store_sp', 'or_sp', 'adc_sp', 'xchg_sp', 'xadd_sp', 'cmpxchg_sp', 'bts_sp', 'movnti_sp', 'store_by_sp',
+          'pop_by_sp')
+RARE_WRITES = BY_ESP + ('stosl', 'rep_stosl', 'movsl_to', 'rep_movsl_to', 'movsl_both', 'movbe_store', 'shld_sp',
+                        'push_to', 'push_imm_to', 'push_memory_to', 'push_segment_to', 'pushf_to', 'call_to', 'pop',
+                        'pop_small')
+RARE_SERVED = BY_ESP + ('stosl', 'rep_stosl', 'lodsl', 'rep_lodsl', 'scasl', 'repe_scasl', 'repne_scasl', 'movbe_store',
+                        'movbe_load', 'popcnt', 'tzcnt', 'lzcnt', 'div', 'idiv', 'load_sp', 'cmp_sp', 'add_sp',
+                        'test_sp', 'movzx_sp', 'cmov_sp', 'imul_sp', 'push_by_sp', 'push', 'pop')
 # Between CPUs, in ticks: with several CPUs, Bochs' time goes on by the mean of what they carry out in turn, and for one
 # that is halted by 16: then about 1.5 ticks are an instruction. The sums count those of both CPUs.
 BETWEEN = (
@@ -257,6 +268,31 @@ def closed_set(directory):
                 row('%s, %s, %s: %s' % (method, column, register.upper(), ' '.join(name.split('_')[2:])), cost, most)
 
 
+def rare(directory, of_16_bits):
+    """All other instructions: the dearest of those that are held to a limit, and each of the others."""
+    head('rare forms, the dearest: instructions')
+    rest = {}
+    for d, bits in ((directory, ''), (of_16_bits, ', 16-bit code')):
+        for n in sorted(os.listdir(d)):
+            method, size, mmu = n.split('.')[:3]
+            served = method == 'flexpriority'
+            held, most = (RARE_SERVED, OTHER) if served else (RARE_WRITES, TRAPPED)
+            costs = {tuple(name.split('_', 2)[1:]): cost for name, cost in read_costs(os.path.join(d, n)).items()
+                     if name.startswith('every_')}
+            registers = ('eoi', 'version', 'ppr') if served else ('tpr', 'eoi')
+            for register, form in costs:
+                if register in registers and form not in held:
+                    key = (form, method)
+                    rest[key] = max(rest.get(key, 0), costs[register, form])
+            cost, register, form = max((cost, register, form) for (register, form), cost in costs.items()
+                                       if register in registers and form in held)
+            row('%s, %s %s%s, %s: %s' % (method, size, mmu, bits, register.upper(), form), cost, most)
+    print('\n%-30s %14s %14s' % ('and of others', 'trap', 'flexpriority'))
+    for form in sorted({form for form, _ in rest}, key=lambda f: -rest.get((f, 'trap'), 0)):
+        print('  %-28s %14s %14s' % (form.replace('_', ' '), rest.get((form, 'trap'), '-'),
+                                     rest.get((form, 'flexpriority'), '-')))
+
+
 def with_interrupts(trapped, served):
     """EOI of an interrupt in service, and a write to the TPR that lets one in, up to its handler."""
     for directory, method, most in ((trapped, 'trap', TRAPPED), (trapped, 'patch', TRAPPED),
@@ -346,6 +382,7 @@ def main():
     smp(sys.argv[15])
     others(sys.argv[10])
     closed_set(sys.argv[16])
+    rare(sys.argv[17], sys.argv[18])
     expired(sys.argv[14])
     with_interrupts(sys.argv[7], sys.argv[10])
     places(sys.argv[12])

@@ -7,9 +7,9 @@
 # Prints tables: the path length of single exits as the guest sees them (test kernel exitcost), the default guest's
 # boot, what recording an exit adds to it, what each measure against speculation adds to an exit, on the CPU model of
 # BARE_CPU and on one that has the MSRs (SCA_CPU), what an access to the local APIC costs by each method, with each
-# form of instruction trapped, to each other register where the CPU serves the TPR, and from several places, what is
-# between CPUs, what 4 CPUs wait for each other, the default guest's boot with 4 CPUs, and a 32-bit kernel's accesses to
-# its TPR. Status 1 when a limit is exceeded or a run fails.
+# form of instruction trapped, also the rare ones, to each other register where the CPU serves the TPR, and from
+# several places, what is between CPUs, what 4 CPUs wait for each other, the default guest's boot with 4 CPUs, and a
+# 32-bit kernel's accesses to its TPR. Status 1 when a limit is exceeded or a run fails.
 set -uo pipefail
 build=build
 case ${1:-} in ''|-*) ;; *) build=$1; shift ;; esac
@@ -56,7 +56,7 @@ tprcost() {
 		--tpr "$method" --mmu "$mmu" --vcpus "$vcpus" "$@" >"$directory/$run" 2>&1 || fail \
 		"tprcost$bits with --tpr $method --mmu $mmu --cpu $cpu --vcpus $vcpus did not end well"
 }
-mkdir "$work/forms" "$work/others" "$work/places" "$work/expired" "$work/closed"
+mkdir "$work/forms" "$work/others" "$work/places" "$work/expired" "$work/closed" "$work/every" "$work/every16"
 for run in trap.{32,32pae,64}.{ept,shadow,vtlb,brute}.$BARE_CPU.1 trap.{32,64}.shadow.$SCA_CPU.1 \
 	patch.{32,64}.{ept,shadow}.$BARE_CPU.1 patch.32.{ept,shadow}.$BARE_CPU.2; do
 	tprcost "$work/forms" "$run"
@@ -72,6 +72,15 @@ for run in {trap,flexpriority,apicv}.64.{ept,shadow}.$BARE_CPU.1; do
 done
 for run in {trap,flexpriority}.{32,32pae,64}.{ept,shadow}.$BARE_CPU.1; do
 	tprcost "$work/closed" "$run" --append closed
+done
+
+# And by all other instructions; also of 16 bits.
+for run in trap.{32,32pae,64}.{ept,shadow,vtlb,brute}.$BARE_CPU.1 \
+	flexpriority.{32,32pae,64}.{ept,shadow}.$BARE_CPU.1; do
+	tprcost "$work/every" "$run" --append "every all"
+done
+for run in trap.{32,32pae}.{ept,shadow}.$BARE_CPU.1; do
+	tprcost "$work/every16" "$run" --append "every code16"
 done
 
 # Interrupts from one virtual CPU to another, and moves from CPU to CPU; and all steps of a move on one CPU, where a
@@ -126,4 +135,4 @@ done
 
 python3 -B "$(dirname "$0")/exits.py" "$work/cost" "$work/boot.json" "$work/measures" "$work/tpr" "$work/ipi" \
 	"$work/irql" "$work/forms" "$work/fresh" "$work/traced" "$work/others" "$work/move" "$work/places" \
-	"$work/ipi-by-one" "$work/expired" "$work/smp" "$work/closed"
+	"$work/ipi-by-one" "$work/expired" "$work/smp" "$work/closed" "$work/every" "$work/every16"

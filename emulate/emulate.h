@@ -270,12 +270,14 @@ enum insn_status emulate_decode(const uint8_t *bytes, unsigned n, enum emulate_m
 /* What is done to the memory operand of an instruction that has one, of at most 8 bytes, and no other but a register
  * or an immediate. LOAD, STORE and STORE_IMM are MOV of 4 bytes, not of rSP: who knows what the access would be needs
  * nothing for them. For the others there is emulate_on_value(): MOV, MOVNTI, MOVZX, MOVSX, CMP, TEST, XCHG,
- * XADD, CMPXCHG, NOT, NEG, INC, DEC, the bit tests and scans, shifts, MUL, IMUL, SETcc, CMOVcc and the other arithmetic
- * of two operands; and for PUSH emulate_push_value(). POP writes what it has read from the stack, where rSP leads to
- * behind that. From STORE on it is written; from LOAD down, and by CHANGE, read. */
+ * XADD, CMPXCHG, NOT, NEG, INC, DEC, the bit tests and scans, shifts, MUL, IMUL, SETcc, CMOVcc, MOVBE, POPCNT and the
+ * other arithmetic of two operands; for PUSH emulate_push_value(), and for DIV and IDIV emulate_divide(). POP writes
+ * what it has read from the stack, where rSP leads to behind that. From STORE on it is written; from LOAD down, and by
+ * CHANGE, read. */
 enum insn_plain {
 	INSN_NOT_PLAIN,
 	INSN_PLAIN_PUSH,
+	INSN_PLAIN_DIVIDE,
 	INSN_PLAIN_READ,
 	INSN_PLAIN_LOAD,
 	INSN_PLAIN_STORE,
@@ -284,7 +286,8 @@ enum insn_plain {
 	INSN_PLAIN_CHANGE, /* read, then written */
 	INSN_PLAIN_POP,
 };
-enum insn_plain insn_plain(const struct insn *i);
+/* features: EMULATE_HAS_*. */
+enum insn_plain insn_plain(const struct insn *i, uint32_t features);
 /* Of a plain one: bytes of the memory operand. */
 unsigned insn_operand_size(const struct insn *i);
 /* Is rSP, or a part of it, the plain instruction's register? */
@@ -320,6 +323,8 @@ static inline int64_t insn_displaced_by(uint64_t bit, unsigned opsize)
 uint64_t emulate_on_value(struct emulate *e, const struct insn *i, uint64_t value);
 /* The same of INSN_PLAIN_PUSH, whose result may be any but EMULATE_HALT (EM2). e is as for emulate_execute(). */
 enum emulate_result emulate_push_value(struct emulate *e, const struct insn *i, uint64_t value);
+/* Of INSN_PLAIN_DIVIDE: EMULATE_OK, or #DE, and nothing has changed. */
+enum emulate_result emulate_divide(struct emulate *e, const struct insn *i, uint64_t value);
 
 /* What a string instruction does to memory: MOVS, CMPS and LODS read at rSI in the segment i->seg, CMPS and SCAS at rDI
  * in ES, where STOS and MOVS write. 0: it is none of these. Each access is one of i->opsize bytes. */
@@ -329,9 +334,9 @@ enum emulate_result emulate_push_value(struct emulate *e, const struct insn *i, 
 unsigned insn_string(const struct insn *i);
 /* Is the iteration that comes the only one? */
 bool insn_string_once(const struct emulate *e, const struct insn *i);
-/* All that the only iteration does but its accesses: from, at: what they have read. What is written is from, by STOS
- * rAX. Of e, gpr, rip, rflags and mode are used. */
-void emulate_string(struct emulate *e, const struct insn *i, uint64_t from, uint64_t at);
+/* All that the only iteration does but its accesses: from, at: what they have read, zero-extended. What is written is
+ * from, by STOS rAX. Of e, gpr, rip, rflags and mode are used. */
+void emulate_string(struct emulate *e, const struct insn *i, unsigned accesses, uint64_t from, uint64_t at);
 
 /* Carry out one decoded instruction at e->rip. The caller answers for the bytes still being there. */
 enum emulate_result emulate_execute(struct emulate *e, const struct insn *insn);

@@ -73,6 +73,11 @@ static inline uint64_t sign_extend(uint64_t v, unsigned size)
 	return (uint64_t)((int64_t)(v << shift) >> shift);
 }
 
+static inline uint64_t byte_swap(uint64_t v, unsigned size)
+{
+	return __builtin_bswap64(v) >> (64 - 8 * size);
+}
+
 /* Without any REX, byte registers 4-7 are AH, CH, DH, BH. */
 static inline bool is_high_byte(const struct insn *i, unsigned reg, unsigned size)
 {
@@ -231,6 +236,9 @@ enum emulate_result rm_write(struct emulate *e, const struct insn *i, unsigned s
 struct shifted { uint64_t value, flags, which; };
 struct shifted shift_value(const struct insn *i, uint64_t v, uint64_t by, uint64_t rflags);
 struct shifted shift_double_value(const struct insn *i, uint64_t v, uint64_t other, uint64_t by, bool left);
+
+/* plain_insn.c: is reg a register, and not a part of the opcode? Of what insn_plain() says is plain. */
+bool insn_has_register(const struct insn *i);
 
 /* condition.c: SDM, "EFLAGS Condition Codes". */
 bool condition(uint64_t rflags, unsigned code);

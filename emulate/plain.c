@@ -4,142 +4,6 @@
  * priority by any of them thousands of times a second. The results are those of the executors (test_plain.c). */
 #include "emulate/flags.h"
 
-static enum insn_plain plain_mov(const struct insn *i)
-{
-	bool load = i->op == OP_mov_load;
-
-	if (i->op == OP_mov_rm_imm)
-		return i->opsize == 4 ? INSN_PLAIN_STORE_IMM : INSN_PLAIN_WRITE;
-	if (i->opsize != 4)
-		return load ? INSN_PLAIN_READ : INSN_PLAIN_WRITE;
-	return load ? INSN_PLAIN_LOAD : INSN_PLAIN_STORE;
-}
-
-/* Those that are rare. */
-static enum insn_plain plain_of_rest(const struct insn *i)
-{
-	switch (i->op) {
-	case OP_shift_imm:
-	case OP_shift_one:
-	case OP_shift_cl:
-	case OP_shld_imm:
-	case OP_shld_cl:
-	case OP_shrd_imm:
-	case OP_shrd_cl:
-		return INSN_PLAIN_CHANGE;
-	case OP_setcc:
-	case OP_movnti:
-		return INSN_PLAIN_WRITE;
-	case OP_cmov:
-	case OP_bsf:
-	case OP_bsr:
-	case OP_mul:
-	case OP_imul:
-	case OP_imul_r_rm:
-	case OP_imul_r_rm_imm:
-		return INSN_PLAIN_READ;
-	default:
-		return INSN_NOT_PLAIN;
-	}
-}
-
-static enum insn_plain plain_of(const struct insn *i)
-{
-	switch (i->op) {
-	case OP_mov_load:
-	case OP_mov_store:
-	case OP_mov_rm_imm:
-		return plain_mov(i);
-	case OP_alu_rm_r:
-	case OP_alu_rm_imm:
-		return i->sub == ALU_CMP ? INSN_PLAIN_READ : INSN_PLAIN_CHANGE;
-	case OP_xchg:
-	case OP_not:
-	case OP_neg:
-	case OP_incdec:
-	case OP_xadd:
-	case OP_cmpxchg:
-		return INSN_PLAIN_CHANGE;
-	case OP_bt_r:
-	case OP_bt_imm:
-		return i->sub == BT_TEST ? INSN_PLAIN_READ : INSN_PLAIN_CHANGE;
-	case OP_alu_r_rm:
-	case OP_test_rm_r:
-	case OP_test_rm_imm:
-	case OP_movzx:
-	case OP_movsx:
-		return INSN_PLAIN_READ;
-	case OP_push_rm:
-		return INSN_PLAIN_PUSH;
-	case OP_pop_rm:
-		return INSN_PLAIN_POP;
-	default:
-		return plain_of_rest(i);
-	}
-}
-
-/* Is reg a register, and not a part of the opcode? */
-static bool has_register(const struct insn *i)
-{
-	switch (i->op) {
-	case OP_mov_rm_imm:
-	case OP_alu_rm_imm:
-	case OP_test_rm_imm:
-	case OP_not:
-	case OP_neg:
-	case OP_incdec:
-	case OP_bt_imm:
-	case OP_push_rm:
-	case OP_pop_rm:
-	case OP_shift_imm:
-	case OP_shift_one:
-	case OP_shift_cl:
-	case OP_setcc:
-	case OP_mul:
-	case OP_imul:
-		return false;
-	default:
-		return true;
-	}
-}
-
-unsigned insn_operand_size(const struct insn *i)
-{
-	if (i->op == OP_movnti) /* of 2 bytes there is none */
-		return i->opsize == 8 ? 8 : 4;
-	return (i->op == OP_movzx || i->op == OP_movsx) && i->sub < i->opsize ? i->sub : i->opsize;
-}
-
-unsigned insn_byte_register(const struct insn *i)
-{
-	if ((i->op != OP_mov_load && i->op != OP_mov_store) || i->opsize != 1 || insn_uses_rsp(i))
-		return INSN_NONE;
-	return is_high_byte(i, i->reg, 1) ? 8 * (i->reg - 4u) + 1 : 8u * i->reg;
-}
-
-enum insn_plain insn_plain(const struct insn *i)
-{
-	enum insn_plain plain;
-
-	if (!is_memory(i) || i->opsize > 8)
-		return INSN_NOT_PLAIN;
-	plain = plain_of(i);
-	if (unlikely(insn_uses_rsp(i)))
-		return plain == INSN_PLAIN_LOAD	   ? INSN_PLAIN_READ
-		       : plain == INSN_PLAIN_STORE ? INSN_PLAIN_WRITE
-						   : plain;
-	return plain;
-}
-
-bool insn_uses_rsp(const struct insn *i)
-{
-	return has_register(i) && i->reg == EMULATE_RSP && !is_high_byte(i, i->reg, i->opsize);
-}
-
-bool insn_is_displaced(const struct insn *i) { return i->op == OP_bt_r; }
-
-/* ---- registers and flags ---- */
-
 /* Into AH the status flags but OF, into AL that. SDM: "LAHF", "SETcc". */
 #define ON_HOST(insn, size, a, b, f) \
 	__asm__(insn size "\n\tlahf\n\tseto %%al" : [to] "+r"(a), "=&a"(f) : [from] "r"(b) : "cc")
@@ -301,21 +165,36 @@ static uint64_t shift_in(struct emulate *e, const struct insn *i, uint64_t value
 					     i->op == OP_shld_cl || i->op == OP_shld_imm));
 }
 
-/* Those that are rarer still: the executor does it to a register that the instruction has no part in. None of them can
- * fail, nor has a register of one byte. */
-static uint64_t on_register(struct emulate *e, const struct insn *i, uint64_t value)
+/* Those that are rarer still: the executor does it to a register that the instruction has no part in. Of those with a
+ * register none has one of one byte. */
+static enum emulate_result on_register(struct emulate *e, const struct insn *i, uint64_t *value)
 {
-	unsigned other = has_register(i) && i->reg == EMULATE_RBX ? EMULATE_RBP : EMULATE_RBX;
-	uint64_t kept = e->gpr[other], rip = e->rip;
+	unsigned other = insn_has_register(i) && i->reg == EMULATE_RBX ? EMULATE_RBP : EMULATE_RBX;
+	uint64_t kept = e->gpr[other];
 	struct insn instead = *i;
+	enum emulate_result result;
 
 	instead.flags &= (uint8_t)~INSN_F_MEM;
 	instead.rm = (uint8_t)other;
-	e->gpr[other] = value;
-	emulate_execute(e, &instead);
-	e->rip = rip;
-	value = e->gpr[other];
+	e->gpr[other] = *value;
+	result = emulate_execute(e, &instead);
+	*value = e->gpr[other];
 	e->gpr[other] = kept;
+	return result;
+}
+
+enum emulate_result emulate_divide(struct emulate *e, const struct insn *i, uint64_t value)
+{
+	return on_register(e, i, &value);
+}
+
+/* Of these none can fail. */
+static uint64_t on_value_by_register(struct emulate *e, const struct insn *i, uint64_t value)
+{
+	uint64_t rip = e->rip;
+
+	on_register(e, i, &value);
+	e->rip = rip;
 	return value;
 }
 
@@ -333,8 +212,13 @@ static __attribute__((noinline)) uint64_t on_value_rarest(struct emulate *e, con
 	case OP_shrd_imm:
 	case OP_shrd_cl:
 		return shift_in(e, i, value);
+	case OP_movbe_load:
+		write_gpr(e, i->reg, i->opsize, byte_swap(value, i->opsize));
+		return value;
+	case OP_movbe_store:
+		return byte_swap(e->gpr[i->reg], i->opsize);
 	default:
-		return on_register(e, i, value);
+		return on_value_by_register(e, i, value);
 	}
 }
 
@@ -437,9 +321,14 @@ unsigned insn_string(const struct insn *i)
 /* The pointer moves on by one element, up or down. */
 static void advance(struct emulate *e, const struct insn *i, unsigned reg)
 {
-	uint64_t step = (e->rflags & RFLAGS_DF) ? 0 - (uint64_t)i->opsize : i->opsize;
+	uint64_t to = e->gpr[reg] + ((e->rflags & RFLAGS_DF) ? 0 - (uint64_t)i->opsize : i->opsize);
 
-	write_gpr(e, reg, i->adsize, e->gpr[reg] + step);
+	if (likely(i->adsize == 8))
+		e->gpr[reg] = to;
+	else if (i->adsize == 4)
+		e->gpr[reg] = (uint32_t)to;
+	else
+		write_gpr(e, reg, 2, to);
 }
 
 static bool repeats(const struct insn *i) { return i->flags & (INSN_F_REP | INSN_F_REPNE); }
@@ -449,14 +338,10 @@ bool insn_string_once(const struct emulate *e, const struct insn *i)
 	return !repeats(i) || (e->gpr[EMULATE_RCX] & size_mask(i->adsize)) == 1;
 }
 
-void emulate_string(struct emulate *e, const struct insn *i, uint64_t from, uint64_t at)
+void emulate_string(struct emulate *e, const struct insn *i, unsigned accesses, uint64_t from, uint64_t at)
 {
-	unsigned accesses = insn_string(i);
-	uint64_t accumulator = e->gpr[EMULATE_RAX] & size_mask(i->opsize);
-	uint64_t a = accesses & INSN_STRING_FROM ? from : accumulator;
-
 	if (accesses & INSN_STRING_AT)
-		set_flags(e, RFLAGS_STATUS, flags_sub(a, at, a - at, i->opsize));
+		sum(e, true, accesses & INSN_STRING_FROM ? from : e->gpr[EMULATE_RAX], at, i->opsize);
 	else if (accesses == INSN_STRING_FROM)
 		write_gpr(e, EMULATE_RAX, i->opsize, from);
 	if (accesses & INSN_STRING_FROM)

@@ -17,10 +17,11 @@ UNIT_emulate_faults_SRC := test/unit/emulate/test_faults.c $(EMULATE_WORLD_C)
 UNIT_emulate_deliver_SRC := test/unit/emulate/test_deliver.c $(EMULATE_WORLD_C)
 UNIT_emulate_fuzz_SRC := test/unit/emulate/test_fuzz.c $(EMULATE_WORLD_C)
 UNIT_emulate_plain_SRC := test/unit/emulate/test_plain.c $(EMULATE_WORLD_C)
+UNIT_emulate_plain_insn_SRC := test/unit/emulate/test_plain_insn.c $(EMULATE_WORLD_C)
 UNIT_emulate_strings_SRC := test/unit/emulate/test_strings.c $(EMULATE_WORLD_C)
 UNIT_emulate_decode_SRC := test/unit/emulate/decode/test_decode.c $(call sources,emulate/decode)
 EMULATE_TESTS := emulate_native emulate_real emulate_system emulate_protected emulate_faults emulate_deliver \
-	emulate_fuzz emulate_plain emulate_strings \
+	emulate_fuzz emulate_plain emulate_plain_insn emulate_strings \
 	emulate_decode
 UNIT_TESTS += $(EMULATE_TESTS)
 

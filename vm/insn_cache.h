@@ -31,6 +31,7 @@ struct insn_cache {
 	uint8_t size;  /* of a plain one's operand in memory, bytes */
 	uint8_t odd;   /* of its offset, the bits that would make it an access to each of two registers */
 	uint8_t aside; /* ASIDE_*: what where that is takes beside registers in gpr[] */
+	uint8_t string; /* insn_string() */
 	uint8_t byte;  /* of a plain one: insn_byte_register() */
 	uint8_t left;  /* 1 + enum patch_left: why its access to the TPR is not patched (PX8); 0: not known */
 	uint8_t since; /* accesses, until that is looked at all the same */

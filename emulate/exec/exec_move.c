@@ -71,11 +71,6 @@ enum emulate_result exec_movnti(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
-static uint64_t byte_swap(uint64_t v, unsigned size)
-{
-	return __builtin_bswap64(v) >> (64 - 8 * size);
-}
-
 /* SDM, "MOVBE": #UD where CPUID has it not. */
 enum emulate_result exec_movbe_load(struct emulate *e, const struct insn *i)
 {

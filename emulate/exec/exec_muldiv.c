@@ -137,21 +137,37 @@ enum emulate_result exec_div(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
+/* IDIV of less than 8 bytes: all of it has a place in 64 bits. */
+static enum emulate_result divide_signed(struct emulate *e, const struct insn *i, int64_t divisor)
+{
+	uint64_t low, high;
+	int64_t dividend;
+
+	read_double(e, i->opsize, &low, &high);
+	dividend = (int64_t)sign_extend(high << (8 * i->opsize) | low, 2 * i->opsize);
+	if (!divisor || (divisor == -1 && dividend == INT64_MIN))
+		return raise(e, VECTOR_DE);
+	if (dividend / divisor != (int64_t)sign_extend((uint64_t)(dividend / divisor), i->opsize))
+		return raise(e, VECTOR_DE);
+	write_double(e, i->opsize, (uint64_t)(dividend / divisor), (uint64_t)(dividend % divisor));
+	return finish(e, i);
+}
+
 /* SDM, "IDIV": the same. */
 enum emulate_result exec_idiv(struct emulate *e, const struct insn *i)
 {
-	unsigned size = i->opsize;
+	const unsigned size = 8;
 	uint64_t linear, divisor, low, high, quotient, remainder;
 	bool negative, negative_divisor;
 	u128 magnitude;
 
-	TRY(rm_read(e, i, size, 0, &linear, &divisor));
+	TRY(rm_read(e, i, i->opsize, 0, &linear, &divisor));
+	if (i->opsize < size)
+		return divide_signed(e, i, (int64_t)sign_extend(divisor, i->opsize));
 	read_double(e, size, &low, &high);
 	negative = high & size_sign(size);
 	negative_divisor = divisor & size_sign(size);
-	magnitude = ((u128)sign_extend(high, size) << (8 * size)) | low;
-	if (size < 8)
-		magnitude = (u128)(s128)(int64_t)sign_extend((uint64_t)magnitude, 2 * size);
+	magnitude = ((u128)high << 64) | low;
 	if (negative)
 		magnitude = 0 - magnitude;
 	if (negative_divisor)

@@ -35,6 +35,9 @@
 	M(STRING_FLAT, "and, outside 64-bit code, whether nothing but paging can be in the way") \
 	M(STRING_ALIGNED, "and whether it is aligned") \
 	M(STRING_ONCE, "and whether it is not repeated") \
+	M(STRING_TOLD_ALIGNED, "or reaches into the next register, where the exit tells of the access") \
+	M(STRING_TOLD_ONE, "and which of two reads it was") \
+	M(QUICK_DIVIDES, "leaving to the emulator a division whose quotient does not fit") \
 	M(POP_SMALL_LIMIT, "and whether a stack of 16 bits holds what is popped") \
 	M(POP_SMALL_FROM, "and whether it was the operand that exited, which the CPU has looked at then") \
 	M(KNOWN_PROGRESS, "the flags of iterations before one that faults") \

@@ -80,6 +80,19 @@ static __attribute__((noinline)) bool serve_stack(struct vcpu *v, const struct i
 	return true;
 }
 
+/* false: #DE, which is the emulator's, and nothing has changed. */
+static __attribute__((noinline)) bool divided(struct vcpu *v, const struct insn_cache *c, uint64_t value)
+{
+	struct emulate *e = &v->emulate;
+
+	e->gpr = v->hvm.gpr;
+	if (VM_KEPT(QUICK_DIVIDES, emulate_divide(e, &c->insn, value) != EMULATE_OK))
+		return false;
+	hvm_set_rflags(&v->hvm, e->rflags);
+	exit_skip_to(v, e->rip, e->rflags);
+	return true;
+}
+
 /* What is no MOV of 4 bytes. false: it takes the emulator. */
 static ALWAYS_INLINE bool serve_other(struct vcpu *v, const struct insn_cache *c, unsigned offset)
 {
@@ -91,6 +104,8 @@ static ALWAYS_INLINE bool serve_other(struct vcpu *v, const struct insn_cache *c
 		return serve_stack(v, c, offset);
 	if (c->plain != INSN_PLAIN_WRITE)
 		value = lapic_mmio_read_aligned(&v->lapic, offset, c->size);
+	if (unlikely(c->plain == INSN_PLAIN_DIVIDE))
+		return divided(v, c, value);
 	value = decoded_on_value(v, c, value);
 	if (decoded_writes(c))
 		write_register(v, offset, c->size, value); /* of which it takes the size */
@@ -141,7 +156,8 @@ static inline bool access_served(struct vcpu *v, struct hvm_apic_access a)
 	c = decoded_undisturbed(v);
 	if (unlikely(!c))
 		return false;
-	return (likely(c->plain) && is_of_operand(v, c, a) && serve(v, c, a.offset)) || known_carried_out(v, c);
+	return (likely(c->plain) && is_of_operand(v, c, a) && serve(v, c, a.offset)) ||
+	       known_carried_out(v, c, &a);
 }
 
 /* Is gpa a register's of v's own local APIC? */
@@ -159,11 +175,11 @@ static ALWAYS_INLINE bool served(struct vcpu *v, gpa_t gpa, bool looked_at)
 		return false;
 	/* It may have been the stack that led there. */
 	if (likely(c->plain) && unlikely(!decoded_leads_to(v, c, gpa)))
-		return decoded_on_stack(c) && known_carried_out(v, c);
+		return decoded_on_stack(c) && known_carried_out(v, c, NULL);
 	/* What may be patched is looked at first. */
 	if (!looked_at && unlikely(gpa.v == v->patch_watched) && !patch_left(v, c))
 		return false;
-	return (likely(c->plain) && serve(v, c, gpa.v & (PAGE_SIZE - 1))) || known_carried_out(v, c);
+	return (likely(c->plain) && serve(v, c, gpa.v & (PAGE_SIZE - 1))) || known_carried_out(v, c, NULL);
 }
 
 bool apic_served(struct vcpu *v, gpa_t gpa) { return served(v, gpa, false); }
@@ -174,7 +190,7 @@ static bool other_served(struct vcpu *v, const struct insn_cache *c, gpa_t gpa)
 {
 	uint64_t value = 0;
 
-	if ((gpa.v & c->odd) || c->plain == INSN_PLAIN_POP)
+	if ((gpa.v & c->odd) || c->plain == INSN_PLAIN_POP || c->plain == INSN_PLAIN_DIVIDE)
 		return false;
 	if (c->plain != INSN_PLAIN_WRITE)
 		value = platform_mmio_read(v, gpa.v, c->size);

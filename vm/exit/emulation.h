@@ -74,9 +74,10 @@ static ALWAYS_INLINE void emulation_fill_all(struct vcpu *v)
 void emulation_act_on(struct vcpu *v, enum emulate_result result);
 
 /* ---- vm/exit/known.c: an instruction that was decoded before, carried out by the emulator with what is known ---- */
-/* c is at RIP, as decoded_here() has found it, and has accessed the local APIC. false: the emulator must look, and
- * nothing was done: of a repeated instruction, no iteration. */
-bool known_carried_out(struct vcpu *v, struct insn_cache *c);
+/* c is at RIP, as decoded_here() has found it, and has accessed the local APIC. told: what the exit says of that, of an
+ * instruction's access to a register; or NULL. false: the emulator must look, and nothing was done: of a repeated
+ * instruction, no iteration. */
+bool known_carried_out(struct vcpu *v, struct insn_cache *c, const struct hvm_apic_access *told);
 enum emulate_access known_read(struct emulate *e, uint64_t linear, void *buf, unsigned size, unsigned how);
 enum emulate_access known_write(struct emulate *e, uint64_t linear, const void *buf, unsigned size, unsigned how);
 enum emulate_access known_cmpxchg(struct emulate *e, uint64_t linear, void *expected, const void *desired,

@@ -115,9 +115,10 @@ static inline bool is_flat(const struct segment_state *s)
 	return s->limit == 0xffffffff && (s->access & looked_at) == (SEGMENT_S | TYPE_READ_WRITE);
 }
 
-/* Where an aligned element at reg in the segment n is. false: it takes more, or a page fault comes. */
+/* Where an aligned element at reg in the segment n is. looked_at: the CPU has accessed it, as it has not exited for it.
+ * false: it takes more, or a page fault comes. */
 static ALWAYS_INLINE bool element(struct vcpu *v, const struct insn *i, enum segment n, unsigned reg, bool write,
-				  uint64_t *gpa)
+				  bool looked_at, uint64_t *gpa)
 {
 	uint64_t linear = v->hvm.gpr[reg] & MASK(8 * i->adsize - 1, 0);
 
@@ -126,6 +127,8 @@ static ALWAYS_INLINE bool element(struct vcpu *v, const struct insn *i, enum seg
 			linear += hvm_segment_base(&v->hvm, n);
 		if (VM_KEPT(STRING_CANONICAL, !is_canonical_in(linear, LINEAR_BITS)))
 			return false;
+	} else if (looked_at) {
+		linear = (uint32_t)(linear + hvm_segment_base(&v->hvm, n));
 	} else {
 		struct segment_state s = hvm_segment(&v->hvm, n);
 
@@ -139,9 +142,17 @@ static ALWAYS_INLINE bool element(struct vcpu *v, const struct insn *i, enum seg
 	return *gpa != MEMO_NONE;
 }
 
+/* In another page than v's own local APIC? */
+static inline bool is_elsewhere(const struct vcpu *v, uint64_t gpa)
+{
+	return align_down(gpa, PAGE_SIZE) != lapic_base_gpa(&v->lapic);
+}
+
 static ALWAYS_INLINE bool read_element(struct vcpu *v, uint64_t gpa, uint64_t *value, unsigned size)
 {
 	*value = 0;
+	if (likely(is_elsewhere(v, gpa)))
+		return mmu_guest_read(&v->vm->mmu, GPA(gpa), value, size) == size;
 	if (is_register(v, gpa, size)) {
 		*value = lapic_mmio_read_aligned(&v->lapic, gpa & (PAGE_SIZE - 1), size);
 		return true;
@@ -151,6 +162,8 @@ static ALWAYS_INLINE bool read_element(struct vcpu *v, uint64_t gpa, uint64_t *v
 
 static ALWAYS_INLINE bool write_element(struct vcpu *v, uint64_t gpa, uint64_t value, unsigned size)
 {
+	if (is_elsewhere(v, gpa))
+		return mmu_guest_write(&v->vm->mmu, GPA(gpa), &value, size) == size;
 	if (is_register(v, gpa, size)) {
 		write_register(v, gpa, &value, size);
 		return true;
@@ -158,28 +171,58 @@ static ALWAYS_INLINE bool write_element(struct vcpu *v, uint64_t gpa, uint64_t v
 	return !platform_is_lapic(v, gpa) && mmu_guest_write(&v->vm->mmu, GPA(gpa), &value, size) == size;
 }
 
+/* Which of its accesses it is that the exit tells of, to a register: for that one all has been looked at. Of a
+ * comparison's two it is not told which. */
+static inline unsigned string_told(const struct insn *i, unsigned accesses, const struct hvm_apic_access *told)
+{
+	unsigned which;
+
+	if (!told || VM_KEPT(STRING_TOLD_ALIGNED, told->offset & (i->opsize - 1u)))
+		return 0;
+	which = accesses & (told->write ? INSN_STRING_TO : INSN_STRING_FROM | INSN_STRING_AT);
+	return VM_KEPT(STRING_TOLD_ONE, which == (INSN_STRING_FROM | INSN_STRING_AT)) ? 0 : which;
+}
+
+/* One of its reads, at reg. */
+static ALWAYS_INLINE bool string_read(struct vcpu *v, const struct insn *i, enum segment n, unsigned reg,
+				      bool looked_at, uint64_t *value)
+{
+	uint64_t gpa;
+
+	return element(v, i, n, reg, false, looked_at, &gpa) && read_element(v, gpa, value, i->opsize);
+}
+
+static ALWAYS_INLINE bool string_write(struct vcpu *v, const struct insn *i, uint64_t value)
+{
+	uint64_t gpa;
+
+	return element(v, i, SEG_ES, GPR_RDI, true, false, &gpa) && write_element(v, gpa, value, i->opsize);
+}
+
 /* The only iteration of a string instruction. false: it takes more than that, and nothing has changed. */
-static bool string_carried_out(struct vcpu *v, const struct insn *i, unsigned accesses)
+static bool string_carried_out(struct vcpu *v, const struct insn *i, unsigned accesses,
+			       const struct hvm_apic_access *told)
 {
 	struct emulate *e = &v->emulate;
-	uint64_t from_at, at_at, to_at, from = 0, at = 0, value;
+	unsigned known = string_told(i, accesses, told);
+	uint64_t from = 0, at = 0, value;
 
 	e->gpr = v->hvm.gpr;
 	if (VM_KEPT(STRING_ONCE, !insn_string_once(e, i)))
 		return false;
-	if (accesses & INSN_STRING_FROM &&
-	    (!element(v, i, (enum segment)i->seg, GPR_RSI, false, &from_at) ||
-	     !read_element(v, from_at, &from, i->opsize)))
+	if (known & (INSN_STRING_FROM | INSN_STRING_AT))
+		from = at = lapic_mmio_read_aligned(&v->lapic, told->offset, i->opsize);
+	if (accesses & ~known & INSN_STRING_FROM &&
+	    !string_read(v, i, (enum segment)i->seg, GPR_RSI, known & INSN_STRING_TO, &from))
 		return false;
-	if (accesses & INSN_STRING_AT &&
-	    (!element(v, i, SEG_ES, GPR_RDI, false, &at_at) || !read_element(v, at_at, &at, i->opsize)))
+	if (accesses & ~known & INSN_STRING_AT && !string_read(v, i, SEG_ES, GPR_RDI, false, &at))
 		return false;
-	if (accesses & INSN_STRING_TO) {
-		value = accesses & INSN_STRING_FROM ? from : v->hvm.gpr[GPR_RAX];
-		if (!element(v, i, SEG_ES, GPR_RDI, true, &to_at) || !write_element(v, to_at, value, i->opsize))
-			return false;
-	}
-	emulate_string(e, i, from, at);
+	value = accesses & INSN_STRING_FROM ? from : v->hvm.gpr[GPR_RAX];
+	if (known & INSN_STRING_TO)
+		write_register(v, told->offset, &value, i->opsize);
+	else if (accesses & INSN_STRING_TO && !string_write(v, i, value))
+		return false;
+	emulate_string(e, i, accesses, from, at);
 	hvm_set_rflags(&v->hvm, e->rflags);
 	exit_skip_to(v, e->rip, e->rflags);
 	return true;
@@ -216,7 +259,7 @@ static bool popped_small(struct vcpu *v, struct insn_cache *c)
 		return false;
 	from = decoded_translated(v, linear, false);
 	/* Else it was the stack that exited, and no CPU has looked at the operand's segment. */
-	if (from == MEMO_NONE || VM_KEPT(POP_SMALL_FROM, platform_is_lapic(v, from)) ||
+	if (from == MEMO_NONE || VM_KEPT(POP_SMALL_FROM, !is_elsewhere(v, from)) ||
 	    !read_element(v, from, &value, c->size))
 		return false;
 	to = decoded_operand_again(v, c, decoded_linear(v, c));
@@ -245,14 +288,14 @@ static void ordinary_done(struct vcpu *v)
 	exit_skip_to(v, e->rip, e->rflags);
 }
 
-bool known_carried_out(struct vcpu *v, struct insn_cache *c)
+bool known_carried_out(struct vcpu *v, struct insn_cache *c, const struct hvm_apic_access *told)
 {
 	struct emulate *e = &v->emulate;
 	bool fault_known = v->fault_known;
-	unsigned accesses = insn_string(&c->insn);
+	unsigned accesses = c->string;
 	enum emulate_result result;
 
-	if (accesses && string_carried_out(v, &c->insn, accesses))
+	if (accesses && string_carried_out(v, &c->insn, accesses, told))
 		return true;
 	if (c->plain == INSN_PLAIN_PUSH && pushed_to_page(v, c))
 		return true;

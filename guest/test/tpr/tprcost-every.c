@@ -64,13 +64,16 @@ extern uint64_t gdt[];
 	X(imul_sp, "mov " SP ", %[dx]\n\timull (%[bx]), %%esp\n\tmov %[dx], " SP) \
 	X(push_by_sp, "sub " SP ", %[bx]\n\tpush" W " (" SP ",%[bx])\n\tpop" W " %[ax]") \
 	X(push, "push" W " (%[bx])\n\tpop" W " %[ax]") \
-	X(load_segment, "movw (%[bx]), %%fs") X(verr, "verr (%[bx])") X(verw, "verw (%[bx])") \
+	X(verr, "verr (%[bx])") X(verw, "verw (%[bx])") \
 	X(lar, "larw (%[bx]), %%ax") X(lsl, "lslw (%[bx]), %%ax") X(lmsw, "lmsw (%[bx])") \
-	X(pop_from, FROM_PLACE "pop" W " %[ax]\n\t" BACK) X(call_by, "call" W " *(%[bx])") \
-	X(jump_by, "push" W " $1f\n\tjmp" W " *(%[bx])\n1:") \
+	X(pop_from, FROM_PLACE "pop" W " %[ax]\n\t" BACK) \
 	X(leave_from, "mov %[bx], %[ax]\n\txchg " BP ", %[ax]\n\t" FROM_PLACE "leave" W "\n\t" BACK "mov %[ax], " BP) \
 	X(nop, "nopl (%[bx])")
-/* Of TPR alone, whose value does not divide as EOI's does. */
+/* Where the register leads somewhere: 0, or TPR's value. */
+#define LEADS(X) \
+	X(load_segment, "movw (%[bx]), %%fs") X(call_by, "call" W " *(%[bx])") \
+	X(jump_by, "push" W " $1f\n\tjmp" W " *(%[bx])\n1:")
+/* Not of EOI, which is 0. */
 #define DIVISIONS(X) \
 	X(div, "xorl %%edx, %%edx\n\tdivl (%[bx])") X(idiv, "xorl %%edx, %%edx\n\tidivl (%[bx])") \
 	X(div_byte, "divb (%[bx])") X(div_word, "xorl %%edx, %%edx\n\tdivw (%[bx])")
@@ -126,6 +129,7 @@ static word at;
 #define INLINE static inline __attribute__((always_inline)) void
 #define FORM(name, insn) INLINE form_##name(void) BODY(insn)
 FORMS(FORM)
+LEADS(FORM)
 DIVISIONS(FORM)
 
 static void tell(const char *of, const char *name)
@@ -203,6 +207,7 @@ _Static_assert(offsetof(__typeof__(state), sp) == 32, "");
 FORM16(nothing, "")
 SMALL_STACK(FORM_SMALL)
 FORMS(FORM16)
+LEADS(FORM16)
 DIVISIONS(FORM16)
 
 INLINE measure_in16(const char *of, const char *name, void (*fn)(void))
@@ -225,7 +230,7 @@ static void prepare16(void)
 	gdt[SELECTOR_STATE / 8] = descriptor_pack((word)&state, sizeof(state) - 1, SEGMENT_DATA16);
 }
 
-static void measure16(const char *of, bool divides)
+static void measure16(const char *of, bool leads, bool divides)
 {
 	set_returns(0xc366);
 	empty = 0;
@@ -233,6 +238,9 @@ static void measure16(const char *of, bool divides)
 #define MEASURE(name, insn) measure_in16(of, #name, form16_##name);
 	FORMS(MEASURE)
 	SMALL_STACK(MEASURE)
+	if (leads) {
+		LEADS(MEASURE)
+	}
 	if (divides) {
 		DIVISIONS(MEASURE)
 	}
@@ -240,18 +248,19 @@ static void measure16(const char *of, bool divides)
 }
 #else
 static void prepare16(void) {}
-static void measure16(const char *of, bool divides)
+static void measure16(const char *of, bool leads, bool divides)
 {
 	(void)of;
+	(void)leads;
 	(void)divides;
 }
 #endif
 
-static void measure_register(const char *of, uint32_t offset, bool divides)
+static void measure_register(const char *of, uint32_t offset, bool leads, bool divides)
 {
 	at = LAPIC_DEFAULT_BASE + offset;
 	if (parameter("code16")) {
-		measure16(of, divides);
+		measure16(of, leads, divides);
 		return;
 	}
 	set_returns(0xc3c3);
@@ -259,6 +268,9 @@ static void measure_register(const char *of, uint32_t offset, bool divides)
 	measure(of, "nothing", do_nothing);
 #define MEASURE(name, insn) measure(of, #name, form_##name);
 	FORMS(MEASURE)
+	if (leads) {
+		LEADS(MEASURE)
+	}
 	if (divides) {
 		DIVISIONS(MEASURE)
 	}
@@ -268,11 +280,12 @@ static void measure_register(const char *of, uint32_t offset, bool divides)
 void measure_every_form(void)
 {
 	prepare16();
-	measure_register("tpr", APIC_TPR, true);
-	measure_register("eoi", APIC_EOI, false);
+	measure_register("tpr", APIC_TPR, true, true);
+	measure_register("eoi", APIC_EOI, true, false);
 	if (parameter("all")) {
-		measure_register("version", APIC_VERSION, true);
-		measure_register("ppr", APIC_PPR, false);
+		measure_register("version", APIC_VERSION, false, true);
+		apic_write(APIC_TPR, VALUE);
+		measure_register("ppr", APIC_PPR, true, true);
 	}
 	apic_write(APIC_TPR, 0);
 }
