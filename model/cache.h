@@ -35,20 +35,32 @@ struct m_entry {
 	uint8_t ept_top;  /* levels of EPT that the walk went through; 0: none */
 	uint8_t pkey, pat;
 	uint8_t ept_type; /* EPT memory type, and 8 for "ignore PAT" */
-	bool valid;
 };
 
+#define M_WAYS_MAX 63
+
 struct m_cache {
-	unsigned sets, ways, live;
+	unsigned sets, ways, live, words;
+	uint64_t *used; /* by bit: the entries that hold something; as many words, and one that is 0 */
 	struct m_entry *e;
 };
 
 bool m_cache_init(struct m_cache *c, unsigned sets, unsigned ways);
 void m_cache_fini(struct m_cache *c);
 
-static inline struct m_entry *m_cache_set(struct m_cache *c, uint64_t page)
+/* The first entry of the page's set. */
+static inline unsigned m_cache_set(const struct m_cache *c, uint64_t page)
 {
-	return &c->e[(page % c->sets) * c->ways];
+	return (unsigned)page % c->sets * c->ways;
+}
+
+/* Of the set that begins there, by bit: the ways that hold something. */
+static inline uint64_t m_cache_used(const struct m_cache *c, unsigned first)
+{
+	const uint64_t *at = &c->used[first / 64];
+	unsigned shift = first % 64;
+
+	return (at[0] >> shift | (shift ? at[1] << (64 - shift) : 0)) & (BIT(c->ways) - 1);
 }
 
 /* The same place, tags and kind, whatever it says. */
@@ -63,7 +75,9 @@ void m_cache_insert(struct m_cache *c, const struct m_entry *e, bool many, uint6
 /* The entry is gone. */
 static inline void m_cache_drop(struct m_cache *c, struct m_entry *e)
 {
-	e->valid = false;
+	unsigned i = (unsigned)(e - c->e);
+
+	c->used[i / 64] &= ~BIT(i % 64);
 	c->live--;
 }
 

@@ -13,13 +13,13 @@ uint64_t m_random(struct m_cpu *cpu)
 const struct m_entry *m_find(struct m_cpu *cpu, enum m_class class, const struct m_entry *key)
 {
 	struct m_cache *c = &cpu->cache[class];
-	struct m_entry *set = m_cache_set(c, key->page), *found = NULL;
-	unsigned matches = 0;
+	unsigned first = m_cache_set(c, key->page), matches = 0;
+	struct m_entry *found = NULL;
 
-	for (unsigned i = 0; i < c->ways; i++) {
-		struct m_entry *e = &set[i];
+	for (uint64_t left = m_cache_used(c, first); left; left &= left - 1) {
+		struct m_entry *e = &c->e[first + (unsigned)__builtin_ctzll(left)];
 
-		if (!e->valid || e->page != key->page || e->shift != key->shift || e->kind != key->kind ||
+		if (e->page != key->page || e->shift != key->shift || e->kind != key->kind ||
 		    e->ep4ta != key->ep4ta || e->vpid != key->vpid || (e->pcid != key->pcid && !(e->flags & MF_G)))
 			continue;
 		matches++;
@@ -68,19 +68,18 @@ unsigned m_invalidate(struct m_cpu *cpu, const struct m_cover *cover, unsigned *
 
 	for (unsigned class = 0; class < M_CLASSES; class++) {
 		struct m_cache *c = &cpu->cache[class];
-		unsigned left = c->live;
 
-		for (unsigned i = 0; left && i < c->sets * c->ways; i++) {
-			if (!c->e[i].valid)
-				continue;
-			left--;
-			if (!covered(cover, class, &c->e[i]))
-				continue;
-			if (wrong && m_entry_wrong(cpu, class, &c->e[i]))
-				++*wrong;
-			m_cache_drop(c, &c->e[i]);
-			gone++;
-		}
+		for (unsigned word = 0; c->live && word < c->words; word++)
+			for (uint64_t left = c->used[word]; left; left &= left - 1) {
+				struct m_entry *e = &c->e[word * 64 + (unsigned)__builtin_ctzll(left)];
+
+				if (!covered(cover, class, e))
+					continue;
+				if (wrong && m_entry_wrong(cpu, class, e))
+					++*wrong;
+				m_cache_drop(c, e);
+				gone++;
+			}
 	}
 	return gone;
 }
@@ -93,6 +92,21 @@ static bool current(const struct m_cpu *cpu, const struct m_entry *e)
 	       (e->kind == M_GUEST_PHYSICAL || (e->kind == M_COMBINED && e->vpid == cpu->vmcs->vpid));
 }
 
+static bool reached_by(const struct m_cpu *cpu, enum m_class class, uint64_t frame)
+{
+	const struct m_cache *c = &cpu->cache[class];
+
+	for (unsigned word = 0; c->live && word < c->words; word++)
+		for (uint64_t left = c->used[word]; left; left &= left - 1) {
+			const struct m_entry *e = &c->e[word * 64 + (unsigned)__builtin_ctzll(left)];
+			uint64_t frames = m_is_psc(class) ? 1 : BIT(e->shift - PAGE_SHIFT);
+
+			if (frame - (e->addr >> PAGE_SHIFT) < frames && current(cpu, e))
+				return true;
+		}
+	return false;
+}
+
 bool m_reaches(const struct m_cpu *cpu, uint64_t frame)
 {
 	if (!cpu->vmcs)
@@ -102,22 +116,9 @@ bool m_reaches(const struct m_cpu *cpu, uint64_t frame)
 	for (unsigned i = 0; i < 4 && !m_ept(cpu) && x_mode(&cpu->regs) == X_PAE; i++)
 		if (cpu->regs.pdpte[i] & X_P && (cpu->regs.pdpte[i] & X_ADDRESS_MASK) >> PAGE_SHIFT == frame)
 			return true;
-	for (unsigned class = 0; class < M_CLASSES; class++) {
-		const struct m_cache *c = &cpu->cache[class];
-		unsigned left = c->live;
-
-		for (unsigned i = 0; left && i < c->sets * c->ways; i++) {
-			const struct m_entry *e = &c->e[i];
-			uint64_t frames;
-
-			if (!e->valid)
-				continue;
-			left--;
-			frames = m_is_psc(class) ? 1 : BIT(e->shift - PAGE_SHIFT);
-			if (frame - (e->addr >> PAGE_SHIFT) < frames && current(cpu, e))
-				return true;
-		}
-	}
+	for (unsigned class = 0; class < M_CLASSES; class++)
+		if (reached_by(cpu, class, frame))
+			return true;
 	return false;
 }
 

@@ -161,17 +161,20 @@ struct gframe *rmap_peek(const struct rmap *map, gfn_t gfn)
 	return &frames[gfn.v & (BIT(GFRAME_BITS) - 1)];
 }
 
-/* How far the emptiness at gfn reaches: past the end of the smallest missing subtree. */
+/* How far the emptiness at gfn reaches: past the end of the missing subtrees of one table that are in a row. */
 static gfn_t skip_hole(struct rmap *map, gfn_t gfn)
 {
 	hfn_t frame = map->root;
 
 	for (unsigned level = map->levels; level > 0; level--) {
-		uint64_t *entries = mmu_table_ptr(map->vm, frame), e = entries[gfn.v >> tree_shift(level) & 511];
+		const uint64_t *entries = mmu_table_ptr(map->vm, frame);
+		uint64_t index = gfn.v >> tree_shift(level) & 511, next = index;
 
-		if (!e)
-			return GFN(align_down(gfn.v, BIT(tree_shift(level))) + BIT(tree_shift(level)));
-		frame = HFN(e - 1);
+		while (next < 512 && !entries[next])
+			next++;
+		if (next != index)
+			return GFN(align_down(gfn.v, BIT(tree_shift(level + 1))) + (next << tree_shift(level)));
+		frame = HFN(entries[index] - 1);
 	}
 	return gfn;
 }

@@ -10,6 +10,7 @@
  * did. That is a failure, too: of the tests. --interleave: vCPUs on stacks of their own, one of which comes in the
  * middle of another's step (weave.h). */
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,6 +215,9 @@ int main(int argc, char **argv)
 	bool ok = true;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	/* Each sequence takes what the last one gave back: the kernel need not fill it with zeroes anew. */
+	mallopt(M_MMAP_THRESHOLD, 2 << 20);
+	mallopt(M_TRIM_THRESHOLD, 1 << 30);
 	parse(argc, argv, &o);
 	if (o.interleave && !SEAM_WOVEN) {
 		fprintf(stderr, "oracle: this one tells nobody of its stores: use build/interleave/oracle\n");

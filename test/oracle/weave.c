@@ -142,20 +142,20 @@ static void note(struct choice *list, size_t *count, size_t room, struct choice 
 }
 
 /* NULL: the actor goes on. WV1. */
-static struct actor *choose(struct weave *b, enum point kind, bool must, struct actor *const list[], unsigned n)
+static struct actor *choose(struct weave *b, enum point kind, bool must)
 {
 	struct schedule *s = b->schedule;
-	struct actor *a = b->now, *to = must ? list[0] : NULL;
-	unsigned self = (unsigned)(a - b->actor);
+	struct actor *a = b->now, *to, *list[VCPUS];
+	unsigned self = (unsigned)(a - b->actor), n;
 	const struct choice *g = s->givens ? given(b, self, a->points) : NULL;
 	uint64_t r = mix(s->seed ^ (uint64_t)b->round << 40 ^ (uint64_t)self << 32 ^ a->points);
 	struct choice c = { .round = b->round, .point = a->points, .actor = (uint8_t)self, .kind = (uint8_t)kind };
+	bool by_chance = s->kinds && (must || ((s->kinds >> kind & 1) && r % s->rate == 0));
 
-	a->stores = kind == POINT_STORE ? a->stores + 1 : 0;
-	if (!must && a->stores <= STORES_IN_A_ROW)
-		note(s->offered, &s->offers, s->offer_room, c);
-	if (s->kinds && (must || ((s->kinds >> kind & 1) && r % s->rate == 0)))
-		to = list[(r >> 32) % n];
+	n = must || by_chance || g ? others(b, list) : 0;
+	if (!n)
+		return NULL;
+	to = by_chance ? list[(r >> 32) % n] : must ? list[0] : NULL;
 	for (unsigned i = 0; g && i < n; i++)
 		if (list[i] == &b->actor[g->to])
 			to = list[i];
@@ -212,8 +212,7 @@ static void ask(struct weave *b, enum point kind)
 
 void weave_pass(struct weave *b, enum point kind, bool must)
 {
-	struct actor *list[VCPUS], *to;
-	unsigned n;
+	struct actor *to;
 
 	if (b->watch) {
 		ask(b, kind);
@@ -223,8 +222,7 @@ void weave_pass(struct weave *b, enum point kind, bool must)
 	if (b->w->failed)
 		go_to_driver(b);
 	b->now->points++;
-	n = others(b, list);
-	to = n ? choose(b, kind, must, list, n) : NULL;
+	to = choose(b, kind, must);
 	if (!to && must)
 		fail(b->w, "nobody can go on: all wait for each other");
 	if (!to && must)

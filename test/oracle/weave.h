@@ -42,9 +42,6 @@ struct schedule {
 	size_t givens;
 	struct choice *taken;       /* the choices that were made, where there is room; NULL: nobody asks */
 	size_t takens, room;
-	/* points at which another could have come: the same, for who tries them all */
-	struct choice *offered;
-	size_t offers, offer_room;
 };
 
 /* Who tries every order of steps (test/oracle/explore/): it is asked at each point, and told what a step depends on. */

@@ -253,7 +253,7 @@ static bool make_vm(struct world *w, unsigned n)
 	const struct config *c = &w->c;
 
 	vm->world = w;
-	vm->change = calloc(HISTORY, sizeof(*vm->change));
+	vm->change = malloc(HISTORY * sizeof(*vm->change)); /* from 1 on, each is written before it is looked at */
 	if (!vm->change || !mmu_vm_init(&vm->mmu, c->ops, &w->below, &c->caps, &c->mmu, w->vpids) || !make_map(vm, n))
 		return false;
 	layout_fill(vm);
