@@ -194,7 +194,7 @@ bool mmio_add(struct mmio_space *s, uint64_t base, uint64_t size, const struct m
 /* Takes away the region that begins at base. */
 void mmio_remove(struct mmio_space *s, uint64_t base);
 /* The region that holds all of [gpa, gpa + size), or NULL. */
-const struct mmio_region *mmio_find(const struct mmio_space *s, uint64_t gpa, unsigned size);
+FOR_TESTS const struct mmio_region *mmio_find(const struct mmio_space *s, uint64_t gpa, unsigned size);
 /* Absent: reads all ones, ignores writes. */
 uint64_t mmio_read(struct mmio_space *s, uint64_t gpa, unsigned size);
 void mmio_write(struct mmio_space *s, uint64_t gpa, unsigned size, uint64_t value);

@@ -13,6 +13,7 @@
 #include "lab/config/config.h"
 #include "lab/machine/event.h"
 #include "lab/sweep/result.h"
+#include "lib/for_tests.h"
 
 /* Called now and then during a run, with the accesses made so far, and those expected (0: not known). May be NULL. */
 typedef void lab_progress(void *ctx, uint64_t done, uint64_t all);
@@ -22,8 +23,8 @@ typedef void lab_progress(void *ctx, uint64_t done, uint64_t all);
 bool lab_run(const struct lab_config *config, struct lab_result *result, lab_progress *progress, void *ctx,
 	     struct lab_error *error);
 /* The same over streams of the caller's, one for each virtual machine (they stay the caller's). */
-bool lab_run_sources(const struct lab_config *config, struct lab_source *const source[], struct lab_result *result,
-		     lab_progress *progress, void *ctx, struct lab_error *error);
+FOR_TESTS bool lab_run_sources(const struct lab_config *config, struct lab_source *const source[],
+			       struct lab_result *result, lab_progress *progress, void *ctx, struct lab_error *error);
 
 /* `vellum lab NAME ...`: each part adds a line to the table in lab/command/command.c. argv[0] is NAME. Returns the exit
  * status. */
@@ -31,7 +32,7 @@ struct lab_command {
 	const char *name, *usage, *help;
 	int (*run)(int argc, char **argv);
 };
-extern const struct lab_command lab_commands[];
+FOR_TESTS extern const struct lab_command lab_commands[];
 int lab_main(int argc, char **argv);
 
 /* Is --help (or -h) the command's first word? */

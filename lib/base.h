@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "lib/bits.h"
+#include "lib/for_tests.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define PAGE_SIZE 4096u

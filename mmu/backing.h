@@ -26,6 +26,6 @@ void backing_extents_init(struct backing_extents *b, gfn_t base, const struct ex
 
 /* The order that struct backing_page describes, for guest frame gfn inside a run of pages from guest frame first on,
  * backed from host frame hfn on; not above max. For those who write other kinds of backing. */
-uint8_t backing_order(gfn_t gfn, gfn_t first, uint64_t pages, hfn_t hfn, uint8_t max);
+FOR_TESTS uint8_t backing_order(gfn_t gfn, gfn_t first, uint64_t pages, hfn_t hfn, uint8_t max);
 
 #endif

@@ -4,6 +4,7 @@
 * The table of rooms: which folders there are, and which a file in them may include headers of.
 * The layers: a row names rooms of its own layer and of those below, but for the exceptions that are listed there.
 * With BUILD: what their objects call when they are linked lies in the same rooms, and tests link what they test.
+* With BUILD: what a file shows to others is used by one, or its declaration says FOR_TESTS; never both.
 * A vendor's names stand in its own room only: vendor.py; so do the numbers of exits: codes.py.
 * mmu, emulate and dev know nothing of each other, whatever their rows say; a guest knows nothing but lib/.
 * The reading order: every file of the hypervisor is in it, or in the list for reference behind it, by its name.
@@ -36,6 +37,7 @@ COMMENT_OR_STRING = re.compile(r'(/\*.*?\*/|//[^\n]*)|"(?:\\.|[^"\\\n])*"', re.S
 OTHERS = ('bench', 'build', 'guest', 'test')
 # Where the objects of the hypervisor, the command and the lab lie under BUILD.
 PROGRAMS = ('hyp', 'tool', 'lab')
+OUTSIDE = ('main', 'boot_entry', 'library_alloc', 'library_free')  # who calls these is no source of the tree
 
 
 def section(text, title):
@@ -202,6 +204,28 @@ def wrong_calls(build, files, rooms):
                         path, name, where, os.path.dirname(path), os.path.dirname(where))
 
 
+def without_comments(path):
+    with open(path, encoding='utf-8') as f:
+        return COMMENT_OR_STRING.sub(' ', f.read())
+
+
+def for_tests(build, files):
+    """Names that no other file of the programs uses, and whose declaration does not say FOR_TESTS; or the reverse.
+    A header may use what it or another declares, without a call in any object."""
+    tables = [symbols(build, program, files) for program in PROGRAMS + ('hyp-svm',)]
+    wanted = {name for table in tables for _, names in table.values() for name in names}
+    defined = {name: path for table in tables for path, (names, _) in table.items() for name in names}
+    headers = ' '.join(without_comments(path) for path in files if path.endswith('.h'))
+    said = set(re.findall(r'(?<!define )\bFOR_TESTS\b[^;{]*?\b(\w+)(?:\(|\[\];)', headers))
+    used = wanted | set(OUTSIDE) | {n for n in set(defined) - wanted if len(re.findall(r'\b%s\b' % n, headers)) > 1}
+    for name, path in sorted(defined.items()):
+        if name not in used and name not in said:
+            yield '%s of %s is used by no other file: make it static, or say FOR_TESTS' % (name, path)
+    for name in sorted(said):
+        if name in used or name not in defined:
+            yield '%s says FOR_TESTS, and %s' % (name, 'others use it' if name in used else 'is nowhere')
+
+
 def not_inlined(build):
     """Functions of hvm/hvm.h that are in the image by themselves: each is to be compiled into who asks."""
     said = subprocess.run(['nm', build + '/vellum.elf'], check=True, capture_output=True, text=True).stdout
@@ -279,6 +303,7 @@ def main():
         faults += list(untested(files, text, read_linked(sys.argv[1]) if len(sys.argv) > 1 else None))
         if len(sys.argv) > 1:
             faults += list(wrong_calls(sys.argv[1], files, rooms)) + not_inlined(sys.argv[1])
+            faults += list(for_tests(sys.argv[1], files))
     for fault in faults:
         print(fault)
     print('%d files in %d rooms, %d faults' % (len(files), len(rooms), len(faults)))

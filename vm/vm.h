@@ -659,7 +659,7 @@ bool stats_of_mechanism(unsigned code);
 void stats_last_words(void);
 /* Ticks that the vCPU has had CPUs: of a turn that is not over, those up to its last exit, as its exits' are. On any
  * CPU, at any time; it never goes back. */
-uint64_t stats_ran(const struct vcpu *v);
+FOR_TESTS uint64_t stats_ran(const struct vcpu *v);
 uint64_t stats_vm_ran(const struct vm *vm);
 /* Of them, those in the guest and in its exits' handlers. On any CPU too; the guest's of one that is in its guest may
  * then lack as much as its last exit took. */

@@ -65,7 +65,7 @@ bool pci_init(struct pci *p, struct pio_space *pio, struct mmio_space *mmio, str
 /* Puts a device on the bus, with .reset as its state; .config's pin decides whether it has an interrupt. false: there
  * are too many. */
 bool pci_add(struct pci *p, struct pci_device *d, unsigned devfn);
-void pci_reset(struct pci *p);
+FOR_TESTS void pci_reset(struct pci *p);
 /* dev/bus/bus_state.c: the bus, and the configuration spaces of all that is on it, whose BARs then decode; the devices'
  * own functions are told of nothing. */
 void pci_state(struct fields *s, struct pci *p);

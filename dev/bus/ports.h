@@ -19,7 +19,7 @@ struct ports {
 
 /* has_i8042: 0x60 and 0x64 are those of a keyboard controller (dev/input/i8042.h). false: a port range is taken. */
 bool ports_init(struct ports *p, struct pio_space *pio, struct machine_sink machine, bool has_i8042);
-void ports_reset(struct ports *p);
+FOR_TESTS void ports_reset(struct ports *p);
 /* dev/bus/bus_state.c */
 void ports_state(struct fields *s, struct ports *p);
 

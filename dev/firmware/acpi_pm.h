@@ -25,7 +25,7 @@ struct acpi_pm {
 /* false: a port range is taken. */
 bool acpi_pm_init(struct acpi_pm *pm, struct pio_space *pio, struct timers *timers, struct irq_line sci,
 	struct machine_sink machine);
-void acpi_pm_reset(struct acpi_pm *pm);
+FOR_TESTS void acpi_pm_reset(struct acpi_pm *pm);
 /* dev/firmware/firmware_state.c */
 void acpi_pm_state(struct fields *s, struct acpi_pm *pm);
 /* The power button was pressed: PWRBTN_STS and, if enabled, an SCI. */

@@ -58,7 +58,7 @@ struct i8042 {
 /* false: a port is taken. */
 bool i8042_init(struct i8042 *k, struct pio_space *pio, struct irq_line keyboard, struct irq_line aux,
 		struct machine_sink machine);
-void i8042_reset(struct i8042 *k);
+FOR_TESTS void i8042_reset(struct i8042 *k);
 /* dev/input/input_state.c */
 void i8042_state(struct fields *s, struct i8042 *k);
 /* A key is pressed or released; how: bits as above. false: there is no room for it now (KB2). */

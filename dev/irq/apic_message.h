@@ -33,7 +33,7 @@ struct apic_bus {
 };
 
 /* Is l addressed by m? from: the sender (shorthands), NULL for the I/O APIC. */
-bool apic_message_matches(const struct apic_message *m, const struct lapic *l, const struct lapic *from);
+FOR_TESTS bool apic_message_matches(const struct apic_message *m, const struct lapic *l, const struct lapic *from);
 /* Delivers m to every local APIC that it addresses (lowest priority: to one of them). false: nobody accepted it. */
 bool apic_bus_send(struct apic_bus *bus, const struct apic_message *m, const struct lapic *from);
 

@@ -29,7 +29,7 @@ struct ioapic {
 /* base: gpa. id: 4 bits. false: the region is taken. */
 bool ioapic_init(struct ioapic *io, struct mmio_space *mmio, uint64_t base, uint8_t id,
 	bool (*send)(void *ctx, const struct apic_message *m), void *ctx);
-void ioapic_reset(struct ioapic *io);
+FOR_TESTS void ioapic_reset(struct ioapic *io);
 void ioapic_set_pin(struct ioapic *io, unsigned pin, bool level);
 /* Can a pin bring an NMI or an INIT? */
 bool ioapic_unmaskable(const struct ioapic *io);

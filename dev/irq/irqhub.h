@@ -18,7 +18,7 @@ struct irqhub {
 /* pic and ioapic must outlive it. */
 void irqhub_init(struct irqhub *h, struct pic *pic, struct ioapic *ioapic);
 /* The line's level; GSIs that there are not are ignored. */
-void irqhub_set(struct irqhub *h, unsigned gsi, bool level);
+FOR_TESTS void irqhub_set(struct irqhub *h, unsigned gsi, bool level);
 /* The end that a device holds. */
 struct irq_line irqhub_line(struct irqhub *h, unsigned gsi);
 /* dev/irq/irq_state.c */

@@ -112,7 +112,7 @@ struct lapic {
 void lapic_init(struct lapic *l, struct timers *timers, uint32_t id, bool bsp, uint64_t features,
 		unsigned physaddr_bits, const struct lapic_host *host, void *ctx);
 /* The state after power-up: IA32_APIC_BASE too. */
-void lapic_reset(struct lapic *l);
+FOR_TESTS void lapic_reset(struct lapic *l);
 /* What a BIOS leaves on the boot processor: software-enabled, LINT0 passes the PIC's interrupts on, LINT1 is NMI. For
  * loaders that start a kernel without a BIOS. */
 void lapic_virtual_wire(struct lapic *l);
@@ -152,7 +152,7 @@ uint8_t lapic_read_tpr(struct lapic *l);
 /* A read of 1, 2, 4 or 8 bytes at a multiple of 4 without the device lock, on the vCPU's own CPU. */
 uint64_t lapic_mmio_read_aligned(struct lapic *l, uint64_t offset, unsigned size);
 /* Uncounted. */
-void lapic_set_tpr(struct lapic *l, uint8_t tpr);
+FOR_TESTS void lapic_set_tpr(struct lapic *l, uint8_t tpr);
 static inline uint8_t lapic_tpr(const struct lapic *l) { return (uint8_t)__atomic_load_n(l->tpr, __ATOMIC_RELAXED); }
 /* The processor-priority register. */
 uint8_t lapic_ppr(const struct lapic *l);

@@ -28,7 +28,7 @@ struct pic {
 
 /* After power-up, all masked. false: a port range is taken. */
 bool pic_init(struct pic *p, struct pio_space *pio, void (*intr)(void *ctx, bool level), void *ctx);
-void pic_reset(struct pic *p);
+FOR_TESTS void pic_reset(struct pic *p);
 /* IRQ n triggers by its level, not by an edge, as a firmware sets it for PCI. */
 void pic_set_level_triggered(struct pic *p, unsigned irq);
 /* What a BIOS leaves: both chips initialised for its vectors, 0x08 and 0x70; unmasked are timer, keyboard, cascade and

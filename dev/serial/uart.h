@@ -36,7 +36,7 @@ struct uart {
 /* port: 0x3f8 for COM1. false: the port range is taken. */
 bool uart_init(struct uart *u, struct pio_space *pio, uint16_t port, struct irq_line irq,
 	       void (*tx)(void *ctx, uint8_t byte), bool (*tx_room)(void *ctx), void *ctx);
-void uart_reset(struct uart *u);
+FOR_TESTS void uart_reset(struct uart *u);
 /* dev/serial/uart_state.c */
 void uart_state(struct fields *s, struct uart *u);
 /* A byte arrives. false: no room for it (nothing changed): offer it again later. */

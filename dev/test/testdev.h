@@ -27,7 +27,7 @@ struct testdev {
 /* lines: line[n] is raised and lowered by port 0x2000 + n. false: a port range or the region is taken. */
 bool testdev_init(struct testdev *t, struct pio_space *pio, struct mmio_space *mmio,
 		  const struct irq_line lines[TESTDEV_LINES], const struct testdev_host *host);
-void testdev_reset(struct testdev *t);
+FOR_TESTS void testdev_reset(struct testdev *t);
 /* dev/test/testdev_state.c */
 void testdev_state(struct fields *s, struct testdev *t);
 

@@ -49,7 +49,7 @@ struct pit {
 
 /* No counter has a count. false: a port range is taken. */
 bool pit_init(struct pit *p, struct pio_space *pio, struct timers *timers, struct irq_line irq);
-void pit_reset(struct pit *p);
+FOR_TESTS void pit_reset(struct pit *p);
 /* dev/time/time_state.c */
 void pit_state(struct fields *s, struct pit *p);
 

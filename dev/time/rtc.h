@@ -40,7 +40,7 @@ struct rtc {
 /* The clock runs from config's time on, in 24 hours and BCD. false: the port range is taken. */
 bool rtc_init(struct rtc *r, struct pio_space *pio, struct timers *timers, struct irq_line irq,
 	      const struct rtc_config *config);
-void rtc_reset(struct rtc *r);
+FOR_TESTS void rtc_reset(struct rtc *r);
 /* dev/time/time_state.c */
 void rtc_state(struct fields *s, struct rtc *r);
 

@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/for_tests.h"
+
 #define LAB_DIRECT_MAP 0xffff888000000000ull        /* as Linux; 64 TBytes */
 #define LAB_DIRECT_MAP_5LEVEL 0xff11000000000000ull
 #define LAB_KERNEL_TEXT 0xffffffff81000000ull       /* where handlers are fetched from */
@@ -39,7 +41,7 @@ void lab_cpu_write_pte(struct lab_cpu *cpu, uint64_t gpa, uint64_t value);
 void lab_cpu_zero(struct lab_cpu *cpu, uint64_t gpa, uint64_t bytes);
 void lab_cpu_copy(struct lab_cpu *cpu, uint64_t to, uint64_t from, uint64_t bytes);
 /* An access of the kernel to gva, not further described. */
-void lab_cpu_touch(struct lab_cpu *cpu, uint64_t gva, bool write);
+FOR_TESTS void lab_cpu_touch(struct lab_cpu *cpu, uint64_t gva, bool write);
 /* Instructions of kernel code that is not modelled access by access; counted, with one fetch of the page at
  * LAB_KERNEL_TEXT + 4096 * (which % 512). */
 void lab_cpu_work(struct lab_cpu *cpu, unsigned which, uint64_t instructions);

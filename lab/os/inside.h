@@ -3,6 +3,7 @@
 #define VELLUM_LAB_OS_INSIDE_H
 
 #include "lab/os/os.h"
+#include "lib/for_tests.h"
 #include "lib/x86.h"
 
 /* An entry that names a table. */
@@ -239,6 +240,6 @@ bool os_brk(struct lab_os *os, struct mm *mm, uint64_t end);
 
 /* For tests: true where F1..F3, A1..A3 hold and every frame in use is found from a table or the page cache
  * (lab/os/audit.c). */
-bool os_audit(const struct lab_os *os, char *why, size_t size);
+FOR_TESTS bool os_audit(const struct lab_os *os, char *why, size_t size);
 
 #endif

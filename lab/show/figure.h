@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "lab/sweep/results.h"
+#include "lib/for_tests.h"
 
 /* From low to high; both NAN: none. */
 struct lab_range {
@@ -62,7 +63,7 @@ void lab_figure_point(struct lab_figure_table *table, const char *series, double
 
 /* How far ours lies outside of what is published: 0 where they overlap; in per cent of it, or in points. NAN: nothing
  * is published, or not computed. */
-double lab_figure_deviation(const struct lab_figure *figure, const struct lab_figure_row *row);
+FOR_TESTS double lab_figure_deviation(const struct lab_figure *figure, const struct lab_figure_row *row);
 void lab_figure_text(const struct lab_figure_table *table, FILE *out);
 void lab_figure_csv(const struct lab_figure_table *table, FILE *out);
 /* A gnuplot script that draws into svg. */

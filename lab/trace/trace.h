@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "lab/machine/event.h"
+#include "lib/for_tests.h"
 
 enum { LAB_TRACE_MAJOR = 1, LAB_TRACE_MINOR = 0 };
 
@@ -41,7 +42,7 @@ void lab_writer_access(struct lab_writer *w, enum lab_kind kind, uint64_t addr, 
 void lab_writer_fetch(struct lab_writer *w, uint64_t addr, unsigned count);
 void lab_writer_call(struct lab_writer *w, const struct lab_call *call);
 /* One event as a source gives it; keeps a change of the code page even to the page that it is already. */
-void lab_writer_event(struct lab_writer *w, const struct lab_event *e, const struct lab_call *calls);
+FOR_TESTS void lab_writer_event(struct lab_writer *w, const struct lab_event *e, const struct lab_call *calls);
 const struct lab_trace_totals *lab_writer_totals(const struct lab_writer *w);
 /* Bytes written so far. */
 uint64_t lab_writer_bytes(const struct lab_writer *w);

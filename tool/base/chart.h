@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#include "lib/for_tests.h"
+
 enum { CHART_COLOURS = 12 };
 
 /* Bars cut into parts, one bar a row. Values are finite and not negative (others count as 0). */
@@ -36,6 +38,6 @@ void chart_escape(const char *text, FILE *out);
 /* A number for people: "0.123", "12.3", "4,567", "1.23 M"; at most 15 characters. Returns buffer. */
 char *chart_number(double value, char buffer[32]);
 /* The step of a good axis from 0 to most, with 4 to 10 steps. most > 0. */
-double chart_step(double most);
+FOR_TESTS double chart_step(double most);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "lib/for_tests.h"
 #include "lib/trace_record.h"
 
 struct exits {
@@ -30,11 +31,11 @@ bool exits_format(const char *path, bool *csv);
 void exits_add(struct exits *exits, const struct trace_record *records, size_t count);
 /* All chunks of a trace disk. false: the file cannot be read, and errno says why. */
 bool exits_read_disk(struct exits *exits, const char *path);
-void exits_sort(struct exits *exits);
+FOR_TESTS void exits_sort(struct exits *exits);
 void exits_free(struct exits *exits);
 
-void exits_write_csv(FILE *out, const struct exits *exits, const struct exits_about *about);
-void exits_write_json(FILE *out, const struct exits *exits, const struct exits_about *about);
+FOR_TESTS void exits_write_csv(FILE *out, const struct exits *exits, const struct exits_about *about);
+FOR_TESTS void exits_write_json(FILE *out, const struct exits *exits, const struct exits_about *about);
 /* Writes the file, sorted, in the format that its name asks for. Ends the program with one sentence if it cannot. */
 void exits_write(const char *path, struct exits *exits, const struct exits_about *about);
 

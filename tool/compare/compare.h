@@ -9,6 +9,7 @@
 #include <cjson/cJSON.h>
 #include <stdio.h>
 
+#include "lib/for_tests.h"
 #include "tool/base/util.h"
 
 enum { COMPARE_VALUES = 32, COMPARE_CELLS = 512 };
@@ -94,7 +95,7 @@ void compare_options(struct comparison *c, int argc, char **argv);
 /* Fills in the cells; ends the program with one sentence when something that was asked for is impossible. */
 void compare_expand(struct comparison *c);
 /* Why this cannot run, in one sentence that the caller frees; null: it can. */
-char *compare_impossible(const struct configuration *is);
+FOR_TESTS char *compare_impossible(const struct configuration *is);
 bool compare_is_native(const struct configuration *is);
 /* The cell that runs the same without the hypervisor, if there is one that succeeded. */
 const struct cell *compare_native(const struct comparison *c, const struct cell *cell);
@@ -102,8 +103,8 @@ const struct cell *compare_native(const struct comparison *c, const struct cell 
 /* Runs what has no result yet; false: interrupted. */
 bool compare_run(struct comparison *c, int *signal_number);
 /* The command line of one cell's run; the caller frees the words. */
-size_t compare_arguments(const struct comparison *c, const struct cell *cell, const char *program, const char *json,
-			 char *argv[40]);
+FOR_TESTS size_t compare_arguments(const struct comparison *c, const struct cell *cell, const char *program,
+				   const char *json, char *argv[40]);
 
 /* What its guest's command line has beside the usual, or null; the caller frees. */
 char *compare_append(const struct comparison *c, const struct configuration *is);

@@ -3,6 +3,7 @@
 #ifndef VELLUM_TOOL_GUEST_H
 #define VELLUM_TOOL_GUEST_H
 
+#include "lib/for_tests.h"
 #include "tool/ctl/ctl.h"
 
 enum { GUEST_PIECE = 16384, GUEST_PIECES = 256 };
@@ -67,7 +68,7 @@ bool symbols_find(const struct symbols *symbols, const char *name, uint64_t *add
 /* ---- code.c ---- */
 
 /* Prints so many instructions at `at`, the first of them marked. bytes: what is there. */
-void code_print(FILE *out, unsigned bits, uint64_t at, const uint8_t *bytes, size_t length, unsigned count,
+FOR_TESTS void code_print(FILE *out, unsigned bits, uint64_t at, const uint8_t *bytes, size_t length, unsigned count,
 		const struct symbols *symbols);
 /* The flags of a dump, by their names, and the code that comes next. */
 void code_show_dump(FILE *out, struct ctl *ctl, const char *vm, const cJSON *dump, const struct symbols *symbols);

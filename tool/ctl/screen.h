@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "dev/video/vga_state.h"
+#include "lib/for_tests.h"
 #include "tool/ctl/ctl.h"
 
 struct screen {
@@ -31,14 +32,14 @@ uint32_t *screen_picture(const struct screen *screen, unsigned *width, unsigned 
 long base64_decode(const char *text, uint8_t *to, size_t size);
 /* The bytes that `length` bytes of packed planes stand for: base64, LZ4, four planes one after the other. false: they
  * are not what they should be. */
-bool screen_unpack(const char *planes, uint8_t *to, size_t length);
+FOR_TESTS bool screen_unpack(const char *planes, uint8_t *to, size_t length);
 
 /* Which bytes of memory the picture needs, [from, to), in at most SCREEN_RANGES ranges; how many. */
 enum { SCREEN_RANGES = 3 };
 struct screen_range {
 	uint32_t from, to;
 };
-unsigned screen_needs(const struct vga *vga, const struct vga_picture *picture,
+FOR_TESTS unsigned screen_needs(const struct vga *vga, const struct vga_picture *picture,
 		      struct screen_range range[SCREEN_RANGES]);
 
 /* Writes it as PNG. false: errno. */

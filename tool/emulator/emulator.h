@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "lib/for_tests.h"
 #include "tool/base/result.h"
 #include "tool/options/drives.h"
 #include "tool/options/options.h"
@@ -47,7 +48,7 @@ uint64_t emulator_memory(const struct options *options, uint64_t needed, unsigne
 
 /* May a Bochs, mended by script/get-bochs.sh or not, have so many CPUs? room: it has a BIOS with room for the tables of
  * more than the package's has. false: the error is one sentence. */
-bool bochs_can_have(bool mended, bool room, unsigned cpus, char *error, size_t error_size);
+FOR_TESTS bool bochs_can_have(bool mended, bool room, unsigned cpus, char *error, size_t error_size);
 
 /* Says why the emulator ended, from its log; prints nothing when there is nothing to say. */
 void bochs_explain(FILE *out, const char *log);

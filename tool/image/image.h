@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "lib/for_tests.h"
+
 /* Where Debian has GRUB for BIOSes, and for UEFI. */
 #define IMAGE_GRUB "/usr/lib/grub/i386-pc"
 #define IMAGE_GRUB_EFI "/usr/lib/grub/x86_64-efi"
@@ -40,7 +42,7 @@ void image_files(const struct image *i, const char *root);
 void image_layout(const struct image *i);
 /* The first sector of a disk of so many sectors: GRUB's code, an EFI system partition from IMAGE_ESP on, and the
  * system's, active, from IMAGE_FIRST to the end. loader: boot.img of GRUB, a sector. */
-void image_first_sector(uint8_t *sector, const uint8_t *loader, uint64_t sectors);
+FOR_TESTS void image_first_sector(uint8_t *sector, const uint8_t *loader, uint64_t sectors);
 
 /* Runs one of Debian's programs as root, or as what fakeroot shows of that (what it remembers is in work/owners). Ends
  * the program if it fails, with what it said; `what` completes "cannot". package: where the program comes from. */

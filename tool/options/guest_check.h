@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/for_tests.h"
 #include "vm/config/config.h"
 #include "vm/load/image.h"
 
@@ -22,8 +23,8 @@ enum guest_kind guest_kind(const char *path);
 
 /* files: their bytes, and the modules' strings; the rest is vm's. false: it cannot be loaded, whatever RAM it has or
  * with what vm says it has; error is one sentence. native: it gets the whole machine, without RAM above 4 GiB. */
-bool guest_check(const struct vm_config *vm, const struct image_files *files, bool native, struct guest_needs *needs,
-		 char *error, size_t error_size);
+FOR_TESTS bool guest_check(const struct vm_config *vm, const struct image_files *files, bool native,
+			   struct guest_needs *needs, char *error, size_t error_size);
 /* The same of the files that vm names. Ends the program where it cannot be loaded; says so where it has hardly enough
  * RAM to run. */
 void guest_check_files(const struct vm_config *vm, bool native);

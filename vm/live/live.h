@@ -72,7 +72,7 @@ bool live_is_double(const struct vm *vm);
 /* The next step, if it is this CPU's, which is cpu: between two exits, with no lock held. */
 void live_serve(struct percpu *cpu);
 /* LM4: in how many ticks to go on, behind a step of this CPU that has taken so many. */
-uint64_t live_pause(const struct percpu *cpu, uint64_t took);
+FOR_TESTS uint64_t live_pause(const struct percpu *cpu, uint64_t took);
 /* The VM, which is over, is about to be given back. On the first CPU. */
 void live_forget(const struct vm *vm);
 

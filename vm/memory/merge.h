@@ -64,7 +64,7 @@ void merge_end(struct vm *vm);
 void merge_serve(struct vm *vm);
 /* MG4: pages a second; and in how many ticks to look next, behind a look that has taken so many. */
 unsigned merge_rate(const struct vm *vm);
-uint64_t merge_pause(const struct vm *vm, uint64_t ticks);
+FOR_TESTS uint64_t merge_pause(const struct vm *vm, uint64_t ticks);
 /* The VM is over: gives back what is held. */
 void merge_free(struct vm *vm);
 #endif

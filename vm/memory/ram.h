@@ -127,6 +127,6 @@ hfn_t ram_drop(struct ram *r, gfn_t gfn);
 uint64_t ram_give(struct vm *vm, gfn_t gfn, uint64_t pages);
 
 /* Is the reverse map right for all of the VM's RAM (OW1, RA1)? false, and what is not. Nothing runs. */
-bool ram_audit(struct vm *vm, char *why, size_t size);
+FOR_TESTS bool ram_audit(struct vm *vm, char *why, size_t size);
 
 #endif

@@ -23,6 +23,6 @@ void ram_join_note(struct ram *r);
 /* Serves REQUEST_JOIN if it is among these, on the CPU of the VM's boot processor, with no lock held. */
 void ram_join_serve(struct vm *vm, uint64_t requests);
 /* Puts the block of gfn together if it can be now; as RA2 says, with the reclaimer's lock. */
-bool ram_join(struct ram *r, gfn_t gfn);
+FOR_TESTS bool ram_join(struct ram *r, gfn_t gfn);
 
 #endif

@@ -96,7 +96,7 @@ void save_free(struct vm *vm);
 /* ---- vm/snapshot/machine.c, cpu.c, features.c: what is in a snapshot ---- */
 
 void machine_state(struct fields *s, struct vm *vm);
-void patch_state(struct fields *s, struct vm_patch *p);
+FOR_TESTS void patch_state(struct fields *s, struct vm_patch *p);
 struct cpuid_policy;
 void cpuid_state(struct fields *s, struct cpuid_policy *p);
 /* The name of something that a CPU has that was shown to a guest, and that one which can be this has not; NULL: there
