@@ -11,8 +11,9 @@ static struct vmcb_segment *place(struct vmcb *c, enum segment n)
 	return n == SEG_TR ? &c->tr : n == SEG_LDTR ? &c->ldtr : &c->segment[n];
 }
 
-/* Attributes are SEGMENT_* but for the four bits between. A segment that is not present is unusable. What the CPU does
- * not look at it need not keep: G, the accessed bit, that TR is busy, and the DPL of SS, which is the CPL. */
+/* Attributes are SEGMENT_* but for the four bits between (APM, "Segment State in the VMCB"). A segment that is not
+ * present is unusable. What the CPU does not look at it need not keep: G, the accessed bit, that TR is busy, and the
+ * DPL of SS, which is the CPL. */
 struct segment_state svm_get_segment(const struct svm_vcpu *v, enum segment n)
 {
 	const struct vmcb_segment *s = place(v->vmcb, n);

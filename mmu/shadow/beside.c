@@ -42,7 +42,8 @@ void leaf_put_beside(struct maker *m, struct spage *sp, unsigned index, struct g
 /* Counted before the entry is there: who sees it sees that something was edited. */
 static void count_edit(struct maker *m) { __atomic_fetch_add(&m->s->edits, 1, __ATOMIC_RELAXED); }
 
-/* What the leaf allowed it allows still, and it is the same frame's. */
+/* What the leaf allowed it allows still, and it is the same frame's: no TLB need be flushed (SDM, "Optional
+ * Invalidation"). */
 static bool only_gains(uint64_t old, uint64_t leaf)
 {
 	return !(old & ~leaf & (PTE_W | PTE_U)) && !(~old & leaf & PTE_NX) &&

@@ -39,8 +39,8 @@ static unsigned guest_leaf_level(const struct walk_result *w)
 	return w->count ? w->entry[w->count - 1].level : WALK_LEVELS_MAX + 1;
 }
 
-/* As the entry says; with CR4.PGE off the CPU ignores it in the shadow leaf too. A part of a larger guest page is never
- * global: after a load of CR3 nobody would know any more that the other parts must go with it. */
+/* As the entry says (SDM, "Global Pages"); with CR4.PGE off the CPU ignores it in the shadow leaf too. A part of a
+ * larger guest page is never global: after a load of CR3 nobody would know that the other parts must go with it. */
 static bool leaf_is_global(const struct walk_result *w, unsigned shift)
 {
 	return w->count && MUTANT_OR(PART_GLOBAL, w->page_shift == shift) && (w->entry[w->count - 1].value & PTE_G);

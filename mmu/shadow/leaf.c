@@ -47,7 +47,8 @@ bool leaf_set(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest
 	if (old && !pt_special(&hw_format_4level, old) && entry_is_leaf(sp, index) && entry_gfn(sp, index).v == gfn.v) {
 		if (sp->guest)
 			sp->guest[index] = guest;
-		/* What it allowed, or another frame, may still be in a TLB. */
+		/* What it allowed, or another frame, may be in a TLB; more rights need no flush (SDM, "Optional
+		 * Invalidation"). */
 		if ((old & ~leaf & (PTE_W | PTE_U)) || (~old & leaf & PTE_NX) ||
 		    ((old ^ leaf) & hw_format_4level.address))
 			s->stale = true;
@@ -125,7 +126,8 @@ static struct ahead ahead_of(const struct shadow *s, const struct spage *sp)
 	return a;
 }
 
-/* It can be used without a fault. */
+/* It can be used without a fault, and no flag is to be set: present, accessed, no reserved bit (SDM, "Page-Fault
+ * Exceptions", "Accessed and Dirty Flags"). */
 static inline bool usable(const struct ahead *a, uint64_t guest)
 {
 	return (guest & (PTE_P | PTE_A | a->reserved)) == (PTE_P | PTE_A);
@@ -145,7 +147,7 @@ static inline void prefetch_leaf(struct maker *m, struct spage *sp, unsigned ind
 	g = maker_gframe(m, gfn, true);
 	if (!g)
 		return;
-	/* The first write must be seen, to set the dirty flag. */
+	/* The first write must be seen, to set the dirty flag ("Accessed and Dirty Flags"). */
 	if ((guest & (PTE_W | PTE_D)) != (PTE_W | PTE_D) || !page.writable || (g->tracked && !leaf_may_write(m, gfn)))
 		MUTANT(PREFETCH_WRITE, leaf &= ~(PTE_W | PTE_D));
 	leaf_put(m, sp, index, g, gfn, leaf | hfn_hpa(page.hfn).v);

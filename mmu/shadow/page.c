@@ -16,7 +16,8 @@ gpa_t entry_gpa(const struct spage *sp, unsigned index)
 
 	if (!(sp->role & ROLE_NARROW))
 		return gpa_add(base, index * 8);
-	/* S9: a 4-byte table has twice the entries; above the last level each makes two shadow entries. */
+	/* S9: a 4-byte table has twice the entries (SDM, "32-Bit Paging"); above the last level each makes two shadow
+	 * entries. */
 	if (role_level(sp->role) == 1)
 		return gpa_add(base, (role_quadrant(sp->role) * PAGE_TABLE_ENTRIES + index) * 4);
 	return gpa_add(base, (role_quadrant(sp->role) * 256 + index / 2) * 4);

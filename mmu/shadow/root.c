@@ -7,7 +7,8 @@
 
 static struct shadow_vcpu *priv(const struct mmu_vcpu *vcpu) { return vcpu->priv; }
 
-/* S1. SMEP and SMAP are the CPU's own to judge (HW1), but where CR0.WP is clear (S8). */
+/* S1: what rights go by (SDM, "Determination of Access Rights"). SMEP and SMAP are the CPU's own to judge (HW1), but
+ * where CR0.WP is clear (S8). */
 uint32_t shadow_modes(const struct walk_regs *r)
 {
 	enum paging_mode mode = walk_mode(r);
@@ -94,6 +95,7 @@ static void adopt(struct shadow *s, struct spage *root)
 			uint64_t guest = __atomic_load_n(&page[index], __ATOMIC_ACQUIRE);
 			struct spage *child;
 
+			/* As a walk would use it: without a fault, and without a flag to set. */
 			if (!MUTANT_OR(ADOPT_CHECK, (guest & (PTE_P | PTE_A | reserved)) == (PTE_P | PTE_A)))
 				continue;
 			child = spage_find(s, gpa_gfn(GPA(guest & PTE_ADDRESS)), role_child(root->role, index, guest));
@@ -261,7 +263,7 @@ void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 		priv(vcpu)->now = NULL;
 		update_intercepts(vcpu);
 	}
-	/* PDPTEs may have been loaded anew by other writes than those that flush. */
+	/* PDPTEs may have been loaded anew by other writes than those that flush (SDM, "PDPTE Registers"). */
 	if (!cr3_write && !all && memcmp(old->pdpte, vcpu->regs.pdpte, sizeof(old->pdpte)) == 0)
 		return;
 	created = vcpu->vm->counters.shadow_created;
@@ -330,8 +332,9 @@ struct spage *shadow_lookup(struct mmu_vcpu *vcpu, gva_t gva, unsigned *index)
 	return NULL;
 }
 
-/* A large guest page may be in TLBs in parts, and INVLPG or a fault of any address in it drops all of it, and all
- * paging-structure caches; INVVPID of an address drops less. */
+/* A large guest page may be in TLBs in parts (SDM, "Details of TLB Use"). INVLPG or a fault of any address in it drops
+ * all of it, and all paging-structure caches ("Operations that Invalidate TLBs and Paging-Structure Caches"); INVVPID
+ * of an address drops less. */
 static bool flush_after_upper_drops(struct mmu_vcpu *vcpu)
 {
 	struct shadow *s = shadow_of(vcpu->vm);
@@ -367,8 +370,9 @@ void shadow_page_fault(struct mmu_vcpu *vcpu, gva_t gva)
 	MUTANT(INJECT_SYNC, shadow_sync_address(vcpu, gva));
 	if (flush_after_upper_drops(vcpu))
 		return;
-	/* Whether a page fault that exits drops what is cached for the address, the manual leaves open; and there may
-	 * be a global translation of it even where the tables in force have none, left from other tables. */
+	/* A page fault drops what is cached for its address ("Operations that Invalidate TLBs and Paging-Structure
+	 * Caches"); whether one that exits does, the manual leaves open. There may be a global translation, left from
+	 * other tables, even where those in force have none. */
 	MUTANT(INJECT_FLUSH, tag_request_address(vcpu, gva, TAG_ADDRESS));
 }
 

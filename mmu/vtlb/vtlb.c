@@ -4,9 +4,8 @@
  *
  * VT1  A leaf was made by a successful walk since the last guest operation that invalidates it.
  * VT2  A leaf of a large guest page that had to be made smaller is marked, as is the table entry above it, so that
- *      INVLPG of any part drops the whole.
- * VT3  A load of CR3 drops all leaves that are not global (SDM, "Operations that Invalidate TLBs and Paging-Structure
- *      Caches").
+ *      INVLPG of any part drops the whole (SDM, "Operations that Invalidate TLBs and Paging-Structure Caches").
+ * VT3  A load of CR3 drops all leaves that are not global (the same).
  * VT4  A host-side change drops everything: a TLB may forget. Tables are freed only after the flush that follows it
  *      (S11). */
 #include "lib/fmt.h"
@@ -153,7 +152,8 @@ static bool vm_init(struct mmu_vm *vm)
 
 static void vm_destroy(struct mmu_vm *vm) { (void)vm; }
 
-/* The root has the size of any table; under PAE only its first four entries are used, and it must lie low. */
+/* The root has the size of any table; under PAE only its first four entries are used, and it must lie low (SDM, "PAE
+ * Paging"). */
 static bool vcpu_init(struct mmu_vcpu *vcpu)
 {
 	struct mmu_vm *vm = vcpu->vm;

@@ -27,6 +27,7 @@ static bool read_address(uint8_t *address, const char *p, size_t n)
 	return true;
 }
 
+/* IEEE 802: not a group's address, and not none. */
 static bool is_station(const uint8_t *address)
 {
 	static const uint8_t none[6];

@@ -78,6 +78,7 @@ void json_text(struct json *j, const char *key, const char *text)
 		return;
 	}
 	put_char(j, '"');
+	/* RFC 8259, "Strings": a quotation mark and a backslash are escaped; control characters do not occur. */
 	for (; *text; text++) {
 		char c = VM_KEPT(JSON_PRINTABLE, *text < 0x20 || *text > 0x7e) ? '?' : *text;
 

@@ -24,7 +24,8 @@ void json_bool(struct json *j, const char *key, bool value);
 void json_text(struct json *j, const char *key, const char *text);
 /* n bytes as a string of 2n hexadecimal digits. */
 void json_bytes(struct json *j, const char *key, const uint8_t *bytes, size_t n);
-/* The same in base64 (RFC 4648). */
+/* The same in base64 (RFC 4648, "Base 64 Encoding"). By no library: its code may use vector registers, which are the
+ * guest's (VX1 in host/cpu/vector.h), and they would have to be kept for twelve lines. */
 void json_base64(struct json *j, const char *key, const uint8_t *bytes, size_t n);
 
 #endif

@@ -94,7 +94,8 @@ bool mitigations_read(const struct vcpu *v, uint32_t msr, uint64_t *value)
 	return true;
 }
 
-/* A bit that is not offered is reserved: #GP. A write of 0 to IA32_PRED_CMD asks for no barrier. */
+/* A bit that is not offered is reserved: #GP (SDM, "Architectural MSRs"; CVE-2017-5715, CVE-2018-3639). A write of 0 to
+ * IA32_PRED_CMD asks for no barrier. */
 bool mitigations_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	uint32_t offered = v->vm->cpuid.basic[7].edx;

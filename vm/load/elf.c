@@ -4,6 +4,10 @@
 
 #include "lib/mutants/mutate.h"
 
+/* "ELF Header" and "ELF Identification"; "Program Header". */
+#define EI_CLASS 4
+#define EI_DATA 5
+#define ELFDATA2LSB 1
 #define ET_EXEC 2
 #define EM_386 3
 #define EM_X86_64 62
@@ -13,20 +17,20 @@ bool elf_is_class(const struct loader *l, unsigned class)
 {
 	const uint8_t *p = l->files->kernel;
 
-	return l->files->kernel_size >= 5 && memcmp(p, "\177ELF", 4) == 0 && p[4] == class;
+	return l->files->kernel_size >= 5 && memcmp(p, "\177ELF", 4) == 0 && p[EI_CLASS] == class;
 }
 
 /* The file header. e_phoff, e_phentsize and e_phnum are where the class has them. */
 static bool read_header(struct loader *l, struct elf *elf)
 {
 	const uint8_t *p = l->files->kernel;
-	unsigned phentsize, bits = p[4] == 2 ? 64 : 32;
+	unsigned phentsize, bits = p[EI_CLASS] == ELFCLASS64 ? 64 : 32;
 
-	*elf = (struct elf){ .is64 = p[4] == 2 };
+	*elf = (struct elf){ .is64 = p[EI_CLASS] == ELFCLASS64 };
 	if (!load_in_file(l, 0, elf->is64 ? 64 : 52, "ELF header"))
 		return false;
-	if (VM_KEPT(ELF_KIND,
-		    p[5] != 1 || load_u16(l, 16) != ET_EXEC || load_u16(l, 18) != (elf->is64 ? EM_X86_64 : EM_386)))
+	if (VM_KEPT(ELF_KIND, p[EI_DATA] != ELFDATA2LSB || load_u16(l, 16) != ET_EXEC ||
+				      load_u16(l, 18) != (elf->is64 ? EM_X86_64 : EM_386)))
 		return load_fail(l, "the kernel image is an ELF file, but not a %u-bit executable for x86", bits);
 	elf->entry = elf->is64 ? load_u64(l, 24) : load_u32(l, 24);
 	elf->phoff = elf->is64 ? load_u64(l, 32) : load_u32(l, 28);
@@ -55,6 +59,7 @@ bool elf_segment(const struct loader *l, const struct elf *elf, unsigned i, stru
 	return out->mem_size > 0;
 }
 
+/* "Program Header", PT_LOAD: the file has at most what memory has. */
 static bool claim_segment(struct loader *l, const struct elf_segment *s)
 {
 	if (VM_KEPT(ELF_SIZES, s->file_size > s->mem_size))

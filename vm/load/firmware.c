@@ -1,4 +1,5 @@
-/* vm/load/firmware.c - what a firmware starts from, and what it loads. The places are those of QEMU's -kernel. */
+/* vm/load/firmware.c - what a firmware starts from, and what it loads. The places are those of QEMU's -kernel; the
+ * header's fields are of "The Linux/x86 Boot Protocol", "Details of Header Fields". */
 #include "vm/load/firmware.h"
 #include "vm/load/linux.h"
 #include "vm/load/load.h"

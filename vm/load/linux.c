@@ -195,8 +195,8 @@ bool bzimage_is(const struct loader *l)
 	       VM_LEFT_OUT_OR(LINUX_MAGIC, load_u32(l, ZP_HEADER) == HEADER_MAGIC);
 }
 
-/* What each version has added; what it lacks is as the first had it. *at: where the kernel is loaded to, *room: bytes
- * that it needs there, if it says. */
+/* What each version has added ("Details of Header Fields"); what it lacks is as the first had it. *at: where the kernel
+ * is loaded to, *room: bytes that it needs there, if it says. */
 static void read_header(const struct loader *l, struct linux_kernel *k, uint64_t *at, uint64_t *room)
 {
 	unsigned version = load_u16(l, ZP_VERSION);

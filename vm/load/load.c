@@ -205,7 +205,7 @@ bool load_image(const struct loader_memory *mem, const struct image_files *files
 	header = multiboot_header(&l);
 	if (header != SIZE_MAX)
 		return load_multiboot(&l, header, out);
-	if (elf_is_class(&l, 1) || elf_is_class(&l, 2))
+	if (elf_is_class(&l, ELFCLASS32) || elf_is_class(&l, ELFCLASS64))
 		return load_linux(&l, out);
 	almost = multiboot_almost(&l);
 	if (almost)

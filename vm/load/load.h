@@ -69,7 +69,9 @@ struct elf_segment {
 	uint64_t vaddr, paddr, mem_size;
 };
 
-/* Is it an ELF file of class 1 (32 bits) or 2 (64 bits)? */
+/* Is it an ELF file of this class? ("ELF Identification") */
+#define ELFCLASS32 1
+#define ELFCLASS64 2
 bool elf_is_class(const struct loader *l, unsigned class);
 /* Reads and checks the headers, claims the segments' memory, and finds the entry. */
 bool elf_claim(struct loader *l, struct elf *elf);

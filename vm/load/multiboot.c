@@ -1,5 +1,5 @@
 /* vm/load/multiboot.c - Multiboot 1 kernels ("Multiboot Specification", version 0.6.96: "The layout of Multiboot
- * header", "Machine state", "Boot information format"). */
+ * header", "Machine state", "Boot information format", and those below). */
 #include "vm/load/load.h"
 
 #include "lib/multiboot.h"
@@ -50,7 +50,8 @@ static const char loader_name[] = "vellum";
 
 /* ---- the header ---- */
 
-/* Within the first 8192 bytes, at a multiple of 4; magic, flags and checksum add up to 0. */
+/* Within the first 8192 bytes, at a multiple of 4 ("OS image format"); magic, flags and checksum add up to 0 ("The
+ * magic fields of Multiboot header"). */
 size_t multiboot_header(const struct loader *l)
 {
 	size_t end = (size_t)min_u64(l->files->kernel_size, HEADER_SEARCH);
@@ -87,6 +88,7 @@ struct addresses {
 	uint64_t entry;
 };
 
+/* "The address fields of Multiboot header". */
 static bool read_addresses(struct loader *l, size_t header, struct addresses *a)
 {
 	uint64_t header_addr, load_end, bss_end;
@@ -115,6 +117,7 @@ static bool read_addresses(struct loader *l, size_t header, struct addresses *a)
 	return load_in_file(l, a->offset, a->file_size, "code");
 }
 
+/* "The magic fields of Multiboot header": of bits 0 to 15, what is not known or cannot be had is refused. */
 static bool check_flags(struct loader *l, uint32_t flags)
 {
 	uint32_t unknown = flags & HEADER_FLAGS_REQUIRED & ~HEADER_FLAGS_KNOWN;
@@ -294,7 +297,7 @@ bool load_multiboot(struct loader *l, size_t header, struct cpu_start *out)
 		       load_zero(l, a.base + a.file_size, a.mem_size - a.file_size) &&
 		       load_rest(l, a.entry, &rest, out);
 	/* The specification has ELF32 files only; GRUB takes ELF64 too, by its program headers, and so do we. */
-	if (VM_KEPT(MB_CLASS, !elf_is_class(l, 1) && !elf_is_class(l, 2)))
+	if (VM_KEPT(MB_CLASS, !elf_is_class(l, ELFCLASS32) && !elf_is_class(l, ELFCLASS64)))
 		return load_fail(l, "the Multiboot kernel is no ELF file, and its header does not say where it is "
 				    "loaded");
 	return elf_claim(l, &elf) && claim_rest(l, &rest) && elf_write(l, &elf) &&

@@ -27,7 +27,7 @@ static bool pdptes_possible(const struct vm *vm, const struct walk_regs *p)
 	return walk_mode(p) != PAGING_PAE || pdptes_fit(p->pdpte, vm->cpuid.maxphyaddr);
 }
 
-/* XRSTOR faults where a reserved bit of MXCSR is set, or of the header. */
+/* XRSTOR faults where a reserved bit of MXCSR is set, or of the header (SDM, "XSAVE Header", "Operation of XRSTOR"). */
 static bool fpu_possible(const struct vcpu *v, const struct cpu_registers *r)
 {
 	const uint8_t *image = v->fpu;
@@ -73,6 +73,7 @@ static bool flags_possible(const struct cpu_registers *r)
 	return in_long64(r) ? !above || above == ~0ull >> linear_bits(r->paging.cr4) : !(r->rip >> 32);
 }
 
+/* SDM, "Checks on Guest Descriptor-Table Registers". */
 static bool table_possible(const struct table_register *t, unsigned bits)
 {
 	return is_canonical_in(t->base, bits) && !(t->limit >> 16);
@@ -127,7 +128,8 @@ static bool blocking_possible(const struct cpu_registers *r)
 	return !held || !(r->rflags & RFLAGS_TF) == !(pending & PENDING_DEBUG_BS);
 }
 
-/* What a WRMSR, or MOV to a debug register, would refuse. */
+/* What a WRMSR, or MOV to a debug register, would refuse ("Checks on Guest Control Registers, Debug Registers, and
+ * MSRs"). */
 static bool registers_possible(const struct vcpu *v, const struct cpu_registers *r)
 {
 	unsigned bits = linear_bits(r->paging.cr4);

@@ -35,7 +35,8 @@
 
 #define NOWHERE GFN(~0ull)
 
-/* NULL, or one clause that says what this CPU lacks for it. */
+/* NULL, or one clause that says what this CPU lacks for it. Each needs those before it (SDM, "VM-Execution Control
+ * Fields"). */
 static const char *lacking(enum config_tpr method)
 {
 	if (method == CONFIG_TPR_TRAP || method == CONFIG_TPR_PATCH)
