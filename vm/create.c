@@ -119,7 +119,7 @@ static bool add_mmio(struct vm *vm)
 	for (unsigned i = 0; i < vm->mmio.count; i++) {
 		const struct mmio_region *r = &vm->mmio.region[i];
 		struct slot slot = { .base = gpa_gfn(GPA(r->base)),
-				     .pages = align_up(r->size, PAGE_SIZE) >> PAGE_SHIFT,
+				     .pages = pages_for(r->size),
 				     .kind = SLOT_MMIO,
 				     .type = MEMTYPE_UC };
 
@@ -296,14 +296,10 @@ static bool create_platform(struct vm *vm)
 
 static struct vm *alloc_vm(unsigned id, const struct vm_config *config)
 {
-	uint64_t pages = align_up(sizeof(struct vm), PAGE_SIZE) >> PAGE_SHIFT;
-	hfn_t f = frames_alloc_run(pages, 1);
-	struct vm *vm;
+	struct vm *vm = frames_take(sizeof(struct vm));
 
-	if (hfn_is_none(f))
+	if (!vm)
 		return NULL;
-	vm = frames_ptr(f);
-	memset(vm, 0, pages << PAGE_SHIFT);
 	vm->id = id;
 	vm->config = config;
 	vm->weight = config->weight;

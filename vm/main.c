@@ -44,12 +44,11 @@ static _Noreturn void refuse(const char *why)
 /* Room for what the description may describe. */
 static void *descriptions(unsigned count, size_t each)
 {
-	uint64_t pages = align_up(count * each, PAGE_SIZE) >> PAGE_SHIFT;
-	hfn_t f = frames_alloc_run(pages, 1);
+	void *room = frames_take(count * each);
 
-	if (hfn_is_none(f))
+	if (!room)
 		refuse("there is no memory for the description of so many virtual machines");
-	return memset(frames_ptr(f), 0, pages << PAGE_SHIFT);
+	return room;
 }
 
 /* Returns how many are described; *configs is an array of them. */

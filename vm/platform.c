@@ -219,7 +219,7 @@ static void protect_mapping(void *ctx, uint64_t gpa)
 
 static bool add_testdev(struct vm *vm)
 {
-	hfn_t f = frames_alloc_run(align_up(sizeof(struct testdev), PAGE_SIZE) >> PAGE_SHIFT, 1);
+	hfn_t f = frames_alloc_run(pages_for(sizeof(struct testdev)), 1);
 	struct testdev_host host = { drop_mapping, protect_mapping, vm };
 	struct irq_line lines[TESTDEV_LINES];
 

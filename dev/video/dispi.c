@@ -75,7 +75,7 @@ bool dispi_possible(const struct vga *v, const uint16_t *dispi)
 static void clear(struct vga *v, uint32_t bytes)
 {
 	memset(v->memory, 0, bytes);
-	memset(v->touched, 1, align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT);
+	memset(v->touched, 1, pages_for(bytes));
 }
 
 static void enter_mode(struct vga *v)

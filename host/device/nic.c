@@ -50,7 +50,7 @@ static uint64_t register_address(uint32_t function)
 
 static bool begin_card(void)
 {
-	hfn_t memory = frames_alloc_run(align_up(E1000_MEMORY, PAGE_SIZE) >> PAGE_SHIFT, 1);
+	hfn_t memory = frames_alloc_run(pages_for(E1000_MEMORY), 1);
 
 	if (hfn_is_none(memory))
 		return false;

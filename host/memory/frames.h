@@ -55,4 +55,15 @@ static inline hfn_t frames_of_ptr(const void *p) { return HFN(((uint64_t)(uintpt
 static inline void *frames_at(hpa_t a) { return (void *)(uintptr_t)(frames_base + a.v); }
 static inline hpa_t frames_hpa(const void *p) { return HPA((uint64_t)(uintptr_t)p - frames_base); }
 
+/* Zeroed memory for so many bytes, in one piece; NULL: there is none. */
+static inline void *frames_take(uint64_t bytes)
+{
+	hfn_t first = frames_alloc_run(pages_for(bytes), 1);
+
+	return hfn_is_none(first) ? NULL : memset(frames_ptr(first), 0, pages_for(bytes) << PAGE_SHIFT);
+}
+
+/* Back, all of it. */
+static inline void frames_give(void *p, uint64_t bytes) { frames_free(frames_of_ptr(p), pages_for(bytes)); }
+
 #endif

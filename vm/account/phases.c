@@ -45,7 +45,7 @@ static void go_to(struct vm *vm, struct phases *p, unsigned phase, uint64_t ran)
 
 static bool have_room(struct phases **phases)
 {
-	uint64_t pages = align_up(sizeof(struct phases), PAGE_SIZE) >> PAGE_SHIFT;
+	uint64_t pages = pages_for(sizeof(struct phases));
 	hfn_t f;
 
 	if (*phases)
@@ -86,7 +86,7 @@ bool phases_init(struct vm *vm)
 static void give_back(struct phases **phases)
 {
 	if (*phases)
-		frames_free(frames_of_ptr(*phases), align_up(sizeof(struct phases), PAGE_SIZE) >> PAGE_SHIFT);
+		frames_give(*phases, sizeof(struct phases));
 	*phases = NULL;
 }
 

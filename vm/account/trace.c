@@ -191,8 +191,6 @@ void trace_handle(struct vcpu *v, uint64_t code)
 
 /* ---- on and off ---- */
 
-static uint64_t pages_of(void) { return align_up(sizeof(struct trace), PAGE_SIZE) >> PAGE_SHIFT; }
-
 static void fill_head(struct trace_record *chunk)
 {
 	struct trace_head head = { .run = machine.wall_clock, .tsc_hz = machine.tsc_hz, .version = TRACE_VERSION };
@@ -204,21 +202,18 @@ static void fill_head(struct trace_record *chunk)
 /* Of a vCPU that has none yet. */
 static bool make(struct vcpu *v)
 {
-	hfn_t f = frames_alloc_run(pages_of(), 1), chunks = frames_alloc_run(2 * TRACE_CHUNK >> PAGE_SHIFT, 1);
-	struct trace *t;
+	struct trace *t = frames_take(sizeof(*t));
+	uint8_t *chunks = frames_take(2 * TRACE_CHUNK);
 
-	if (hfn_is_none(f) || hfn_is_none(chunks)) {
-		if (!hfn_is_none(f))
-			frames_free(f, pages_of());
-		if (!hfn_is_none(chunks))
-			frames_free(chunks, 2 * TRACE_CHUNK >> PAGE_SHIFT);
+	if (!t || !chunks) {
+		if (t)
+			frames_give(t, sizeof(*t));
+		if (chunks)
+			frames_give(chunks, 2 * TRACE_CHUNK);
 		return false;
 	}
-	t = frames_ptr(f);
-	memset(t, 0, sizeof(*t));
-	memset(frames_ptr(chunks), 0, 2 * TRACE_CHUNK);
 	for (unsigned n = 0; n < 2; n++) {
-		t->chunk[n].record = (struct trace_record *)((uint8_t *)frames_ptr(chunks) + n * TRACE_CHUNK);
+		t->chunk[n].record = (struct trace_record *)(void *)(chunks + n * TRACE_CHUNK);
 		t->chunk[n].v = v;
 		fill_head(t->chunk[n].record);
 	}
@@ -231,7 +226,7 @@ static bool make(struct vcpu *v)
 static void forget_kept(struct trace *t)
 {
 	if (t->kept)
-		frames_free(frames_of_ptr(t->kept), t->kept_pages);
+		frames_give(t->kept, t->kept_bytes);
 	t->kept = NULL;
 	t->kept_count = 0;
 }
@@ -274,9 +269,8 @@ void trace_keep_no_more(struct vcpu *v)
 
 const char *trace_keep(struct vcpu *v, uint64_t count)
 {
-	uint64_t pages = align_up((count + 1) * sizeof(struct trace_record), PAGE_SIZE) >> PAGE_SHIFT;
+	uint64_t bytes = (count + 1) * sizeof(struct trace_record);
 	struct trace *t;
-	hfn_t f;
 
 	if (!v->traced.by && !make(v))
 		return no_memory;
@@ -285,12 +279,10 @@ const char *trace_keep(struct vcpu *v, uint64_t count)
 		return "its exits are being written to a disk already";
 	trace_keep_no_more(v); /* the one before is over */
 	forget_kept(t);
-	f = frames_alloc_run(pages, 1);
-	if (hfn_is_none(f))
+	t->kept = frames_take(bytes);
+	if (!t->kept)
 		return no_memory;
-	t->kept = frames_ptr(f);
-	t->kept_pages = pages;
-	memset(t->kept, 0, pages << PAGE_SHIFT);
+	t->kept_bytes = bytes;
 	if (wanted(t)) {
 		trace_bring_up_to_date(v);
 		t->recorded += (uint64_t)(t->summed - t->first);
@@ -370,8 +362,8 @@ void trace_free(struct vm *vm)
 		if (!t)
 			continue;
 		forget_kept(t);
-		VM_MUTANT(TRACE_FREED, frames_free(frames_of_ptr(t->chunk[0].record), 2 * TRACE_CHUNK >> PAGE_SHIFT));
-		frames_free(frames_of_ptr(t), pages_of());
+		VM_MUTANT(TRACE_FREED, frames_give(t->chunk[0].record, 2 * TRACE_CHUNK));
+		frames_give(t, sizeof(*t));
 		v->traced.by = NULL;
 	}
 }

@@ -63,7 +63,7 @@ struct trace {
 	bool disk;                     /* it is written to the disk */
 	bool ended;                    /* its last chunk has been given away */
 	struct trace_record *kept;     /* what `ctl trace` has asked for; NULL: it has not */
-	uint64_t kept_pages, kept_count;
+	uint64_t kept_bytes, kept_count;
 	bool keeping;                  /* they are being recorded */
 	uint64_t recorded, lost;
 	struct trace_sums sums;

@@ -25,14 +25,12 @@ static unsigned msr_count(const struct vcpu *v)
 
 bool resident_init(struct vcpu *v)
 {
-	hfn_t f = frames_alloc_run(FPU_FRAMES, 1);
 	uint16_t fcw = FCW_INITIAL;
 	uint32_t mxcsr = MXCSR_INITIAL;
 
-	if (hfn_is_none(f))
+	v->fpu = frames_take(FPU_FRAMES * PAGE_SIZE);
+	if (!v->fpu)
 		return false;
-	v->fpu = frames_ptr(f);
-	memset(v->fpu, 0, FPU_FRAMES * PAGE_SIZE);
 	memcpy(v->fpu, &fcw, sizeof(fcw));
 	memcpy((char *)v->fpu + FXSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
 	if (v->vm->cpuid.has_xsave)
@@ -44,7 +42,7 @@ bool resident_init(struct vcpu *v)
 
 void resident_free(struct vcpu *v)
 {
-	frames_free(frames_of_ptr(v->fpu), FPU_FRAMES);
+	frames_give(v->fpu, FPU_FRAMES * PAGE_SIZE);
 	v->fpu = NULL;
 }
 

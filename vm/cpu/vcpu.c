@@ -45,22 +45,11 @@ static struct walk_regs start_regs(const struct vm *vm, const struct cpu_start *
 	return r;
 }
 
-static struct vcpu *alloc_vcpu(void)
-{
-	uint64_t pages = align_up(sizeof(struct vcpu), PAGE_SIZE) >> PAGE_SHIFT;
-	hfn_t f = frames_alloc_run(pages, 1);
-
-	if (hfn_is_none(f))
-		return NULL;
-	memset(frames_ptr(f), 0, pages << PAGE_SHIFT);
-	return frames_ptr(f);
-}
-
 /* ---- made ---- */
 
 static bool create_one(struct vm *vm, struct percpu *cpu)
 {
-	struct vcpu *v = alloc_vcpu();
+	struct vcpu *v = frames_take(sizeof(struct vcpu));
 
 	if (!v)
 		return false;

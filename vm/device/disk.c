@@ -199,22 +199,13 @@ static bool make_disk(struct vm *vm, unsigned n)
 	       refuse(vm, config->name, "there are too many devices");
 }
 
-static uint64_t pages_of(const struct vm *vm)
-{
-	return align_up(vm->config->disks * sizeof(struct vm_disk), PAGE_SIZE) >> PAGE_SHIFT;
-}
-
 bool disks_add(struct vm *vm)
 {
-	hfn_t f;
-
 	if (!vm->config->disks)
 		return true;
-	f = frames_alloc_run(pages_of(vm), 1);
-	if (hfn_is_none(f))
+	vm->disks = frames_take(vm->config->disks * sizeof(struct vm_disk));
+	if (!vm->disks)
 		return refuse(vm, vm->config->disk[0].name, "there is no memory for it");
-	vm->disks = frames_ptr(f);
-	memset(vm->disks, 0, pages_of(vm) << PAGE_SHIFT);
 	if (!vm_ide_add(vm))
 		return refuse(vm, vm->config->disk[0].name, "there is no memory for its controller");
 	for (unsigned n = 0; n < vm->config->disks; n++)
@@ -231,7 +222,7 @@ void disks_release(struct vm *vm)
 		if (vm->disks[n].block.queue)
 			VM_MUTANT(DISK_CANCELLED, block_cancel(&vm->disks[n].block, false));
 	vm_ide_release(vm);
-	VM_MUTANT(DISK_FREED, frames_free(frames_of_ptr(vm->disks), pages_of(vm)));
+	VM_MUTANT(DISK_FREED, frames_give(vm->disks, vm->config->disks * sizeof(struct vm_disk)));
 	vm->disks = NULL;
 }
 

@@ -5,7 +5,7 @@
 #include "vm/vm.h"
 #include "lib/mutants/mutate.h"
 
-static uint64_t pages(void) { return align_up(sizeof(struct ide), PAGE_SIZE) >> PAGE_SHIFT; }
+static uint64_t pages(void) { return pages_for(sizeof(struct ide)); }
 
 /* IP1: the drives before it have theirs. */
 struct ide_place vm_ide_place(const struct vm_config *c, unsigned n)

@@ -16,18 +16,6 @@ static struct network {
 	struct network *next;
 } *networks;
 
-static uint64_t pages_of(uint64_t bytes) { return align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT; }
-
-/* Zeroed; NULL: there is no room. */
-static void *take_memory(uint64_t bytes)
-{
-	hfn_t f = frames_alloc_run(pages_of(bytes), 1);
-
-	return hfn_is_none(f) ? NULL : memset(frames_ptr(f), 0, pages_of(bytes) << PAGE_SHIFT);
-}
-
-static void give_back(void *p, uint64_t bytes) { frames_free(frames_of_ptr(p), pages_of(bytes)); }
-
 /* ---- what a port tells of its backlog ---- */
 
 /* VN4. */
@@ -98,7 +86,7 @@ static struct network *network(const char *name)
 	for (n = networks; n; n = n->next)
 		if (strcmp(n->name, name) == 0)
 			return n;
-	n = take_memory(sizeof(*n));
+	n = frames_take(sizeof(*n));
 	if (n) {
 		n->name = name;
 		if (leads_out(name)) {
@@ -127,7 +115,7 @@ static const char *make_ports(unsigned id)
 	const struct vm_config *config = place->config;
 	uint8_t address[NET_ADDRESS];
 
-	place->ports = take_memory(config->nets * sizeof(struct vm_port));
+	place->ports = frames_take(config->nets * sizeof(struct vm_port));
 	if (!place->ports)
 		return no_memory;
 	for (unsigned n = 0; n < config->nets; n++) {
@@ -167,7 +155,7 @@ void nets_end(void)
 
 		if (place->ports)
 			VM_MUTANT(NET_PORTS_FREED,
-				  give_back(place->ports, place->config->nets * sizeof(struct vm_port)));
+				  frames_give(place->ports, place->config->nets * sizeof(struct vm_port)));
 		place->ports = NULL;
 	}
 	outer = NULL;
@@ -175,7 +163,7 @@ void nets_end(void)
 		struct network *n = networks;
 
 		networks = n->next;
-		give_back(n, sizeof(*n));
+		frames_give(n, sizeof(*n));
 	}
 }
 
@@ -210,7 +198,7 @@ bool nets_add(struct vm *vm)
 {
 	if (!vm->config->nets)
 		return true;
-	vm->nets = take_memory(vm->config->nets * sizeof(struct vm_net));
+	vm->nets = frames_take(vm->config->nets * sizeof(struct vm_net));
 	for (unsigned n = 0; n < vm->config->nets; n++)
 		if (!vm->nets || !make_net(vm, n)) {
 			vm_end(vm, VM_STATUS_BAD_IMAGE, "cannot give it a network card: there is no room");
@@ -226,7 +214,7 @@ void nets_release(struct vm *vm)
 	for (unsigned n = 0; n < vm->config->nets; n++)
 		if (vm->nets[n].port && VM_LEFT_OUT_OR(NET_ITS_OWN, vm->nets[n].port->vm == vm))
 			VM_MUTANT(NET_DETACHED, attach(vm->nets[n].port, NULL));
-	VM_MUTANT(NET_FREED, give_back(vm->nets, vm->config->nets * sizeof(struct vm_net)));
+	VM_MUTANT(NET_FREED, frames_give(vm->nets, vm->config->nets * sizeof(struct vm_net)));
 	vm->nets = NULL;
 }
 

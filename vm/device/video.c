@@ -170,7 +170,7 @@ static bool refuse(struct vm *vm)
 static bool take_memory(struct vm *vm)
 {
 	struct extent *extent = vm->extent[VM_EXTENTS_VIDEO];
-	uint64_t pages = align_up(sizeof(*vm->video), PAGE_SIZE) >> PAGE_SHIFT;
+	uint64_t pages = pages_for(sizeof(*vm->video));
 	hfn_t frames;
 
 	if (vm_take_memory(extent, VIDEO_PAGES) != 1)

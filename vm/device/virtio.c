@@ -134,23 +134,15 @@ static bool add_balloon(struct vm *vm)
 
 /* ---- making them ---- */
 
-#define PAGES (align_up(sizeof(struct vm_virtio), PAGE_SIZE) >> PAGE_SHIFT)
-
 bool virtio_add(struct vm *vm)
 {
 	bool rng = vm->config->rng == CONFIG_ON, console = vm->config->hvc == CONFIG_ON, balloon = vm->config->balloon;
-	hfn_t f;
 
 	if (!rng && !console && !balloon)
 		return true;
-	f = frames_alloc_run(PAGES, 1);
-	if (!hfn_is_none(f)) {
-		vm->virtio = frames_ptr(f);
-		memset(vm->virtio, 0, sizeof(*vm->virtio));
-		if ((!rng || add_rng(vm)) && (!console || add_console(vm)) &&
-		    (!balloon || add_balloon(vm)))
-			return true;
-	}
+	vm->virtio = frames_take(sizeof(*vm->virtio));
+	if (vm->virtio && (!rng || add_rng(vm)) && (!console || add_console(vm)) && (!balloon || add_balloon(vm)))
+		return true;
 	if (!vm->ended)
 		vm_end(vm, VM_STATUS_BAD_IMAGE, "cannot give it a virtio device: there is no room");
 	return false;
@@ -159,6 +151,6 @@ bool virtio_add(struct vm *vm)
 void virtio_release(struct vm *vm)
 {
 	if (vm->virtio)
-		VM_MUTANT(VIRTIO_FREED, frames_free(frames_of_ptr(vm->virtio), PAGES));
+		VM_MUTANT(VIRTIO_FREED, frames_give(vm->virtio, sizeof(*vm->virtio)));
 	vm->virtio = NULL;
 }

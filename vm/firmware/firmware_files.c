@@ -23,7 +23,7 @@ struct files {
 
 static struct files *take_files(struct vm *vm)
 {
-	uint64_t pages = align_up(sizeof(struct files), PAGE_SIZE) >> PAGE_SHIFT;
+	uint64_t pages = pages_for(sizeof(struct files));
 	hfn_t frames = frames_alloc_run(pages, 1);
 
 	if (hfn_is_none(frames))

@@ -46,14 +46,14 @@ void vm_release(struct vm *vm)
 	VM_MUTANT(RELEASE_PHASES, phases_free(vm));
 	trace_free(vm);
 	if (VM_KEPT(RELEASE_TESTDEV, vm->testdev))
-		frames_free(frames_of_ptr(vm->testdev), pages_for(sizeof(struct testdev)));
+		frames_give(vm->testdev, sizeof(struct testdev));
 }
 
 void vm_free(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->vcpu_count; i++)
-		VM_MUTANT(RELEASE_VCPU, frames_free(frames_of_ptr(vm->vcpu[i]), pages_for(sizeof(struct vcpu))));
-	VM_MUTANT(RELEASE_VM, frames_free(frames_of_ptr(vm), pages_for(sizeof(struct vm))));
+		VM_MUTANT(RELEASE_VCPU, frames_give(vm->vcpu[i], sizeof(struct vcpu)));
+	VM_MUTANT(RELEASE_VM, frames_give(vm, sizeof(struct vm)));
 }
 
 void vm_release_all(void)

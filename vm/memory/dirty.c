@@ -9,7 +9,7 @@ static uint64_t words_of(const struct dirty_log *log) { return (log->pages + 63)
 
 static uint64_t frames_of(const struct dirty_log *log)
 {
-	return align_up(2 * words_of(log) * sizeof(log->bits[0]), PAGE_SIZE) >> PAGE_SHIFT;
+	return pages_for(2 * words_of(log) * sizeof(log->bits[0]));
 }
 
 /* ---- logging (DY2, DY3) ---- */

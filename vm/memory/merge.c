@@ -17,7 +17,7 @@
 
 static uint64_t frames_for(const struct ram *r)
 {
-	return align_up(r->pages * sizeof(uint32_t), PAGE_SIZE) >> PAGE_SHIFT;
+	return pages_for(r->pages * sizeof(uint32_t));
 }
 
 static bool take_sums(struct vm *vm)

@@ -40,7 +40,7 @@ static unsigned bits_for(uint64_t entries)
 bool merge_table_take(void)
 {
 	unsigned bits = bits_for(frames_total() / FRAMES_PER_WAY);
-	uint64_t pages = align_up(sizeof(struct entry) << bits, PAGE_SIZE) >> PAGE_SHIFT;
+	uint64_t pages = pages_for(sizeof(struct entry) << bits);
 	hfn_t f;
 
 	spin_lock(&table.lock);

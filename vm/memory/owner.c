@@ -28,15 +28,10 @@ static struct {
 bool owners_init(void)
 {
 	uint64_t blocks = align_up(frames_end() >> PAGE_SHIFT, FRAMES_BLOCK) / FRAMES_BLOCK;
-	uint64_t pages = align_up(blocks * sizeof(*owners.dir), PAGE_SIZE) >> PAGE_SHIFT;
-	hfn_t f = frames_alloc_run(pages, 1);
 
-	if (hfn_is_none(f))
-		return false;
-	owners.dir = frames_ptr(f);
+	owners.dir = frames_take(blocks * sizeof(*owners.dir));
 	owners.blocks = blocks;
-	memset(owners.dir, 0, pages << PAGE_SHIFT);
-	return true;
+	return owners.dir;
 }
 
 static uint64_t *words_of(uint64_t block) { return frames_ptr(HFN(block >> PAGE_SHIFT)); }

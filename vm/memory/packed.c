@@ -44,30 +44,22 @@ static struct {
 static char small[BYTES_MOST]; /* with swap_lock() */
 static struct compressor compressor; /* the same */
 
-static uint64_t entry_frames(void) { return align_up(packed.places * sizeof(struct entry), PAGE_SIZE) >> PAGE_SHIFT; }
-
 bool packed_begin(uint64_t places, uint64_t frames)
 {
-	hfn_t f;
-
 	packed.places = min_u64(places, UINT32_MAX - 1);
 	packed.most = frames;
 	packed.account = (struct packed_account){ 0 };
 	if (!frames)
 		return true;
-	f = frames_alloc_run(entry_frames(), 1);
-	if (hfn_is_none(f))
-		return false;
-	packed.entry = frames_ptr(f);
-	memset(packed.entry, 0, entry_frames() << PAGE_SHIFT);
-	return true;
+	packed.entry = frames_take(packed.places * sizeof(struct entry));
+	return packed.entry;
 }
 
 void packed_end(void)
 {
 	BUG_ON(packed.account.pages || packed.account.frames);
 	if (packed.entry)
-		frames_free(frames_of_ptr(packed.entry), entry_frames());
+		frames_give(packed.entry, packed.places * sizeof(struct entry));
 	packed.entry = NULL;
 }
 

@@ -18,7 +18,7 @@ static uint64_t room_pages(const struct ram *r)
 {
 	uint64_t each = sizeof(*r->block) + sizeof(*r->part) + sizeof(*r->piece);
 
-	return align_up(block_count(r) * each, PAGE_SIZE) >> PAGE_SHIFT;
+	return pages_for(block_count(r) * each);
 }
 
 /* ---- a block in one piece ---- */

@@ -143,7 +143,7 @@ void save_free(struct vm *vm)
 	for (unsigned n = 0; n < SAVE_RANGES; n++)
 		end_range(&s->range[n]);
 	if (s->state)
-		VM_MUTANT(SAVE_STATE_FREED, frames_free(frames_of_ptr(s->state), pages_for(SAVE_STATE_MAX)));
+		VM_MUTANT(SAVE_STATE_FREED, frames_give(s->state, SAVE_STATE_MAX));
 	s->state = NULL;
 	s->state_bytes = 0;
 }
