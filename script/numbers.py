@@ -3,7 +3,8 @@
 the tree, as " * RL1  The timers ..." does, so that a test, an assertion or a mutant that names it means one rule; and
 who says "RL1 in vm/run.c", or "(RL1)", finds it there, or at all: in a comment, or in the table of docs/. And those of
 the architecture: a port, an MSR, a leaf of CPUID or an exception's vector has its one name in a header of lib/, so none
-stands bare where one is read, written, asked for or told apart."""
+stands bare where one is read, written, asked for or told apart; nor does a bit, but where it gets its name, or where a
+guest's test shows that it is reserved."""
 
 import os
 import re
@@ -34,6 +35,12 @@ INTO_ECX = re.compile(r'\bmovl?\s+\$(?:0x[0-9a-f]+|[0-9]+), ?%ecx(?=[^\n]*\n(?:[
                       r'"(?:rdmsr|wrmsr)\b[^;]*"c"\s?\((?:0x[0-9a-f]+|[0-9]+)u?\)')
 CASE = re.compile(r'\bcase (0x[0-9a-f]+|[0-9]+)u?\b')
 BARE = re.compile(r'(?:\([a-z0-9_]+\))?(0x[0-9a-f]+|[0-9]+)u?l*\b')
+# A bit by its number, which is no size that something is below; or what is taken of a register by a number.
+BIT_OF = re.compile(r'(?<!< )(?<!<= )\bBIT\((?:0x[0-9a-f]+|[0-9]+)\)')
+REGISTER_BITS = re.compile(r'(?:\b|_)(?:cr0|cr4|efer|r?flags|eflags|dr6|dr7|xcr0)\b(?:\(\))? [&|]=? ~?\(?'
+                           r'(?:0x[0-9a-f]+|[0-9]+)u?l*\b(?! << [A-Z])')
+NAMED = re.compile(r'#\s*define\b|^\s*[A-Z0-9_]+ = |\\$|reserved|check_write_gp|"bit [0-9]+"')
+BITS_IN = ('lib', 'mmu', 'emulate', 'dev', 'host', 'hvm', 'vmx', 'svm', 'start', 'vm', 'guest')
 TREE = ('lib', 'mmu', 'emulate', 'dev', 'host', 'hvm', 'vmx', 'svm', 'start', 'vm', 'model', 'guest', 'test')
 TOO_FEW_CALLS = 500
 
@@ -84,6 +91,11 @@ def bare_numbers(text):
     return calls, found
 
 
+def bare_bits(text):
+    return [(n, m.group(0)) for n, line in enumerate(without_comments(text).split('\n'), 1)
+            for m in [BIT_OF.search(line) or REGISTER_BITS.search(line)] if m and not NAMED.search(line)]
+
+
 def led_nowhere(where):
     """(names said, those that stand nowhere, or not in the file that is said); where: {name: [path:line]}."""
     said, wrong = 0, []
@@ -111,6 +123,7 @@ def main():
                 where.setdefault(found.group(1), []).append('%s:%d' % (path, number))
         if path.split('/')[0] in TREE:
             n, bare = bare_numbers(text)
+            bare += bare_bits(text) if path.split('/')[0] in BITS_IN else []
             calls += n
             faults += len(bare)
             for number, what in bare:
@@ -124,7 +137,7 @@ def main():
     for line in wrong:
         print(line)
     print('%d numbered invariants, %d of them more than once; named %d times, %d times wrongly; %d ports, MSRs and '
-          'leaves, %d of them without a name' %
+          'leaves, %d of them, or bits, without a name' %
           (len(where), faults - bare_count, said, len(wrong), calls, bare_count))
     few = len(where) < TOO_FEW or said < TOO_FEW_SAID or calls < TOO_FEW_CALLS
     sys.exit(1 if faults or wrong or few else 0)

@@ -152,18 +152,21 @@ static inline uint64_t vmx_exit_debug_causes(void)
 }
 
 /* SDM, "Exit Qualification for EPT Violations". */
+#define VIOLATION_READ BIT(0)
+#define VIOLATION_WRITE BIT(1)
+#define VIOLATION_FETCH BIT(2)
 #define VIOLATION_LINEAR_VALID BIT(7)
 #define VIOLATION_TRANSLATED BIT(8) /* the access was to what the linear address means, not on the way there */
 #define VIOLATION_NMI_UNBLOCKED BIT(12) /* SDM, "Information About NMI Unblocking Due to IRET" */
 
-_Static_assert(MMU_READ == BIT(0) && MMU_WRITE == BIT(1) && MMU_FETCH == BIT(2) && MMU_LINEAR == VIOLATION_LINEAR_VALID,
-	       "taken over as they are");
+_Static_assert(MMU_READ == VIOLATION_READ && MMU_WRITE == VIOLATION_WRITE && MMU_FETCH == VIOLATION_FETCH &&
+	       MMU_LINEAR == VIOLATION_LINEAR_VALID, "taken over as they are");
 static inline struct hvm_nested_fault vmx_exit_nested_fault(void)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
 	struct hvm_nested_fault f = {
 		.gpa = GPA(vmread(VMCS_GUEST_PHYSICAL_ADDRESS)),
-		.access = q & (MMU_READ | MMU_WRITE | MMU_FETCH | MMU_LINEAR), /* bits 2:0 and 7 */
+		.access = q & (MMU_READ | MMU_WRITE | MMU_FETCH | MMU_LINEAR),
 		.translated = (q & VIOLATION_LINEAR_VALID) && (q & VIOLATION_TRANSLATED),
 		.nmi_unblocked = q & VIOLATION_NMI_UNBLOCKED,
 	};
@@ -182,16 +185,20 @@ static inline bool vmx_exit_log_nmi_unblocked(void)
 }
 
 /* SDM, "Exit Qualification for APIC-Access VM Exits from Linear Accesses and Guest-Physical Accesses". */
+#define APIC_ACCESS_OFFSET MASK(11, 0)
+#define APIC_ACCESS_TYPE(q) ((q) >> 12 & 15)
+enum { APIC_ACCESS_READ, APIC_ACCESS_WRITE }; /* by an instruction, of data */
+
 static inline struct hvm_apic_access vmx_exit_apic_access(void)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
-	unsigned type = q >> 12 & 15; /* 0, 1: data read, written by an instruction */
+	unsigned type = APIC_ACCESS_TYPE(q);
 
-	return (struct hvm_apic_access){ q & 0xfff, type <= 1, type == 1 };
+	return (struct hvm_apic_access){ q & APIC_ACCESS_OFFSET, type <= APIC_ACCESS_WRITE, type == APIC_ACCESS_WRITE };
 }
 
 /* SDM, "APIC-Write VM Exits" and "EOI Virtualization": an offset in the page, a vector. */
-static inline unsigned vmx_exit_apic_write(void) { return vmread(VMCS_EXIT_QUALIFICATION) & 0xfff; }
+static inline unsigned vmx_exit_apic_write(void) { return vmread(VMCS_EXIT_QUALIFICATION) & APIC_ACCESS_OFFSET; }
 static inline uint8_t vmx_exit_eoi(void) { return (uint8_t)vmread(VMCS_EXIT_QUALIFICATION); }
 
 /* ---- the next entry ---- */

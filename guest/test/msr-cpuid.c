@@ -359,7 +359,7 @@ static void test_xcr0(void)
 	write_cr4(read_cr4() | CR4_OSXSAVE);
 	CHECK(cpuid_version().ecx & CPUID_1_ECX_OSXSAVE, "OSXSAVE does not show");
 	offered = cpuid(CPUID_LEAF_XSTATE, 0).eax;
-	CHECK(offered & 1, "XCR0 bits offered: 0x%x", offered);
+	CHECK(offered & XCR0_X87, "XCR0 bits offered: 0x%x", offered);
 	CHECK(trap_call(do_xsetbv, (void *)1ul) == NO_TRAP && xgetbv() == 1, "XCR0 = 1");
 	CHECK(xsave_bytes() == 576, "with XCR0 = 1 the save area has %u bytes", xsave_bytes());
 	CHECK(trap_call(do_xsetbv, (void *)3ul) == NO_TRAP && xgetbv() == 3, "XCR0 = 3");
@@ -367,7 +367,7 @@ static void test_xcr0(void)
 	CHECK(trap_call(do_xsetbv, (void *)5ul) == TRAP(GP), "XCR0 = 5, AVX without SSE, was taken");
 	CHECK(trap_call(do_xsetbv, (void *)(3 | 1ul << 62)) == TRAP(GP), "XCR0 with bit 62 was taken");
 	CHECK(trap_call(do_xsetbv, (void *)(3 | 0x80000000ul)) == TRAP(GP), "XCR1 was taken");
-	CHECK((trap_call(do_xsetbv, (void *)7ul) == NO_TRAP) == ((offered & 4) != 0),
+	CHECK((trap_call(do_xsetbv, (void *)7ul) == NO_TRAP) == ((offered & XCR0_AVX) != 0),
 	      "XCR0 = 7 and what CPUID offers (0x%x) differ", offered);
 	if (offered & 4)
 		CHECK(xgetbv() == 7 && xsave_bytes() >= 832, "XCR0 is 0x%x, the save area has %u bytes", xgetbv(),
@@ -399,6 +399,9 @@ static void test_task_priority(void)
 	do_cr8(0);
 }
 
+#define LMSW_SEES (CR0_PE | CR0_MP | CR0_EM | CR0_TS)
+#define LMSW_TAKES (LMSW_SEES & ~CR0_EM)
+
 static void test_cr0(void)
 {
 	word cr0 = read_cr0(), v;
@@ -407,11 +410,12 @@ static void test_cr0(void)
 	CHECK(read_cr0() == (cr0 | CR0_TS), "CR0.TS cannot be set: 0x%lx", read_cr0());
 	__asm__ volatile("clts");
 	CHECK(!(read_cr0() & CR0_TS), "CLTS leaves CR0 0x%lx", read_cr0());
-	__asm__ volatile("lmsw %w0" : : "r"(0xbul));
+	__asm__ volatile("lmsw %w0" : : "r"((uint64_t)LMSW_TAKES));
 	__asm__ volatile("smsw %0" : "=r"(v));
-	CHECK((v & 0xf) == 0xb && (read_cr0() & 0xf) == 0xb, "after LMSW 0xb: SMSW 0x%lx, CR0 0x%lx", v, read_cr0());
+	CHECK((v & LMSW_SEES) == LMSW_TAKES && (read_cr0() & LMSW_SEES) == LMSW_TAKES,
+	      "after LMSW 0xb: SMSW 0x%lx, CR0 0x%lx", v, read_cr0());
 	__asm__ volatile("lmsw %w0" : : "r"(0ul));
-	CHECK((read_cr0() & 0xf) == 1, "LMSW 0 leaves CR0 0x%lx: it cannot clear PE", read_cr0());
+	CHECK((read_cr0() & LMSW_SEES) == CR0_PE, "LMSW 0 leaves CR0 0x%lx: it cannot clear PE", read_cr0());
 	write_cr0(cr0 | CR0_CD | CR0_NW);
 	CHECK((read_cr0() & (CR0_CD | CR0_NW)) == (CR0_CD | CR0_NW), "CR0.CD and NW: 0x%lx", read_cr0());
 	write_cr0(cr0);

@@ -68,10 +68,12 @@ static void test_rounds(void)
 
 /* ---- interrupts and exceptions ---- */
 
+#define FLAGS_KEPT (RFLAGS_STATUS | RFLAGS_TF | RFLAGS_IF | RFLAGS_DF)
+
 static void test_int(void)
 {
 	call(real_int);
-	CHECK(WORD(real_vector) == 0x1e && (WORD(real_flags) & 0xfd5) == (0x7ad6 & 0xfd5),
+	CHECK(WORD(real_vector) == 0x1e && (WORD(real_flags) & FLAGS_KEPT) == (0x7ad6 & FLAGS_KEPT),
 	      "INT: vector 0x%x, flags 0x%x",
 	      WORD(real_vector), WORD(real_flags));
 	CHECK((WORD(real_inside) & (RFLAGS_IF | RFLAGS_TF)) == 0, "INT: in the handler flags are 0x%x",

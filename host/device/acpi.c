@@ -84,6 +84,12 @@ static void madt_local_apic(uint32_t id, uint32_t flags)
 		info.cpu_apic_id[info.cpu_count++] = id;
 }
 
+/* ACPI, "MPS INTI Flags": 0 is as the bus, which is ISA. */
+#define INTI_POLARITY MASK(1, 0)
+#define INTI_ACTIVE_LOW 0x3u
+#define INTI_TRIGGER MASK(3, 2)
+#define INTI_LEVEL 0xcu
+
 static void madt_override(const uint8_t *e)
 {
 	uint16_t flags = get16(e + 8);
@@ -91,8 +97,8 @@ static void madt_override(const uint8_t *e)
 
 	if (irq >= ARRAY_SIZE(info.isa_irq))
 		return;
-	/* Polarity and trigger mode, 2 bits each: 3 is active low, and level; 0 as the bus, which is ISA. */
-	info.isa_irq[irq] = (struct acpi_isa_irq){ get32(e + 4), (flags & 3) == 3, (flags >> 2 & 3) == 3 };
+	info.isa_irq[irq] = (struct acpi_isa_irq){ get32(e + 4), (flags & INTI_POLARITY) == INTI_ACTIVE_LOW,
+						   (flags & INTI_TRIGGER) == INTI_LEVEL };
 }
 
 /* Types 0 and 9: a local APIC, and one of more than 8 bits; 1: an I/O APIC; 2: an interrupt source override. */
