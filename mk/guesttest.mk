@@ -50,7 +50,7 @@ IRQL := irql irql-main irql-devices irql-rounds irql-exact irql-ways irql-pages 
 GUEST_TEST_MORE_irql32 := $(IRQL) irql-ways32 irql-second32
 GUEST_TEST_MORE_irql32pae := $(IRQL) irql-ways32 irql-second32
 GUEST_TEST_MORE_irql64 := $(IRQL) irql-ways64 irql-second64
-GUEST_TEST_MORE_patch32 := patch32-code
+GUEST_TEST_MORE_patch32 := patch32-code patch32-hostile
 # Below it lies what its experiments have.
 GUEST_TEST_AT_hostile32 := 0x400000
 # With 1 MByte of RAM it has nothing above that.

@@ -3,6 +3,7 @@ each method of virtualizing the TPR, on CPUs of several generations, and on the 
 them."""
 
 import itertools
+import json
 import re
 
 import conformance
@@ -154,6 +155,42 @@ def changing_pair(c):
                                         ['--clock', 'host', '--vcpus', '2', '--host-cpus', '2']))
 
 
+def gone_on_with(ways):
+    """A snapshot of one that is patched, in the middle of its game: it goes on to a good end by each method, under
+    another mechanism, and so does the one that was left."""
+    return Test('task priority: a snapshot of a game that is patched, by %s' % ' and '.join(m for m, _ in ways),
+                lambda c: goes_on(c, ways))
+
+
+def goes_on(c, ways):
+    path = c.path('game.snap')
+    run = c.start(['run', '--kernel', c.guest('irql32'), '--append', 'rounds=30', '--testdev', '--mem', '64M',
+                   '--clock', 'guest', '--tpr', 'patch', '--timeout', '200'])
+    made = 0
+    while not made:
+        require(run.poll() is None, 'it ended before it was patched')
+        status, said = c.finish(c.start(['ctl', '--json', 'stats']), 90)
+        made = status == 0 and json.loads(said)['lapic']['patches_made']
+    status, said = c.finish(c.start(['ctl', 'snapshot', path]), 90)
+    require(status == 0, 'no snapshot: %s' % said)
+    status, text = c.finish(run, 200)
+    require(status == 0 and re.search(r'^irql32: ok, [1-9]', text, re.M), 'status %d: %s' % (status, text[-300:]))
+    for method, mmu in ways:
+        o = c.run(['run', '--restore', path, '--tpr', method, '--mmu', mmu, '--timeout', '200'], limit=220,
+                  forbid=['FAIL'], expect=[r'^irql32: ok, [1-9]'])
+        require(o.json['tpr'] == method and o.json['mmu'] == mmu, 'it is by %s' % o.json['tpr'])
+
+
+def merged(c):
+    """Two that are the same, in pages that both have: what is patched in one is patched in that one alone."""
+    more = 'testdev on\nclock guest\nmerge on\nmerge-rate 10000000\nmerge-share 60\ntpr '
+    o, _ = conformance.conform(c, [('irql32', 'rounds=4', more + method + '\n') for method in ('patch', 'trap')])
+    for vm in o.json['vms']:
+        m = vm['merge']
+        require(m['merged'] + m['offered'] > 20, 'by %s: %s' % (vm['tpr'], m))
+    require(o.json['vms'][0]['lapic']['patches_made'] > 20, 'it is not patched')
+
+
 def until_changed(game):
     changes = games = 0
     while changes < 8:
@@ -215,6 +252,7 @@ def whole():
             t.append(plays(model, mmu, method, seed))
         if model != HASWELL:
             t.append(pairs(model, mmu, method))
+    t += [gone_on_with((('patch', 'brute'), ('apicv', 'vtlb')))]
     return t + [hidden(mmu, several) for mmu in ('vtlb', 'brute') for several in (False, True)]
 
 
@@ -231,5 +269,7 @@ def tests(everything):
                 Test('task priority: several CPUs are not patched', several),
                 Test('task priority: the method changes again and again', changing),
                 Test('task priority: the method changes under two CPUs', changing_pair),
+                gone_on_with((('trap', 'shadow'), ('flexpriority', 'ept'))),
+                Test('task priority: patched in pages that two have', merged),
                 Test('task priority: on the bare machine', native),
                 Test('task priority: a seed is a run', deterministic)]

@@ -7,6 +7,7 @@
 	.balign	4096
 	.globl	patch_code, code_read, code_read_ecx, code_push, code_write_eax, code_write_ecx, code_write_imm
 	.globl	code_and, code_or, code_sti, code_behind_sti, code_relative, code_end
+	.globl	code_push_odd, code_push_odd_relative, code_push_across
 	.macro	page n
 code_read\n:
 	.byte	0xa1
@@ -50,11 +51,35 @@ code_relative\n:
 	movl	$LAPIC_DEFAULT_BASE, %eax
 	movl	APIC_TPR(%eax), %eax
 	ret
+	/* to a stack that is not aligned, and to one whose next element begins in the page before */
+code_push_odd\n:
+	decl	%esp
+	pushl	TPR
+	popl	%eax
+	incl	%esp
+	ret
+code_push_odd_relative\n:
+	movl	$LAPIC_DEFAULT_BASE, %eax
+	subl	$3, %esp
+	pushl	APIC_TPR(%eax)
+	popl	%eax
+	addl	$3, %esp
+	ret
+code_push_across\n:
+	pushl	%ecx
+	movl	%esp, %ecx
+	movl	$LAPIC_DEFAULT_BASE, %eax
+	movl	$across + 4096 + 2, %esp
+	pushl	APIC_TPR(%eax)
+	popl	%eax
+	movl	%ecx, %esp
+	popl	%ecx
+	ret
 	.endm
 patch_code:
 	page
 code_end:
-	.irp	n, _1, _2, _3, _4
+	.irp	n, _1, _2, _3, _4, _5, _6
 	.balign	4096
 	page \n
 	.endr

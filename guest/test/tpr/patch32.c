@@ -2,28 +2,21 @@
  * changes it, runs it in address spaces that map other things, and writes to where the hypervisor keeps its bytes.
  * With `patched` on the command line it expects that the hypervisor patches; with `shown` as well, that its own code
  * may look patched to it. */
-#include "guest/test/base/apic.h"
 #include "guest/test/base/pc.h"
+#include "guest/test/tpr/patch32.h"
 
 const char test_name[] = "patch32";
 
-typedef void code_fn(void);
-extern uint8_t patch_code[], code_end[];
-extern code_fn code_read, code_read_ecx, code_push, code_write_eax, code_write_ecx, code_write_imm, code_and, code_or,
-	code_sti, code_behind_sti, code_relative;
-
-#define CODE_PAGES 5u
 #define VECTOR 0x61u
 #define ROM 0xc8000u
 #define ROM_DATA 0xc9000u
 #define HIGH 0x80000000u /* low memory once more */
-#define ALONE 0xc0000000u /* the page of code alone */
 
 static uint32_t pd[2][1024] __attribute__((aligned(4096))), pt[2][1024] __attribute__((aligned(4096)));
-static uint32_t pt_alone[1024] __attribute__((aligned(4096)));
-static uint8_t original[4096];
+uint32_t pt_alone[1024] __attribute__((aligned(4096)));
+uint8_t original[4096];
 static bool patched;
-static word page; /* bytes: which of the pages of code is run */
+word page;
 
 /* ---- running it ---- */
 
@@ -41,8 +34,7 @@ static void call_it(void *unused)
 			 : "memory", "cc");
 }
 
-/* The function, where its page is mapped beside its own place; no exception may come. */
-static uint32_t run(code_fn *fn, uint32_t value, word beside)
+uint32_t run(code_fn *fn, uint32_t value, word beside)
 {
 	unsigned got;
 
@@ -54,10 +46,9 @@ static uint32_t run(code_fn *fn, uint32_t value, word beside)
 	return call.result;
 }
 
-static uint32_t tpr(void) { return *(volatile uint32_t *)((word)LAPIC_DEFAULT_BASE + APIC_TPR); }
+uint32_t tpr(void) { return *(volatile uint32_t *)((word)LAPIC_DEFAULT_BASE + APIC_TPR); }
 
-/* All of them, at that place. */
-static void all(const char *where, word beside)
+void all(const char *where, word beside)
 {
 	code_fn *const reads[] = { code_read, code_read_ecx, code_push, code_relative };
 
@@ -137,13 +128,20 @@ static void in_the_other(const char *where)
 	all("back", 0);
 }
 
-static void test_spaces(void)
+void paging_on(void)
 {
 	map_low(0);
 	map_low(1);
 	write_cr4(read_cr4() | CR4_PSE);
 	write_cr3((word)pd[0]);
 	write_cr0(read_cr0() | CR0_PG | CR0_WP);
+}
+
+void paging_off(void) { write_cr0(read_cr0() & ~(CR0_PG | CR0_WP)); }
+
+static void test_spaces(void)
+{
+	paging_on();
 	all("with paging", 0);
 	all("low memory once more", HIGH);
 	page += 4096;
@@ -158,7 +156,7 @@ static void test_spaces(void)
 	set_rom(PTE_P | PTE_W, 0);
 	in_the_other("without its data");
 	set_rom(PTE_P | PTE_W, PTE_P | PTE_W);
-	write_cr0(read_cr0() & ~(CR0_PG | CR0_WP));
+	paging_off();
 	all("without paging again", 0);
 }
 
@@ -267,6 +265,7 @@ void test_main(void)
 	test_bytes();
 	page = 3 * 4096;
 	test_spaces();
+	test_hostile();
 	page = 0;
 	all("at last", 0);
 	look_at_itself();
