@@ -2,11 +2,14 @@
 and iPXE."""
 
 import os
+import re
+import signal
 
 import report
 from otherend import OtherEnd
 from quick import WORDS
 from runner import NEVER, Test, require
+from sessions import read_until
 
 LIMIT = 600
 
@@ -31,20 +34,33 @@ def xen(mechanism):
     return Test('foreign: Xen and its dom0, %s' % mechanism, run)
 
 
+def until_said(c, name, args, last, expect, forbid=NEVER):
+    """One that does not end: it is stopped when it has said the last, whenever a busy machine lets it."""
+    p = c.start(['run', '--timeout', '200', '--kernel', file(c, name), '--initrd', 'none', *args])
+    seen = read_until(p.stdout.fileno(), last, 60)
+    p.send_signal(signal.SIGTERM)
+    status, rest = c.finish(p, 30)
+    require(status == 128 + signal.SIGTERM, 'status %d' % status)
+    text = seen.decode(errors='replace').replace('\r', '') + rest
+    for pattern in expect:
+        require(re.search(pattern, text, re.M), 'did not say: %s' % pattern)
+    for pattern in forbid:
+        require(not re.search(pattern, text, re.M), 'said: %s' % pattern)
+
+
 def memtest(c):
-    """It runs until it is stopped: it has found its memory, and nothing wrong with it."""
-    c.run(['run', '--timeout=20', '--mem', '16M', '--kernel', file(c, 'foreign/memtest86+'), '--initrd', 'none',
-           '--append', 'console=ttyS0,115200'], status=124, limit=60, forbid=[r'Errors: [1-9]'],
-          expect=[r'Memtest86\+ v\d', r'Status: Testing', r'Errors: 0'])
+    """It has found its memory, and, by its first tests, nothing wrong with it."""
+    until_said(c, 'foreign/memtest86+', ['--mem', '16M', '--append', 'console=ttyS0,115200'], rb'#4  \[Moving',
+               [r'Memtest86\+ v\d', r'#0  \[Address test', r'Status: Testing', r'Errors: 0'],
+               NEVER + [r'Errors: +[1-9]'])
 
 
 def mach(c):
     """It gets no server to start, and says so; that is behind its memory, its clock and its console."""
-    c.run(['run', '--timeout=8', '--mem', '64M', '--kernel', file(c, 'foreign/gnumach'), '--initrd', 'none',
-           '--append', 'console=com0'], status=124, limit=60,
-          never=[p for p in NEVER if p != 'panic'],
-          expect=[r'^GNU Mach \d', r'biosmem: 0+100000:0+4000000, available', r'RTC time is 20\d\d-',
-                  r'bootstrap_create: No bootstrap code loaded with the kernel'])
+    until_said(c, 'foreign/gnumach', ['--mem', '64M', '--append', 'console=com0'],
+               rb'bootstrap_create: No bootstrap code loaded with the kernel',
+               [r'^GNU Mach \d', r'biosmem: 0+100000:0+4000000, available', r'RTC time is 20\d\d-'],
+               [p for p in NEVER if p != 'panic'])
 
 
 def ipxe(c):
