@@ -134,6 +134,17 @@ def patched(model, mmu):
     return Test('task priority: patched code, %s, %s' % (mmu, model), run)
 
 
+def swapped(mmu):
+    """On a machine that has less than it uses: pages with patches, too, go to a disk and come back."""
+    def run(c):
+        o = conformance.conforms(c, 'patch32', 'patched' + (' shown' if mmu != 'ept' else ''),
+                                 ['--mmu', mmu, '--tpr', 'patch', '--limit', '2M', '--swap', '64M'])
+        m = o.json['memory']
+        require(m['went'] > 3000 and m['came'] > 2000, '%s' % m)
+        require(o.json['lapic']['patches_made'] > 100, 'patches: %s' % o.json['lapic'])
+    return Test('task priority: patched code, swapped, %s' % mmu, run)
+
+
 def several(c):
     """With several virtual CPUs nothing is patched, and the log says so."""
     o = conformance.conforms(c, 'irql32', 'rounds=2', ['--testdev', '--tpr', 'patch', '--vcpus', '2'])
@@ -263,7 +274,7 @@ def tests(everything):
     t += [pairs(HASWELL, mmu, method) for i, method in enumerate(METHODS) for j, mmu in enumerate(MECHANISMS)
           if everything or (i + j) % 2 == 0]
     t += [accesses(method) for method in METHODS] + [beside_the_8259(method) for method in METHODS]
-    t += [patched(model, mmu) for model, mmu in PLACES]
+    t += [patched(model, mmu) for model, mmu in PLACES] + [swapped(mmu) for mmu in ('ept', 'shadow')]
     t += [hidden('ept', False), hidden('shadow', True)] + (whole() if everything else [])
     return t + [Test('task priority: the guest that is patched', unpatched),
                 Test('task priority: several CPUs are not patched', several),

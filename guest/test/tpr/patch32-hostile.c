@@ -4,6 +4,8 @@
 #include "guest/test/tpr/patch32.h"
 
 #define ELSEWHERE 0xfee10000u
+#define CROWD_AT 0x1000000u
+#define CROWD 1024u /* pages */
 #define TPR_AT (LAPIC_DEFAULT_BASE + APIC_TPR)
 
 /* Where a PUSH reaches into it by two bytes from the page before. */
@@ -108,6 +110,17 @@ static void push_anywhere(const char *when)
 	run(code_write_ecx, 0, 0);
 }
 
+/* More than a machine may give at a time: what is not used goes. */
+static void crowd(void)
+{
+	volatile uint32_t *ram = (volatile uint32_t *)CROWD_AT;
+
+	for (uint32_t n = 0; n < CROWD; n++)
+		ram[n * 1024] = ~n;
+	for (uint32_t n = 0; n < CROWD; n++)
+		CHECK(ram[n * 1024] == ~n, "page %u holds 0x%x", n, ram[n * 1024]);
+}
+
 void test_hostile(void)
 {
 	page = 5 * 4096;
@@ -121,4 +134,10 @@ void test_hostile(void)
 	change_a_part();
 	all("after changes", 0);
 	push_anywhere("at last");
+	page = 0;
+	for (unsigned n = 0; n < 6; n++) {
+		all("before it is crowded", 0);
+		crowd();
+		all("crowded", 0);
+	}
 }
