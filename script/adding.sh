@@ -11,6 +11,10 @@ for folder in Makefile mk script docs test lib mmu emulate dev host hvm vmx svm 
 done
 mkdir -p "$work/build"
 cp -a "$build/hyp" "$build/tool" "$build/lab" "$build/bochs" "$work/build/"
+mkdir -p "$work/build/unit/gcc/plain"
+for folder in dev lib; do
+	[ ! -e "$build/unit/gcc/plain/$folder" ] || cp -a "$build/unit/gcc/plain/$folder" "$work/build/unit/gcc/plain/"
+done
 cd "$work"
 
 # A mechanism: the virtual TLB under another name.
@@ -32,6 +36,15 @@ sed -i 's|^\tstruct testdev \*testdev;.*|&\n\tstruct added added;|' vm/vm.h
 host='\&(struct added_host){ drop_mapping, protect_mapping, vm }'
 init="added_init(\&vm->added, \&vm->pio, \&vm->mmio, (struct irq_line[ADDED_LINES]){ { 0 } }, $host)"
 sed -i "s|phases_init(vm) &&|$init \\&\\& &|" vm/platform.c
+sed 's/testdev/added/g; s/TESTDEV/ADDED/g' dev/test/testdev_state.c > dev/test/added_state.c
+sed -i 's|^\t\ttestdev_state(s, vm->testdev);|&\n\tadded_state(s, \&vm->added);|' vm/snapshot/machine.c
+sed 's/testdev/added/g; s/TESTDEV/ADDED/g; s/0x2000 + n/0x2800 + n/; s/0xff00/0xff10/g' \
+	test/unit/dev/test/test_testdev.c > test/unit/dev/test/test_added.c
+sed -i 's|^#include "dev/test/testdev.h"|#include "dev/test/added.h"\n&|
+	s|^\tstruct testdev testdev;|&\n\tstruct added added;|' test/unit/dev/pc.h
+init='added_init(\&pc->added, \&pc->pio, \&pc->mmio, lines, \&(struct added_host){ drop, protect, pc })'
+sed -i "s|^\tassert_true(testdev_init(.*|&\n\tassert_true($init);|" test/unit/dev/pc.c
+sed -i 's/ testdev fuzz$/& added/' mk/dev.mk
 
 # A figure: which CPU pays more for EPT, after early-designs.
 cat > row << 'END'
@@ -64,24 +77,29 @@ sed -i 's|^\t{ NULL, NULL, NULL, NULL },|\t{ "added", "added", "was added", lab_
 # Their places in the house.
 sed -i 's/^| `mmu\/vtlb` |.*/&\n| `mmu\/added` | the mechanism `added` | `lib`, `mmu`, `mmu\/table`, `bug()` |/
 	s/^- `dev\/test\/testdev.c`,/- `mmu\/added\/added.c`, `dev\/test\/added.c`, `dev\/test\/added.h`\n&/
+	s/^- `dev\/state.c`,/& `dev\/test\/added_state.c`,/
 	s/^| `test\/lab\/commands.sh` | /&`lab\/command\/added.c`, /
-	s/^| `test\/boot\/boots.py` | /&`mmu\/added\/added.c`, `dev\/test\/added.c`, /
+	s/^| `test\/boot\/boots.py` | /&`mmu\/added\/added.c`, /
+	s/^| `test\/unit\/dev\/test_state.c` | /&`dev\/test\/added_state.c`, /
 	s/^| `mmu` |.*`mmu\/vtlb`,/& `mmu\/added`,/' docs/architecture.md
 
 # What sed has not found is not added.
 for place in mk/rooms.mk:mmu/added mmu/mechanisms.h:mmu_added mmu/mechanisms.c:mmu_added vm/config/switch.c:'"added"' \
 	vm/vm.h:'struct added added' \
-	vm/platform.c:added_init lab/show/figures.c:lab_rows_added lab/show/figures.h:lab_rows_added \
+	vm/platform.c:added_init vm/snapshot/machine.c:added_state test/unit/dev/pc.h:'struct added added' \
+	test/unit/dev/pc.c:added_init mk/dev.mk:' added$' \
+	lab/show/figures.c:lab_rows_added lab/show/figures.h:lab_rows_added \
 	lab/show/figures_rows.c:lab_rows_added lab/lab.h:lab_command_added lab/command/command.c:lab_command_added; do
 	grep -q "${place#*:}" "${place%%:*}" || { echo "adding.sh: ${place%%:*} has no place for ${place#*:}"; exit 1; }
 done
 
-make --no-print-directory -j2 build/vellum build/vellum.elf build/unit-sources > "$work/log" 2>&1 ||
-	{ cat "$work/log"; exit 1; }
+make --no-print-directory -j2 build/vellum build/vellum.elf build/unit-sources build/unit/gcc/dev_added \
+	> "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 python3 script/rooms.py build > "$work/rooms" || { cat "$work/rooms"; exit 1; }
 printf 'vm added\nkernel %s/guest/test/memory.elf\nmem 16M\nmmu added\n' "$build" > machines
 build/vellum run --quiet --vm machines --timeout 120 > out 2>&1 || { cat out; exit 1; }
-echo "a mechanism and a device have been added; a guest has run under the one, with the other beside it"
+build/unit/gcc/dev_added > out 2>&1 || { cat out; exit 1; }
+echo "a mechanism and a device have been added; a guest has run under the one, with the other beside it; its test too"
 
 build/vellum lab help | grep -q '^  added .* was added' && [ "$(build/vellum lab added)" = 'it runs' ] &&
 	[ "$(build/vellum lab added --help)" = 'usage: vellum lab added' ]
