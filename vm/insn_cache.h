@@ -12,6 +12,8 @@
 #define ASIDE_BY_RSP 4u /* rSP is the register (insn_uses_rsp) */
 #define ASIDE_BIT 2u /* a bit's number (insn_is_displaced) */
 
+enum { ODD_FORM = 1 }; /* of a plain instruction: it pushes, pops or divides; no register's offset has the bit */
+
 /* Decoded instructions that touched MMIO, so that the next time they only need to be compared. */
 struct insn_cache {
 	uint64_t rip;
@@ -29,7 +31,7 @@ struct insn_cache {
 	uint8_t mode;
 	uint8_t plain; /* enum insn_plain */
 	uint8_t size;  /* of a plain one's operand in memory, bytes */
-	uint8_t odd;   /* of its offset, the bits that would make it an access to each of two registers */
+	uint8_t odd;   /* of its offset, the bits that would make it an access to each of two registers; ODD_FORM */
 	uint8_t aside; /* ASIDE_*: what where that is takes beside registers in gpr[] */
 	uint8_t string; /* insn_string() */
 	uint8_t byte;  /* of a plain one: insn_byte_register() */

@@ -62,7 +62,7 @@ static ALWAYS_INLINE void write_register(struct vcpu *v, unsigned offset, unsign
 		write_locked(v, offset, size, value);
 }
 
-static __attribute__((noinline)) bool serve_stack(struct vcpu *v, const struct insn_cache *c, unsigned offset)
+static bool served_on_stack(struct vcpu *v, const struct insn_cache *c, unsigned offset)
 {
 	uint64_t value = 0, sp;
 
@@ -81,8 +81,9 @@ static __attribute__((noinline)) bool serve_stack(struct vcpu *v, const struct i
 }
 
 /* false: #DE, which is the emulator's, and nothing has changed. */
-static __attribute__((noinline)) bool divided(struct vcpu *v, const struct insn_cache *c, uint64_t value)
+static bool divided(struct vcpu *v, const struct insn_cache *c, unsigned offset)
 {
+	uint64_t value = lapic_mmio_read_aligned(&v->lapic, offset, c->size);
 	struct emulate *e = &v->emulate;
 
 	e->gpr = v->hvm.gpr;
@@ -93,19 +94,24 @@ static __attribute__((noinline)) bool divided(struct vcpu *v, const struct insn_
 	return true;
 }
 
+static __attribute__((noinline)) bool served_oddly(struct vcpu *v, const struct insn_cache *c, unsigned offset)
+{
+	return c->plain == INSN_PLAIN_DIVIDE ? divided(v, c, offset) : served_on_stack(v, c, offset);
+}
+
 /* What is no MOV of 4 bytes. false: it takes the emulator. */
 static ALWAYS_INLINE bool serve_other(struct vcpu *v, const struct insn_cache *c, unsigned offset)
 {
 	uint64_t value = 0;
 
-	if (VM_KEPT(SERVED_WIDE, unlikely(offset & c->odd))) /* it would be an access to each of two */
-		return false;
-	if (unlikely(decoded_on_stack(c)))
-		return serve_stack(v, c, offset);
+	if (unlikely((offset | ODD_FORM) & c->odd)) {
+		if (VM_KEPT(SERVED_WIDE, offset & c->odd)) /* it would be an access to each of two */
+			return false;
+		if (c->odd & ODD_FORM)
+			return served_oddly(v, c, offset);
+	}
 	if (c->plain != INSN_PLAIN_WRITE)
 		value = lapic_mmio_read_aligned(&v->lapic, offset, c->size);
-	if (unlikely(c->plain == INSN_PLAIN_DIVIDE))
-		return divided(v, c, value);
 	value = decoded_on_value(v, c, value);
 	if (decoded_writes(c))
 		write_register(v, offset, c->size, value); /* of which it takes the size */
@@ -149,6 +155,7 @@ static inline bool is_of_operand(struct vcpu *v, struct insn_cache *c, struct hv
  * operand that begins in the page before, it says 0, where no register is. */
 static inline bool access_served(struct vcpu *v, struct hvm_apic_access a)
 {
+	struct hvm_apic_access told;
 	struct insn_cache *c;
 
 	if (!a.instruction || (a.offset & 3) || VM_KEPT(QUICK_STRADDLE, !a.offset))
@@ -156,8 +163,10 @@ static inline bool access_served(struct vcpu *v, struct hvm_apic_access a)
 	c = decoded_undisturbed(v);
 	if (unlikely(!c))
 		return false;
-	return (likely(c->plain) && is_of_operand(v, c, a) && serve(v, c, a.offset)) ||
-	       known_carried_out(v, c, &a);
+	if (likely(c->plain) && is_of_operand(v, c, a) && serve(v, c, a.offset))
+		return true;
+	told = a; /* which stays in registers as long as it is not wanted in memory */
+	return known_carried_out(v, c, &told);
 }
 
 /* Is gpa a register's of v's own local APIC? */

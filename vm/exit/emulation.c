@@ -203,6 +203,13 @@ void emulation_act_on(struct vcpu *v, enum emulate_result result)
 	}
 }
 
+void emulation_act_on_known(struct vcpu *v, const struct insn_cache *c, enum emulate_result result)
+{
+	v->emulate.length = c->insn.length;
+	memcpy(v->emulate.bytes, c->bytes, sizeof(v->emulate.bytes));
+	emulation_act_on(v, result);
+}
+
 /* The instruction at RIP, decoded into the cache. */
 static enum emulate_result fetch(struct vcpu *v, struct insn_cache *c)
 {
@@ -218,7 +225,7 @@ static enum emulate_result fetch(struct vcpu *v, struct insn_cache *c)
 	c->mask = c->insn.length && c->insn.length < 8 ? ~0ull >> (64 - 8 * c->insn.length) : ~0ull;
 	c->plain = (uint8_t)(c->insn.length ? insn_plain(&c->insn, e->features) : INSN_NOT_PLAIN);
 	c->size = (uint8_t)(c->plain ? insn_operand_size(&c->insn) : 1);
-	c->odd = (uint8_t)(c->size - 1) & 4;
+	c->odd = ((c->size - 1) & 4) | (decoded_on_stack(c) || c->plain == INSN_PLAIN_DIVIDE ? ODD_FORM : 0);
 	c->aside = (c->insn.base == GPR_RSP ? ASIDE_RSP : 0) | (insn_is_displaced(&c->insn) ? ASIDE_BIT : 0) |
 		   (c->plain && insn_uses_rsp(&c->insn) ? ASIDE_BY_RSP : 0);
 	c->string = (uint8_t)(c->insn.length ? insn_string(&c->insn) : 0);

@@ -72,6 +72,8 @@ static ALWAYS_INLINE void emulation_fill_all(struct vcpu *v)
 }
 /* What becomes of an instruction that the emulator has carried out, or not. */
 void emulation_act_on(struct vcpu *v, enum emulate_result result);
+/* The same of one that was decoded before, of which e has not the bytes: a sentence may be about them. */
+void emulation_act_on_known(struct vcpu *v, const struct insn_cache *c, enum emulate_result result);
 
 /* ---- vm/exit/known.c: an instruction that was decoded before, carried out by the emulator with what is known ---- */
 /* c is at RIP, as decoded_here() has found it, and has accessed the local APIC. told: what the exit says of that, of an

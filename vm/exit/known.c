@@ -312,7 +312,7 @@ bool known_carried_out(struct vcpu *v, struct insn_cache *c, const struct hvm_ap
 	if (likely(result == EMULATE_OK && is_ordinary(e)))
 		ordinary_done(v);
 	else if (result == EMULATE_OK || result == EMULATE_RESTART || VM_KEPT(KNOWN_PROGRESS, e->progress))
-		emulation_act_on(v, result); /* of what iterations have done, the flags are in e alone */
+		emulation_act_on_known(v, c, result); /* of what iterations have done, the flags are in e alone */
 	else
 		return false;
 	return true;

@@ -27,9 +27,7 @@ void emulation_push_anywhere(struct vcpu *v, const struct insn_cache *c, uint64_
 		exit_skip_access(v, c->insn.length);
 		return;
 	}
-	e->length = c->insn.length;
-	memcpy(e->bytes, c->bytes, sizeof(e->bytes));
-	emulation_act_on(v, result);
+	emulation_act_on_known(v, c, result);
 }
 
 void emulation_push(struct vcpu *v, const struct insn_cache *c, uint64_t value)
