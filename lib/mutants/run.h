@@ -230,6 +230,8 @@
 	M(ACCOUNT_PIECE, "that it leaves some lines at a time (AC1)") \
 	M(ACCOUNT_WAITS, "that its lines wait for each other where the port has no room (AC1)") \
 	M(ACCOUNT_ZEROS, "leaving out of a phase what did not happen") \
+	M(ACCOUNT_KNOWN, "leaving out what is 0 and whose name is known") \
+	M(ACCOUNT_NUMBER, "that what is left out has its number (AC1)") \
 	M(ACCOUNT_RUNNING, "counting the ticks of the turn that is not over") \
 	M(ACCOUNT_MECHANISM, "which exits are the mechanism's") \
 	M(ACCOUNT_STARTED, "that who has not run has no account") \

@@ -6,6 +6,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "mmu/counters.h"
 #include "tool/base/json_text.h"
 #include "tool/base/size.h"
 #include "tool/base/util.h"
@@ -80,6 +81,16 @@ static void put_phases(cJSON *object, const struct vm_result *vm)
 	}
 }
 
+/* The hypervisor leaves out what is 0 of these (docs/protocol.md). A run without one has none. */
+static void put_zeros(cJSON *object)
+{
+	cJSON *list = cJSON_GetObjectItemCaseSensitive(object, "mmu_counters");
+
+#define C(name, help) if (list != NULL && !cJSON_HasObjectItem(list, #name)) put_item(list, #name, json_exact(0));
+	MMU_COUNTERS(C)
+#undef C
+}
+
 static void put_vm(cJSON *object, const struct vm_result *vm)
 {
 	static const char *const known[] = { NULL, "earlier", "stop", "end" };
@@ -107,6 +118,7 @@ static void put_vm(cJSON *object, const struct vm_result *vm)
 			put_value(object, vm->settings[i].name, vm->settings[i].value);
 	for (size_t i = 0; i < vm->stat_count; i++)
 		put_path(object, vm->stats[i].name, vm->stats[i].value);
+	put_zeros(object);
 	put_phases(object, vm);
 }
 

@@ -175,7 +175,7 @@ static void unknown(struct vcpu *v)
 
 /* What is not known, or cannot be done, ends the guest with a sentence: an exception that its CPU would not raise would
  * mislead it. */
-void emulation_act_on(struct vcpu *v, enum emulate_result result)
+static void act_on(struct vcpu *v, enum emulate_result result)
 {
 	switch (result) {
 	case EMULATE_OK:
@@ -207,7 +207,7 @@ void emulation_act_on_known(struct vcpu *v, const struct insn_cache *c, enum emu
 {
 	v->emulate.length = c->insn.length;
 	memcpy(v->emulate.bytes, c->bytes, sizeof(v->emulate.bytes));
-	emulation_act_on(v, result);
+	act_on(v, result);
 }
 
 /* The instruction at RIP, decoded into the cache. */
@@ -342,7 +342,7 @@ void emulation_step(struct vcpu *v)
 {
 	fill(v);
 	v->emulate.rep_limit = rep_limit(v);
-	emulation_act_on(v, carry_out(v, hvm_sync_number(&v->hvm)));
+	act_on(v, carry_out(v, hvm_sync_number(&v->hvm)));
 }
 
 /* Did the last instruction, and the time that it took, leave nothing to be looked at before the next? */
@@ -366,6 +366,6 @@ unsigned emulation_steps(struct vcpu *v, unsigned max)
 		emulated_time(v);
 		done++;
 	} while (result == EMULATE_OK && done < max && VM_LEFT_OUT_OR(EMULATED_GO_ON, may_go_on(v)));
-	emulation_act_on(v, result);
+	act_on(v, result);
 	return done;
 }

@@ -70,9 +70,8 @@ static ALWAYS_INLINE void emulation_fill_all(struct vcpu *v)
 	e->features = v->vm->cpuid.emulate_features;
 	e->scratch = v->xsave_scratch;
 }
-/* What becomes of an instruction that the emulator has carried out, or not. */
-void emulation_act_on(struct vcpu *v, enum emulate_result result);
-/* The same of one that was decoded before, of which e has not the bytes: a sentence may be about them. */
+/* What becomes of an instruction that was decoded before, which the emulator has carried out, or not. A sentence may be
+ * about its bytes, which e has not. */
 void emulation_act_on_known(struct vcpu *v, const struct insn_cache *c, enum emulate_result result);
 
 /* ---- vm/exit/known.c: an instruction that was decoded before, carried out by the emulator with what is known ---- */
