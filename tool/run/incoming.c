@@ -112,16 +112,20 @@ static bool serve(struct incoming *in, int file)
 	return false;
 }
 
-void incoming_wait(struct incoming *in, const char *name, const char *work)
+void incoming_listen(struct incoming *in, const char *name, const char *work)
 {
-	struct pollfd ready;
 	char error[300];
 
 	*in = (struct incoming){ .file = -1, .path = text("%s/incoming", work) };
 	in->listener = runtime_listen(name, error, sizeof error);
 	if (in->listener < 0)
 		die(STATUS_USAGE, "--incoming: %s", error);
-	ready = (struct pollfd){ .fd = in->listener, .events = POLLIN };
+}
+
+void incoming_wait(struct incoming *in)
+{
+	struct pollfd ready = { .fd = in->listener, .events = POLLIN };
+
 	while (in->file < 0) {
 		int polled = poll(&ready, 1, -1), file;
 

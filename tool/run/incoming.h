@@ -18,9 +18,11 @@ struct incoming {
 	char *said;     /* a file that is there when this run is to have it (ME5 in tool/ctl/migrate.c) */
 };
 
-/* Listens under the name, and waits until one has come: into a file of the directory `work`. Ends the program with a
- * sentence where it cannot. */
-void incoming_wait(struct incoming *in, const char *name, const char *work);
+/* Listens under the name for one that is to come into a file of the directory `work`. Ends the program with a sentence
+ * where it cannot. */
+void incoming_listen(struct incoming *in, const char *name, const char *work);
+/* Waits until one has come. */
+void incoming_wait(struct incoming *in);
 /* Starts what lets it go on here when it is there, and ends it where it was. Once its run, of this name, is there. */
 void incoming_start(struct incoming *in, const char *name);
 /* A process of ours has ended: if that was it, and it was killed, it begins again (ME5). */

@@ -366,9 +366,11 @@ static const struct options *wait_for_it(struct session *session, const struct o
 
 	with = *options;
 	session->work = working_directory(options);
+	incoming_listen(&session->incoming, name, session->work);
+	/* Who reads this may come at once. */
 	if (!options->quiet)
 		say("the run %s waits for a virtual machine: vellum migrate RUN [VM] %s", name, name);
-	incoming_wait(&session->incoming, name, session->work);
+	incoming_wait(&session->incoming);
 	free(name);
 	with.restore = session->incoming.path;
 	with.vm.paused = CONFIG_ON;
