@@ -17,6 +17,8 @@
 
 #define DEFAULT_CASES 200000
 #define REFILL 512 /* fresh memory after so many cases */
+#define CACHE_LINE 64
+#define SPLITS 64 /* locked accesses to two lines of the cache */
 
 static const char *const layout_names[LAYOUT_COUNT] = { "64-bit", "flat 32-bit", "small 32-bit", "16-bit" };
 
@@ -116,13 +118,37 @@ static bool lands_badly(const struct case_ *c, const struct state *s)
 	       (linear >= CODE_SLOT && linear < CODE_SLOT + c->n);
 }
 
-/* Where an instruction has stored the addresses that the FPU remembers: they do not survive each switch of the host's
- * tasks, so both memories forget them. */
-static void forget_addresses(struct case_ *c)
+/* The linear address of the memory operand, but for what the number of a bit adds. */
+static uint64_t operand_at(struct case_ *c)
 {
 	struct emulate e = { .gpr = c->in.gpr,
 			     .rip = c->in.rip,
 			     .mode = c->layout == LAYOUT_LONG64 ? EMULATE_LONG64 : EMULATE_PROT32 };
+	uint64_t linear = machine_segment_base(c->layout, c->insn.seg) + insn_offset(&e, &c->insn);
+
+	return c->layout == LAYOUT_LONG64 ? linear : (uint32_t)linear;
+}
+
+/* A locked access to two lines of the cache locks the bus. Hosts make who does that wait for it, 29 ms each were seen
+ * (Linux: split_lock_detect). So there are some of them, and no more. */
+static bool a_split_too_many(struct case_ *c)
+{
+	static unsigned splits;
+	unsigned size = c->form->flags & F_BYTE ? 1 : c->insn.opsize << (c->insn.op == OP_cmpxchg8b);
+	uint64_t at;
+
+	if (!(c->insn.flags & INSN_F_MEM) || !(c->insn.flags & INSN_F_LOCK || c->insn.op == OP_xchg))
+		return false;
+	at = operand_at(c);
+	if (insn_is_displaced(&c->insn) ? at % size == 0 : at / CACHE_LINE == (at + size - 1) / CACHE_LINE)
+		return false;
+	return ++splits > SPLITS;
+}
+
+/* Where an instruction has stored the addresses that the FPU remembers: they do not survive each switch of the host's
+ * tasks, so both memories forget them. */
+static void forget_addresses(struct case_ *c)
+{
 	bool environment =
 		c->insn.op == OP_x87 && (c->form->opcode == 0xd9 || c->form->opcode == 0xdd) && c->form->digit == 6;
 	bool area = c->insn.op == OP_fxsave || c->insn.op == OP_xsave, narrow = environment && c->insn.opsize == 2;
@@ -131,8 +157,7 @@ static void forget_addresses(struct case_ *c)
 
 	if (!(c->insn.flags & INSN_F_MEM) || !(environment || area))
 		return;
-	linear = machine_segment_base(c->layout, c->insn.seg) + insn_offset(&e, &c->insn);
-	linear = c->layout == LAYOUT_LONG64 ? linear : (uint32_t)linear;
+	linear = operand_at(c);
 	if (area)
 		machine_poke(linear + 6, zeros, 18);
 	else
@@ -211,7 +236,7 @@ static void check_case(enum layout layout, const struct form *list, unsigned for
 	form = &list[random_below(forms)];
 	if ((form->flags & F_CONTROL) && random_below(4))
 		return; /* each costs a signal */
-	if (!case_make(&c, form, layout))
+	if (!case_make(&c, form, layout) || a_split_too_many(&c))
 		return;
 	what = run(&c, &native, &emulated);
 	tally.done++;
