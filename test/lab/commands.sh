@@ -76,7 +76,8 @@ for priced in off on; do
 	"$vellum" lab sweep --vary mmu=native,ept,shadow --workload fork:children=20 --set machine.data_cache=$priced \
 		-o "$work/three.$priced" 2>/dev/null | tr -s '\n ' ' ' >"$work/out"
 	check "native, EPT, shadow, data $priced" grep -q \
-		'fastest is native; the next, ept takes +[^;]* [mu]*s (+[^;]*); shadow takes +[^;]* [mu]*s (+' "$work/out"
+		'fastest is native; the next, ept takes +[^;]* [mu]*s (+[^;]*); shadow takes +[^;]* [mu]*s (+' \
+		"$work/out"
 	check "EPT or shadow, data_cache=$priced" grep -q \
 		'under a hypervisor the fastest is ept; the next, shadow takes +[^-]* [mu]*s (+' "$work/out"
 done
