@@ -74,17 +74,21 @@ static void end_of_interrupt(struct vcpu *v)
 }
 
 /* Before an entry. */
-static void look(struct vcpu *v)
+static void take(struct vcpu *v)
 {
 	int vector;
 
-	if (!__atomic_exchange_n(&v->requested, false, __ATOMIC_SEQ_CST))
-		return;
 	while ((vector = lapic_pending(&v->lapic)) >= 0) {
 		lapic_ack(&v->lapic, (uint8_t)vector);
 		__atomic_fetch_add(&v->got[vector], 1, __ATOMIC_SEQ_CST);
 		end_of_interrupt(v);
 	}
+}
+
+static void look(struct vcpu *v)
+{
+	if (__atomic_exchange_n(&v->requested, false, __ATOMIC_SEQ_CST))
+		take(v);
 }
 
 /* Until all of those in to have taken vector once more than before; v, who waits, serves its own meanwhile. */
@@ -160,7 +164,7 @@ static void own_registers(struct vcpu *v, unsigned round)
 	look(v);
 	BUG_ON(v->got[FROM_TIMER] != timer || v->got[FROM_SELF] != self);
 	write_msr(v, MSR_X2APIC_TPR, 0);
-	look(v);
+	take(v); /* as before each entry (L3): irq_maybe may be set by another already, whose request is on its way */
 	BUG_ON(v->got[FROM_TIMER] != timer + 1 || v->got[FROM_SELF] != self + 1);
 }
 
