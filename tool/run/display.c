@@ -154,7 +154,7 @@ static void give_up(struct session *session)
 }
 
 /* Who types Ctrl-C may still read on; a program that was told to end has no more time. */
-static void end(struct session *session, struct outflow *flow)
+static void wait_for_reader(struct session *session, struct outflow *flow)
 {
 	bool told = session->ending == INTERRUPTED && session->signal != SIGINT;
 
@@ -170,8 +170,8 @@ static void end(struct session *session, struct outflow *flow)
 
 void display_end(struct session *session)
 {
-	end(session, &session->errors);
-	end(session, &session->output);
+	wait_for_reader(session, &session->errors);
+	wait_for_reader(session, &session->output);
 }
 
 void display_rest(struct session *session)

@@ -137,6 +137,9 @@ static void json_has_the_stable_names(void **state)
 	assert_int_equal(at(root, "exits.by_reason.cpuid.ticks")->valueint, 25000);
 	assert_int_equal(at(root, "instructions.hypervisor")->valueint, 100375);
 	assert_int_equal(at(root, "mmu_counters.ept_violations")->valueint, 45);
+	/* What the hypervisor leaves out for it is 0. */
+	assert_non_null(at(root, "mmu_counters.cr3_loads"));
+	assert_int_equal(at(root, "mmu_counters.cr3_loads")->valueint, 0);
 	assert_int_equal(at(root, "tables.pages")->valueint, 6);
 	assert_int_equal(at(root, "host.cpus")->valueint, 2);
 	assert_string_equal(at(root, "host.cpu_brand")->valuestring, "A CPU");
