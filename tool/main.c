@@ -70,6 +70,18 @@ static int (*command_of(const char *name))(int argc, char **argv)
 	return NULL;
 }
 
+/* Why the standard output could not be written, where only that write has told. */
+static int write_error;
+
+static int print_help(void)
+{
+	errno = 0;
+	if (fputs(help_text, stdout) >= 0)
+		return 0;
+	write_error = errno;
+	return STATUS_FAILED;
+}
+
 /* vellum help COMMAND is vellum COMMAND --help. */
 static int help_about(char *name)
 {
@@ -80,7 +92,7 @@ static int help_about(char *name)
 		return command_of(name)(2, argv);
 	if (strcmp(name, "run") != 0 && strcmp(name, "iso") != 0 && strcmp(name, "help") != 0)
 		die(STATUS_USAGE, "there is no command %s (vellum help lists them)", name);
-	return fputs(help_text, stdout) < 0;
+	return print_help();
 }
 
 static int carry_out(int argc, char **argv)
@@ -95,7 +107,7 @@ static int carry_out(int argc, char **argv)
 	switch (options.command) {
 	case COMMAND_RUN: return run(&options);
 	case COMMAND_ISO: return make_image(&options);
-	case COMMAND_HELP: return fputs(help_text, stdout) < 0;
+	case COMMAND_HELP: return print_help();
 	case COMMAND_VERSION: return puts("vellum " VELLUM_VERSION) < 0;
 	}
 	return STATUS_USAGE;
@@ -109,7 +121,7 @@ static void check_output(int status, void *nothing)
 	bool failed;
 
 	(void)nothing;
-	errno = 0;
+	errno = write_error;
 	failed = fflush(stdout) != 0 || ferror(stdout);
 	if (!failed)
 		return;

@@ -25,13 +25,13 @@ const struct lab_command lab_commands[] = {
 	{ NULL, NULL, NULL, NULL },
 };
 
-static int help(FILE *out)
+static int help(void)
 {
-	fprintf(out, "usage: vellum lab COMMAND ...\n\n");
+	printf("usage: vellum lab COMMAND ...\n\n");
 	for (const struct lab_command *c = lab_commands; c->name; c++)
-		fprintf(out, "  %-34s %s\n", c->usage, c->help);
-	fprintf(out, "\nOptions of the commands that run something:\n%s", lab_options_help);
-	return out == stdout ? 0 : 2;
+		printf("  %-34s %s\n", c->usage, c->help);
+	printf("\nOptions of the commands that run something:\n%s", lab_options_help);
+	return 0;
 }
 
 static const struct lab_command *find(const char *name)
@@ -45,6 +45,12 @@ static const struct lab_command *find(const char *name)
 static int unknown(const char *name)
 {
 	fprintf(stderr, "vellum: there is no command 'lab %s'; 'vellum lab help' lists them\n", name);
+	return 2;
+}
+
+static int nothing(void)
+{
+	fprintf(stderr, "vellum: lab: say what to do (vellum lab help)\n");
 	return 2;
 }
 
@@ -64,12 +70,12 @@ int lab_main(int argc, char **argv)
 	const struct lab_command *c;
 
 	if (argc < 2)
-		return help(stderr);
+		return nothing();
 	/* help COMMAND is COMMAND --help. */
 	if (!strcmp(argv[1], "help") && argc > 2 && strcmp(argv[2], "--help"))
 		return help_of(argv[2]);
 	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
-		return help(stdout);
+		return help();
 	c = find(argv[1]);
 	return c ? c->run(argc - 1, argv + 1) : unknown(argv[1]);
 }

@@ -167,7 +167,8 @@ def full_disk(c):
         with open('/dev/full', 'w') as full:
             p = c.start(args, stdout=full, stderr=subprocess.PIPE)
             said = p.communicate(timeout=60)[1].decode()
-        require(p.returncode == 1 and 'cannot be written' in said, '%s: status %d: %s' % (args, p.returncode, said))
+        require(p.returncode == 1 and 'cannot be written: No space left on device' in said,
+                '%s: status %d: %s' % (args, p.returncode, said))
 
 
 def closed_output(c):

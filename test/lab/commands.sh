@@ -36,6 +36,7 @@ check "no table is loaded" [ "$(number "$work/shadow" exits.cr3)" = 0 ]
 "$vellum" lab run --mmu shadow $ring --json "$work/one" >/dev/null
 check "on one CPU, each time" [ "$(number "$work/one" exits.cr3)" = 5000 ]
 check "and nobody is woken" [ "$(number "$work/one" wakeups)" = 0 ]
+refused "no command" 'lab: say what to do (vellum lab help)'
 refused "no CPU" 'guest.cpus must be from 1 to 8' run --vcpus 0
 refused "a word for a number" "guest.cpus cannot be 'two'" run --vcpus two
 refused "CPUs of several machines" 'guest.cpus must be 1 where hv.vms is more than 1' run --vcpus 2 --set hv.vms=2

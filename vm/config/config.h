@@ -256,12 +256,12 @@ bool config_set_dirty(struct vm_config *vm, const char *value, char *error, size
 bool config_set_merge_rate(struct vm_config *vm, const char *value, char *error, size_t error_size);
 bool config_set_merge_share(struct vm_config *vm, const char *value, char *error, size_t error_size);
 
-/* The values of weight and migrate-every (vm/config/turns.c). */
+/* The values of clock, weight and migrate-every (vm/config/turns.c). */
 bool config_set_clock(struct vm_config *vm, const char *value, char *error, size_t error_size);
 bool config_set_weight(struct vm_config *vm, const char *value, char *error, size_t error_size);
 bool config_set_migrate_every(struct vm_config *vm, const char *value, char *error, size_t error_size);
 
-/* The values of reservation, limit and swap (vm/config/memory.c); and whether they go together. */
+/* The values of reservation, limit, zpool and swap (vm/config/memory.c). */
 bool config_set_reservation(struct vm_config *vm, const char *value, char *error, size_t error_size);
 bool config_set_limit(struct vm_config *vm, const char *value, char *error, size_t error_size);
 bool config_set_zpool(struct vm_config *vm, const char *value, char *error, size_t error_size);
@@ -269,6 +269,7 @@ bool config_set_swap(struct vm_config *vm, const char *value, char *error, size_
 /* The values of balloon, by enum config_balloon. */
 extern const char *const config_balloons[CONFIG_BALLOONS];
 bool config_set_balloon(struct vm_config *vm, const char *value, char *error, size_t error_size);
+/* Do these go together? */
 bool config_check_memory(const struct vm_config *vm, char *error, size_t error_size);
 
 /* The value of disk, of n characters, which adds one (vm/config/disk.c). */
@@ -279,11 +280,10 @@ bool config_set_net(struct vm_config *vm, const char *value, size_t n, char *err
 void config_print_net(const struct config_net *net, char *buf, size_t size);
 /* The value of module, of n characters, which adds one (vm/config/module.c). */
 bool config_set_module(struct vm_config *vm, const char *value, size_t n, char *error, size_t error_size);
-/* The same of cdrom. */
+/* The values of cdrom, which adds a disk, of trace and of boot (vm/config/disk.c). */
 bool config_set_cdrom(struct vm_config *vm, const char *value, size_t n, char *error, size_t error_size);
-/* The value of trace. */
 bool config_set_trace(struct vm_config *vm, const char *value, char *error, size_t error_size);
-/* The value of boot: letters, each once: c disks, d CD drives, n the network. */
+/* Letters as in QEMU's -boot, each once: c disks, d CD drives, n the network. */
 bool config_set_boot(struct vm_config *vm, const char *value, char *error, size_t error_size);
 /* What a disk's name on the boot image stands for: a disk of the machine's. false: it is none. */
 bool config_disk_place(const char *name, unsigned *channel, unsigned *unit);

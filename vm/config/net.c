@@ -27,7 +27,7 @@ static bool read_address(uint8_t *address, const char *p, size_t n)
 	return true;
 }
 
-/* IEEE 802: not a group's address, and not none. */
+/* IEEE 802.3, "Address fields": the first bit says that the address is a group's. */
 static bool is_station(const uint8_t *address)
 {
 	static const uint8_t none[6];

@@ -4,7 +4,7 @@
 #include "lib/fmt.h"
 #include "vm/device/virtio.h"
 
-/* "Memory Statistics Tags", by tag. */
+/* virtio, "Memory Statistics Tags", by tag. */
 static const char *const names[VIRTIO_BALLOON_STATS] = {
 	"swapped_in_bytes", "swapped_out_bytes", "major_faults", "minor_faults", "free_bytes", "total_bytes",
 	"available_bytes", "disk_caches_bytes", "hugetlb_allocations", "hugetlb_failures",

@@ -9,7 +9,7 @@
  *   CT3  Nothing here is held during an exit that no request is about: one look at control_cpus in the
  *        external-interrupt handler.
  *
- * control.c: the channel. show.c, dump.c, translate.c, cpus.c, dirty.c, balloon.c, life.c: the answers. */
+ * control.c is the channel, request.c reads what is asked; each other file has the answers about what its name says. */
 #ifndef VELLUM_VM_CONTROL_H
 #define VELLUM_VM_CONTROL_H
 
@@ -66,15 +66,15 @@ bool control_of_exits(struct vcpu *v, bool last, const struct control_request *r
 bool control_pin(struct vcpu *v, bool last, const struct control_request *r, struct json *j, char *error, size_t size);
 bool control_migrate(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);
 bool control_weight(struct vm *vm, const struct control_request *r, struct json *j, char *error, size_t size);
-/* The screen: its registers, if they have changed since a number that was told before (0: never), the pages of its
- * memory that have, and the number for next time; that memory, at most CONTROL_VIDEO_MAX bytes; what the keyboard and
- * the mouse do, of which the answer says how much has found room. */
 /* Parts of a snapshot (vm/control/save.c). */
 bool control_save(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);
 /* A move to another container, on the first CPU (vm/control/move.c). */
 bool control_move(struct vm *vm, const struct control_request *r, struct json *j, char *error, size_t size);
 /* Is it being moved, and what is asked of it would be another container's? Then error is one sentence. */
 bool control_stays(const struct vm *vm, enum control_command command, char *error, size_t size);
+/* The screen (vm/control/screen.c): its registers, if they have changed since a number that was told before (0: never),
+ * the pages of its memory that have, and the number for next time; that memory, at most CONTROL_VIDEO_MAX bytes; what
+ * the keyboard and the mouse do, of which the answer says how much has found room. */
 bool control_of_screen(struct vm *vm, const struct control_request *r, struct json *j, char *error, size_t size);
 /* What its console has said since a number of bytes, at most CONTROL_SAID_MAX of them; what is typed there, of which
  * the answer says how much has found room (vm/control/console.c). */

@@ -1,5 +1,5 @@
 /* vm/control/json.h - JSON written into a buffer of fixed size, without blanks or newlines. A key of NULL is for values
- * in arrays. Addresses are strings in hexadecimal: as numbers many readers would round them. */
+ * in arrays. Addresses are strings in hexadecimal: many readers keep 53 bits of a number (RFC 8259, "Numbers"). */
 #ifndef VELLUM_VM_JSON_H
 #define VELLUM_VM_JSON_H
 

@@ -9,7 +9,8 @@
 #include "mmu/inspect.h"
 #include "lib/mutants/mutate.h"
 
-/* A supervisor's read, which no right but SMAP's and keys' stands against: those are put aside. */
+/* SDM, "Determination of Access Rights": a supervisor may read whatever is present, but for SMAP and protection keys,
+ * which are put aside. */
 struct walk_result control_walk(struct vcpu *v, gva_t gva)
 {
 	struct walk_regs regs = v->mmu.regs;
@@ -143,7 +144,7 @@ static const char *type_name(unsigned type)
 	return names[type & 7];
 }
 
-/* PAT, PCD and PWT of a leaf of shadow tables. */
+/* Of a leaf of shadow tables. SDM, "Selecting a Memory Type from the PAT". */
 static unsigned pat_index(const struct mmu_path_entry *leaf)
 {
 	uint64_t pat = leaf->level > 1 ? leaf->value & PTE_PAT_LARGE : leaf->value & PTE_PAT;

@@ -85,16 +85,28 @@ static const char *set_base(struct vcpu *v, enum segment n, uint64_t value)
 	return NULL;
 }
 
-/* What a MOV to the register would refuse is refused; it raises no exception in the guest. */
-static const char *set_control(struct vcpu *v, unsigned n, uint64_t value)
+/* The guest's own write was tried: what is refused to it is refused here. Its exception is taken back; before is the
+ * event that waited. */
+static const char *written(struct vcpu *v, bool ok, struct event before)
 {
-	struct event before = v->event;
-	bool ok = n == 14 ? msr_write(v, MSR_EFER, value) : cr_write(v, n, value);
-
 	v->event = before;
 	vcpu_bring_up_to_date(v);
 	emulated_decide(v);
-	return ok ? NULL : "a MOV of that value would be refused";
+	return ok ? NULL : "a guest that writes this value gets an exception";
+}
+
+static const char *set_control(struct vcpu *v, unsigned n, uint64_t value)
+{
+	struct event before = v->event;
+
+	return written(v, cr_write(v, n, value), before);
+}
+
+static const char *set_efer(struct vcpu *v, uint64_t value)
+{
+	struct event before = v->event;
+
+	return written(v, msr_write(v, MSR_EFER, value), before);
 }
 
 static const char *set_number(struct vcpu *v, const char *name, uint64_t value)
@@ -124,7 +136,7 @@ static const char *set_number(struct vcpu *v, const char *name, uint64_t value)
 	if (name[0] == 'c' && name[1] == 'r' && (name[2] == '0' || name[2] == '3' || name[2] == '4') && !name[3])
 		return set_control(v, (unsigned)(name[2] - '0'), value);
 	if (strcmp(name, "efer") == 0)
-		return set_control(v, 14, value);
+		return set_efer(v, value);
 	return "there is no such register, or it cannot be changed";
 }
 

@@ -72,6 +72,7 @@ static void other_console_tx(void *ctx, uint8_t byte)
 		flush_console_line(vm);
 		return;
 	}
+	/* docs/protocol.md: what is not printable, and %, is % and two digits. */
 	if (VM_KEPT(ESCAPE_CONTROL, byte < 0x20) || VM_KEPT(ESCAPE_HIGH, byte > 0x7e) ||
 	    VM_KEPT(ESCAPE_ITSELF, byte == '%')) {
 		vm->console.text[vm->console.used++] = '%';

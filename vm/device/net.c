@@ -99,8 +99,8 @@ static struct network *network(const char *name)
 	return n;
 }
 
-/* Of those that nobody has been given ("locally administered"), by the numbers of the machine and its card; QEMU's
- * begin alike. */
+/* IEEE 802.3, "Address fields": the second bit says that the address is locally administered, which nobody has been
+ * given. The rest is the numbers of the machine and its card; QEMU's begin alike. */
 static void choose_address(uint8_t *address, const struct config_net *config, unsigned id, unsigned n)
 {
 	const uint8_t own[NET_ADDRESS] = { 0x52, 0x54, 0, (uint8_t)(id >> 8), (uint8_t)id, (uint8_t)(n + 1) };

@@ -57,6 +57,8 @@ static bool is_told_whole(const struct vm *vm)
 	return true;
 }
 
+/* SDM, "Interrupt 8 - Double Fault Exception (#DF)": an exception in the delivery of #DF is shutdown, which a PC's
+ * chipset answers by a reset. */
 void vm_triple_fault(struct vcpu *v)
 {
 	uint64_t rip = hvm_rip(&v->hvm);

@@ -13,7 +13,6 @@
 #include "vm/memory/swap.h"
 #include "lib/mutants/mutate.h"
 
-
 static void release_vcpu(struct vcpu *v)
 {
 	if (VM_KEPT(RELEASE_ROOTS, v->mmu.vm))

@@ -9,6 +9,7 @@
 
 #define EXITS_TOLD 64u
 
+/* SDM, "Protected-Mode Exceptions and Interrupts". */
 static const char *exception_name(uint32_t vector)
 {
 	static const char *const names[] = { "DE", "DB", "NMI", "BP", "OF", "BR", "UD", "NM", "DF", "9", "TS", "NP",
@@ -17,7 +18,7 @@ static const char *exception_name(uint32_t vector)
 	return vector < sizeof(names) / sizeof(names[0]) ? names[vector] : "?";
 }
 
-/* In the delivery of what it was raised. */
+/* What was being delivered when it was raised. */
 static void write_delivered(char *text, size_t size, uint32_t info)
 {
 	uint32_t type = info & EVENT_TYPE, vector = info & EVENT_VECTOR;

@@ -8,13 +8,13 @@
  *      handler has a pointer to it. Devices' accesses go on: those by a block's address are waited for
  *      (mmu_block_gone()), the others hold the heart's lock.
  *      One that only goes (ram_out.h) may be taken by any CPU, which holds the reclaimer's lock.
+ * RA3  Who takes a page away makes the backing say so, then unmaps, and then frees its frame (S11, S12).
  * RA4  Who takes memory leaves the others what they are entitled to and have not: of all that there is for guests a
  *      share by weight, but no more than their RAM. So who is short has had its share. A shared frame is nobody's: who
  *      shares it may need one of its own at any time, and is entitled to it still.
  * RA5  Devices write, and get a protected page a frame of its own, while the VM is frozen, too. Who has compared a page
  *      looks again whether it is protected, with the lock held, as it changes where it lies.
- * RA6  A page that is held stays in the frame that it has: somebody writes to it by its address.
- * RA3  Who takes a page away makes the backing say so, then unmaps, and then frees its frame (S11, S12). */
+ * RA6  A page that is held stays in the frame that it has: somebody writes to it by its address. */
 #ifndef VELLUM_VM_MEMORY_RAM_H
 #define VELLUM_VM_MEMORY_RAM_H
 

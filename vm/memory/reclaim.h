@@ -10,10 +10,10 @@
  *      begins at the watch mark, well above the low one: so that what is used has been used when pages are taken.
  * RC3  One CPU at a time does so, with no lock held but the reclaimer's; who waits for that has parked its vCPU (FZ3).
  *      A VM's RAM is given back with that lock, too.
- * RC5  Pages that share a frame go only where no others can: each asks for a place, and the frame is free when all of
- *      them have gone.
  * RC4  Where nothing can go, and nothing is on its way, one VM ends, with a sentence: the one that is most above its
- *      share. */
+ *      share.
+ * RC5  Pages that share a frame go only where no others can: each asks for a place, and the frame is free when all of
+ *      them have gone. */
 #ifndef VELLUM_VM_MEMORY_RECLAIM_H
 #define VELLUM_VM_MEMORY_RECLAIM_H
 

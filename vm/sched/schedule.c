@@ -7,15 +7,15 @@
  * SC2  While a vCPU runs, nobody else's timers interrupt it; they are looked at when its slice ends. So a neighbour
  *      that programs timers without end costs it nothing. (Alone on its CPU it runs until its own timers; the alarm of
  *      one that sleeps comes when it is due, but not before the slice ends.)
- * SC3  The host's interrupts are let in once a slice at the latest, even where a guest's exits, one after the other,
- *      keep them from being taken (events of a higher priority), or the CPU does not take them (an emulator that masks
- *      them while the guest's IF is 0): at an exit by the TSC, and where the CPU has a preemption timer, there is an
- *      exit.
+ * SC3  The host's interrupts are let in once a slice at the latest: at an exit, by the TSC; where the CPU has a
+ *      preemption timer, it makes that exit. A guest may keep them out by exits that follow each other (SDM, "Priority
+ *      Among Concurrent Events": interrupts come last), and so may an emulator that masks them while the guest's IF is
+ *      0.
  * SC4  What is counted is weighed: a tick is the more for a vCPU the less weight its VM has, and the more of the VM's
  *      vCPUs are awake, so that VMs of the same weight have the same share of what they all want, however many vCPUs
  *      they have.
- * SC5  Who spins gives the CPU away, if a vCPU of the same VM waits for a CPU that may be who it waits for; that one is
- *      favoured when it is next chosen there, by a slice at most. If that is another CPU, any other that waits
+ * SC5  Who spins gives the CPU away where another vCPU of its VM, which may hold what it waits for, waits for a CPU.
+ *      That one is favoured by a slice at most, when its CPU next chooses. Where that is another CPU, whoever waits
  *      here goes before who spins, by a slice at most. */
 #include "vm/vm.h"
 

@@ -159,22 +159,13 @@ void tpr_hand(struct vcpu *v)
 
 /* ---- the pages ---- */
 
-static hfn_t clean_frame(void)
-{
-	hfn_t f = frames_alloc();
-
-	if (!hfn_is_none(f))
-		memset(frames_ptr(f), 0, PAGE_SIZE);
-	return f;
-}
-
 /* Those that flexpriority needs and that are not there yet. They stay until the virtual machine is over. */
 static bool take_frames(struct vm *vm)
 {
 	struct vcpu *v;
 
 	if (!vm->tpr.frame.pages) {
-		hfn_t f = clean_frame();
+		hfn_t f = frames_alloc();
 
 		if (hfn_is_none(f))
 			return false;
@@ -182,7 +173,7 @@ static bool take_frames(struct vm *vm)
 		backing_extents_init(&vm->tpr.backing, GFN(0), &vm->tpr.frame, 1);
 	}
 	for_each_vcpu(v, vm) {
-		hfn_t f = v->apic_registers ? HFN_NONE : clean_frame();
+		hfn_t f = v->apic_registers ? HFN_NONE : frames_alloc();
 
 		if (!v->apic_registers && hfn_is_none(f))
 			return false;
