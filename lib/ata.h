@@ -48,7 +48,7 @@
 #define ATA_SRST 0x04u
 #define ATA_NIEN 0x02u
 
-/* What a reset leaves in the address, by which the kind of a drive is known ("Signature"). */
+/* What a reset leaves in the address, by which the kind of a drive is known ("Signature and persistence"). */
 #define ATA_SIGNATURE_PACKET_MID 0x14
 #define ATA_SIGNATURE_PACKET_HIGH 0xeb
 #define ATA_DIAGNOSTIC_PASSED 0x01

@@ -185,7 +185,7 @@
 /* "Protection Keys": two bits of PKRU for each key. */
 #define PKRU_AD 1u
 #define PKRU_WD 2u
-#define CR3_NO_FLUSH BIT(63) /* in the operand of MOV to CR3 ("Operations that Invalidate TLBs") */
+#define CR3_NO_FLUSH BIT(63) /* in the operand of MOV to CR3 ("MOV - Move to/from Control Registers") */
 
 /* "The Extended Page Table Mechanism (EPT)": entries; "Extended-Page-Table Pointer (EPTP)". */
 #define EPT_R BIT(0)

@@ -1,4 +1,4 @@
-/* EPT: guest-physical to host-physical (SDM, "The Extended Page Table Mechanism"), with its own TLB and
+/* EPT: guest-physical to host-physical (SDM, "The Extended Page Table Mechanism (EPT)"), with its own TLB and
  * paging-structure caches. */
 #include "model/inside.h"
 

@@ -206,7 +206,7 @@ static inline uint8_t vmx_exit_eoi(void) { return (uint8_t)vmread(VMCS_EXIT_QUAL
 static inline uint64_t vmx_entry_error(void) { return vmread(VMCS_INSTRUCTION_ERROR); }
 static inline void vmx_set_tsc_offset(uint64_t ticks) { vmwrite(VMCS_TSC_OFFSET, ticks); }
 
-/* SDM, "Guest Interrupt Status": RVI and SVI. */
+/* SDM, "Guest Non-Register State": RVI and SVI. */
 static inline void vmx_set_interrupts(uint8_t rvi, uint8_t svi)
 {
 	vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (uint64_t)svi << INTERRUPT_STATUS_SVI_SHIFT | rvi);

@@ -168,7 +168,7 @@ void vmx_set_segment(enum segment n, const struct segment_state *s);
 
 /* From the next entry on. The threshold is 0 until the next vmx_set_tpr_threshold(). */
 void vmx_set_tpr(struct vmx_vcpu *v, const struct hvm_tpr *tpr);
-/* SDM, "TPR Threshold and TPR Shadow": class is 0 to 15, and not above that of the TPR (VM entry would fail). */
+/* SDM, "VM-Execution Control Fields": class is 0 to 15, and not above that of the TPR (VM entry would fail). */
 void vmx_set_tpr_threshold(struct vmx_vcpu *v, unsigned class);
 
 /* For hvm_control() (hvm/hvm.h). */

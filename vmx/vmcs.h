@@ -260,7 +260,7 @@ enum exit_reason {
 
 #define EXIT_REASON_ENTRY_FAILED BIT(31)
 
-/* "Guest Interrupt Status". */
+/* "Guest Non-Register State": guest interrupt status. */
 #define INTERRUPT_STATUS_RVI MASK(7, 0)
 #define INTERRUPT_STATUS_SVI_SHIFT 8
 

@@ -1,5 +1,6 @@
 /* dev/ide/channel.h - a channel of a guest's IDE controller: its registers, which are those of the drive that is
- * selected, its interrupt, and its bus master (ATA/ATAPI-6, "I/O registers"; "Device 0 only configurations").
+ * selected, its interrupt, and its bus master (ATA/ATAPI-6, "I/O register descriptions" and "Device 0 only
+ * configurations").
  *
  * ID7  The interrupt line is that of the drive that is selected, unless the host has turned it off. */
 #ifndef VELLUM_DEV_IDE_CHANNEL_H

@@ -271,7 +271,7 @@ void ide_drive_hold(struct ide_drive *d)
 	d->interrupt = false;
 }
 
-/* "Signature". */
+/* "Signature and persistence". */
 void ide_drive_reset(struct ide_drive *d, bool power)
 {
 	if (!d->disk)

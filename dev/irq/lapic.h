@@ -185,7 +185,7 @@ static inline uint32_t lapic_x2apic_logical_id(const struct lapic *l)
 /* From now on the CPU does so in page, whose TPR is *tpr already (lapic_keep_tpr), or, NULL, no longer: nothing that
  * waits or is in service is lost. The guest is not running. */
 void lapic_virtualize(struct lapic *l, uint32_t *page);
-/* What the CPU is to know before the guest goes on (SDM, "Guest Interrupt Status" and "EOI Virtualization"). */
+/* What the CPU is to know before the guest goes on (SDM, "Guest Non-Register State" and "EOI Virtualization"). */
 struct lapic_handed {
 	uint8_t requested;     /* the highest vector that waits, 0: none; or, without .all, of those that are new */
 	uint8_t serviced;      /* with .all: the highest in service */

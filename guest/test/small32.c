@@ -50,7 +50,7 @@ static void real_mode_vectors(void)
 
 #define POINTER 0x5f504d5fu /* _MP_ */
 
-/* "Floating Pointer Structure": the extended data area's first KByte, the last of base memory, the BIOS' ROM. */
+/* "MP Floating Pointer Structure": the extended data area's first KByte, the last of base memory, the BIOS' ROM. */
 static word pointer(void)
 {
 	word at = signed_in(ebda(), KB, POINTER, 16);

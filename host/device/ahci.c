@@ -58,7 +58,7 @@ void ahci_interrupts(const struct ahci *h)
 static bool is_linked(const struct ahci_port *p) { return (in(p, AHCI_SSTS) & AHCI_DETECTED) == AHCI_LINKED; }
 static bool is_idle(const struct ahci_port *p) { return !(in(p, AHCI_TFD) & (ATA_BSY | ATA_DRQ)); }
 
-/* "Port Initialization" and "Start (PxCMD.ST)": what it has received before is not looked at. */
+/* "System Software Specific Initialization" and "Start (PxCMD.ST)": what it has received before is not looked at. */
 static void start_port(struct ahci_port *p)
 {
 	out(p, AHCI_SERR, UINT32_MAX);
@@ -75,7 +75,7 @@ static void stop_port(struct ahci_port *p, uint64_t now)
 	p->deadline = now + p->hba->patience;
 }
 
-/* "Software Reset of a Port": COMRESET for at least a millisecond. */
+/* "Port Reset": COMRESET for at least a millisecond. */
 static void reset_link(struct ahci_port *p, uint64_t now)
 {
 	out(p, AHCI_SCTL, AHCI_SCTL_RESET);
@@ -131,7 +131,7 @@ static void prepare_fis(struct ahci_port *p, uint8_t command, uint64_t sector, u
 	}
 }
 
-/* "Building the Command". What is in memory is there before the controller is told. */
+/* "Basic Steps when Building a Command". What is in memory is there before the controller is told. */
 static void issue(struct ahci_port *p, uint32_t bytes, bool write)
 {
 	struct ahci_memory *m = p->memory;

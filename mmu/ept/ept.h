@@ -1,5 +1,5 @@
 /* mmu/ept/ept.h - what the files of the mechanism share. Its formats: SDM, "EPT Translation Mechanism" and
- * "Extended-Page-Table Pointer" (lib/x86.h). */
+ * "Extended-Page-Table Pointer (EPTP)" (lib/x86.h). */
 #ifndef VELLUM_MMU_EPT_H
 #define VELLUM_MMU_EPT_H
 

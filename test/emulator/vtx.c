@@ -250,7 +250,7 @@ static void wait_for(unsigned vector)
 	irq_count[vector] = 0;
 }
 
-/* SDM, "Evaluation and Delivery of Pending Virtual Interrupts": it wakes a CPU that is in HLT. */
+/* SDM, "Virtual-Interrupt Delivery": it wakes a CPU that is in HLT. */
 static void sleeps(void)
 {
 	struct run run = {
@@ -279,7 +279,7 @@ static void sleeps(void)
 	      irq_count[VECTOR_LOW], e.activity);
 }
 
-/* SDM, "Evaluation and Delivery of Pending Virtual Interrupts": not with interrupts off; one of the host's exits. */
+/* SDM, "Virtual-Interrupt Delivery": not with interrupts off; one of the host's exits. */
 static void masks(void)
 {
 	struct run run = {
@@ -297,7 +297,7 @@ static void masks(void)
 	CHECK(irq_count[VECTOR_HIGH] == 0, "interrupts off: %u virtual ones", irq_count[VECTOR_HIGH]);
 }
 
-/* SDM, "Trap-Like VM Exits": the instruction behind STI is done, and so is the blocking. */
+/* SDM, "TPR Virtualization": the exit is trap-like. The instruction behind STI is done, and so is the blocking. */
 static void lowers(void)
 {
 	struct run run = { .rip = (word)guest_lower, .threshold = 5 };

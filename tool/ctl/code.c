@@ -16,7 +16,7 @@ struct flag {
 	const char *name;
 };
 
-/* SDM, "EFLAGS Register", "Control Registers", "IA32_EFER MSR". */
+/* SDM, "EFLAGS Register", "Control Registers", "Extended Feature Enable Register". */
 static const struct flag rflags[] = {
 	{ RFLAGS_CF, "CF" }, { RFLAGS_PF, "PF" }, { RFLAGS_AF, "AF" }, { RFLAGS_ZF, "ZF" }, { RFLAGS_SF, "SF" },
 	{ RFLAGS_TF, "TF" }, { RFLAGS_IF, "IF" }, { RFLAGS_DF, "DF" }, { RFLAGS_OF, "OF" }, { RFLAGS_NT, "NT" },

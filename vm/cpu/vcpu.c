@@ -1,7 +1,7 @@
 /* vm/cpu/vcpu.c - how a virtual CPU begins: made with its virtual machine, at the kernel's entry point if it is the
- * boot processor, else to wait for a start-up IPI; reset by INIT; started by the IPI. SDM, "MP Initialization Exchange
- * Algorithm" (its part of it), "Issuing Interprocessor Interrupts", and for the registers the table "IA-32 and Intel 64
- * Processor States Following Power-up, Reset, or INIT".
+ * boot processor, else to wait for a start-up IPI; reset by INIT; started by the IPI. SDM, "MP Initialization Protocol
+ * Algorithm for MP Systems" (its part of it), "Issuing Interprocessor Interrupts", and for the registers the table
+ * "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT".
  *
  * VI1  An INIT is taken before the next entry, on the vCPU's own CPU, and leaves it waiting. So does power-up an
  *      application processor.

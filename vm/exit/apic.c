@@ -6,8 +6,9 @@
 
 #include "lib/mutants/mutate.h"
 
-/* The instruction that exited is done, and with it the blocking by an STI or a load of SS before it, whatever is saved
- * (SDM, "Masking Maskable Hardware Interrupts", "Trap-Like VM Exits"). */
+/* These exits are trap-like (SDM, "TPR Virtualization", "EOI Virtualization", "APIC-Write VM Exits"): the instruction
+ * is done, and with it the blocking by an STI or a load of SS before it ("Masking Maskable Hardware Interrupts"),
+ * whatever is saved. */
 static void behind_instruction(struct vcpu *v)
 {
 	uint64_t blocking = hvm_blocking(&v->hvm);

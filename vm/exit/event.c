@@ -1,5 +1,5 @@
 /* vm/exit/event.c - what is injected at the next entry: exceptions, NMIs, interrupts. SDM, "Event Injection" and, for
- * two faults at once, "Interrupt 8 - Double Fault Exception". */
+ * two faults at once, "Interrupt 8 - Double Fault Exception (#DF)". */
 #include "vm/vm.h"
 
 #include "lib/mutants/mutate.h"

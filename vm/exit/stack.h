@@ -8,7 +8,8 @@
 #include "vm/exit/decoded.h"
 
 /* A stack of all 4 GBytes, of the kernel's, in 32-bit code: nothing but paging can be in the way. SDM, "Basic Flat
- * Model", "Alignment Checking" (of programs alone), "Stack Behavior in 64-Bit Mode" and "Limit Checking". */
+ * Model", "Interrupt 17 - Alignment Check Exception (#AC)" (of programs alone), "Stack Behavior in 64-Bit Mode" and
+ * "Limit Checking". */
 static inline bool is_flat_stack(const struct vcpu *v)
 {
 	const uint64_t looked_at = SEGMENT_UNUSABLE | SEGMENT_DB | (SEGMENT_TYPE & ~(uint32_t)TYPE_ACCESSED);

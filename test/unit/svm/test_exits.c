@@ -1,4 +1,4 @@
-/* The exits' own numbers, names and kinds (svm/exits.c). APM, "SVM Intercept Codes". */
+/* The exits' own numbers, names and kinds (svm/exits.c). APM, "SVM Intercept Exit Codes". */
 #include "test/unit/svm/soft.h"
 
 static struct vmcb vmcb;

@@ -167,7 +167,7 @@ static void where_it_looks(void **state)
 {
 	(void)state;
 	start();
-	/* Without the true controls: CR3 exits must be on (SDM, "Default1 Controls"). */
+	/* Without the true controls: CR3 exits must be on (SDM, "Reserved Controls and Default Settings"). */
 	assert_null(msr_lacks(MSR_VMX_BASIC, BASIC_TRUE_CONTROLS));
 	assert_int_equal(caps.proc.must & PROC_CR3_LOAD, PROC_CR3_LOAD);
 	assert_null(read_caps());

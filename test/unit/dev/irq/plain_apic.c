@@ -114,7 +114,7 @@ void plain_set_pin(struct plain_apic *p, unsigned pin, bool level)
 		return;
 	if (p->mode != PLAIN_OFF)
 		local(p, lvt, false);
-	else if (pin == 1) /* "Disabling the Local APIC": the pins are INTR and NMI */
+	else if (pin == 1) /* "Enabling or Disabling the Local APIC": the pins are INTR and NMI */
 		p->signals[PLAIN_NMI]++;
 }
 

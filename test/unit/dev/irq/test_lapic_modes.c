@@ -144,7 +144,8 @@ static void test_x2apic_msrs(void **state)
 	check_effects();
 }
 
-/* "LVT LINT0 Register": a level with a vector that there is not is an error, and waits for no EOI. */
+/* "Local Vector Table", "Valid Interrupt Vectors": a level with a vector that there is not is an error, and waits for
+ * no EOI. */
 static void test_level_of_illegal_vector(void **state)
 {
 	(void)state;

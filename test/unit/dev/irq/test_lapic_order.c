@@ -140,7 +140,7 @@ static void kicked_once(void **state)
 }
 
 /* What was posted before it was disabled stays, what comes while it is, or before an INIT that has not been taken, does
- * not (SDM, "Local APIC State After It Has Been Software Disabled", "Local APIC State After It Receives an INIT"). */
+ * not (SDM, "Local APIC State After It Has Been Software Disabled", "Local APIC State After an INIT Reset"). */
 static void posted_and_disabled(void **state)
 {
 	(void)state;

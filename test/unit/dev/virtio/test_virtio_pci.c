@@ -194,7 +194,7 @@ static void test_window(void **state)
 	config_in(VIRTIO_CAP_WINDOW + 16, 4);
 }
 
-/* "Legacy Interfaces": a driver of before the specification. */
+/* "Legacy Interfaces: A Note on PCI Device Layout": a driver of before the specification. */
 static void test_legacy(void **state)
 {
 	const uint64_t base = 0x50000, avail = base + 16 * VIRTIO_BLK_QUEUE, ring = base + 0x1000;

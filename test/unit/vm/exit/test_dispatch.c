@@ -58,7 +58,7 @@ static void skip_ends_blocking(void **state)
 	finish();
 }
 
-/* SDM, "Single-Stepping": the trap comes after the instruction. */
+/* SDM, "Single-Step Exception Condition": the trap comes after the instruction. */
 static void skip_under_single_step(void **state)
 {
 	static const uint64_t blocking[] = { 0, BLOCKING_STI, BLOCKING_MOV_SS };

@@ -1,5 +1,5 @@
 /* What is injected: exceptions, two at once, NMIs, interrupts, and the windows that are asked for (vm/exit/event.c).
- * The values are those of the SDM, "Interrupt 8 - Double Fault Exception", "Event Injection" and "Checks on Guest
+ * The values are those of the SDM, "Interrupt 8 - Double Fault Exception (#DF)", "Event Injection" and "Checks on Guest
  * Non-Register State". */
 #include "test/unit/vm/fixture.h"
 

@@ -105,7 +105,7 @@ static void strings(void **state)
 	finish();
 }
 
-/* Single-step: one trap for each iteration of a repeated instruction (SDM, "Single-Stepping"). */
+/* Single-step: one trap for each iteration of a repeated instruction (SDM, "Single-Step Exception Condition"). */
 static void a_repeated_instruction_under_single_step(void **state)
 {
 	(void)state;

@@ -329,7 +329,7 @@ static void delivery_to_a_known_device_page(void **state)
 	finish();
 }
 
-/* SDM, "Information for VM Exits Due to EPT Violations": an IRET that faults has unblocked NMIs; it is executed
+/* SDM, "Information About NMI Unblocking Due to IRET": an IRET that faults has unblocked NMIs; it is executed
  * again. */
 static void nmi_blocking_by_iret(void **state)
 {
