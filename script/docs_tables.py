@@ -254,6 +254,54 @@ def bios_sentence(runs, told):
     return list(zip(('vm86', 'without'), told, found, (3, 3)))
 
 
+def measures_table(runs, text):
+    """docs/security.md: what each measure against speculation adds to a VMCALL."""
+    models = {'registers': ('corei7_haswell_4770',), 'rsb': ('tigerlake', 'corei7_haswell_4770')}
+    for name, *_, told in section(text, '| name | what is done | `auto`'):
+        name = name.strip('`')
+        if name == 'ibpb':  # once, when another machine gets the CPU
+            continue
+        yield from cell_against(name, told, [
+            runs.bench().get(('mitigations: a VMCALL, instructions', '%s: %s' % (model, name), 'adds'))
+            for model in models.get(name, ('tigerlake',))])
+
+
+def auto_sentence(runs, told):
+    return [('auto', told[0], runs.bench().get(('mitigations: a VMCALL, instructions', 'tigerlake: auto', 'adds')), 2)]
+
+
+def boot_test(runs, name):
+    """What a boot test of that name prints."""
+    return runs.program("python3 -B test/boot/main.py BUILD --all --jobs 1 --only '^%s$'" % name)
+
+
+def request_costs(runs, disk):
+    """Exits of a request by reason, and instructions a byte."""
+    out = boot_test(runs, '%s: what a request costs' % disk)
+    found = {reason: float(n) for reason, n in re.findall(r'(\w+) (\d+\.\d+)(?:,|$)', out, re.M)}
+    each = re.search(r'^([\d.]+) instructions of the hypervisor a byte', out, re.M)
+    return found, float(each.group(1)) if each else None
+
+
+def requests_table(runs, text):
+    """docs/disks.md: what a request of a virtio disk costs."""
+    found, each = request_costs(runs, 'disks')
+    for (row, told), reason in zip(section(text, '| of a request of 64 KiB |'),
+                                   ('io_instruction', 'hlt', 'external_interrupt', None)):
+        yield row, NUMBER.findall(told)[-1], found.get(reason) if reason else each, 30
+
+
+def ide_sentence(runs, told):
+    found, each = request_costs(runs, 'ide')
+    return list(zip(('ports', 'HLT', 'a byte'), told, (found.get('io_instruction'), found.get('hlt'), each),
+                    (2, 30, 20)))
+
+
+def packet_sentence(runs, told):
+    each = re.search(r'packets of a stream: ([\d.]+) each', boot_test(runs, 'network: two machines under ept'))
+    return [('exits a packet', told[0], float(each.group(1)) if each else None, 30)]
+
+
 def pages_table(runs, text):
     """docs/lab.md: a store's pages of both kinds, and without a hypervisor."""
     for row, *cells in section(text, '| guest / host pages |'):
@@ -273,7 +321,8 @@ TABLES = (('docs/lab.md', pages_table), ('docs/exits.md', exits_table), ('docs/e
           ('docs/guests.md', guests_table), ('docs/interrupts.md', local_apic_table),
           ('docs/interrupts.md', forms_table), ('docs/interrupts.md', interrupts_table),
           ('docs/compare.md', crossover_tables), ('docs/screen.md', planes_table),
-          ('docs/control.md', dirty_table), ('docs/svm.md', svm_table), ('docs/mmu.md', account_table))
+          ('docs/control.md', dirty_table), ('docs/svm.md', svm_table), ('docs/mmu.md', account_table),
+          ('docs/security.md', measures_table), ('docs/disks.md', requests_table))
 SENTENCES = (
     ('README.md', r'VMCALL (\d+)\s+instructions, CPUID (\d+), a\s+WRMSR of the TSC deadline (\d+), a\s+read of port '
                   r'0x61 (\d+)', exits_sentence),
@@ -283,5 +332,9 @@ SENTENCES = (
      more_sentence),
     ('docs/memory.md', r'executes ([\d,]+) instructions for it, ([\d.]+) % more than with RAM that is taken at once '
                        r'\(`--prealloc`:\s+([\d,]+)\); an EPT violation ([\d,]+) in the mean', touched_sentence),
+    ('docs/security.md', r'`auto` on Tiger Lake is (\d+)', auto_sentence),
+    ('docs/disks.md', r'([\d.]+) exits for ports, ([\d.]+) HLTs .*?; ([\d.]+) instructions of the hypervisor a byte',
+     ide_sentence),
+    ('docs/network.md', r'EPT: ([\d.]+) exits for a packet', packet_sentence),
     ('docs/emulation.md', r'the emulator does ([\d,]+) instructions.*?and ([\d,]+) with\s+`vm86 off`', bios_sentence),
 )
