@@ -96,9 +96,9 @@ static enum emulate_result check_gate(struct emulate *e, struct delivery *d)
 
 /* ---- the handler's code segment ---- */
 
-/* Of the handler, by the selector in the gate: a code segment that is not null, lies within its table and has no lower
- * privilege than the CPL, in IA-32e mode of 64 bits, else #GP; one that is not present is #NP (SDM, "Protection of
- * Exception- and Interrupt-Handler Procedures", "64-Bit Mode IDT"). */
+/* The handler's code segment, by the selector in the gate. SDM, "Protection of Exception- and Interrupt-Handler
+ * Procedures", "64-Bit Mode IDT": #GP unless it is a code segment within its table, not null, of no lower privilege
+ * than the CPL, and in IA-32e mode of 64 bits; #NP where it is not present. */
 static enum emulate_result find_code(struct emulate *e, struct delivery *d)
 {
 	uint16_t selector = d->gate.low >> 16;
@@ -157,8 +157,8 @@ static enum emulate_result stack_64(struct emulate *e, struct delivery *d)
 	return EMULATE_OK;
 }
 
-/* The stack that the TSS names is a writable data segment within its table, of the handler's level by DPL and RPL, else
- * #TS; one that is not present is #SS (SDM, "Invalid TSS Conditions", "Stack Fault Exception (#SS)"). */
+/* The stack that the TSS names. SDM, "Invalid TSS Conditions", "Stack Fault Exception (#SS)": #TS unless it is a
+ * writable data segment within its table, of the handler's level by DPL and RPL; #SS where it is not present. */
 static enum emulate_result check_new_stack(struct emulate *e, struct delivery *d, uint16_t selector)
 {
 	uint32_t error = selector & ~SELECTOR_RPL;

@@ -3,9 +3,9 @@
  * vendor's alone - how a virtual CPU lies in memory, the numbers of exits, the bits that tell of them - is known there
  * only.
  *
- * Everything that includes this is compiled once for each of them (VELLUM_SVM says for which), and linked to its
- * vendor's room alone; both are in the one image, of which start/start.c starts the one that the CPU has. So no call
- * goes through a pointer, and no test is made.
+ * Everything that includes this is compiled once for each vendor (VELLUM_SVM says for which), and linked to that
+ * vendor's room alone. The image has both, and start/start.c starts the one that the CPU has. So no call goes through a
+ * pointer, and nothing asks which it is.
  *
  * HV1 Every function wants the vCPU to be loaded on the calling CPU, but those of the machine, and of a vCPU
  *     hvm_vcpu_init, hvm_vcpu_exists, hvm_vcpu_destroy, hvm_set_measures, hvm_load and hvm_unload. */
@@ -132,8 +132,8 @@ static inline bool hvm_in_64bit_code(const struct hvm_vcpu *v);
 static inline bool hvm_in_long_mode(const struct hvm_vcpu *v);
 
 static inline struct segment_state hvm_segment(const struct hvm_vcpu *v, enum segment n);
-/* Around an entry of a guest in real mode that the CPU enters in virtual-8086 mode only: its registers, and what exits,
- * become what is needed for that, and again what they were. tss: whose bit map says which ports are no fault. */
+/* A guest in real mode that the CPU enters in virtual-8086 mode only: before an entry its registers, and what exits,
+ * become what that needs, and after it what they were. tss: its bit map says which ports are no fault. */
 static inline void hvm_v86_begin(struct hvm_vcpu *v, const struct hvm_tss *tss, struct hvm_v86 *was);
 static inline void hvm_v86_end(struct hvm_vcpu *v, const struct hvm_v86 *was);
 

@@ -244,8 +244,8 @@ struct mmu_vcpu {
 	bool root_changed;
 	bool never;              /* which is the rest of the word */
 	const char *stuck;       /* the mechanism cannot run the vCPU as its registers are, and why; NULL: it can */
-	/* A fault needs a page that is not in memory, or that must become writable: brought in without the VM's lock,
-	 * after which the fault is looked at anew from the start, so that nothing learned before can be relied on by
+	/* A fault needs a page that is not in memory, or that must become writable. It is brought in without the VM's
+	 * lock. Then the fault is looked at anew from the start, so that nothing learned before can be relied on by
 	 * mistake (S12). */
 	struct {
 		bool wanted;
@@ -524,7 +524,7 @@ struct mmu_counters mmu_counters(const struct mmu_vm *vm);
 
 /* What gva means to the guest for the access, accessed and dirty flags set: for instructions that the hypervisor
  * carries out. false: *error is the page fault's error code. vcpu->regs are up to date; the VM's lock is not held.
- * number: which of the states this vCPU's regs have been in, PDPTEs apart, for who can tell (S18); 0: he cannot. */
+ * number: the caller's, of the state that this vCPU's regs are in, PDPTEs apart (S18); 0: it keeps none. */
 bool mmu_translate(struct mmu_vcpu *vcpu, gva_t gva, struct access access, uint64_t number, gpa_t *gpa,
 		   uint32_t *error);
 /* walk() over the VM's memory, for the hypervisor's own accesses by linear address. Tables that are not in memory are
@@ -538,8 +538,8 @@ struct walk_result mmu_walk(struct mmu_vm *vm, const struct walk_regs *regs, gva
 bool mmu_unshadow(struct mmu_vm *vm, gpa_t gpa);
 
 /* For the delivery of an event that reaches a tracked table at gpa (a fault with .delivery ended in MMU_EMULATE), and
- * cannot be emulated: lets the CPU reach the table, whose shadows stay as they are, and are brought up to date at the
- * next call for the VM that is not about the delivery of an event. So the delivery ends, even where it writes to the
+ * cannot be emulated: lets the CPU reach the table. Its shadows stay as they are until the next call for the VM that is
+ * not about the delivery of an event, which brings them up to date. So the delivery ends, even where it writes to the
  * tables that translate its stack. false: that is no tracked table, or the CPU can reach it already; the event cannot
  * be delivered. */
 bool mmu_loosen(struct mmu_vm *vm, gpa_t gpa);

@@ -63,9 +63,9 @@ static struct mmu_result commit(struct mmu_vcpu *vcpu, const struct walk_regs *n
 	return tell(vcpu, &old, false, false);
 }
 
-/* Beside cr0_fits(): CET needs WP; IA-32e mode begins with PAE and outside of 64-bit code, and ends without PCIDE and
- * outside of it (SDM, MOV - Move to/from Control Registers; "Initializing IA-32e Mode", "Switching Out of IA-32e Mode
- * Operation"). */
+/* Beside cr0_fits(): CET needs WP. IA-32e mode begins with PAE set and outside of 64-bit code; it ends with PCIDE clear
+ * and outside of it (SDM, MOV - Move to/from Control Registers; "Initializing IA-32e Mode", "Switching Out of IA-32e
+ * Mode Operation"). */
 static bool cr0_valid(const struct walk_regs *old, uint64_t value)
 {
 	if (!cr0_fits(value))

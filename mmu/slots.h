@@ -36,8 +36,8 @@ struct backing_page {
 	bool writable; /* false: merged or logged; a write must go to the fault path */
 };
 
-/* What becomes of a page that is to be brought in: there is no memory for it; it is there; or it comes while the guest
- * does something else, and its fault is to come again (which is the answer to nobody but a fault). */
+/* What becomes of a page that is to be brought in. NONE: there is no memory for it. DONE: it is there. LATER: it comes
+ * while the guest does something else, and its fault is to come again; only a fault is answered so. */
 enum populated { POPULATE_NONE, POPULATE_DONE, POPULATE_LATER };
 
 /* Where a slot's memory comes from. The implementation owns the frames. page() is called with the VM's lock held,
@@ -57,10 +57,10 @@ struct backing {
 	void (*used)(struct backing *b, uint64_t index, uint64_t pages);
 };
 
-/* A block of 2 MBytes of guest-physical memory, aligned, that lies in as much of the host's in one piece, aligned
- * alike, and may be written: where. .at is NULL where it does not, and set last where it comes to. Who clears it
- * because a page goes calls mmu_block_gone(). A backing that wants to know whether a block is used clears it, too: its
- * pages are looked up then. */
+/* Where an aligned block of 2 MBytes of guest-physical memory lies, if that is one piece of the host's, aligned alike,
+ * and may be written. Else .at is NULL; where it comes to lie so, .at is set last. Who clears it because a page goes
+ * calls mmu_block_gone(). A backing that wants to know whether a block is used clears it, too: its pages are looked up
+ * then. */
 struct slot_block {
 	char *at;
 	hfn_t frame;
@@ -128,8 +128,8 @@ static inline hfn_t slot_frame(const struct slot *slot, gfn_t gfn)
 	return __atomic_load_n(&b->at, __ATOMIC_ACQUIRE) ? HFN(b->frame.v + gfn.v % SLOT_BLOCK_PAGES) : HFN(0);
 }
 
-/* The fast way to guest memory: where gpa's byte is, if it is in the slot that the previous search found, that slot, or
- * its block, is all in one place, and neither reading nor (write) writing it concerns anyone. NULL: look it up. */
+/* The fast way to guest memory: where gpa's byte is. It must be in the slot that the previous search found; that slot,
+ * or its block, lies in one place; and reading it or (write) writing it concerns nobody. NULL: look it up. */
 static inline char *slots_linear(const struct slots *s, gpa_t gpa, bool write)
 {
 	const struct slot *slot = &s->slot[__atomic_load_n(&s->last, __ATOMIC_RELAXED)];

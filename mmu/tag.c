@@ -141,9 +141,9 @@ void tag_synchronize(struct mmu_vm *vm, struct mmu_vcpu *self)
 
 /* ---- consumption ---- */
 
-/* What the CPU refuses is answered by the next wider flush: an operand that it takes for invalid (SDM, INVVPID: an
- * address that is not canonical for the host) is nothing that a guest may stop the machine with (CVE-2016-1571). Of the
- * widest there is nothing to refuse. */
+/* A flush that the CPU refuses is followed by the next wider one. SDM, INVVPID: an address that is not canonical for
+ * the host is an invalid operand, and no guest may stop the machine with one (CVE-2016-1571). Of the widest there is
+ * nothing to refuse. */
 static bool refused(struct mmu_vm *vm, bool done)
 {
 	vm->counters.flushes_refused += !done;

@@ -82,9 +82,9 @@ struct walk_result {
 
 enum paging_mode walk_mode(const struct walk_regs *r);
 
-/* Translates gva, of which the bits that the paging mode does not translate are ignored (canonicality is the segment
- * unit's matter), for the access. set_ad: set accessed flags and, for a write, the dirty flag, when the whole walk
- * succeeds, re-walking where an update lost a race; flags in memory that cannot be written stay as they are, and count
+/* Translates gva for the access. Bits of gva that the paging mode does not translate are ignored: canonicality is the
+ * segment unit's matter. set_ad: when the whole walk succeeds, accessed flags are set and, for a write, the dirty flag;
+ * where an update loses a race the walk begins anew. Flags in memory that cannot be written stay as they are, and count
  * as set. Without it the walk changes nothing. */
 struct walk_result walk(const struct walk_regs *r, const struct walk_memory *m, gva_t gva, struct access access,
 			bool set_ad);

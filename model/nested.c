@@ -154,8 +154,8 @@ static struct ept_walk begin(struct m_cpu *cpu, uint64_t gpa)
 	return w;
 }
 
-/* Sets flags in an EPT entry, which is reached by its host-physical address: nothing stops that but another who has
- * written to the entry since it was read. false: then it was not this entry any more, and the walk begins anew. */
+/* Sets flags in an EPT entry, which is reached by its host-physical address. false: another has written to the entry
+ * since it was read, and the walk begins anew. Nothing else stops it. */
 static bool ept_set(struct m_cpu *cpu, uint64_t at, uint64_t *e, uint64_t raw, uint64_t bits)
 {
 	uint64_t as_it_is = m_npt(cpu) ? (bits & X_EPT_A ? X_A : 0) | (bits & X_EPT_D ? X_D : 0) : bits;

@@ -32,9 +32,9 @@ static void allow(unsigned low_part, unsigned high_part, uint32_t msr)
 	allow_in(vmx_msr_bitmap, low_part, high_part, msr);
 }
 
-/* What the CPU serves by itself where it delivers interrupts: it reads the page whatever the register is, so that those
- * exit that there are not, that cannot be read, and the current count, which the page does not have (SDM, "Virtualizing
- * MSR-Based APIC Accesses"). */
+/* What the CPU serves by itself where it delivers interrupts. It reads the page whatever the register is (SDM,
+ * "Virtualizing MSR-Based APIC Accesses"). So those exit that there are not, that cannot be read, and the current
+ * count, which the page does not have. */
 static void allow_x2apic(void)
 {
 	static const struct { uint16_t first, last; } reads[] = {

@@ -2,9 +2,9 @@
  * made for it (Programming Interface for Bus Master IDE Controller, "Physical Region Descriptor", "Status register").
  *
  * ID1  Each entry of the table is read once, when the transfer has come to it, and nothing is done that it does not
- *      say: a region that crosses 64 KiB, a table that does, an address that is no memory, or ROM to be read into, end
- *      the transfer with the error bit; a table that tells of less than the drive transfers, without.
- * ID2  While a transfer is under way only it changes what stands behind the registers here; a guest that writes them
+ *      say. A region or a table that crosses 64 KiB, an address that is no memory, and ROM to be read into end the
+ *      transfer with the error bit. A table that tells of less than the drive transfers ends it without.
+ * ID2  While a transfer is under way only it changes what stands behind the registers here. A guest that writes them
  *      stops it first, or is not heard. */
 #ifndef VELLUM_DEV_IDE_DMA_H
 #define VELLUM_DEV_IDE_DMA_H

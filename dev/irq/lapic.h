@@ -11,9 +11,9 @@
  *     itself reads and writes it for the guest, at any time that the guest runs. So nothing that follows from it is
  *     kept.
  * L3  irq_maybe is set whenever lapic_pending() or lapic_extint() would offer an interrupt, or the vCPU's own CPU is
- *     about to look; but with a page (L5) not for what was there when that CPU looked (lapic_hand), an ExtINT, whose
- *     window it asks for, no less than what the CPU has been handed: what comes later is to be handed before the next
- *     entry, for the guest sees IRR. It may be set when they would not.
+ *     about to look. It may be set when they would not. With a page (L5) it is not set for what was there when that CPU
+ *     looked (lapic_hand): the CPU has been handed it, or, of an ExtINT, asks for its window. What comes later is to be
+ *     handed before the next entry, for the guest sees IRR.
  * L4  a vector below 16 never enters irr.
  * L5  With a page (lapic_virtualize) the CPU delivers interrupts by itself: ISR, and those of IRR that it knows of, are
  *     in the page and nowhere else, isr is empty, and irr is what has been accepted since lapic_hand(). In xAPIC mode

@@ -157,8 +157,8 @@ uint64_t lapic_x2apic_legal_bits(const struct lapic *l, unsigned r, bool *writab
 
 /* lapic_icr.c */
 void lapic_icr_send(struct lapic *l);
-/* Without the lock, as lapic_mmio_write_unlocked(): of an NMI, INIT or start-up IPI, or what is an error, or nothing;
- * of a fixed interrupt or one of lowest priority, whomever it is for; and of a fixed one to all others. */
+/* Without the lock, as lapic_mmio_write_unlocked(). What can be sent so: an NMI, an INIT, a start-up IPI; a fixed
+ * interrupt or one of lowest priority to anybody; a fixed one to all others; what is an error, or nothing. */
 bool lapic_icr_signal(struct lapic *l, uint64_t icr);
 void lapic_icr_to_some(struct lapic *l, uint64_t icr);
 void lapic_icr_to_others(struct lapic *l, uint64_t icr);

@@ -15,9 +15,9 @@ enum emulate_result check_x87_pending(struct emulate *e)
 	return NATIVE_BYTES(e, NULL, 0x9b);
 }
 
-/* With VEX CR4.OSXSAVE, and SSE and AVX in XCR0, else #UD; without it no CR0.EM, and CR4.OSFXSR, else #UD (SDM, "Intel
- * AVX and Intel SSE Instruction Exception Classification"), which MMX does not need ("Exception Conditions of Legacy
- * SIMD Instructions Operating on MMX Registers"). For all no CR0.TS, else #NM. */
+/* SDM, "Intel AVX and Intel SSE Instruction Exception Classification": with VEX #UD without CR4.OSXSAVE, or without SSE
+ * and AVX in XCR0; else #UD with CR0.EM, or without CR4.OSFXSR, which MMX does not need ("Exception Conditions of
+ * Legacy SIMD Instructions Operating on MMX Registers"). #NM with CR0.TS. */
 enum emulate_result check_vector_unit(struct emulate *e, const struct insn *i)
 {
 	if (native_bits(i) & INSN_N_GENERAL)

@@ -86,9 +86,8 @@ enum emulate_result exec_out_dx(struct emulate *e, const struct insn *i)
 	return out(e, i, e->gpr[EMULATE_RDX]);
 }
 
-/* sub: 0 CLI, 1 STI, which holds interrupts back for one more instruction, but only where IF was 0. The virtual
- * interrupt flag of VME and PVI is not known here. */
-/* SDM, "CLI" and "STI": above IOPL the virtual interrupt flag is changed where CR4.VME or CR4.PVI says so. */
+/* sub: 0 CLI, 1 STI. SDM, "CLI" and "STI": STI holds interrupts back for one more instruction, but only where IF was 0.
+ * Above IOPL the virtual interrupt flag is changed where CR4.VME or CR4.PVI says so; it is not known here. */
 enum emulate_result exec_cli_sti(struct emulate *e, const struct insn *i)
 {
 	bool was_set = e->rflags & RFLAGS_IF;

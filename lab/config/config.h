@@ -9,7 +9,7 @@
 
 #include "lab/error.h"
 
-/* A cache or TLB of entries / ways entries a set; any numbers of which ways divides entries. entries 0: not there.
+/* A cache or TLB: a set has `ways` entries. ways divides entries; entries 0: it is not there.
  * Text: "1536/12", "64/full", "0". Caches for memory give bytes: "32K/8". */
 struct lab_geometry {
 	uint32_t entries, ways;

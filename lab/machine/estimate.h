@@ -27,8 +27,8 @@ struct lab_parts {
 	double walks, walks_dram; /* all of them; what memory took of them */
 	/* What memory took of the data's accesses. data is without what hits in the L1 cache would have taken. */
 	double data_dram;
-	/* machine.data_cache=off: what the data would take, and walks more for having to share the caches with it, as a
-	 * sample says (lab/machine/sample.h; 0: all is priced). In no best estimate. */
+	/* machine.data_cache=off: what the data would take, and what walks would take more, sharing the caches with it.
+	 * As a sample says (lab/machine/sample.h); 0: all is priced. In no best estimate. */
 	double unpriced_data, unpriced_walks;
 	double sample[LAB_SAMPLE_PARTS]; /* what each of its parts adds to unpriced_data */
 	double walk_count, instructions, cpi, walkers, window; /* window: instructions */
@@ -39,8 +39,8 @@ struct lab_estimate {
 	double best, low, high;
 };
 
-/* How far the sum of a sample's parts may be off, at 95 %: by how much those that stand for 16 differ, and by how much
- * those that stand for 2, 4 and 8. */
+/* How far the sum of a sample's parts may be off, at 95 %. It follows from how much those that stand for 16 lines
+ * differ, and how much those that stand for 2, 4 and 8. */
 double lab_sample_error(const double part[LAB_SAMPLE_PARTS]);
 /* Cycles. The upper end is that with what has no price. */
 struct lab_estimate lab_estimate(const struct lab_parts *p);

@@ -43,9 +43,8 @@ static bool scattered(const struct lab_ram *ram, uint64_t block, unsigned salt, 
 	return *key >> 32 < part || part == UINT32_MAX;
 }
 
-/* A block in pieces keeps its frames, each exchanged with its neighbour at an odd distance: no two pieces are in
- * order. */
-/* The frame of a guest frame, relative to base. */
+/* The frame of a guest frame, relative to base. A block in pieces keeps its frames, each exchanged with its neighbour
+ * at an odd distance: no two pieces are in order. */
 static uint64_t scattered_frame(const struct lab_ram *ram, uint64_t index)
 {
 	uint64_t key;

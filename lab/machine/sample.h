@@ -1,18 +1,18 @@
-/* lab/machine/sample.h - what the program's own cache misses would take, where they have no price
- * (machine.data_cache=off): of a sample of the caches' sets, found by a second set of memory caches, through which the
- * data in them goes and the references of walks; both then compete there as with machine.data_cache=on. Nothing else of
- * the account depends on it.
+/* lab/machine/sample.h - an estimate of what the program's own cache misses would take, where they have no price
+ * (machine.data_cache=off). A second set of memory caches takes a sample of the lines: data, and the references of
+ * walks, which compete there as with machine.data_cache=on. Nothing else of the account depends on it.
  *
  * A page has 64 lines. A cache whose number of sets is a multiple of 64 keeps lines of different places in their pages
- * in different sets, whatever pages these are: so some of these places are some of the sets of all the caches, wholly,
- * and what is found there is what machine.data_cache=on finds there, access by access, from the beginning to the end.
- * The sample are 8 places, by which power of two divides the line's number, as programs lay out what they have at
- * distances that are such powers: the first line of a page and the middle one, each for itself; one of the two that 16
- * divides, one of the four that 8 does and no more, one of eight, one of sixteen, and two of the 32 odd ones. With
- * other caches all lines are in it.
+ * in different sets. So a few of these places are a few sets of each cache, with all that comes there: what is found in
+ * them is what machine.data_cache=on finds, access by access. With other caches all lines are in the sample.
  *
- * How far it may be off follows from how much these differ (lab/machine/estimate.h). Two runs of one stream have the
- * same places in the sample, so of their difference it follows from how much the differences differ, which is far less.
+ * The sample has 8 places. Programs lay out what they have at distances that are powers of two, so they are chosen by
+ * the power of two that divides the line's number: the first line of a page and the middle one, each for itself; one of
+ * the two that 16 divides, one of the four that 8 does and no more, one of eight, one of sixteen, and two of the 32 odd
+ * ones.
+ *
+ * The error follows from how much the places differ (lab/machine/estimate.h). Two runs of one stream have the same
+ * places in the sample: the error of their difference follows from how much the differences differ, which is far less.
  *
  * SM1: a line that is in the sample competes with all that are in its sets, and with no others.
  * SM2: weights add up to the lines of a page. */

@@ -222,7 +222,7 @@ void os_collapse_some(struct lab_os *os);                                      /
 /* Would khugepaged make one page of the 2 MBytes whose last-level table is at gpa? pte: what is in it. */
 bool os_collapsible(const struct lab_os *os, uint64_t table, uint64_t pte[512]);
 /* Mappings are about to go (lab/os/sizes.c). If there are more than ever before, os_held_* and os_small_* are counted,
- * of all processes. Of many leaves, 1/64 more may go by uncounted, as counting looks at each. */
+ * of all processes. Counting looks at each leaf, so of many, 1/64 more are needed before it is done again. */
 void os_note_sizes(struct lab_os *os);
 /* The same at the end. */
 void os_sizes_at_most(const struct lab_os *os, struct lab_os_counters *to);

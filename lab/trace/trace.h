@@ -31,10 +31,10 @@ struct lab_trace_totals {
 
 struct lab_writer;
 
-/* Writes to the stream, which the caller closes after lab_writer_close(). notes: lines "key: value" about where the
- * trace comes from. level: of zstd, 1 to 19. NULL: no memory. */
 /* --level, as it was given; 0: it is no number. */
 int lab_level(const char *text);
+/* Writes to the stream, which the caller closes after lab_writer_close(). notes: lines "key: value" about where the
+ * trace comes from. level: of zstd, 1 to 19. NULL: no memory. */
 struct lab_writer *lab_writer_open(FILE *out, const char *notes, int level);
 /* An access of size bytes anywhere: it is cut at page boundaries. */
 void lab_writer_access(struct lab_writer *w, enum lab_kind kind, uint64_t addr, unsigned size, bool kernel);

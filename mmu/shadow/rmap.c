@@ -87,9 +87,9 @@ static bool grow(struct rmap *map, gfn_t gfn)
 	return true;
 }
 
-/* Those of the frames that follow in the same slot as well, where several vCPUs run and there is more in reserve than
- * an operation wants: who touches fresh memory comes to them next, and need not be alone for it then. entries: of the
- * tree's lowest level. */
+/* Where several vCPUs run, and there is more in reserve than an operation wants, so many of the frames that follow in
+ * the same slot as well: who touches fresh memory comes to them next, and need not be alone for it then. entries: of
+ * the tree's lowest level. */
 #define FRAMES_AHEAD 8
 
 static void make_ahead(struct rmap *map, uint64_t *entries, gfn_t gfn)

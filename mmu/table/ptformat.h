@@ -29,8 +29,9 @@ struct pt_format {
 	uint64_t special_mask, special;
 };
 
-/* Tables in the form of the CPU's own paging: what an entry that names a table has; the bit by which an MMIO leaf is
- * known, the highest of an address, which is reserved on every CPU with fewer than 52; what is left for addresses. */
+/* Tables in the form of the CPU's own paging. What an entry that names a table has; the bit by which an MMIO leaf is
+ * known; what is left for addresses. The bit is the highest of an address, which is reserved on every CPU with fewer
+ * than 52. */
 #define PT_OWN_TABLE (PTE_P | PTE_W | PTE_U | PTE_A)
 #define PT_OWN_MMIO_BIT 51
 #define PT_OWN_MMIO BIT(PT_OWN_MMIO_BIT)

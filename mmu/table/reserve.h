@@ -8,12 +8,14 @@
  * RV3  Each call into a mechanism that makes tables begins with as many frames in reserve as its longest operation
  *      takes (ops->need), so that it never runs out in the middle.
  *
- * That RV3 can always be had: what a mechanism cannot give back while it runs (its own records, the roots in use, the
- * tree of what is known of guest frames), and the need, are together less than `least`; all else goes when it is asked
- * to. Beyond that `least` has room (ops->ample) for the tables of all the pages that one instruction can touch, or the
- * delivery of one event (two each of code, stack, IDT, GDT, TSS, source and destination, which share nothing: 14 chains
- * of tables, 5 of 3 frames each with a shadow's records, 4 of one frame below EPT's root), so that an instruction does
- * not lose its first page's tables to its last one. Xen's shadow pool is laid out by the same thought. */
+ * Why RV3 can always be had: some of a mechanism's frames cannot go while it runs (its own records, the roots in use,
+ * the tree of what is known of guest frames). These and the need are together less than `least`; all else goes when it
+ * is asked to.
+ *
+ * Why an instruction does not lose its first page's tables to its last one: beyond that, `least` has room (ops->ample)
+ * for the tables of all the pages that one instruction, or the delivery of one event, can touch. These are two each of
+ * code, stack, IDT, GDT, TSS, source and destination, which share nothing: 14 chains of tables, 5 of 3 frames each with
+ * a shadow's records, 4 of one frame below EPT's root. Xen's shadow pool is laid out by the same thought. */
 #ifndef VELLUM_MMU_RESERVE_H
 #define VELLUM_MMU_RESERVE_H
 

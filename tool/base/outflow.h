@@ -14,8 +14,8 @@ struct outflow {
 	int error;              /* errno, once something could not be written: then nothing more is */
 };
 
-/* Output by this descriptor, which stays the caller's. Other programs that share it keep waiting as they did: where it
- * is a pipe or a terminal, the outflow opens it once more, for itself, and without waiting. */
+/* Output by this descriptor, which stays the caller's. A pipe or a terminal is opened once more, without waiting: other
+ * programs that share the descriptor keep waiting as they did. */
 void outflow_open(struct outflow *o, int file);
 /* Is to be written: what can be is at once. false: nothing can any more, and o->error says why. */
 bool outflow_write(struct outflow *o, const char *data, size_t length);

@@ -7,9 +7,9 @@
 
 #include "tool/base/util.h"
 
-/* False: it is to be used as it is, for it would not become smaller by a quarter. One that begins with the mark of
- * those that were packed is packed always, or the hypervisor would take it for one of them; if it is too large for
- * that, the program ends. */
+/* False: it would not become smaller by a quarter, and is to be used as it is. One that begins with the mark of packed
+ * files is packed always, or the hypervisor would take it for one of them; where it is too large for that, the program
+ * ends. */
 bool pack_file(const char *path, const struct bytes *content, struct bytes *out);
 /* What a file of so many bytes becomes at the most where it is packed, if it does not begin with the mark. */
 uint64_t pack_most(uint64_t bytes);

@@ -89,8 +89,8 @@ void result_stat(struct vm_result *vm, const char *name, uint64_t value);
 void result_console_line(struct run_result *result, unsigned vm, const char *line);
 /* Adds the stats "workload.…", the sums over all phases (of tables.pages the largest), once the machine has ended. */
 void result_sum_phases(struct vm_result *vm);
-/* Without a hypervisor, what the guest told is all there is: its ticks are taken for its instructions, those of `ips` a
- * second during which it had nothing to do left out. */
+/* Without a hypervisor there is only what the guest told. Its ticks are taken for its instructions, less those, `ips` a
+ * second, during which it had nothing to do. */
 void result_native(struct vm_result *vm, uint64_t ips);
 void result_free(struct run_result *result);
 

@@ -16,15 +16,15 @@ struct snapshot_job {
 	uint64_t tsc_hz, ram_pages, high_pages, /* of those, above 4 GBytes */ told; /* pages that have left */
 	uint64_t display_pages;  /* of its display's own memory */
 	bool paused;             /* by us */
-	/* .paused for another process, from before it is asked for; it is to leave for good, and the hypervisor is not
-	 * told that the snapshot is over (ME3). Or NULL */
+	/* Not NULL: the machine is to leave for good. Then this is .paused for another process, set before the pause is
+	 * asked for, and the hypervisor is not told that the snapshot is over (ME3) */
 	bool *stands;
 	int disk;                /* the machine's own, by which the memory leaves; -1: by the channel */
 };
 
-/* What the virtual machine is comes out of it into the job, whose first three members are the caller's; then it stands,
- * and the hypervisor has forgotten the snapshot, if it is not to leave. *stood: when it was stopped. false: job->error
- * is one sentence, and it goes on as it was. SIGINT and SIGTERM interrupt it. */
+/* Fills the job with what the virtual machine is; its first three members are the caller's. Then the machine stands,
+ * and unless it is to leave the hypervisor has forgotten the snapshot. *stood: when it was stopped. false: job->error
+ * is one sentence, and the machine goes on as it was. SIGINT and SIGTERM interrupt this. */
 bool snapshot_take(struct snapshot_job *job, double *stood);
 void snapshot_free(struct snapshot_job *job);
 /* A signal has come since snapshot_take() began. */

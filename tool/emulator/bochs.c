@@ -226,9 +226,10 @@ static void write_configuration(const struct emulator *emulator, const char *pat
 	/* Slirp: addresses by DHCP, connections to the outside as this user's own, and 10.0.2.2 for this host. */
 	if (wires->card)
 		bytes_print(&c, "e1000: enabled=1, mac=52:54:00:ff:00:01, ethmod=slirp, script=\"\"\n");
-	/* The emulated clock runs with the instructions, from a fixed date: two runs are alike to the tick. Where
-	 * somebody sits at the keyboard, or at the other end of a network, it starts at today's date (what comes over a
-	 * network may be signed for some days) and does not run ahead of ours, and a machine that is idle sleeps. */
+	/* The emulated clock runs with the instructions, from a fixed date: two runs are alike to the tick. With
+	 * somebody at the keyboard, or at the other end of a network, it starts at today's date, for what comes over a
+	 * network may be signed for some days only. It does not run ahead of ours then, and a machine that is idle
+	 * sleeps. */
 	bytes_print(&c, "clock: %s\n", emulator->paced || wires->card ? "sync=slowdown, time0=utc" :
 									 "sync=none, time0=1700000000");
 	bytes_print(&c, "ata0-master: type=cdrom, path=\"%s\", status=inserted\n", iso);

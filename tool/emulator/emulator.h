@@ -46,8 +46,8 @@ pid_t qemu_start(struct emulator *emulator, const char *iso, const char *work, c
 /* RAM for the machine, from the options or from what is needed: whole 64 MB, at least 512, at most `most` MB. */
 uint64_t emulator_memory(const struct options *options, uint64_t needed, unsigned most, const char *name);
 
-/* May a Bochs, mended by script/get-bochs.sh or not, have so many CPUs? room: it has a BIOS with room for the tables of
- * more than the package's has. false: the error is one sentence. */
+/* May Bochs have so many CPUs? mended: by script/get-bochs.sh. room: its BIOS has room for the tables of more CPUs than
+ * the package's has. false: the error is one sentence. */
 FOR_TESTS bool bochs_can_have(bool mended, bool room, unsigned cpus, char *error, size_t error_size);
 
 /* Says why the emulator ended, from its log; prints nothing when there is nothing to say. */

@@ -19,9 +19,9 @@ struct drives {
 	struct drive *swap;     /* of these, what guests' pages go to; NULL: none. It is alone at its channel */
 };
 
-/* Gives the disks of a virtual machine their places, which become their names: files that are locked until this
- * program ends, so that no other run writes them; for an image for its own sake, what they are called already. Ends the
- * program with one sentence if one cannot be had. */
+/* Gives the disks of a virtual machine their places, which become their names. Their files are locked until this
+ * program ends, so that no other run writes them. In an image that is made for its own sake they keep their names. Ends
+ * the program with one sentence if one cannot be had. */
 void drives_place(struct drives *drives, struct vm_config *vm, const struct options *options);
 /* What a description calls its place; the caller frees it. */
 char *drives_place_name(const struct drive *d);

@@ -7,8 +7,8 @@
 #include "vm/config/config.h"
 
 bool firmware_is_word(const char *bios);
-/* A word becomes the file's path, of OVMF that which goes with the flash memory of the machine, if it has one; a path
- * stays. Ends the program with one sentence where a file is missing, or fits none. */
+/* A word becomes the file's path, a path stays. Of OVMF's files it is the one that goes with the machine's flash
+ * memory, if it has one. Ends the program with one sentence where a file is missing, or fits none. */
 void firmware_find(struct vm_config *vm);
 
 #endif

@@ -21,8 +21,8 @@ struct guest_needs {
 enum guest_kind { GUEST_OTHER, GUEST_LINUX_64, GUEST_LINUX_32 };
 enum guest_kind guest_kind(const char *path);
 
-/* files: their bytes, and the modules' strings; the rest is vm's. false: it cannot be loaded, whatever RAM it has or
- * with what vm says it has; error is one sentence. native: it gets the whole machine, without RAM above 4 GiB. */
+/* files: their bytes, and the modules' strings; the rest is vm's. native: it gets the whole machine, without RAM above
+ * 4 GiB. false: it cannot be loaded, with the RAM that vm says or with any; error is one sentence. */
 FOR_TESTS bool guest_check(const struct vm_config *vm, const struct image_files *files, bool native,
 			   struct guest_needs *needs, char *error, size_t error_size);
 /* The same of the files that vm names. Ends the program where it cannot be loaded; says so where it has hardly enough

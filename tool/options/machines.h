@@ -35,8 +35,8 @@ struct machines {
 
 /* Ends the program with one sentence when something is wrong or missing. */
 void machines_prepare(struct machines *machines, const struct options *options);
-/* All RAM of the virtual machines, or only what is taken at once, and all bytes of their files. Before there is any
- * virtual machine, the files lie in RAM packed as well: no less than that is needed. */
+/* All RAM of the virtual machines, or only what is taken at once, and all bytes of their files. At least what the files
+ * need before there is any virtual machine, when they lie in RAM twice: packed and unpacked. */
 uint64_t machines_memory(const struct machines *machines, bool at_once);
 
 #endif

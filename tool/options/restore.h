@@ -4,8 +4,8 @@
 
 #include "tool/options/options.h"
 
-/* The virtual machine of the file that options->restore names, with what of the options may be another; ends the
- * program with one sentence where the file is none, or an option would make it another machine. */
+/* Reads the virtual machine out of the file that options->restore names, and changes what options may change of it.
+ * Ends the program with one sentence where the file is no snapshot, or an option would make it another machine. */
 void restore_prepare(struct vm_config *vm, const struct options *options);
 /* The same of the file that a description names, which is only looked at. */
 void restore_check(const struct vm_config *vm);

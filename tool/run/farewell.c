@@ -1,6 +1,6 @@
-/* The last question before a machine is stopped that would have gone on: what has each of its virtual machines cost?
- * It is asked over the control channel. A machine that does not answer is not waited for, nor one that has so many that
- * it takes long: for those that are left, what they said before stands. */
+/* The last question before a machine is stopped that would have gone on: what has each of its virtual machines cost? It
+ * is asked over the control channel. A machine that does not answer is not waited for, nor one that has so many that it
+ * takes long: for those that are left, what they said before stands. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -8,10 +8,10 @@
 #include "tool/run/answer.h"
 #include "tool/run/session.h"
 
-/* How long a machine that works may be silent when it is asked: so much of a CPU's time, which does not pass where
- * others have the CPU; as much of the clock's, if it is stopped; at the end of a run never more than SILENT_MS of the
- * clock's. Who asks while it goes on can wait, where a busy host gives it little, as before its virtual machines are
- * made and for what takes long: SLOW_MS. */
+/* How long a machine that works may be silent when it is asked. SILENT_CPU_MS: of a CPU's time, which does not pass
+ * where others have the CPU; of the clock's, if the machine is stopped. SILENT_MS: of the clock's, at most, at the end
+ * of a run. SLOW_MS: while it goes on, when who asks can wait: a busy host may give it little, before its virtual
+ * machines are made and for what takes long. */
 enum { SILENT_CPU_MS = 700, SILENT_MS = 3000, SLOW_MS = 30000 };
 
 /* After so long nothing more is asked; and so long is waited at most, also for one that says other things meanwhile, as

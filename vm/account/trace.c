@@ -43,9 +43,9 @@ static inline void finish_last(const struct trace *t, struct trace_record *r)
 	r[-1].ticks = (uint32_t)(t->stat->ticks - t->before);
 }
 
-/* What every record has; the address is what the CPU tells, of an access to a port or a control register a word of the
- * vendor's, which nothing but hvm_io_*() and hvm_cr_of_word() reads. trace_count() makes of it what people know it by.
- * Returns what exception() does. */
+/* What every record has. The address is what the CPU tells; of an access to a port or a control register it is a word
+ * of the vendor's, which nothing but hvm_io_*() and hvm_cr_of_word() reads. trace_count() makes of it what people know
+ * it by. Returns what exception() does. */
 static inline bool record(struct vcpu *v, struct trace *t, struct trace_record *r, struct exit_stat *stat,
 			  unsigned code)
 {

@@ -1,10 +1,10 @@
-/* vm/exit/decoded.h - instructions that were decoded before (struct insn_cache), and are still where they were: what is
- * inline of that in the emulator's exits (vm/exit/emulation.c) and in those that do without it (vm/exit/apic.c).
+/* vm/exit/decoded.h - instructions that were decoded before (struct insn_cache), and are still where they were. Here is
+ * what the emulator's exits (vm/exit/emulation.c), and those that do without it (vm/exit/apic.c), have of that inline.
  *
  * DC1 A decoded instruction is one of the guest's only where its bytes are there now, in the mode that it was decoded
- *     in. Where they are is not looked for as long as the registers, CS, and the walk that led there are the same
- *     (mmu_fetch_noted); the walk's entries and the slots are looked at each time, as the bytes are.
- * DC2 Nor is its operand's page, in the same state, while that is the page of the walk that led to it, and the walk's
+ *     in. The bytes are looked at each time, and so are the slots and the entries of the walk that led there. The walk
+ *     is not done again as long as the registers and CS are the same (mmu_fetch_noted).
+ * DC2 Nor is the walk to its operand, in the same state, while the operand is in that walk's page, and the walk's
  *     entries and the slots are what they were. */
 #ifndef VELLUM_VM_EXIT_DECODED_H
 #define VELLUM_VM_EXIT_DECODED_H

@@ -200,9 +200,9 @@ void exit_nested_misconfig(struct vcpu *v)
 		exit_other_misconfig(v, gpa);
 }
 
-/* Reserved bits have stopped an access: by an MMIO leaf, or by the guest's own tables. Where its place in the page is
- * that of a register, and the local APIC's page was met before, the instruction itself tells whether that was it: by a
- * walk, for which no shadow need be up to date (S17). */
+/* Reserved bits have stopped an access: an MMIO leaf's, or the guest's own. Where its place in the page is a
+ * register's, and the local APIC's page was met before, a walk of the instruction's operand tells which; it needs no
+ * shadow that is up to date (S17). */
 static inline bool known_apic(struct vcpu *v, const struct mmu_fault *fault)
 {
 	gpa_t gpa = GPA(lapic_base_gpa(&v->lapic) | (fault->gva.v & (PAGE_SIZE - 1)));

@@ -120,9 +120,9 @@ void ram_unprotect(struct ram *r, gfn_t gfn);
 /* gfn, of a block that was split, is nothing any more. Its frame, which no CPU reaches, is the caller's, and nobody's;
  * HFN_NONE: it had none, or others share it still. */
 hfn_t ram_drop(struct ram *r, gfn_t gfn);
-/* The guest does without the pages from gfn on, which lie in one block of the VM's memory (vm/memory/ram_give.c): those
- * that come when they are touched are nothing any more, and others stay as they are: of a device, of ROM, taken at
- * once. Also where there is no memory to tell of a block page by page. Returns how many frames became free. With the
+/* The guest does without the pages from gfn on, which lie in one block of the VM's memory (vm/memory/ram_give.c). Those
+ * that come when they are touched are nothing any more. Others stay as they are: of a device, of ROM, or taken at once;
+ * and all of a block where there is no memory to tell of it page by page. Returns how many frames became free. With the
  * reclaimer's lock, so that none of them is on its way out (RC3). */
 uint64_t ram_give(struct vm *vm, gfn_t gfn, uint64_t pages);
 

@@ -16,10 +16,10 @@
 
 #include "vm/memory/ram_out.h"
 
-/* Blocks of r, of which its guest has nothing yet, from the one of number *at on, `blocks` at most, are elsewhere where
- * the other RAM, which has the same place, has anything of them now; *at: the next. What the making of the container
- * has left in them is given back. While nothing of r is mapped, and with no lock held. false: there is no memory to
- * tell of their pages. */
+/* The other RAM has the same place. Where it has anything now of a block of r, that is elsewhere from now on: of up to
+ * `blocks` blocks, from number *at on, of which r's guest has nothing yet; *at: the next. What the making of the
+ * container has left in them is given back. While nothing of r is mapped, and with no lock held. false: there is no
+ * memory to tell of their pages. */
 bool ram_expect(struct ram *r, const struct ram *from, uint64_t *at, unsigned blocks);
 /* The other RAM may be looked at from now on, while its guest stands: it stays as it is. */
 void ram_expect_from(struct ram *r, struct ram *from);

@@ -13,9 +13,9 @@ void share_note(int64_t pages);
 /* May the VM take so many frames now? */
 bool share_allows(const struct vm *vm, uint64_t frames);
 
-/* Whose turn it is to give memory back: of those whose pages may leave it, and that have not been found stuck in this
- * pass (struct ram), one above its limit, else the one that is most above what it is entitled to; *over says which of
- * the two. With shared, its pages in shared frames count too. NULL: nobody. It is given back only by share_leave(). */
+/* Whose turn it is to give memory back, of those whose pages may leave it and that have not been found stuck in this
+ * pass (struct ram): one above its limit (*over), else the one that is most above what it is entitled to. With shared,
+ * its pages in shared frames count too. NULL: nobody. It is given back only by share_leave(). */
 struct vm *share_victim(uint64_t pass, bool shared, bool *over);
 /* Who is most above that and has not ended, whether its pages may leave the memory or not; *ending: there is one that
  * has ended, and is about to give all back. */

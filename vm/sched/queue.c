@@ -54,9 +54,9 @@ static bool is_busy(const struct percpu *cpu)
 	return false;
 }
 
-/* The time that CPUs count goes on differently on each. Beside others, who comes, and is not on the ring yet, is not so
- * far before or behind them that it, or they, would wait for long: for so many slices of the one that is counted most
- * for each, or what they have had less elsewhere would be lost. */
+/* CPUs count time each for itself. Who comes, and is not on the ring yet, comes near the others there, so that neither
+ * it nor they wait for long. But it may be so many slices before or behind them, of the one that is counted most for
+ * each; else what one has had less elsewhere would be lost. */
 #define SLICES_APART 4
 
 static uint64_t farthest_apart(const struct percpu *cpu, const struct vcpu *v)

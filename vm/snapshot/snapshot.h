@@ -1,8 +1,8 @@
-/* vm/snapshot/snapshot.h - snapshots of virtual machines: what is written of one that stands, its memory while it runs,
- * and a virtual machine that begins as a snapshot has it (docs/snapshot.md).
+/* vm/snapshot/snapshot.h - snapshots of virtual machines: the memory leaves while the machine runs, all else when it
+ * stands; and a virtual machine begins as a snapshot says (docs/snapshot.md).
  *
- *   SN1  Of the memory a page leaves when it was not told yet, or has been written since it was: each write is in the
- *        log from before the first page is read on, and a page is taken off the list before it is read.
+ *   SN1  A page of memory leaves when it has not been told, or has been written since. So the log has each write from
+ *        before the first page is read on, and a page is taken off the list before it is read.
  *   SN2  What is written of CPUs and devices is of one moment: the virtual machine is paused, none of its virtual CPUs
  *        runs, nothing that a device has begun is under way, and the memory that left is that of this moment.
  *   SN3  A virtual machine of which a snapshot was taken goes on as if it had not been: what was changed for that (how

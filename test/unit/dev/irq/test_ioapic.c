@@ -140,7 +140,6 @@ static void test_level(void **state)
 	assert_int_equal(rd(PIN(9)), 0x8039);
 }
 
-/* How drivers without an EOI register clear the remote IRR: masked and edge, then level again. */
 /* IO1: a level that is said once more, and an entry that is written again, while the interrupt is in service. */
 static void test_once_for_each_eoi(void **state)
 {
@@ -155,6 +154,7 @@ static void test_once_for_each_eoi(void **state)
 	assert_int_equal(lapic_pending(l), -1);
 }
 
+/* How drivers without an EOI register clear the remote IRR: masked and edge, then level again. */
 static void test_remote_irr_by_trigger_switch(void **state)
 {
 	(void)state;

@@ -180,7 +180,6 @@ static void states(void **state)
 	finish();
 }
 
-/* What follows the guest's state. */
 /* A CPU whose XSETBV does not exit: no XSAVE, and nothing that needs it. */
 static void without_xsave(void **state)
 {
@@ -196,6 +195,7 @@ static void without_xsave(void **state)
 	finish();
 }
 
+/* What follows the guest's state. */
 static void mirrors(void **state)
 {
 	struct cpuid_state s = { .cr4 = 0, .xcr0 = 1, .apic_enabled = true };
