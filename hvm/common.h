@@ -53,6 +53,15 @@ static inline void hvm_read_paging(struct mmu_caps *m)
 	m->la57 = l7.ecx & CPUID_7_ECX_LA57;
 }
 
+/* What the hypervisor itself needs in CR4: the guest's FPU and vector state is switched whole, and its PKRU is read
+ * where it stays in the CPU. Keys are for user-mode pages, and the hypervisor has none (SDM, "Protection Keys"). */
+static inline uint64_t hvm_host_cr4(void)
+{
+	return CR4_OSFXSR | CR4_OSXMMEXCPT |
+	       (cpuid(CPUID_LEAF_VERSION, 0).ecx & CPUID_1_ECX_XSAVE ? CR4_OSXSAVE : 0) |
+	       (hvm_features().ecx & CPUID_7_ECX_PKU ? CR4_PKE : 0);
+}
+
 /* ---- how a virtual CPU begins ---- */
 
 /* Of real mode's 256 vectors, at address 0 (SDM, "Interrupt and Exception Handling"). */

@@ -175,6 +175,7 @@
 #define PTE_PAT BIT(7) /* of a page of 4 KBytes; a larger one has PTE_PAT_LARGE */
 #define PTE_G BIT(8)
 #define PTE_PAT_LARGE BIT(12)
+#define PTE_KEY_SHIFT 59 /* the protection key, 4 bits */
 #define PTE_NX BIT(63) /* XD */
 #define PTE_ADDRESS MASK(51, 12)       /* of an entry of 8 bytes; above the CPU's width it is reserved */
 #define PTE_ADDRESS_32BIT MASK(31, 12) /* of one of 4 bytes */

@@ -239,7 +239,7 @@ static ALWAYS_INLINE void read_leaf(const struct walk_regs *r, enum paging_mode 
 	w->dirty = e->value & PTE_D;
 	w->pat_index = (uint8_t)(pat << 2 | (e->value & PTE_PCD ? 2 : 0) | (e->value & PTE_PWT ? 1 : 0));
 	if (mode >= PAGING_4LEVEL)
-		w->pkey = e->value >> 59 & 15;
+		w->pkey = e->value >> PTE_KEY_SHIFT & 15;
 }
 
 /* Sets the flags that the access needs; false: an update lost its race. Memory that cannot be written keeps its

@@ -3,6 +3,7 @@
 #include "host/memory/frames.h"
 #include "host/cpu/percpu.h"
 #include "host/cpu/x86.h"
+#include "hvm/common.h"
 #include "lib/mutants/mutate.h"
 #include "svm/ops.h"
 #include "svm/vmcb.h"
@@ -21,8 +22,7 @@ const char *svm_cpu_enable(const struct svm_caps *caps)
 		return "there is no memory for the host's save area of AMD-V";
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
 	wrmsr(MSR_VM_HSAVE_PA, hfn_hpa(save).v);
-	write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT |
-		  (cpuid(CPUID_LEAF_VERSION, 0).ecx & CPUID_1_ECX_XSAVE ? CR4_OSXSAVE : 0));
+	write_cr4(read_cr4() | hvm_host_cr4());
 	cpu->host = hfn_hpa(host);
 	vmsave(cpu->host);
 	/* What an earlier owner of this machine cached under the same tags may still be there (T1). */

@@ -240,6 +240,8 @@ void svm_sync_paging(struct svm_vcpu *v, struct mmu_vcpu *mmu)
 	mmu->regs.cpl = c->cpl;
 	mmu->regs.cs_l = c->segment[SEG_CS].attributes & (SEGMENT_L >> 4);
 	mmu_sync_control_regs(mmu, cr0, mmu->intercepts.cr3_load ? mmu->regs.cr3 : c->cr3, v->cr4_shadow);
+	if (unlikely(v->cr4_shadow & CR4_PKE))
+		VM_MUTANT(SVM_SYNC_PKRU, mmu->regs.pkru = rdpkru());
 	if (unlikely(mmu->intercepts.ept && !(mmu->regs.efer & EFER_LMA) && (v->cr4_shadow & CR4_PAE) &&
 		     (cr0 & CR0_PG)))
 		sync_pdptes(mmu);

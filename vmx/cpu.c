@@ -3,6 +3,7 @@
 #include "host/cpu/percpu.h"
 #include "host/cpu/x86.h"
 #include "host/memory/frames.h"
+#include "hvm/common.h"
 #include "mmu/below.h"
 #include "mmu/walk.h"
 #include "vmx/ops.h"
@@ -42,8 +43,7 @@ const char *vmx_cpu_enable(const struct vmx_caps *caps)
 	cpu->vmxon_region = hfn_hpa(region);
 	/* VMXON is #GP while a fixed bit is not as it must be (SDM, "Restrictions on VMX Operation"). */
 	write_cr0((read_cr0() | caps->cr0_fixed0) & caps->cr0_fixed1);
-	write_cr4((read_cr4() | caps->cr4_fixed0 | CR4_VMXE | CR4_OSFXSR | CR4_OSXMMEXCPT |
-		   (cpuid(CPUID_LEAF_VERSION, 0).ecx & CPUID_1_ECX_XSAVE ? CR4_OSXSAVE : 0)) & caps->cr4_fixed1);
+	write_cr4((read_cr4() | caps->cr4_fixed0 | CR4_VMXE | hvm_host_cr4()) & caps->cr4_fixed1);
 	if (!vmxon(cpu->vmxon_region))
 		return "VMXON failed";
 	/* What an earlier owner of this machine cached under the same tags outlives VMXOFF and VMXON. Nobody flushes

@@ -326,19 +326,37 @@ void vmx_sync_unowned(struct mmu_vcpu *mmu)
 	mmu->regs.cr4 = (mmu->regs.cr4 & cr4_mask) | (vmread(VMCS_GUEST_CR4) & ~cr4_mask);
 }
 
+/* PKRU changes without an exit, and no field has it. So with keys CR4 is noted with a bit that it never has, and nobody
+ * takes the state for known without the look at PKRU here. */
+#define CR4_WITH_KEYS BIT(63)
+static bool is_synced_with_keys(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
+{
+	bool same;
+
+	if (likely(!(mmu->regs.cr4 & CR4_PKE)))
+		return false;
+	v->synced.cr4 ^= CR4_WITH_KEYS;
+	same = vmx_is_synced(v, mmu, vmx_rflags()) && VM_LEFT_OUT_OR(SYNCED_PKRU, rdpkru() == mmu->regs.pkru);
+	v->synced.cr4 ^= CR4_WITH_KEYS;
+	return same;
+}
+
 static void note_synced(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 {
 	struct vmx_synced *s = &v->synced;
+	uint64_t keys = VM_KEPT(SYNCED_KEYS, mmu->regs.cr4 & CR4_PKE) ? CR4_WITH_KEYS : 0;
 
 	_Static_assert(offsetof(struct walk_regs, cpl) == offsetof(struct walk_regs, ac) + 1, "compared together");
-	*s = (struct vmx_synced){ .cr0 = vmread(VMCS_GUEST_CR0), .cr3 = mmu->regs.cr3, .cr4 = vmread(VMCS_GUEST_CR4),
+	*s = (struct vmx_synced){ .cr0 = vmread(VMCS_GUEST_CR0), .cr3 = mmu->regs.cr3,
+				  .cr4 = vmread(VMCS_GUEST_CR4) | keys,
 				  .rflags = vmread(VMCS_GUEST_RFLAGS), .cs = vmread(VMCS_GUEST_CS_ACCESS),
 				  .ss = vmread(VMCS_GUEST_SS_ACCESS),
 				  .cs_base = vmread(VMCS_GUEST_ES_BASE + 2 * SEG_CS), .number = s->number + 1,
 				  .rights = { mmu->regs.ac, mmu->regs.cpl } };
 }
 
-void vmx_sync_anew(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
+/* What the guest changed of paging registers without an exit. */
+static void take_registers(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 {
 	uint64_t cr0_mask = vmread(VMCS_CR0_MASK), cr4_mask = vmread(VMCS_CR4_MASK);
 	uint64_t cr0 = (vmread(VM_LEFT_OUT_OR(SYNC_SHADOW, false) ? VMCS_GUEST_CR0 : VMCS_CR0_SHADOW) & cr0_mask) |
@@ -350,8 +368,17 @@ void vmx_sync_anew(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 	mmu->regs.cpl = (uint8_t)vmx_cpl();
 	mmu->regs.cs_l = vmread(VMCS_GUEST_CS_ACCESS) & SEGMENT_L;
 	mmu_sync_control_regs(mmu, cr0, mmu->intercepts.cr3_load ? mmu->regs.cr3 : vmread(VMCS_GUEST_CR3), cr4);
+	if (unlikely(mmu->regs.cr4 & CR4_PKE))
+		VM_MUTANT(SYNC_PKRU, mmu->regs.pkru = rdpkru());
 	if (unlikely(vmx_has_pdptes(mmu)))
 		vmx_sync_pdptes(mmu);
+}
+
+void vmx_sync_anew(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
+{
+	if (is_synced_with_keys(v, mmu))
+		return;
+	take_registers(v, mmu);
 	note_synced(v, mmu);
 }
 

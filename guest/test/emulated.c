@@ -175,6 +175,49 @@ static void check_rights(void)
 	      apic_read(APIC_TPR));
 }
 
+/* What comes from a device, so that the emulator stores it, goes to a page whose key is not to be written, and to one
+ * whose key is not to be accessed: for a supervisor too, as CR0.WP is set (SDM, "Protection Keys"). */
+#define KEY 5ul
+static void do_load_store(void *p)
+{
+	void *from = (void *)ABSENT;
+
+	__asm__ volatile("movsl" : "+S"(from), "+D"(p) : : "memory");
+}
+
+static void do_store_load(void *p)
+{
+	void *to = (void *)ABSENT;
+
+	__asm__ volatile("movsl" : "+S"(p), "+D"(to) : : "memory");
+}
+
+static void wrpkru(uint32_t pkru) { __asm__ volatile("wrpkru" : : "a"(pkru), "c"(0), "d"(0)); }
+
+static void check_keys(void)
+{
+	word cr4 = read_cr4();
+
+	if (cpuid(CPUID_LEAF_BASIC, 0).eax < 7 || !(cpuid(CPUID_LEAF_FEATURES, 0).ecx & CPUID_7_ECX_PKU))
+		return;
+	print("emulated: with protection keys\n");
+	map((word)ram, PTE_P | PTE_W | PTE_U | KEY << PTE_KEY_SHIFT);
+	write_cr0(read_cr0() | CR0_WP);
+	write_cr4(cr4 | CR4_PKE);
+	for (unsigned round = 0; round < 3; round++) {
+		wrpkru(0);
+		expect_good("a store that its key allows", do_load_store, WINDOW, false);
+		wrpkru(PKRU_WD << (2 * KEY));
+		expect_fault("a store that its key forbids", do_load_store, WINDOW, false,
+			     PFERR_P | PFERR_W | PFERR_PK);
+		expect_good("a load that its key allows", do_store_load, WINDOW, false);
+		wrpkru(PKRU_AD << (2 * KEY));
+		expect_fault("a load that its key forbids", do_store_load, WINDOW, false, PFERR_P | PFERR_PK);
+	}
+	wrpkru(0);
+	write_cr4(cr4);
+}
+
 /* A table where no memory is reads as ones: a reserved bit is set. */
 static void check_absent_tables(void)
 {
@@ -248,6 +291,7 @@ void test_main(void)
 	check_port_breakpoints();
 	boot_pml4[0] |= PTE_U, boot_pdpt[0] |= PTE_U, boot_pd[0][0] |= PTE_U;
 	check_rights();
+	check_keys();
 	check_absent_tables();
 	check_code();
 	check_fpu(ABSENT);

@@ -46,6 +46,15 @@ static inline void xsetbv(uint32_t index, uint64_t v)
 	__asm__ volatile("xsetbv" : : "c"(index), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)));
 }
 
+/* CR4.PKE is set (SDM, RDPKRU). */
+static inline uint32_t rdpkru(void)
+{
+	uint32_t pkru;
+
+	__asm__ volatile("rdpkru" : "=a"(pkru) : "c"(0) : "edx");
+	return pkru;
+}
+
 static inline void cpu_relax(void) { __asm__ volatile("pause" : : : "memory"); }
 static inline void irq_disable(void) { __asm__ volatile("cli" : : : "memory"); }
 /* Takes the interrupts that are pending, if any, and goes on with interrupts off. STI holds them back for one

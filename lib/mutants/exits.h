@@ -16,6 +16,9 @@
 	M(SYNCED_CR4, "and at CR4") \
 	M(SYNCED_CR3, "and at CR3") \
 	M(SYNCED_RIGHTS, "and whether the rights are those that they were made of") \
+	M(SYNCED_KEYS, "that with protection keys nothing is known without a look at PKRU") \
+	M(SYNCED_PKRU, "and at PKRU, with protection keys") \
+	M(SYNC_PKRU, "taking PKRU") \
 	M(SYNCED_PDPTES, "taking PDPTEs anew, whatever the registers are") \
 	M(SYNCED_APPLIED, "forgetting what was known when masks and shadows are written") \
 	M(MODE_NUMBER, "finding the mode of the guest's code anew in another state") \

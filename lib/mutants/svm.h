@@ -21,6 +21,7 @@
 	M(SVM_CR0_WRITE, "that all writes of CR0 exit where the hardware's is another than the guest's") \
 	M(SVM_CR0_READ, "that reads of CR0 exit where the hardware's is another") \
 	M(SVM_CR4_READ, "the same of CR4") \
+	M(SVM_SYNC_PKRU, "taking PKRU, with protection keys") \
 	M(SVM_ROOT, "the mechanism's CR3") \
 	M(SVM_CHECKED, "that an illegal VMCB is not entered") \
 	M(SVM_DR6_SINCE, "what the guest has written to DR6 since the entry, where a #DB exits") \

@@ -107,6 +107,12 @@ def offered(c):
             require(got == features, '%s, %s: offered %r, not %r' % (model, lines.split(), got, features))
 
 
+def protection_keys(c):
+    """Where a guest is offered them, emulated accesses look at them as well."""
+    o = conforms(c, 'emulated', '', ['--cpu', 'corei7_icelake_u', '--mmu', 'ept', '--no-switch'])
+    require('emulated: with protection keys' in o.text, 'the guest was offered no protection keys')
+
+
 def best_mechanism(c):
     """A CPU without EPT: the next best is chosen, without being asked for."""
     o = conforms(c, 'paging64', '', ['--cpu', 'core2_penryn_t9600'])
@@ -292,6 +298,7 @@ def tests():
     # With SMAP; and without EPT, VPID or SMEP.
     t += [on_mechanism(m, 'corei7_skylake_x', True) for m in ('shadow', 'vtlb', 'brute')]
     t += [on_mechanism('shadow', 'core2_penryn_t9600', False), Test('a CPU without EPT', best_mechanism),
+          Test('protection keys, in what is emulated', protection_keys),
           Test('paging features, as CPU and mechanism have them', offered)]
     t += [single('realmode', '', options) for options in REAL_MODE]
     t += [

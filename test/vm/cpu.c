@@ -33,6 +33,7 @@ void bench_cpu_reset(const struct bench_config *config)
 		.cr0 = CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE,
 		.cr3 = 0x1000,
 		.cr4 = CR4_PAE | CR4_MCE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_VMXE |
+		       (config->cpu == BENCH_MODERN ? CR4_PKE : 0) |
 		       (model == BENCH_PENRYN || model == BENCH_LYNNFIELD ? 0 : CR4_OSXSAVE),
 		.dr6 = DR6_RESET,
 		.efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
@@ -94,6 +95,13 @@ void write_cr3(uint64_t v) { soft.cr3 = v; }
 void write_cr4(uint64_t v) { soft.cr4 = v; }
 uint64_t read_dr6(void) { return soft.dr6; }
 void write_dr6(uint64_t v) { soft.dr6 = v; }
+
+/* Without CR4.PKE it is #UD, in the hypervisor. */
+uint32_t rdpkru(void)
+{
+	BUG_ON(!(soft.cr4 & CR4_PKE));
+	return soft.pkru;
+}
 
 /* XSETBV of a value that XCR0 does not take is #GP, in the hypervisor. */
 void xsetbv(uint32_t index, uint64_t v) { BUG_ON(index != 0 || !(v & 1) || (v & ~7ull) || ((v & 4) && !(v & 2))); }

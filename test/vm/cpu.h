@@ -11,6 +11,7 @@ struct soft_cpu {
 	bool stuck;     /* .steps were too many once */
 	unsigned steps; /* since the loop went on: readings of the TSC, and windows for interrupts */
 	uint64_t cr0, cr2, cr3, cr4, dr6;
+	uint32_t pkru;
 	uint64_t efer, pat, misc_enable, apic_base, spec_ctrl, fs_base;
 	uint64_t resident_msr[6];
 	unsigned barriers; /* indirect branch predictor barriers */

@@ -58,6 +58,7 @@ bool rdmsr_safe(uint32_t msr, uint64_t *value)
 
 uint64_t read_cr2(void) { return soft_svm.cr2; }
 void write_cr2(uint64_t v) { soft_svm.cr2 = v; }
+uint32_t rdpkru(void) { return soft_svm.pkru; }
 uint64_t read_cr4(void) { return soft_svm.cr4; }
 void write_cr4(uint64_t v) { soft_svm.cr4 = v; }
 uint64_t read_dr6(void) { return soft_svm.dr6; }

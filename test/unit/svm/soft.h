@@ -24,6 +24,7 @@ struct soft_svm {
 	struct cpuid_leaf { uint32_t eax, ebx, ecx, edx; } basic, version, features, extended, extended_features, sizes,
 		svm;
 	uint64_t cr2, cr4, dr6, efer, hsave, pat, vm_cr, spec_ctrl;
+	uint32_t pkru;
 	unsigned cpu;               /* which it is */
 	unsigned frames;            /* how many there still are */
 	uint64_t invlpga_gva;       /* the last INVLPGA */

@@ -136,6 +136,20 @@ static void what_the_guest_changes_without_an_exit(void **state)
 	assert_int_equal(svm_test_mmu.regs.cr3, 0x5000);
 }
 
+/* PKRU is in the CPU, and told only where it counts. */
+static void protection_keys(void **state)
+{
+	(void)state;
+	soft_svm_start(&nested);
+	soft_svm.pkru = 0x55555554;
+	apply(CR0_PE | CR0_PG | CR0_WP, CR4_PAE);
+	svm_sync_paging(&svm_test, &svm_test_mmu);
+	assert_int_equal(svm_test_mmu.regs.pkru, 0);
+	apply(CR0_PE | CR0_PG | CR0_WP, CR4_PAE | CR4_PKE);
+	svm_sync_paging(&svm_test, &svm_test_mmu);
+	assert_int_equal(svm_test_mmu.regs.pkru, 0x55555554);
+}
+
 static void page_directory_pointers(void **state)
 {
 	(void)state;
@@ -301,6 +315,7 @@ int main(void)
 		cmocka_unit_test(exceptions_that_exit),
 		cmocka_unit_test(what_the_guest_reads),
 		cmocka_unit_test(what_the_guest_changes_without_an_exit),
+		cmocka_unit_test(protection_keys),
 		cmocka_unit_test(page_directory_pointers),
 		cmocka_unit_test(without_a_tag),
 		cmocka_unit_test(in_and_out),

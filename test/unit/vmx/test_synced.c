@@ -96,6 +96,37 @@ static void applied(void **state)
 	finish();
 }
 
+/* Protection keys: PKRU is in the CPU, changes without an exit, and no field has it. As long as it stays the same, the
+ * state does; without CR4.PKE it does not count. */
+static void protection_keys(void **state)
+{
+	uint64_t cr4, number;
+
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_MODERN, .mmu = "ept" });
+	check_entry(0);
+	assert_true(bench_mode(BENCH_LONG64, 0));
+	number = sync_now();
+	soft.pkru = 0x10;
+	assert_int_equal(sync_now(), number);
+	assert_int_equal(regs()->pkru, 0);
+	cr4 = vmcs_get(VMCS_GUEST_CR4);
+	vmcs_put(VMCS_GUEST_CR4, cr4 | CR4_PKE);
+	vmcs_put(VMCS_CR4_SHADOW, vmcs_get(VMCS_CR4_SHADOW) | CR4_PKE);
+	number = sync_now();
+	assert_int_equal(regs()->pkru, 0x10);
+	assert_int_equal(sync_now(), number);
+	soft.pkru = 0x20;
+	assert_true(sync_now() > number);
+	assert_int_equal(regs()->pkru, 0x20);
+	number = sync_now();
+	vmcs_put(VMCS_GUEST_CR4, cr4);
+	vmcs_put(VMCS_CR4_SHADOW, vmcs_get(VMCS_CR4_SHADOW) & ~(uint64_t)CR4_PKE);
+	assert_true(sync_now() > number);
+	assert_false(regs()->cr4 & CR4_PKE);
+	finish();
+}
+
 /* A guest under EPT loads them without an exit. */
 static void pdptes(void **state)
 {
@@ -115,6 +146,7 @@ int main(void)
 		cmocka_unit_test(what_it_becomes),
 		cmocka_unit_test(by_the_hypervisor),
 		cmocka_unit_test(applied),
+		cmocka_unit_test(protection_keys),
 		cmocka_unit_test(pdptes),
 	};
 

@@ -9,6 +9,7 @@
 #define rdtsc insn_rdtsc
 #define cpuid(...) insn_cpuid(__VA_ARGS__)
 #define xsetbv insn_xsetbv
+#define rdpkru insn_rdpkru
 #define read_cr0 insn_read_cr0
 #define read_cr2 insn_read_cr2
 #define read_cr3 insn_read_cr3
@@ -34,6 +35,7 @@
 #undef rdtsc
 #undef cpuid
 #undef xsetbv
+#undef rdpkru
 #undef read_cr0
 #undef read_cr2
 #undef read_cr3
@@ -59,6 +61,7 @@ void wrmsr(uint32_t msr, uint64_t v);
 uint64_t rdtsc(void);
 struct cpuid cpuid(uint32_t leaf, uint32_t subleaf);
 void xsetbv(uint32_t index, uint64_t v);
+uint32_t rdpkru(void);
 uint64_t read_cr0(void);
 uint64_t read_cr2(void);
 uint64_t read_cr3(void);
