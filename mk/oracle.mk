@@ -89,10 +89,10 @@ $(ORACLE)/exhaustive: $(ORACLE)/test/oracle/exhaustive.o $(ORACLE_ALL:%.c=$(ORAC
 	$(CC) -o $@ $^
 
 # The same under sanitizers, with every invariant checked after every step: of the objects of the unit tests.
-ORACLE_ASAN_O := $(call unit_object,gcc,plain,test/oracle/main.c $(ORACLE_ALL))
+ORACLE_ASAN_O := $(call unit_object,clang,plain,test/oracle/main.c $(ORACLE_ALL))
 $(ORACLE)-asan/oracle: $(ORACLE_ASAN_O)
 	@mkdir -p $(@D)
-	$(CC) -fsanitize=address,undefined -o $@ $^
+	$(CLANG) -fsanitize=address,undefined -o $@ $^
 
 # The interleaved ones in the same way.
 INTERLEAVE_SAN := $(INTERLEAVE)-asan

@@ -1,8 +1,8 @@
-# Hosted unit tests: every test X is built from UNIT_X_SRC (with UNIT_X_LIBS), by gcc and by clang, under ASan and
-# UBSan, and linked with cmocka. A directory's fragment says UNIT_TESTS += X. mk/unitrules.mk turns the lists into
-# rules.
+# Hosted unit tests: every test X is built from UNIT_X_SRC (with UNIT_X_LIBS), by gcc or by clang, under ASan and UBSan,
+# and linked with cmocka; -g1 has what names a line in a report. A directory's fragment says UNIT_TESTS += X.
+# mk/unitrules.mk turns the lists into rules.
 
-UNIT_CFLAGS := -std=gnu11 -O1 -g -DVELLUM_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=all \
+UNIT_CFLAGS := -std=gnu11 -O1 -g1 -DVELLUM_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer \
 	$(WARNINGS) -I.
 

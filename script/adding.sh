@@ -11,9 +11,10 @@ for folder in Makefile mk script docs test lib mmu emulate dev host hvm vmx svm 
 done
 mkdir -p "$work/build"
 cp -a "$build/hyp" "$build/tool" "$build/lab" "$build/bochs" "$work/build/"
-mkdir -p "$work/build/unit/gcc/plain"
+plain=unit/clang/plain
+mkdir -p "$work/build/$plain"
 for folder in dev lib; do
-	[ ! -e "$build/unit/gcc/plain/$folder" ] || cp -a "$build/unit/gcc/plain/$folder" "$work/build/unit/gcc/plain/"
+	[ ! -e "$build/$plain/$folder" ] || cp -a "$build/$plain/$folder" "$work/build/$plain/"
 done
 cd "$work"
 
@@ -93,12 +94,12 @@ for place in mk/rooms.mk:mmu/added mmu/mechanisms.h:mmu_added mmu/mechanisms.c:m
 	grep -q "${place#*:}" "${place%%:*}" || { echo "adding.sh: ${place%%:*} has no place for ${place#*:}"; exit 1; }
 done
 
-make --no-print-directory -j2 build/vellum build/vellum.elf build/unit-sources build/unit/gcc/dev_added \
+make --no-print-directory -j2 build/vellum build/vellum.elf build/unit-sources build/unit/clang/dev_added \
 	> "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 python3 script/rooms.py build > "$work/rooms" || { cat "$work/rooms"; exit 1; }
 printf 'vm added\nkernel %s/guest/test/memory.elf\nmem 16M\nmmu added\n' "$build" > machines
 build/vellum run --quiet --vm machines --timeout 120 > out 2>&1 || { cat out; exit 1; }
-build/unit/gcc/dev_added > out 2>&1 || { cat out; exit 1; }
+build/unit/clang/dev_added > out 2>&1 || { cat out; exit 1; }
 echo "a mechanism and a device have been added; a guest has run under the one, with the other beside it; its test too"
 
 build/vellum lab help | grep -q '^  added .* was added' && [ "$(build/vellum lab added)" = 'it runs' ] &&

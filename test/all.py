@@ -1,7 +1,7 @@
 """`make test`: everything that the build has made is tested. `main.py BUILD UNIT_BINARY...`; see --help.
 
 One pool runs the unit tests, the oracle's parts and the boots side by side. The last line is "N passed, N failed".
-Every test counts once: a cmocka test in a program (built by gcc, and again by clang), a part of the oracle's run, a
+Every test counts once: a cmocka test in a program (built by clang; of all, by gcc again), a part of the oracle's run, a
 boot test."""
 
 import argparse

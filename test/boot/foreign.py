@@ -98,6 +98,7 @@ def ipxe_boots_linux(c):
 def tests(everything):
     return [xen(m) for m in (('ept', 'shadow', 'vtlb') if everything else ('ept',))] + [
         Test('foreign: GNU Mach', mach),
-        Test('foreign: iPXE', ipxe), Test('foreign: iPXE boots over HTTP', ipxe_boots),
+        Test('foreign: iPXE boots over HTTP', ipxe_boots),
         Test('foreign: memtest86+', memtest)] + (
-        [Test('foreign: iPXE boots Linux over HTTP', ipxe_boots_linux)] if everything else [])
+        [Test('foreign: iPXE', ipxe),
+         Test('foreign: iPXE boots Linux over HTTP', ipxe_boots_linux)] if everything else [])

@@ -50,8 +50,7 @@ from runner import Runner, pool  # noqa: E402
 
 PARTS = (boots, schedule, workloads, switching, sessions, control, dirty, top, fairness, hostile, compare,
          speculation, conformance, refusals, panics,
-         network, tracing,
-         inspecting, consoles, migrating)
+         tracing, inspecting, consoles, migrating)
 
 
 def chosen(everything, only):
@@ -61,6 +60,7 @@ def chosen(everything, only):
     tests += foreign.tests(everything) + ide.tests(everything) + memory.tests(everything)
     tests += ryzen.tests(everything) + snapshot.tests(everything) + moves.tests(everything) + images.tests(everything)
     tests += irql.tests(everything) + screen.tests(everything) + merging.tests(everything) + balloon.tests(everything)
+    tests += network.tests(everything)
     tests += firmware.tests(everything) + qemu.tests(everything) + hostmemory.tests(everything)
     tests += [t for part in PARTS for t in part.tests()]
     names = [t.name for t in tests]

@@ -97,7 +97,7 @@ def at_once(c):
 
 
 def tests(everything):
-    two = ('ept', 'shadow', 'vtlb', 'brute') if everything else ('ept', 'shadow')
+    two = ('ept', 'shadow', 'vtlb', 'brute') if everything else ('ept',)
     return [Test('memory: more than there is, %s' % m, more_than_there_is(m)) for m in ('ept', 'shadow')] + \
            [Test('memory: short of it, %s' % m, short_of_it(m)) for m in ('ept', 'shadow', 'vtlb', 'brute')] + \
            [Test('memory: two beyond the machine, %s' % m, beyond_the_machine(m)) for m in two] + \

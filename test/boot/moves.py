@@ -164,7 +164,7 @@ def refused(c):
 
 
 def tests(everything):
-    some = [('shadow', 'mix'), ('vtlb', 'compile')]
+    some = [('shadow', 'mix')]
     matrix = [in_every_workload(mmu, name) for mmu in MECHANISMS for name in WORKLOADS
               if everything or (mmu, name) in some]
     return [

@@ -69,8 +69,9 @@ def refused(what, args, sentence):
 def tests(everything):
     t = [linux('the default guest', [], 'npt')]
     t += [linux(m, ['--mmu', m] + quick(), m) for m in ('shadow', 'vtlb') + (('brute',) if everything else ())]
+    some = [('686', 'npt'), ('686-pae', 'shadow')]
     t += [linux('%s, %s' % (g, m), ['--guest', g, '--mmu', m] + quick(), m)
-          for g in ('686', '686-pae') for m in ('npt', 'shadow')]
+          for g in ('686', '686-pae') for m in ('npt', 'shadow') if everything or (g, m) in some]
     t += [kernels(m) for m in ('npt', 'shadow', 'vtlb', 'brute')]
     t += [Test('ryzen: 100 changes of the mechanism in one boot', switched), switched_kernel('paging64'),
           switched_kernel('paging32'), firmware('npt'), firmware('shadow'),
