@@ -75,6 +75,8 @@ static enum emulate_result read_gate(struct emulate *e, struct delivery *d)
 	return EMULATE_OK;
 }
 
+/* SDM, "IDT Descriptors", "64-Bit Mode IDT": an interrupt or trap gate, in IA-32e mode of 64 bits; or outside of it a
+ * task gate. #GP where it is none; #NP where it is not present ("Interrupt 11 - Segment Not Present (#NP)"). */
 static enum emulate_result check_gate(struct emulate *e, struct delivery *d)
 {
 	bool wide = d->type == TYPE_INTERRUPT_GATE32 || d->type == TYPE_TRAP_GATE32;

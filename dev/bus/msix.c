@@ -10,6 +10,7 @@ void msix_reset(struct msix *m)
 		m->entry[n][3] = MSIX_MASKED;
 }
 
+/* PCI Local Bus Specification, "MSI-X Capability and Table Structures": Function Mask, and Mask of the vector's own. */
 static bool may_send(const struct msix *m, unsigned n)
 {
 	return m->enabled && !m->masked && VM_LEFT_OUT_OR(MSIX_MASK, !(m->entry[n][3] & MSIX_MASKED));

@@ -12,6 +12,8 @@
 #define IDETIM_DECODE 0x8000u
 #define SIDETIM 0x44u
 
+/* Intel 82371FB/82371SB data sheet, "PCI Configuration Registers (Function 1)": I/O Space Enable of PCICMD, and IDE
+ * Decode Enable of IDETIM. */
 bool ide_decodes(const struct ide_channel *c)
 {
 	return VM_LEFT_OUT_OR(IDE_DECODED, (c->pci->config[PCI_COMMAND] & PCI_COMMAND_IO) &&

@@ -105,6 +105,7 @@ void mouse_reset(struct mouse *m)
 	defaults(m);
 }
 
+/* IntelliMouse: the sample rates 200, 100, 80, one behind the other, make it one with a wheel. */
 static void parameter(struct mouse *m, uint8_t value)
 {
 	uint8_t command = m->pending;

@@ -12,6 +12,7 @@ static uint32_t timer_mode(const struct lapic *l)
 	return l->lvt[LVT_TIMER] & LVT_TIMER_MODE;
 }
 
+/* SDM, "Local Vector Table": the timer counts on, and interrupts nobody. */
 static bool timer_masked(const struct lapic *l)
 {
 	return VM_KEPT(LAPIC_TIMER_MASKED, l->lvt[LVT_TIMER] & LVT_MASKED);

@@ -149,6 +149,7 @@ void net_send(struct net_port *port, const uint8_t *frame, uint32_t bytes)
 	}
 }
 
+/* The same, of what comes by the uplink: none of the network's own addresses sends from there (NS1). */
 void net_from_outside(struct net *net, const uint8_t *frame, uint32_t bytes)
 {
 	struct net_port *to;

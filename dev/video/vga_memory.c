@@ -59,6 +59,7 @@ static ALWAYS_INLINE uint8_t plane_read(struct vga *v, uint32_t address)
 	return (uint8_t)(v->latch >> 8 * plane);
 }
 
+/* Outside of the window that the Memory Map field of the Miscellaneous register chooses nobody answers. */
 uint8_t vga_memory_read(struct vga *v, uint32_t offset)
 {
 	uint32_t address = offset - v->window_base;

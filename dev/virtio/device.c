@@ -84,6 +84,7 @@ void virtio_enable_queue(struct virtio_device *d, unsigned n)
 	virtio_tell(d, n);
 }
 
+/* virtio, "Device Status Field": nothing is taken before DRIVER_OK (legacy: DRIVER), nor from a queue not enabled. */
 bool virtio_ready(const struct virtio_device *d, unsigned n)
 {
 	bool may = virtio_has(d, VIRTIO_F_VERSION_1) ? d->status & VIRTIO_DRIVER_OK : d->status & VIRTIO_DRIVER;

@@ -228,6 +228,7 @@ static bool wait_for_device(const struct ahci_port *p)
 	return true;
 }
 
+/* ATA/ATAPI-6, "IDENTIFY DEVICE". Who has no DMA is no disk for an AHCI controller. */
 static bool identify(struct ahci_port *p)
 {
 	enum ata_result r = ATA_BUSY;

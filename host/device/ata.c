@@ -110,6 +110,7 @@ void ata_find(struct ata_channel *c, uint64_t (*now)(void))
 /* "Status register": an error of what was asked, or a fault of the device. */
 static bool bad(uint8_t status) { return (status & ATA_ERR) || VM_KEPT(ATA_FAULT, status & ATA_DF); }
 
+/* ATA/ATAPI-6: a count of 8 bits, of which 0 means 256; of 16 with the "48-bit Address feature set". */
 unsigned ata_most(const struct ata_disk *d)
 {
 	unsigned fit = ATA_BUFFER / SECTOR_SIZE;

@@ -22,6 +22,7 @@ static bool common_fits(const struct vcpu *v, enum segment n, const struct segme
 	return (n != SEG_CS && !segment_usable(s)) || segment_common_fits(n, s);
 }
 
+/* SDM, "Checks on Guest Segment Registers", here and below: CS is code that has been accessed. */
 static bool code_fits(const struct vcpu *v, const struct segment_state *cs, const struct segment_state *ss)
 {
 	unsigned want = TYPE_CODE | TYPE_ACCESSED;
@@ -31,6 +32,7 @@ static bool code_fits(const struct vcpu *v, const struct segment_state *cs, cons
 	return segment_code_level_fits(cs, access_dpl(ss->access)) && segment_l_and_d_fit(cs, v->mmu.regs.efer);
 }
 
+/* RPL of SS is that of CS, and its DPL. */
 static bool stack_fits(const struct segment_state *cs, const struct segment_state *ss)
 {
 	if (VM_KEPT(SEGMENTS_RPL, rpl_of(cs) != rpl_of(ss)) ||
@@ -45,7 +47,7 @@ static bool data_fits(const struct segment_state *s)
 		return true;
 	if (!segment_data_type_fits(s))
 		return false;
-	/* Conforming code may be of any level. */
+	/* The DPL is no less than the RPL; conforming code may be of any level. */
 	if (VM_LEFT_OUT_OR(SEGMENTS_CONFORMING, access_conforming_code(s->access)))
 		return true;
 	return VM_LEFT_OUT_OR(SEGMENTS_DATA, access_dpl(s->access) >= rpl_of(s));

@@ -247,6 +247,8 @@ void vcpu_signal_init(struct vcpu *v)
 	VM_MUTANT(INIT_KICK, vcpu_request(v, REQUEST_INIT));
 }
 
+/* VI2. SDM, "MP Initialization Protocol Algorithm for MP Systems": a start-up IPI is ignored by who does not wait for
+ * one. */
 void vcpu_signal_sipi(struct vcpu *v, uint8_t vector)
 {
 	uint32_t was = vcpu_signals(v), now;

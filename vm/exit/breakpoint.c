@@ -55,6 +55,7 @@ bool breakpoints_on_data(struct vcpu *v, uint64_t linear, unsigned size, bool wr
 	return v->breakpoint_hits != before;
 }
 
+/* The same: an I/O breakpoint is one where R/W is 10B, with CR4.DE set ("Debug Control Register (DR7)"). */
 bool breakpoints_on_port(struct vcpu *v, uint16_t port, unsigned size)
 {
 	uint64_t before = v->breakpoint_hits;

@@ -58,6 +58,8 @@ static void set_leaf1(struct cpuid_policy *p, bool nested, bool random, const st
 	p->has_xsave = l->ecx & CPUID_1_ECX_XSAVE;
 }
 
+/* SDM, "CPUID - CPU Identification": leaf 7. What needs a register of XCR0's is offered with it. INVPCID and PKU
+ * are the guest's own paging's: with nested paging only. */
 static void set_leaf7(struct cpuid_policy *p, bool nested, bool random, const struct hvm_caps *cpu)
 {
 	const struct mmu_caps *caps = &cpu->mmu;

@@ -115,6 +115,8 @@ static bool rom_at(const struct vm *vm, uint64_t gpa, hfn_t *frame)
 	return true;
 }
 
+/* 440FX, "PAM - Programmable Attribute Map Registers": reads go to RAM with RE, writes with WE; else to the bus, where
+ * the ROM is. */
 static enum area_source wanted(const struct vm *vm, unsigned n)
 {
 	unsigned how = i440fx_area(&vm->i440fx, n);

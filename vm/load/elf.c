@@ -42,6 +42,7 @@ static bool read_header(struct loader *l, struct elf *elf)
 	return load_in_file(l, elf->phoff, (uint64_t)elf->phnum * phentsize, "table of program headers");
 }
 
+/* "Program Header": the offsets of its members in files of 32 and of 64 bits. Others than PT_LOAD are not loaded. */
 bool elf_segment(const struct loader *l, const struct elf *elf, unsigned i, struct elf_segment *out)
 {
 	size_t at = elf->phoff + (size_t)i * (elf->is64 ? 56 : 32);

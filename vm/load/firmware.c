@@ -30,6 +30,8 @@ bool load_firmware_fits(size_t bytes, char *error, size_t error_size)
 			 ROM_MAX >> 20);
 }
 
+/* "The Real-Mode Kernel Header". A firmware loads the code to KERNEL_AT (LOADED_HIGH), and the initrd below
+ * initrd_addr_max, which 2.03 brought. */
 static bool check_header(struct loader *l, struct firmware_kernel *k)
 {
 	unsigned version;
@@ -50,6 +52,7 @@ static bool check_header(struct loader *l, struct firmware_kernel *k)
 	return load_in_file(l, k->setup_size, 1, "code");
 }
 
+/* "Details of Header Fields", cmdline_size: without the zero at its end; before it was there, 255. */
 static bool check_cmdline(struct loader *l)
 {
 	size_t length = strlen(l->files->cmdline);

@@ -189,6 +189,7 @@ static bool load_rest(struct loader *l, const struct linux_kernel *k, struct cpu
 
 /* ---- bzImage ---- */
 
+/* "The Real-Mode Kernel Header": boot_flag, and header from protocol 2.00 on. */
 bool bzimage_is(const struct loader *l)
 {
 	return l->files->kernel_size >= ZP_VERSION && load_u16(l, ZP_BOOT_FLAG) == BOOT_FLAG &&
@@ -241,6 +242,7 @@ static uint64_t code_size(const struct loader *l, uint64_t start)
 
 static bool says_place(const struct loader *l) { return load_u16(l, ZP_VERSION) >= LINUX_VERSION_INIT_SIZE; }
 
+/* "Loading The Rest of The Kernel": the protected-mode code lies behind the setup sectors. */
 bool load_bzimage(struct loader *l, struct cpu_start *out)
 {
 	struct linux_kernel k = { 0 };
