@@ -1,7 +1,7 @@
 # Tests of the device models.
 
 DEV_C := $(filter-out dev/firmware/acpi_tables.c dev/firmware/acpi_writer.c dev/firmware/acpi_dsdt.c \
-	dev/firmware/mp_table.c dev/firmware/table_loader.c,$(call sources,$(DEV_DIRS)))
+	dev/firmware/mp_table.c dev/firmware/smbios.c dev/firmware/table_loader.c,$(call sources,$(DEV_DIRS)))
 DEV_TESTS := timer pio mmio uart pic pit rtc rtc_alarm lapic lapic_priority lapic_ipi lapic_modes lapic_plain \
 	lapic_timer ioapic pci piix dma8237 ports i8042 mouse vga vga_memory vga_picture vga_text dispi vga_fuzz \
 	acpi_pm fw_cfg flash pvpanic testdev fuzz
@@ -15,7 +15,8 @@ UNIT_dev_acpi_tables_SRC := test/unit/dev/firmware/test_acpi_tables.c dev/firmwa
 UNIT_dev_table_loader_SRC := test/unit/dev/firmware/test_table_loader.c dev/firmware/table_loader.c \
 	dev/firmware/acpi_tables.c dev/firmware/acpi_writer.c dev/firmware/acpi_dsdt.c
 UNIT_dev_mp_table_SRC := test/unit/dev/firmware/test_mp_table.c dev/firmware/mp_table.c dev/firmware/acpi_writer.c
-UNIT_TESTS += $(DEV_TESTS:%=dev_%) dev_state dev_sections dev_acpi_tables dev_table_loader dev_mp_table
+UNIT_dev_smbios_SRC := test/unit/dev/firmware/test_smbios.c dev/firmware/smbios.c dev/firmware/acpi_writer.c
+UNIT_TESTS += $(DEV_TESTS:%=dev_%) dev_state dev_sections dev_acpi_tables dev_table_loader dev_mp_table dev_smbios
 UNIT_dev_block_SRC := test/unit/dev/block/test_block.c test/unit/dev/block/medium.c $(call sources,dev/block)
 UNIT_dev_snapshot_SRC := test/unit/dev/block/test_snapshot.c dev/block/snapshot.c
 UNIT_dev_block_threads_SRC := test/unit/dev/block/test_block_threads.c $(call sources,dev/block)

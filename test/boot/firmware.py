@@ -133,7 +133,7 @@ def uefi_linux(name, more):
                     'initrd /initrd' % WORDS, 'linux', {'bzImage': os.path.join(directory, 'bzImage'),
                                                 'initrd': os.path.join(directory, 'initramfs.cpio')})
         o = c.run(['run', '--bios', 'ovmf', '--disk', image + ',ro', '-m', '512M', '--timeout', '900'] + more,
-                  limit=920, expect=[r'efi: EFI v2\.\d+ by', r'ACPI: FACP 0x',
+                  limit=920, expect=[r'efi: EFI v2\.\d+ by', r'DMI: Vellum Virtual PC', r'ACPI: FACP 0x',
                                      r'VELLUM-RESULT ok'])
         require(o.json['guest']['end'] == 'powered off', 'the guest ended: %s' % o.json['guest']['end'])
     return Test('firmware: Linux by UEFI, ' + name, run)

@@ -132,8 +132,8 @@ def linux_from_cd(name):
         cd = image(c, LINUX % 'disk:1', 'linux', linux_files(c))
         c.run(['run', '--bios', 'seabios', '--cdrom', cd, '--disk', path + ',if=ide', '--boot', 'd', '--timeout',
                '500'] + MACHINES[name], limit=520,
-              expect=[r'GRUB from the CD', r'ata2\.00: ATAPI: VELLUM CD-ROM', r'\[sr0\] scsi3-mmc',
-                      r'^disk: written and flushed', r'checksum=%s ' % SUMS[1]])
+              expect=[r'GRUB from the CD', r'DMI: Vellum Virtual PC', r'ata2\.00: ATAPI: VELLUM CD-ROM',
+                      r'\[sr0\] scsi3-mmc', r'^disk: written and flushed', r'checksum=%s ' % SUMS[1]])
         intact(path)
     return Test('ide: Linux from a CD, ' + name, run)
 

@@ -1,9 +1,10 @@
-/* vm/firmware/firmware_files.c - what a firmware reads of fw_cfg: the memory map, ACPI tables, what to boot, and a
- * kernel that it is to load. QEMU, "QEMU Firmware Configuration (fw_cfg) Device"; SeaBIOS, "Runtime config", "fw_cfg
- * files". */
+/* vm/firmware/firmware_files.c - what a firmware reads of fw_cfg: the memory map, the tables of ACPI and SMBIOS, what to
+ * boot, and a kernel that it is to load. QEMU, "QEMU Firmware Configuration (fw_cfg) Device"; SeaBIOS, "Runtime config",
+ * "fw_cfg files". */
 #include "vm/vm.h"
 
 #include "dev/firmware/acpi_tables.h"
+#include "dev/firmware/smbios.h"
 #include "dev/firmware/table_loader.h"
 #include "host/boot/multiboot.h"
 #include "host/memory/frames.h"
@@ -17,6 +18,7 @@ struct files {
 	uint8_t acpi[ACPI_BYTES];
 	struct table_loader_entry script[TABLE_LOADER_MAX];
 	struct e820_entry map[2];
+	uint8_t smbios[SMBIOS_TABLES_MAX], smbios_anchor[SMBIOS_ENTRY_POINT];
 	char order[400];
 	uint8_t setup[LOAD_SETUP_MAX];
 };
@@ -52,6 +54,17 @@ static bool add_acpi(struct vm *vm, struct files *files)
 	return commands && fw_cfg_add_file(&vm->fw_cfg, TABLE_LOADER_RSDP, files->acpi, ACPI_RSDP_SIZE) &&
 	       fw_cfg_add_file(&vm->fw_cfg, TABLE_LOADER_TABLES, files->acpi, (uint32_t)n) &&
 	       fw_cfg_add_file(&vm->fw_cfg, "etc/table-loader", files->script, commands * TABLE_LOADER_ENTRY);
+}
+
+static bool add_smbios(struct vm *vm, struct files *files)
+{
+	const struct cpuid *leaf1 = &vm->cpuid.basic[1];
+	struct smbios_config config = { .cpus = vm->vcpu_count, .low_ram = vm->low_ram, .high_ram = vm->high_ram,
+					.cpu_signature = leaf1->eax, .cpu_features = leaf1->edx };
+	size_t n = smbios_build(files->smbios, sizeof(files->smbios), files->smbios_anchor, &config);
+
+	return n && fw_cfg_add_file(&vm->fw_cfg, SMBIOS_TABLES_FILE, files->smbios, (uint32_t)n) &&
+	       fw_cfg_add_file(&vm->fw_cfg, SMBIOS_ANCHOR_FILE, files->smbios_anchor, SMBIOS_ENTRY_POINT);
 }
 
 /* Without a screen the serial port is one. */
@@ -139,9 +152,8 @@ bool firmware_add_files(struct vm *vm)
 {
 	struct files *files = take_files(vm);
 
-	if (files && add_map(vm, files) && add_acpi(vm, files) && add_console(vm) && add_rom(vm) &&
-	    add_order(vm, files) &&
-	    add_kernel(vm, files))
+	if (files && add_map(vm, files) && add_acpi(vm, files) && add_smbios(vm, files) && add_console(vm) &&
+	    add_rom(vm) && add_order(vm, files) && add_kernel(vm, files))
 		return true;
 	vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for what its firmware reads");
 	return false;
