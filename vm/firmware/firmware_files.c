@@ -1,6 +1,6 @@
-/* vm/firmware/firmware_files.c - what a firmware reads of fw_cfg: the memory map, the tables of ACPI and SMBIOS, what to
- * boot, and a kernel that it is to load. QEMU, "QEMU Firmware Configuration (fw_cfg) Device"; SeaBIOS, "Runtime config",
- * "fw_cfg files". */
+/* vm/firmware/firmware_files.c - what a firmware reads of fw_cfg: the memory map, the tables of ACPI and SMBIOS, what
+ * to boot, and a kernel that it is to load. QEMU, "QEMU Firmware Configuration (fw_cfg) Device"; SeaBIOS, "Runtime
+ * config", "fw_cfg files". */
 #include "vm/vm.h"
 
 #include "dev/firmware/acpi_tables.h"
