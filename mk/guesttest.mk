@@ -1,7 +1,7 @@
 # The test kernels: build/guest/test/NAME.elf, Multiboot 1, freestanding. A name of GUEST_TEST64 is built for long mode
 # and then given the ELF32 wrapping that Multiboot demands.
 GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32 legacy32 realmode hostile32 flood32 irql32 \
-	irql32pae lives patch32 tprcost32 tprcost32pae planes small32 micro32
+	irql32pae lives patch32 tprcost32 tprcost32pae planes small32 micro32 icr
 GUEST_TEST64 := paging64 msr-cpuid timer exitcost memory chaos tables emulated stay dirty hostile neighbour flood lost \
 	sysret nullss irql64 ipicost tprcost64 fresh typed halves moved vtx
 GUEST_TEST_LIB := rt pages
@@ -35,6 +35,7 @@ $(eval $(call guest_test_rules,64))
 GUEST_TEST_MORE_tables := table-access
 GUEST_TEST_MORE_realmode := realmode-entry
 GUEST_TEST_MORE_micro32 := micro32-entry
+GUEST_TEST_MORE_icr := icr-entry
 GUEST_TEST_MORE_planes := bench
 GUEST_TEST_MORE_ipicost := ipicost-entry bench
 GUEST_TEST_MORE_fresh := fresh-entry

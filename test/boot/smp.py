@@ -130,6 +130,16 @@ def side_by_side(mmu, cpus):
     return Test('vcpus: 32 side by side on %d CPUs under %s' % (cpus, mmu), run)
 
 
+def sent(vcpus, cpus, mmu, tpr):
+    def run(c):
+        """By the interrupt command register: each delivery mode to each kind of destination, in each APIC mode, to who
+        runs, is deaf, or sleeps; all to all at once; INIT and start-up IPI to any of them."""
+        c.run(['run', '--kernel', c.guest('icr'), '--mem', '64M', '--vcpus', str(vcpus), '--host-cpus', str(cpus),
+               '--clock', 'host', '--append', 'cpus=%d' % vcpus, '--mmu', mmu, '--tpr', tpr],
+              expect=[r'^icr: ok, \d+ checks$'], forbid=[r'FAIL'], limit=90)
+    return Test('vcpus: interrupt commands, %d on %d CPUs under %s, %s' % (vcpus, cpus, mmu, tpr), run)
+
+
 def tests(everything):
     chosen = [(mmu, cpus) for mmu in ('ept', 'shadow', 'vtlb', 'brute') for cpus in (2, 4)] if everything else \
         [('shadow', 2), ('ept', 4)]
@@ -144,9 +154,10 @@ def tests(everything):
     # With four, that move, too: `sched: storm, changing the mechanism`.
     whole += [boot('vcpus: 2 on 2 CPUs, changing the mechanism', 2, 2, ['--mmu', 'ept', '--switch-every', '50'],
                    switched)]
+    whole += [sent(12, 4, 'ept', 'apicv'), sent(2, 1, 'brute', 'trap'), sent(4, 4, 'vtlb', 'flexpriority')]
     whole = whole if everything else []
     return [threads(*c) for c in chosen] + whole + [fresh('ept', 5), fresh('shadow', None), fresh('vtlb', None)] + [
-            side_by_side('shadow', 32),
+            side_by_side('shadow', 32), sent(4, 2, 'ept', 'apicv'), sent(4, 4, 'shadow', 'trap'),
             boot('vcpus: 4 on 4 CPUs', 4, 4, []),
             boot('vcpus: 2 on 2 CPUs, started by the emulator', 2, 2,
                  ['--mmu', 'shadow', '--cpu', 'core2_penryn_t9600'] + quick()),
