@@ -79,8 +79,8 @@ for run in trap.{32,32pae,64}.{ept,shadow,vtlb,brute}.$BARE_CPU.1 \
 	flexpriority.{32,32pae,64}.{ept,shadow}.$BARE_CPU.1; do
 	tprcost "$work/every" "$run" --append "every all"
 done
-for run in trap.{32,32pae}.{ept,shadow}.$BARE_CPU.1; do
-	tprcost "$work/every16" "$run" --append "every code16"
+for run in {trap,flexpriority}.{32,32pae}.{ept,shadow}.$BARE_CPU.1; do
+	tprcost "$work/every16" "$run" --append "every all code16"
 done
 
 # Interrupts from one virtual CPU to another, and moves from CPU to CPU; and all steps of a move on one CPU, where a

@@ -177,7 +177,11 @@ struct emulate_exception {
 #define EMULATE_HAS_LZCNT 2u
 #define EMULATE_HAS_POPCNT 4u
 #define EMULATE_HAS_MOVBE 8u
-#define EMULATE_HAS_ALL 15u
+/* Without these it is the host's CPU that finds no such instruction; and so with BMI1, which TZCNT is of. */
+#define EMULATE_HAS_BMI2 16u
+#define EMULATE_HAS_ADX 32u
+#define EMULATE_HAS_CRC32 64u
+#define EMULATE_HAS_ALL 127u
 
 #define EMULATE_SCRATCH 4096
 
@@ -278,6 +282,8 @@ enum insn_plain {
 	INSN_NOT_PLAIN,
 	INSN_PLAIN_PUSH,
 	INSN_PLAIN_DIVIDE,
+	INSN_PLAIN_JUMP,
+	INSN_PLAIN_CALL,
 	INSN_PLAIN_READ,
 	INSN_PLAIN_LOAD,
 	INSN_PLAIN_STORE,
@@ -323,8 +329,22 @@ static inline int64_t insn_displaced_by(uint64_t bit, unsigned opsize)
 uint64_t emulate_on_value(struct emulate *e, const struct insn *i, uint64_t value);
 /* The same of INSN_PLAIN_PUSH, whose result may be any but EMULATE_HALT (EM2). e is as for emulate_execute(). */
 enum emulate_result emulate_push_value(struct emulate *e, const struct insn *i, uint64_t value);
-/* Of INSN_PLAIN_DIVIDE: EMULATE_OK, or #DE, and nothing has changed. */
+/* Of INSN_PLAIN_DIVIDE: EMULATE_OK, or #DE, and nothing has changed. JUMP and CALL have read where to. */
 enum emulate_result emulate_divide(struct emulate *e, const struct insn *i, uint64_t value);
+
+/* Does it push one value, or pop one, and access nothing else: PUSH and POP but of a segment register, PUSHF and POPF,
+ * CALL and RET within the segment, LEAVE? i->opsize bytes. */
+enum insn_stack { INSN_STACK_NOT, INSN_STACK_PUSH, INSN_STACK_POP };
+enum insn_stack insn_stack(const struct insn *i);
+/* All that it does but the access. emulate_goes_on(): where the next instruction is, popped being what is popped; of
+ * one that branches it may be no place for an instruction. The others are for who knows that nothing is in the way.
+ * stack: bytes of the stack pointer. What is pushed or popped may be anything above its size. Of e, gpr, rip, rflags,
+ * mode and cpl are used; rip and RF stay. */
+bool insn_stack_branches(const struct insn *i);
+uint64_t emulate_goes_on(const struct emulate *e, const struct insn *i, uint64_t popped);
+uint64_t emulate_pushes(const struct emulate *e, const struct insn *i);
+void emulate_pushed(struct emulate *e, const struct insn *i, unsigned stack);
+void emulate_popped(struct emulate *e, const struct insn *i, unsigned stack, uint64_t value);
 
 /* What a string instruction does to memory: MOVS, CMPS and LODS read at rSI in the segment i->seg, CMPS and SCAS at rDI
  * in ES, where STOS and MOVS write. 0: it is none of these. Each access is one of i->opsize bytes. */
@@ -332,8 +352,33 @@ enum emulate_result emulate_divide(struct emulate *e, const struct insn *i, uint
 #define INSN_STRING_AT 2u
 #define INSN_STRING_TO 4u
 unsigned insn_string(const struct insn *i);
+static inline bool insn_string_repeats(const struct insn *i) { return i->flags & (INSN_F_REP | INSN_F_REPNE); }
 /* Is the iteration that comes the only one? */
-bool insn_string_once(const struct emulate *e, const struct insn *i);
+static inline bool insn_string_once(const struct emulate *e, const struct insn *i)
+{
+	unsigned above = 64 - 8u * i->adsize;
+
+	return !insn_string_repeats(i) || e->gpr[EMULATE_RCX] << above == 1ull << above;
+}
+/* By how much its pointers move, up or down, and one of them moves; then the counter of who repeats, if that was the
+ * only iteration. */
+static inline uint64_t insn_string_step(const struct emulate *e, const struct insn *i)
+{
+	return e->rflags & RFLAGS_DF ? 0 - (uint64_t)i->opsize : i->opsize;
+}
+static inline void emulate_string_moves(uint64_t *pointer, const struct insn *i, uint64_t step)
+{
+	uint64_t to = *pointer + step;
+
+	*pointer = i->adsize == 8 ? to : i->adsize == 4 ? (uint32_t)to : (*pointer & ~0xffffull) | (to & 0xffff);
+}
+static inline void emulate_string_counted(uint64_t *counter, const struct insn *i)
+{
+	if (insn_string_repeats(i))
+		*counter = i->adsize == 2 ? *counter & ~0xffffull : 0;
+}
+/* The flags of CMPS and SCAS: of a less b. */
+void emulate_string_compares(struct emulate *e, const struct insn *i, uint64_t a, uint64_t b);
 /* All that the only iteration does but its accesses: from, at: what they have read, zero-extended. What is written is
  * from, by STOS rAX. Of e, gpr, rip, rflags and mode are used. */
 void emulate_string(struct emulate *e, const struct insn *i, unsigned accesses, uint64_t from, uint64_t at);

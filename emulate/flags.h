@@ -22,6 +22,12 @@ static inline uint64_t flags_result(uint64_t r, unsigned size)
 	return f;
 }
 
+/* The host's, as LAHF and SETO have put them into AX; but: those that the SDM leaves undefined. */
+static inline void take_flags(struct emulate *e, uint32_t f, uint64_t but)
+{
+	set_flags(e, RFLAGS_STATUS, ((f >> 8 & 0xff) | (f & 1) * RFLAGS_OF) & ~but);
+}
+
 /* r = a + b, with or without carry in. */
 static inline uint64_t flags_add(uint64_t a, uint64_t b, uint64_t r, unsigned size)
 {

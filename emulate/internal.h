@@ -233,12 +233,20 @@ enum emulate_result rm_update(struct emulate *e, const struct insn *i, unsigned 
 enum emulate_result rm_write(struct emulate *e, const struct insn *i, unsigned size, uint64_t v);
 
 /* exec_shift.c: what a shift of v, or of v and another, gives, and which flags; v has nothing above its size. */
-struct shifted { uint64_t value, flags, which; };
+struct shifted {
+	uint64_t value;
+	uint32_t flags, which;
+};
 struct shifted shift_value(const struct insn *i, uint64_t v, uint64_t by, uint64_t rflags);
 struct shifted shift_double_value(const struct insn *i, uint64_t v, uint64_t other, uint64_t by, bool left);
 
 /* plain_insn.c: is reg a register, and not a part of the opcode? Of what insn_plain() says is plain. */
 bool insn_has_register(const struct insn *i);
+
+/* plain_bits.c: BMI1, BMI2, ADX and CRC32: is i one, by what CPUID offers (EMULATE_HAS_*)? And all that it does but its
+ * access: value is what it has read, and is returned. */
+bool insn_is_bits(const struct insn *i, uint32_t features);
+uint64_t on_value_bits(struct emulate *e, const struct insn *i, uint64_t value);
 
 /* condition.c: SDM, "EFLAGS Condition Codes". */
 bool condition(uint64_t rflags, unsigned code);
@@ -259,6 +267,8 @@ static inline uint64_t release(struct emulate *e, uint64_t sp, uint64_t n)
 enum emulate_result push_at(struct emulate *e, uint64_t *sp, unsigned size, uint64_t v);
 enum emulate_result push_probe(struct emulate *e, uint64_t *sp, unsigned size);
 enum emulate_result pop_at(struct emulate *e, uint64_t *sp, unsigned size, uint64_t *v);
+/* What POPF has popped, but for RF, which is over. */
+void take_popped_flags(struct emulate *e, const struct insn *i, uint64_t v);
 
 /* exec_segment.c: what loading a selector into seg[n] gives, and putting it there. */
 enum emulate_result prepare_segment(struct emulate *e, unsigned n, uint16_t selector, struct emulate_segment *out);

@@ -19,12 +19,6 @@
 			ON_HOST(insn, "w %w[from], %w[to]", a, b, f); \
 	} while (0)
 
-/* The status flags of ON_HOST, but for AF where the SDM leaves that undefined. */
-static inline void take_flags(struct emulate *e, uint32_t f, uint64_t but)
-{
-	set_flags(e, RFLAGS_STATUS, ((f >> 8 & 0xff) | (f & 1) * RFLAGS_OF) & ~but);
-}
-
 static inline uint64_t logic(struct emulate *e, unsigned op, uint64_t a, uint64_t b, unsigned size)
 {
 	uint32_t f;
@@ -152,12 +146,13 @@ static uint64_t shifted(struct emulate *e, struct shifted r)
 	return r.value;
 }
 
-static uint64_t shift_by(struct emulate *e, const struct insn *i, uint64_t value, uint64_t by)
+static __attribute__((noinline)) uint64_t shift_by(struct emulate *e, const struct insn *i, uint64_t value,
+						   uint64_t by)
 {
 	return shifted(e, shift_value(i, of_size(value, i->opsize), by, e->rflags));
 }
 
-static uint64_t shift_in(struct emulate *e, const struct insn *i, uint64_t value)
+static __attribute__((noinline)) uint64_t shift_in(struct emulate *e, const struct insn *i, uint64_t value)
 {
 	uint64_t by = i->op == OP_shld_cl || i->op == OP_shrd_cl ? e->gpr[EMULATE_RCX] : i->imm;
 
@@ -189,7 +184,8 @@ enum emulate_result emulate_divide(struct emulate *e, const struct insn *i, uint
 }
 
 /* Of these none can fail. */
-static uint64_t on_value_by_register(struct emulate *e, const struct insn *i, uint64_t value)
+static __attribute__((noinline)) uint64_t on_value_by_register(struct emulate *e, const struct insn *i,
+							       uint64_t value)
 {
 	uint64_t rip = e->rip;
 
@@ -198,15 +194,9 @@ static uint64_t on_value_by_register(struct emulate *e, const struct insn *i, ui
 	return value;
 }
 
-static __attribute__((noinline)) uint64_t on_value_rarest(struct emulate *e, const struct insn *i, uint64_t value)
+static inline uint64_t on_value_rarest(struct emulate *e, const struct insn *i, uint64_t value)
 {
 	switch (i->op) {
-	case OP_shift_one:
-		return shift_by(e, i, value, 1);
-	case OP_shift_imm:
-		return shift_by(e, i, value, i->imm);
-	case OP_shift_cl:
-		return shift_by(e, i, value, e->gpr[EMULATE_RCX]);
 	case OP_shld_imm:
 	case OP_shld_cl:
 	case OP_shrd_imm:
@@ -217,6 +207,8 @@ static __attribute__((noinline)) uint64_t on_value_rarest(struct emulate *e, con
 		return value;
 	case OP_movbe_store:
 		return byte_swap(e->gpr[i->reg], i->opsize);
+	case OP_native:
+		return on_value_bits(e, i, value);
 	default:
 		return on_value_by_register(e, i, value);
 	}
@@ -239,6 +231,16 @@ static inline uint64_t on_value_rest(struct emulate *e, const struct insn *i, ui
 		return value;
 	case OP_mov_store:
 		return read_reg(e, i, i->reg, i->opsize);
+	case OP_movnti:
+		return e->gpr[i->reg];
+	case OP_cmov: /* also of 4 bytes where the condition is false: they are zero-extended */
+		if (condition(e->rflags, i->sub))
+			write_gpr(e, i->reg, i->opsize, value);
+		else
+			write_gpr(e, i->reg, i->opsize, e->gpr[i->reg]);
+		return value;
+	case OP_setcc:
+		return condition(e->rflags, i->sub);
 	case OP_mov_rm_imm:
 		return i->imm;
 	case OP_movsx:
@@ -285,6 +287,12 @@ static inline uint64_t on_value(struct emulate *e, const struct insn *i, uint64_
 	case OP_bt_r:
 	case OP_bt_imm:
 		return test_bit(e, i, value);
+	case OP_shift_one:
+		return shift_by(e, i, value, 1);
+	case OP_shift_imm:
+		return shift_by(e, i, value, i->imm);
+	case OP_shift_cl:
+		return shift_by(e, i, value, e->gpr[EMULATE_RCX]);
 	default:
 		return on_value_rest(e, i, value);
 	}
@@ -318,37 +326,23 @@ unsigned insn_string(const struct insn *i)
 				  : 0;
 }
 
-/* The pointer moves on by one element, up or down. */
-static void advance(struct emulate *e, const struct insn *i, unsigned reg)
+void emulate_string_compares(struct emulate *e, const struct insn *i, uint64_t a, uint64_t b)
 {
-	uint64_t to = e->gpr[reg] + ((e->rflags & RFLAGS_DF) ? 0 - (uint64_t)i->opsize : i->opsize);
-
-	if (likely(i->adsize == 8))
-		e->gpr[reg] = to;
-	else if (i->adsize == 4)
-		e->gpr[reg] = (uint32_t)to;
-	else
-		write_gpr(e, reg, 2, to);
-}
-
-static bool repeats(const struct insn *i) { return i->flags & (INSN_F_REP | INSN_F_REPNE); }
-
-bool insn_string_once(const struct emulate *e, const struct insn *i)
-{
-	return !repeats(i) || (e->gpr[EMULATE_RCX] & size_mask(i->adsize)) == 1;
+	sum(e, true, a, b, i->opsize);
 }
 
 void emulate_string(struct emulate *e, const struct insn *i, unsigned accesses, uint64_t from, uint64_t at)
 {
+	uint64_t step = insn_string_step(e, i);
+
 	if (accesses & INSN_STRING_AT)
-		sum(e, true, accesses & INSN_STRING_FROM ? from : e->gpr[EMULATE_RAX], at, i->opsize);
+		emulate_string_compares(e, i, accesses & INSN_STRING_FROM ? from : e->gpr[EMULATE_RAX], at);
 	else if (accesses == INSN_STRING_FROM)
 		write_gpr(e, EMULATE_RAX, i->opsize, from);
 	if (accesses & INSN_STRING_FROM)
-		advance(e, i, EMULATE_RSI);
+		emulate_string_moves(&e->gpr[EMULATE_RSI], i, step);
 	if (accesses & (INSN_STRING_AT | INSN_STRING_TO))
-		advance(e, i, EMULATE_RDI);
-	if (repeats(i))
-		write_gpr(e, EMULATE_RCX, i->adsize, 0);
+		emulate_string_moves(&e->gpr[EMULATE_RDI], i, step);
+	emulate_string_counted(&e->gpr[EMULATE_RCX], i);
 	finish(e, i);
 }

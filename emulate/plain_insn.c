@@ -1,6 +1,6 @@
 /* emulate/plain_insn.c - which instructions have one operand in memory, and what they do to it: those that
  * emulate/plain.c carries out. */
-#include "emulate/internal.h"
+#include "emulate/native.h"
 
 static enum insn_plain plain_mov(const struct insn *i)
 {
@@ -41,7 +41,12 @@ static enum insn_plain plain_of_rest(const struct insn *i)
 	case OP_imul:
 	case OP_imul_r_rm:
 	case OP_imul_r_rm_imm:
+	case OP_native: /* insn_is_bits() */
 		return INSN_PLAIN_READ;
+	case OP_jmp_rm:
+		return INSN_PLAIN_JUMP;
+	case OP_call_rm:
+		return INSN_PLAIN_CALL;
 	default:
 		return INSN_NOT_PLAIN;
 	}
@@ -102,7 +107,11 @@ bool insn_has_register(const struct insn *i)
 	case OP_imul:
 	case OP_div:
 	case OP_idiv:
+	case OP_jmp_rm:
+	case OP_call_rm:
 		return false;
+	case OP_native:
+		return native_bits(i) & INSN_N_REG;
 	default:
 		return true;
 	}
@@ -112,6 +121,8 @@ unsigned insn_operand_size(const struct insn *i)
 {
 	if (i->op == OP_movnti) /* of 2 bytes there is none */
 		return i->opsize == 8 ? 8 : 4;
+	if (i->op == OP_native) /* CRC32 of a byte */
+		return i->sub == 1 ? 1 : i->opsize;
 	return (i->op == OP_movzx || i->op == OP_movsx) && i->sub < i->opsize ? i->sub : i->opsize;
 }
 
@@ -127,6 +138,8 @@ static bool is_there(const struct insn *i, uint32_t features)
 {
 	if (i->op == OP_popcnt)
 		return features & EMULATE_HAS_POPCNT;
+	if (i->op == OP_native)
+		return insn_is_bits(i, features);
 	return (i->op != OP_movbe_load && i->op != OP_movbe_store) || (features & EMULATE_HAS_MOVBE);
 }
 
@@ -146,6 +159,8 @@ enum insn_plain insn_plain(const struct insn *i, uint32_t features)
 
 bool insn_uses_rsp(const struct insn *i)
 {
+	if (i->op == OP_native && (native_bits(i) & INSN_N_VVVV) && i->vvvv == EMULATE_RSP)
+		return true;
 	return insn_has_register(i) && i->reg == EMULATE_RSP && !is_high_byte(i, i->reg, i->opsize);
 }
 

@@ -92,7 +92,6 @@ static ALWAYS_INLINE void hvm_sync_known(struct hvm_vcpu *v, struct mmu_vcpu *mm
 static inline uint64_t hvm_sync_number(const struct hvm_vcpu *v);
 /* Of SS, access rights and limit, and of CS the base, since then. */
 static inline uint64_t hvm_synced_ss(const struct hvm_vcpu *v);
-static inline uint64_t hvm_ss_limit(const struct hvm_vcpu *v);
 static inline uint64_t hvm_synced_cs_base(const struct hvm_vcpu *v);
 /* Of CR0 and CR4 only the bits that the guest changes without an exit: before hvm_apply_paging() where nobody has
  * synchronised since the last entry, for what is applied must not undo them. */
@@ -138,6 +137,8 @@ static inline void hvm_v86_begin(struct hvm_vcpu *v, const struct hvm_tss *tss, 
 static inline void hvm_v86_end(struct hvm_vcpu *v, const struct hvm_v86 *was);
 
 static inline uint64_t hvm_segment_base(const struct hvm_vcpu *v, enum segment n);
+static inline uint64_t hvm_segment_limit(const struct hvm_vcpu *v, enum segment n);
+static inline uint32_t hvm_segment_access(const struct hvm_vcpu *v, enum segment n);
 static inline uint32_t hvm_cs_access(const struct hvm_vcpu *v);
 static inline void hvm_set_segment(struct hvm_vcpu *v, enum segment n, const struct segment_state *s);
 static inline struct table_register hvm_gdtr(const struct hvm_vcpu *v);

@@ -110,7 +110,6 @@ static ALWAYS_INLINE void hvm_sync_known(struct hvm_vcpu *v, struct mmu_vcpu *mm
 }
 static inline uint64_t hvm_sync_number(const struct hvm_vcpu *v) { return hvm_svm(v)->synced.number; }
 static inline uint64_t hvm_synced_ss(const struct hvm_vcpu *v) { return hvm_svm(v)->synced.ss; }
-static inline uint64_t hvm_ss_limit(const struct hvm_vcpu *v) { return hvm_vmcb(v)->segment[SEG_SS].limit; }
 static inline uint64_t hvm_synced_cs_base(const struct hvm_vcpu *v) { return hvm_svm(v)->synced.cs_base; }
 static inline void hvm_sync_unowned(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { svm_sync_unowned(hvm_svm(v), mmu); }
 static inline void hvm_sync_access(struct hvm_vcpu *v, struct mmu_vcpu *mmu)
@@ -182,6 +181,14 @@ static inline void hvm_v86_end(struct hvm_vcpu *v, const struct hvm_v86 *was)
 static inline uint64_t hvm_segment_base(const struct hvm_vcpu *v, enum segment n)
 {
 	return svm_get_segment(hvm_svm(v), n).base;
+}
+static inline uint64_t hvm_segment_limit(const struct hvm_vcpu *v, enum segment n)
+{
+	return svm_get_segment(hvm_svm(v), n).limit;
+}
+static inline uint32_t hvm_segment_access(const struct hvm_vcpu *v, enum segment n)
+{
+	return svm_get_segment(hvm_svm(v), n).access;
 }
 static inline uint32_t hvm_cs_access(const struct hvm_vcpu *v) { return svm_get_segment(hvm_svm(v), SEG_CS).access; }
 static inline void hvm_set_segment(struct hvm_vcpu *v, enum segment n, const struct segment_state *s)

@@ -92,7 +92,6 @@ static ALWAYS_INLINE void hvm_sync_known(struct hvm_vcpu *v, struct mmu_vcpu *mm
 }
 static inline uint64_t hvm_sync_number(const struct hvm_vcpu *v) { return hvm_vmx(v)->synced.number; }
 static inline uint64_t hvm_synced_ss(const struct hvm_vcpu *v) { return hvm_vmx(v)->synced.ss; }
-static inline uint64_t hvm_ss_limit(const struct hvm_vcpu *v) { (void)v; return vmx_ss_limit(); }
 static inline uint64_t hvm_synced_cs_base(const struct hvm_vcpu *v) { return hvm_vmx(v)->synced.cs_base; }
 static inline void hvm_sync_unowned(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { (void)v; vmx_sync_unowned(mmu); }
 static inline void hvm_sync_access(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { (void)v; vmx_sync_access(mmu); }
@@ -139,6 +138,16 @@ static inline uint64_t hvm_segment_base(const struct hvm_vcpu *v, enum segment n
 {
 	(void)v;
 	return vmx_segment_base(n);
+}
+static inline uint64_t hvm_segment_limit(const struct hvm_vcpu *v, enum segment n)
+{
+	(void)v;
+	return vmx_segment_limit(n);
+}
+static inline uint32_t hvm_segment_access(const struct hvm_vcpu *v, enum segment n)
+{
+	(void)v;
+	return vmx_segment_access(n);
 }
 static inline uint32_t hvm_cs_access(const struct hvm_vcpu *v) { (void)v; return vmx_cs_access(); }
 static inline void hvm_set_segment(struct hvm_vcpu *v, enum segment n, const struct segment_state *s)

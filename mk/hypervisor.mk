@@ -20,7 +20,7 @@ HYP_CFLAGS := -std=gnu11 -O3 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone -
 # variables by address are structures of a fixed form, only where a function has an array of bytes: there each check
 # would be 5 of some 100 instructions.
 HYP_LEAN := $(MMU_C) vm/exit/dispatch.c vm/exit/msr.c vm/exit/cr.c vm/exit/mmu.c vm/exit/event.c vm/exit/apic.c \
-	vm/exit/push.c vm/exit/known.c vmx/vcpu.c svm/vcpu.c
+	vm/exit/push.c vm/exit/known.c vm/exit/told.c vmx/vcpu.c svm/vcpu.c
 hyp_protector = $(if $(filter $(HYP_LEAN),$(1)),-fstack-protector,-fstack-protector-strong -ftrivial-auto-var-init=zero)
 ifdef DEBUG
 HYP_CFLAGS += -DVELLUM_DEBUG

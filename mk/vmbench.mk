@@ -13,7 +13,7 @@ VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
 VMBENCH_TESTS := ram ram_out ram_moving ram_join ram_share reclaim packed balance \
 	modes dispatch exception event chain cr msr io mmu emulation handover task_switch task_segment run \
 	trace platform panic lapic_order tpr tpr_memory tpr_model apicv alarm patch patch_undo apic apic_trapped \
-	decoded push known \
+	decoded push known told \
 	synced vcpus smp freeze enterable emulated mechanism_switch mitigations stats release disk ide net virtio life \
 	state schedule sleep move cpus clock caps mechanism cpuid create control snapshot possible save exchange dirty \
 	live live_refused live_follows ram_elsewhere flash firmware save_firmware v86 debug video planes planes_access \

@@ -12,7 +12,8 @@
 #define ASIDE_BY_RSP 4u /* rSP is the register (insn_uses_rsp) */
 #define ASIDE_BIT 2u /* a bit's number (insn_is_displaced) */
 
-enum { ODD_FORM = 1 }; /* of a plain instruction: it pushes, pops or divides; no register's offset has the bit */
+/* Of a plain instruction: it pushes, pops, divides or branches. No register's offset has the bit. */
+enum { ODD_FORM = 1 };
 
 /* Decoded instructions that touched MMIO, so that the next time they only need to be compared. */
 struct insn_cache {
@@ -34,6 +35,7 @@ struct insn_cache {
 	uint8_t odd;   /* of its offset, the bits that would make it an access to each of two registers; ODD_FORM */
 	uint8_t aside; /* ASIDE_*: what where that is takes beside registers in gpr[] */
 	uint8_t string; /* insn_string() */
+	uint8_t stack; /* enum insn_stack */
 	uint8_t byte;  /* of a plain one: insn_byte_register() */
 	uint8_t left;  /* 1 + enum patch_left: why its access to the TPR is not patched (PX8); 0: not known */
 	uint8_t since; /* accesses, until that is looked at all the same */

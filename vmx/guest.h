@@ -33,7 +33,8 @@ static inline uint64_t vmx_hardware_cr3(void) { return vmread(VMCS_GUEST_CR3); }
 static inline uint64_t vmx_hardware_cr4(void) { return vmread(VMCS_GUEST_CR4); }
 static inline bool vmx_in_long_mode(void) { return vmread(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E; }
 static inline uint64_t vmx_segment_base(unsigned n) { return vmread(VMCS_GUEST_ES_BASE + 2 * n); }
-static inline uint64_t vmx_ss_limit(void) { return vmread(VMCS_GUEST_ES_LIMIT + 2 * SEG_SS); }
+static inline uint64_t vmx_segment_limit(unsigned n) { return vmread(VMCS_GUEST_ES_LIMIT + 2 * n); }
+static inline uint32_t vmx_segment_access(unsigned n) { return (uint32_t)vmread(VMCS_GUEST_ES_ACCESS + 2 * n); }
 static inline uint32_t vmx_cs_access(void) { return (uint32_t)vmread(VMCS_GUEST_CS_ACCESS); }
 static inline uint64_t vmx_blocking(void) { return vmread(VMCS_GUEST_INTERRUPTIBILITY); }
 static inline void vmx_set_blocking(uint64_t b) { vmwrite(VMCS_GUEST_INTERRUPTIBILITY, b); }

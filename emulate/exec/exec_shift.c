@@ -11,7 +11,7 @@ static uint64_t bit(uint64_t v, unsigned n)
 }
 
 /* ROL and ROR: only CF and OF change. count is nonzero; it may be a multiple of the size. */
-static uint64_t rotate(unsigned op, uint64_t v, unsigned count, unsigned bits, uint64_t *flags)
+static uint64_t rotate(unsigned op, uint64_t v, unsigned count, unsigned bits, uint32_t *flags)
 {
 	unsigned n = count % bits;
 	uint64_t cf, of, mask = ~0ull >> (64 - bits);
@@ -50,7 +50,7 @@ static uint64_t carried(uint64_t v, unsigned n, unsigned bits, uint64_t *cf)
 }
 
 /* RCL and RCR. */
-static uint64_t rotate_carry(unsigned op, uint64_t v, unsigned count, unsigned bits, uint64_t rflags, uint64_t *flags)
+static uint64_t rotate_carry(unsigned op, uint64_t v, unsigned count, unsigned bits, uint64_t rflags, uint32_t *flags)
 {
 	unsigned n = count;
 	uint64_t cf = rflags & RFLAGS_CF, of;
@@ -61,12 +61,12 @@ static uint64_t rotate_carry(unsigned op, uint64_t v, unsigned count, unsigned b
 		n = bits + 1 - n; /* to the left by the complement */
 	v = carried(v, n, bits, &cf);
 	of = v >> (bits - 1) ^ (op == SHIFT_RCL ? cf : bit(v, bits - 2));
-	*flags = cf | of << __builtin_ctz(RFLAGS_OF);
+	*flags = (uint32_t)(cf | of << __builtin_ctz(RFLAGS_OF));
 	return v;
 }
 
 /* SHL, SHR, SAR. A count of the size and more shifts everything out. */
-static uint64_t shift(unsigned op, uint64_t v, unsigned count, unsigned bits, uint64_t *flags)
+static uint64_t shift(unsigned op, uint64_t v, unsigned count, unsigned bits, uint32_t *flags)
 {
 	unsigned size = bits / 8;
 	uint64_t cf, of, old = v;
@@ -86,7 +86,7 @@ static uint64_t shift(unsigned op, uint64_t v, unsigned count, unsigned bits, ui
 		v = count < bits ? v << count : 0;
 		of = bit(v, bits - 1) ^ cf;
 	}
-	*flags = flags_result(v, size) | cf | of << __builtin_ctz(RFLAGS_OF);
+	*flags = (uint32_t)(flags_result(v, size) | cf | of << __builtin_ctz(RFLAGS_OF));
 	return v;
 }
 
@@ -143,6 +143,24 @@ enum emulate_result exec_shift_cl(struct emulate *e, const struct insn *i)
 	return shift_rm(e, i, e->gpr[EMULATE_RCX]);
 }
 
+/* As below, of 32 or 64 bits, the flags but OF in AH. SDM: "LAHF". */
+static inline uint64_t double_on_host(uint64_t v, uint64_t other, unsigned count, unsigned bits, bool left, uint32_t *f)
+{
+#define DOUBLE(insn, size) \
+	__asm__(insn " %%cl, %" size "[other], %" size "[v]\n\tlahf" \
+		: [v] "+r"(v), "=a"(*f) : [other] "r"(other), "c"(count) : "cc")
+	if (bits == 64 && left)
+		DOUBLE("shldq", "q");
+	else if (bits == 64)
+		DOUBLE("shrdq", "q");
+	else if (left)
+		DOUBLE("shldl", "k");
+	else
+		DOUBLE("shrdl", "k");
+#undef DOUBLE
+	return v;
+}
+
 /* SHLD and SHRD. With 16-bit operands a count above 16 is undefined; here the bits go on from the other operand. */
 struct shifted shift_double_value(const struct insn *i, uint64_t v, uint64_t other, uint64_t by, bool left)
 {
@@ -152,18 +170,16 @@ struct shifted shift_double_value(const struct insn *i, uint64_t v, uint64_t oth
 
 	if (!count)
 		return r;
-	if (bits == 64) {
-		r.value = left ? v << count | other >> (64 - count) : v >> count | other << (64 - count);
-		cf = bit(v, left ? 64 - count : count - 1);
-	} else {
-		joined = left ? v << 32 | other : other << 32 | v;
-		if (bits == 16) /* v:other:v */
-			joined = v << 32 | other << 16 | v;
-		r.value = joined >> (left ? 32 - count : count);
-		cf = bit(joined, left ? (bits == 16 ? 48 : 64) - count : count - 1);
-	}
-	r.value &= size_mask(i->opsize);
 	r.which = RFLAGS_STATUS;
+	if (likely(bits >= 32)) {
+		r.value = double_on_host(v, other, count, bits, left, &r.flags);
+		r.flags = (r.flags >> 8 & (RFLAGS_SF | RFLAGS_ZF | RFLAGS_PF | RFLAGS_CF)) |
+			  (bit(r.value ^ v, bits - 1) ? (uint32_t)RFLAGS_OF : 0);
+		return r;
+	}
+	joined = v << 32 | other << 16 | v; /* v:other:v */
+	r.value = joined >> (left ? 32 - count : count) & 0xffff;
+	cf = bit(joined, left ? 48 - count : count - 1);
 	r.flags = flags_result(r.value, i->opsize) | (cf ? RFLAGS_CF : 0) |
 		  (bit(r.value ^ v, bits - 1) ? RFLAGS_OF : 0);
 	return r;

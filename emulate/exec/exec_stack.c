@@ -178,13 +178,10 @@ enum emulate_result exec_pushf(struct emulate *e, const struct insn *i)
 }
 
 /* SDM: "POPF", table of effects. */
-enum emulate_result exec_popf(struct emulate *e, const struct insn *i)
+void take_popped_flags(struct emulate *e, const struct insn *i, uint64_t v)
 {
-	uint64_t sp = e->gpr[EMULATE_RSP], v;
 	uint64_t which = RFLAGS_STATUS | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_AC | RFLAGS_ID;
 
-	TRY(check_flags_access(e));
-	TRY(pop_at(e, &sp, i->opsize, &v));
 	if (e->cpl == 0)
 		which |= RFLAGS_IOPL;
 	if (e->cpl <= (e->rflags & RFLAGS_IOPL) >> RFLAGS_IOPL_SHIFT)
@@ -192,6 +189,15 @@ enum emulate_result exec_popf(struct emulate *e, const struct insn *i)
 	if (i->opsize == 2)
 		which &= 0xffff;
 	set_flags(e, which, v);
+}
+
+enum emulate_result exec_popf(struct emulate *e, const struct insn *i)
+{
+	uint64_t sp = e->gpr[EMULATE_RSP], v;
+
+	TRY(check_flags_access(e));
+	TRY(pop_at(e, &sp, i->opsize, &v));
+	take_popped_flags(e, i, v);
 	e->gpr[EMULATE_RSP] = sp;
 	return finish(e, i);
 }

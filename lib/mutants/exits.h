@@ -40,6 +40,10 @@
 	M(STRING_ONCE, "and whether it is not repeated") \
 	M(STRING_TOLD_ALIGNED, "or reaches into the next register, where the exit tells of the access") \
 	M(STRING_TOLD_ONE, "and which of two reads it was") \
+	M(TOLD_ALIGNED, "the same of what is pushed to the page or popped from it") \
+	M(TOLD_ACCESS, "and whether such an access was told of") \
+	M(TARGET_CANONICAL, "looking whether a branch leads to a canonical address, before it is quick") \
+	M(TARGET_LIMIT, "and, outside 64-bit code, within the limit") \
 	M(QUICK_DIVIDES, "leaving to the emulator a division whose quotient does not fit") \
 	M(POP_SMALL_LIMIT, "and whether a stack of 16 bits holds what is popped") \
 	M(POP_SMALL_FROM, "and whether it was the operand that exited, which the CPU has looked at then") \

@@ -50,39 +50,35 @@ void exit_eoi(struct vcpu *v)
 	spin_unlock(&v->vm->device_lock);
 }
 
-static __attribute__((noinline)) void write_locked(struct vcpu *v, unsigned offset, unsigned size, uint64_t value)
+__attribute__((noinline)) void apic_write_locked(struct vcpu *v, unsigned offset, unsigned size, uint64_t value)
 {
 	spin_lock(&v->vm->device_lock);
 	lapic_mmio_write(&v->lapic, offset, size, value);
 	spin_unlock(&v->vm->device_lock);
 }
 
-static ALWAYS_INLINE void write_register(struct vcpu *v, unsigned offset, unsigned size, uint64_t value)
+static __attribute__((noinline)) bool pushed(struct vcpu *v, const struct insn_cache *c, unsigned offset)
 {
-	if (unlikely(!lapic_mmio_write_unlocked(&v->lapic, offset, size, value)))
-		write_locked(v, offset, size, value);
+	uint64_t value = lapic_mmio_read_aligned(&v->lapic, offset, c->size);
+
+	if (unlikely(is_small_stack(v)) ? !push_small(v, c, value) : !push_quickly(v, c, value))
+		emulation_push_anywhere(v, c, value);
+	return true;
 }
 
-static bool served_on_stack(struct vcpu *v, const struct insn_cache *c, unsigned offset)
+static __attribute__((noinline)) bool popped_to(struct vcpu *v, const struct insn_cache *c, unsigned offset)
 {
-	uint64_t value = 0, sp;
+	uint64_t value = 0, sp = stack_pointer(v, 0);
 
-	if (c->plain == INSN_PLAIN_PUSH) {
-		value = lapic_mmio_read_aligned(&v->lapic, offset, c->size);
-		if (!push_quickly(v, c, value))
-			emulation_push_anywhere(v, c, value);
-		return true;
-	}
-	sp = stack_pointer(v, 0);
 	if (!popped(v, c, sp, &value))
 		return false;
-	write_register(v, offset, c->size, value);
+	apic_write_register(v, offset, c->size, value);
 	pop_done(v, c, sp);
 	return true;
 }
 
 /* false: #DE, which is the emulator's, and nothing has changed. */
-static bool divided(struct vcpu *v, const struct insn_cache *c, unsigned offset)
+static __attribute__((noinline)) bool divided(struct vcpu *v, const struct insn_cache *c, unsigned offset)
 {
 	uint64_t value = lapic_mmio_read_aligned(&v->lapic, offset, c->size);
 	struct emulate *e = &v->emulate;
@@ -95,9 +91,26 @@ static bool divided(struct vcpu *v, const struct insn_cache *c, unsigned offset)
 	return true;
 }
 
+/* A jump or call to where the register says. false: as above. SDM, "CALL", "JMP". */
+static __attribute__((noinline)) bool branched(struct vcpu *v, const struct insn_cache *c, unsigned offset)
+{
+	uint64_t target = lapic_mmio_read_aligned(&v->lapic, offset, c->size), rflags = v->emulate.rflags;
+
+	if (!is_target(v, target))
+		return false;
+	if (c->plain == INSN_PLAIN_CALL && !pushed_quickly(v, c->size, v->emulate.rip + c->insn.length))
+		return false;
+	exit_skip_access_to(v, target, rflags);
+	return true;
+}
+
 static __attribute__((noinline)) bool served_oddly(struct vcpu *v, const struct insn_cache *c, unsigned offset)
 {
-	return c->plain == INSN_PLAIN_DIVIDE ? divided(v, c, offset) : served_on_stack(v, c, offset);
+	if (likely(c->plain == INSN_PLAIN_PUSH))
+		return pushed(v, c, offset);
+	if (c->plain == INSN_PLAIN_POP)
+		return popped_to(v, c, offset);
+	return c->plain == INSN_PLAIN_DIVIDE ? divided(v, c, offset) : branched(v, c, offset);
 }
 
 /* What is no MOV of 4 bytes. false: it takes the emulator. */
@@ -115,7 +128,7 @@ static ALWAYS_INLINE bool serve_other(struct vcpu *v, const struct insn_cache *c
 		value = lapic_mmio_read_aligned(&v->lapic, offset, c->size);
 	value = decoded_on_value(v, c, value);
 	if (decoded_writes(c))
-		write_register(v, offset, c->size, value); /* of which it takes the size */
+		apic_write_register(v, offset, c->size, value); /* of which it takes the size */
 	return true;
 }
 
@@ -136,7 +149,7 @@ static ALWAYS_INLINE bool serve(struct vcpu *v, const struct insn_cache *c, unsi
 	if (c->plain == INSN_PLAIN_LOAD)
 		*gpr = lapic_mmio_read_aligned(&v->lapic, offset, 4);
 	else
-		write_register(v, offset, 4, c->plain == INSN_PLAIN_STORE ? *gpr : c->insn.imm);
+		apic_write_register(v, offset, 4, c->plain == INSN_PLAIN_STORE ? *gpr : c->insn.imm);
 	exit_skip_access_to(v, v->emulate.rip + c->insn.length, v->emulate.rflags);
 	return true;
 }
@@ -156,7 +169,6 @@ static inline bool is_of_operand(struct vcpu *v, struct insn_cache *c, struct hv
  * operand that begins in the page before, it says 0, where no register is. */
 static inline bool access_served(struct vcpu *v, struct hvm_apic_access a)
 {
-	struct hvm_apic_access told;
 	struct insn_cache *c;
 
 	if (!a.instruction || (a.offset & 3) || VM_KEPT(QUICK_STRADDLE, !a.offset))
@@ -166,8 +178,7 @@ static inline bool access_served(struct vcpu *v, struct hvm_apic_access a)
 		return false;
 	if (likely(c->plain) && is_of_operand(v, c, a) && serve(v, c, a.offset))
 		return true;
-	told = a; /* which stays in registers as long as it is not wanted in memory */
-	return known_carried_out(v, c, &told);
+	return told_carried_out(v, c, a.offset, a.write) || known_carried_out(v, c);
 }
 
 /* Is gpa a register's of v's own local APIC? */
@@ -185,11 +196,11 @@ static ALWAYS_INLINE bool served(struct vcpu *v, gpa_t gpa, bool looked_at)
 		return false;
 	/* It may have been the stack that led there. */
 	if (likely(c->plain) && unlikely(!decoded_leads_to(v, c, gpa)))
-		return decoded_on_stack(c) && known_carried_out(v, c, NULL);
+		return decoded_on_stack(c) && known_carried_out(v, c);
 	/* What may be patched is looked at first. */
 	if (!looked_at && unlikely(gpa.v == v->patch_watched) && !patch_left(v, c))
 		return false;
-	return (likely(c->plain) && serve(v, c, gpa.v & (PAGE_SIZE - 1))) || known_carried_out(v, c, NULL);
+	return (likely(c->plain) && serve(v, c, gpa.v & (PAGE_SIZE - 1))) || known_carried_out(v, c);
 }
 
 bool apic_served(struct vcpu *v, gpa_t gpa) { return served(v, gpa, false); }
@@ -200,7 +211,7 @@ static bool other_served(struct vcpu *v, const struct insn_cache *c, gpa_t gpa)
 {
 	uint64_t value = 0;
 
-	if ((gpa.v & c->odd) || c->plain == INSN_PLAIN_POP || c->plain == INSN_PLAIN_DIVIDE)
+	if ((gpa.v & c->odd) || ((c->odd & ODD_FORM) && c->plain != INSN_PLAIN_PUSH))
 		return false;
 	if (c->plain != INSN_PLAIN_WRITE)
 		value = platform_mmio_read(v, gpa.v, c->size);

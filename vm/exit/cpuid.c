@@ -191,7 +191,10 @@ static uint32_t emulate_features(const struct cpuid_policy *p)
 	return (p->basic[CPUID_LEAF_FEATURES].ebx & CPUID_7_EBX_BMI1 ? EMULATE_HAS_TZCNT : 0) |
 	       (p->extended[1].ecx & CPUID_80000001_ECX_LZCNT ? EMULATE_HAS_LZCNT : 0) |
 	       (p->basic[CPUID_LEAF_VERSION].ecx & CPUID_1_ECX_POPCNT ? EMULATE_HAS_POPCNT : 0) |
-	       (p->basic[CPUID_LEAF_VERSION].ecx & CPUID_1_ECX_MOVBE ? EMULATE_HAS_MOVBE : 0);
+	       (p->basic[CPUID_LEAF_VERSION].ecx & CPUID_1_ECX_MOVBE ? EMULATE_HAS_MOVBE : 0) |
+	       (p->basic[CPUID_LEAF_FEATURES].ebx & CPUID_7_EBX_BMI2 ? EMULATE_HAS_BMI2 : 0) |
+	       (p->basic[CPUID_LEAF_FEATURES].ebx & CPUID_7_EBX_ADX ? EMULATE_HAS_ADX : 0) |
+	       (p->basic[CPUID_LEAF_VERSION].ecx & CPUID_1_ECX_SSE4_2 ? EMULATE_HAS_CRC32 : 0);
 }
 
 void cpuid_policy_init(struct cpuid_policy *p, const struct hvm_caps *cpu, uint64_t tsc_hz, unsigned cpus, bool nested,

@@ -157,6 +157,12 @@ static inline bool decoded_on_stack(const struct insn_cache *c)
 	return c->plain == INSN_PLAIN_PUSH || c->plain == INSN_PLAIN_POP;
 }
 
+/* Is more to be done than to registers and flags (ODD_FORM)? */
+static inline bool decoded_is_odd(const struct insn_cache *c)
+{
+	return decoded_on_stack(c) || (c->plain >= INSN_PLAIN_DIVIDE && c->plain <= INSN_PLAIN_CALL);
+}
+
 /* The offset of an operand that is on the stack, or where a bit's number says. */
 static ALWAYS_INLINE uint64_t decoded_aside(struct vcpu *v, const struct insn_cache *c)
 {

@@ -225,10 +225,11 @@ static enum emulate_result fetch(struct vcpu *v, struct insn_cache *c)
 	c->mask = c->insn.length && c->insn.length < 8 ? ~0ull >> (64 - 8 * c->insn.length) : ~0ull;
 	c->plain = (uint8_t)(c->insn.length ? insn_plain(&c->insn, e->features) : INSN_NOT_PLAIN);
 	c->size = (uint8_t)(c->plain ? insn_operand_size(&c->insn) : 1);
-	c->odd = ((c->size - 1) & 4) | (decoded_on_stack(c) || c->plain == INSN_PLAIN_DIVIDE ? ODD_FORM : 0);
+	c->odd = ((c->size - 1) & 4) | (decoded_is_odd(c) ? ODD_FORM : 0);
 	c->aside = (c->insn.base == GPR_RSP ? ASIDE_RSP : 0) | (insn_is_displaced(&c->insn) ? ASIDE_BIT : 0) |
 		   (c->plain && insn_uses_rsp(&c->insn) ? ASIDE_BY_RSP : 0);
 	c->string = (uint8_t)(c->insn.length ? insn_string(&c->insn) : 0);
+	c->stack = (uint8_t)(c->insn.length ? insn_stack(&c->insn) : INSN_STACK_NOT);
 	c->byte = (uint8_t)(c->plain ? insn_byte_register(&c->insn) : INSN_NONE);
 	VM_MUTANT(PATCH_LEFT_BYTES, c->left = 0);
 	return result;

@@ -75,19 +75,33 @@ static ALWAYS_INLINE void emulation_fill_all(struct vcpu *v)
 void emulation_act_on_known(struct vcpu *v, const struct insn_cache *c, enum emulate_result result);
 
 /* ---- vm/exit/known.c: an instruction that was decoded before, carried out by the emulator with what is known ---- */
-/* c is at RIP, as decoded_here() has found it, and has accessed the local APIC. told: what the exit says of that, of an
- * instruction's access to a register; or NULL. false: the emulator must look, and nothing was done: of a repeated
- * instruction, no iteration. */
-bool known_carried_out(struct vcpu *v, struct insn_cache *c, const struct hvm_apic_access *told);
+/* c is at RIP, as decoded_here() has found it, and has accessed the local APIC. false: the emulator must look, and
+ * nothing was done: of a repeated instruction, no iteration. */
+bool known_carried_out(struct vcpu *v, struct insn_cache *c);
 enum emulate_access known_read(struct emulate *e, uint64_t linear, void *buf, unsigned size, unsigned how);
 enum emulate_access known_write(struct emulate *e, uint64_t linear, const void *buf, unsigned size, unsigned how);
 enum emulate_access known_cmpxchg(struct emulate *e, uint64_t linear, void *expected, const void *desired,
 				  unsigned size, bool *done);
 extern const struct emulate_ops emulation_known_ops; /* vm/exit/emulation_ops.c: emulation_ops, with these */
 
+/* ---- vm/exit/told.c: the same of a string, a stack in the page, or a POP, where the exit tells of an instruction's
+ * access to a register, which the CPU has looked at before it exited. false: as above. ---- */
+bool told_carried_out(struct vcpu *v, struct insn_cache *c, unsigned offset, bool write);
+
+/* ---- vm/exit/apic.c ---- */
+/* A write to a register of v's own local APIC that may need the lock. */
+void apic_write_locked(struct vcpu *v, unsigned offset, unsigned size, uint64_t value);
+static ALWAYS_INLINE void apic_write_register(struct vcpu *v, unsigned offset, unsigned size, uint64_t value)
+{
+	if (unlikely(!lapic_mmio_write_unlocked(&v->lapic, offset, size, value)))
+		apic_write_locked(v, offset, size, value);
+}
+
 /* ---- vm/exit/push.c ---- */
 /* All that a PUSH does (decoded_here) when value was read for it. */
 void emulation_push(struct vcpu *v, const struct insn_cache *c, uint64_t value);
+/* The same to a stack of 16 bits. false: to another, or it takes more than that, and nothing has changed. */
+bool push_small(struct vcpu *v, const struct insn_cache *c, uint64_t value);
 /* The same without a look at what is quicker (vm/exit/stack.h). */
 void emulation_push_anywhere(struct vcpu *v, const struct insn_cache *c, uint64_t value);
 

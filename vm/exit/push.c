@@ -30,8 +30,22 @@ void emulation_push_anywhere(struct vcpu *v, const struct insn_cache *c, uint64_
 	emulation_act_on_known(v, c, result);
 }
 
+bool push_small(struct vcpu *v, const struct insn_cache *c, uint64_t value)
+{
+	uint64_t rsp = hvm_rsp(&v->hvm), sp = (rsp - c->size) & 0xffff, linear, gpa;
+
+	if (!is_small_place(v, sp, c->size, &linear))
+		return false;
+	gpa = decoded_translated(v, linear, true);
+	if (gpa == MEMO_NONE || mmu_guest_write(&v->vm->mmu, GPA(gpa), &value, c->size) != c->size)
+		return false;
+	hvm_set_rsp(&v->hvm, (rsp & ~0xffffull) | sp);
+	exit_skip_access_to(v, v->emulate.rip + c->insn.length, v->emulate.rflags);
+	return true;
+}
+
 void emulation_push(struct vcpu *v, const struct insn_cache *c, uint64_t value)
 {
-	if (!push_quickly(v, c, value))
+	if (is_small_stack(v) ? !push_small(v, c, value) : !push_quickly(v, c, value))
 		emulation_push_anywhere(v, c, value);
 }

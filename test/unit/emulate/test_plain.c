@@ -9,6 +9,10 @@
 
 #include <cmocka.h>
 
+#include <cpuid.h>
+
+#include "emulate/native.h"
+#include "lib/x86_cpuid.h"
 #include "test/unit/emulate/world.h"
 
 #define CASES 1500000
@@ -17,7 +21,15 @@
 #define LAST 0xf000u
 
 static struct world *w;
-static unsigned met[OP_COUNT], divisions_failed;
+static unsigned met[OP_COUNT], met_bits[256], divisions_failed;
+static uint32_t features; /* of those that run on the host, what it has */
+
+static bool has_adx(void)
+{
+	unsigned a, b, c, d;
+
+	return __get_cpuid_count(CPUID_LEAF_FEATURES, 0, &a, &b, &c, &d) && (b & CPUID_7_EBX_ADX);
+}
 
 static uint64_t random64(void) { return (uint64_t)rand() << 42 ^ (uint64_t)rand() << 21 ^ (uint64_t)rand(); }
 
@@ -40,8 +52,9 @@ static void random_code(uint8_t *code, enum emulate_mode mode)
 	static const uint8_t escaped[] = { 0xb0, 0xb1, 0xb6, 0xb7, 0xbe, 0xbf, 0xc0, 0xc1, 0xa3, 0xab, 0xb3, 0xbb,
 					   0xba, 0xa4, 0xa5, 0xac, 0xad, 0xaf, 0xb8, 0xbc, 0xbd, 0xc3, 0x44,
 					   0x9f };
-	static const uint8_t by_three[] = { 0xf0, 0xf1 };
-	static const uint8_t prefixes[] = { 0x66, 0x67, 0xf0, 0x3e, 0x36, 0xf3 };
+	static const uint8_t by_three[] = { 0xf0, 0xf1, 0xf6 };
+	static const uint8_t by_vex[] = { 0xf2, 0xf3, 0xf5, 0xf6, 0xf7, 0xf0 };
+	static const uint8_t prefixes[] = { 0x66, 0x67, 0xf0, 0x3e, 0x36, 0xf3, 0xf2 };
 	unsigned n = 0;
 
 	for (unsigned k = 0; k < 15; k++)
@@ -50,12 +63,19 @@ static void random_code(uint8_t *code, enum emulate_mode mode)
 		code[n++] = prefixes[(unsigned)rand() % sizeof(prefixes)];
 	if (mode == EMULATE_LONG64 && rand() % 2)
 		code[n++] = (uint8_t)(0x40 | rand() % 16);
-	if (rand() % 4 == 0) {
+	if (rand() % 16 == 0) {
+		unsigned which = (unsigned)rand() % sizeof(by_vex);
+
+		code[n++] = 0xc4;
+		code[n++] = (uint8_t)((rand() & 0xe0) | (which == 5 ? 3 : 2));
+		code[n++] = (uint8_t)((rand() & (which == 5 ? 0x80 : 0xf8)) | (which == 5 ? 0x7b : rand() & 3));
+		code[n] = by_vex[which];
+	} else if (rand() % 4 == 0) {
 		code[n++] = 0x0f;
 		code[n] = escaped[(unsigned)rand() % sizeof(escaped)];
-		if (rand() % 16 == 0) {
+		if (rand() % 8 == 0) {
 			code[n++] = 0x38;
-			code[n] = by_three[rand() % 2];
+			code[n] = by_three[rand() % 3];
 		}
 	} else if (rand() % 2) {
 		code[n] = (uint8_t)(rand() % 8 << 3 | rand() % 4); /* arithmetic with a register */
@@ -78,7 +98,7 @@ static void check_accesses(const struct insn *i, enum insn_plain plain, uint64_t
 
 		if (event->kind == 'f')
 			continue;
-		if (plain == INSN_PLAIN_PUSH && event->kind == 'w')
+		if ((plain == INSN_PLAIN_PUSH || plain == INSN_PLAIN_CALL) && event->kind == 'w')
 			continue;
 		if (plain == INSN_PLAIN_POP && event->kind == 'r')
 			continue;
@@ -142,9 +162,15 @@ static void one(const uint8_t *code, const struct insn *i, enum insn_plain plain
 	if (result != EMULATE_OK)
 		return; /* a write through CS */
 	met[i->op]++;
+	if (i->op == OP_native)
+		met_bits[native_opcode(i)]++;
 	check_accesses(i, plain, at);
 	if (insn_byte_register(i) != INSN_NONE)
 		assert_int_equal(((const uint8_t *)w->gpr)[insn_byte_register(i)], world_load(w, at, 1));
+	if (plain == INSN_PLAIN_JUMP || plain == INSN_PLAIN_CALL) {
+		assert_int_equal(w->e.rip, value);
+		return;
+	}
 	if (plain == INSN_PLAIN_PUSH) {
 		push_again(&other, i, value);
 	} else if (plain == INSN_PLAIN_POP) {
@@ -170,7 +196,7 @@ static void random_case(enum emulate_mode mode)
 	random_code(code, mode);
 	if (emulate_decode(code, sizeof(code), mode, &i) != INSN_OK)
 		return;
-	plain = insn_plain(&i, EMULATE_HAS_ALL);
+	plain = insn_plain(&i, features);
 	if (plain == INSN_NOT_PLAIN)
 		return;
 	random_state(mode);
@@ -186,8 +212,35 @@ static void random_case(enum emulate_mode mode)
 	one(code, &i, plain, at);
 }
 
+static uint32_t host_features(void)
+{
+	return (EMULATE_HAS_ALL & ~(EMULATE_HAS_TZCNT | EMULATE_HAS_BMI2 | EMULATE_HAS_ADX | EMULATE_HAS_CRC32)) |
+	       (__builtin_cpu_supports("bmi") ? EMULATE_HAS_TZCNT : 0) |
+	       (__builtin_cpu_supports("bmi2") ? EMULATE_HAS_BMI2 : 0) | (has_adx() ? EMULATE_HAS_ADX : 0) |
+	       (__builtin_cpu_supports("sse4.2") ? EMULATE_HAS_CRC32 : 0);
+}
+
+/* Outside protected mode nothing is VEX-encoded. */
+static bool is_met(uint8_t opcode, enum emulate_mode mode)
+{
+	bool vex = mode > EMULATE_V86;
+
+	switch (opcode) {
+	case 0xf0:
+	case 0xf1:
+		return features & EMULATE_HAS_CRC32;
+	case 0xf6:
+		return features & EMULATE_HAS_ADX;
+	case 0xf5:
+		return vex && (features & EMULATE_HAS_BMI2);
+	default:
+		return vex && (features & EMULATE_HAS_TZCNT);
+	}
+}
+
 static void beside_the_executors(void **state)
 {
+	static const uint8_t bits[] = { 0xf0, 0xf1, 0xf2, 0xf3, 0xf5, 0xf6, 0xf7 };
 	static const enum insn_op ops[] = { OP_mov_load, OP_mov_store, OP_mov_rm_imm, OP_movzx, OP_movsx, OP_xchg,
 					    OP_alu_rm_r, OP_alu_r_rm, OP_alu_rm_imm, OP_test_rm_r, OP_test_rm_imm,
 					    OP_not, OP_neg, OP_incdec, OP_xadd, OP_cmpxchg, OP_push_rm,
@@ -195,12 +248,14 @@ static void beside_the_executors(void **state)
 					    OP_shift_cl, OP_shld_imm, OP_shld_cl, OP_shrd_imm, OP_shrd_cl, OP_setcc,
 					    OP_movnti, OP_cmov, OP_bsf, OP_bsr, OP_mul, OP_imul, OP_imul_r_rm,
 					    OP_imul_r_rm_imm, OP_div, OP_idiv, OP_popcnt, OP_movbe_load,
-					    OP_movbe_store };
+					    OP_movbe_store, OP_jmp_rm, OP_call_rm };
 
 	(void)state;
+	features = host_features();
 	srand(1);
 	for (enum emulate_mode mode = EMULATE_REAL; mode <= EMULATE_LONG64; mode++) {
 		memset(met, 0, sizeof(met));
+		memset(met_bits, 0, sizeof(met_bits));
 		divisions_failed = 0;
 		w = world_new(mode);
 		for (unsigned n = 0; n < CASES / 6; n++)
@@ -210,6 +265,9 @@ static void beside_the_executors(void **state)
 			if (!met[ops[n]])
 				fail_msg("mode %u: operation %u was not met", mode, n);
 		assert_true(divisions_failed);
+		for (unsigned n = 0; n < ARRAY_SIZE(bits); n++)
+			if (!met_bits[bits[n]] && is_met(bits[n], mode))
+				fail_msg("mode %u: 0x%x was not met", mode, bits[n]);
 	}
 }
 
