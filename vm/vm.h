@@ -97,7 +97,7 @@ struct vcpu {
 	bool asleep;        /* HA2 in vm/sched/sleep.c */
 	struct heap_node sleeps; /* among percpu.sleepers, by the TSC; .in: also when it is being woken */
 	uint64_t moves;
-	bool favoured, gives_way, spun; /* SC5: another waits for it; it does for one on another CPU, or here */
+	bool favoured, gives_way; /* another vCPU waits for it; it waits for one on another CPU (SC5) */
 	bool halted;   /* since a HLT, or waiting for a start-up IPI (event_halt) */
 	bool deaf;     /* when it halted, interrupts were disabled: only an NMI ends that, or a reset */
 	uint32_t signals; /* SIGNAL_*: atomically, by any CPU (vm/cpu/vcpu.c) */

@@ -45,8 +45,6 @@
 	M(WEIGHS_AWAKE, "that the share of a machine is that of all of its virtual CPUs (SC4)") \
 	M(WEIGHS, "the weights of machines (SC4)") \
 	M(FAVOURED, "running who another waits for (SC5)") \
-	M(SPUN_GIVES, "that who spins gives it all that it is due itself (SC5)") \
-	M(SPUN_PAYS, "and pays for it (SC5)") \
 	M(YIELD_FAVOURS, "saying who that may be (SC5)") \
 	M(YIELD_LEAVES, "giving the CPU to it (SC5)") \
 	M(YIELD_ELSEWHERE, "giving the CPU to others while that one waits for another CPU (SC5)") \

@@ -15,9 +15,8 @@
  *      vCPUs are awake, so that VMs of the same weight have the same share of what they all want, however many vCPUs
  *      they have.
  * SC5  Who spins gives the CPU away where another vCPU of its VM, which may hold what it waits for, waits for a CPU.
- *      That one is favoured by a slice at most, when its CPU next chooses; by any number of them before who spins
- *      there, which pays a slice each time: it may have come from a crowded CPU, and be due all that it had less there.
- *      Where that is another CPU, whoever waits here goes before who spins, by a slice at most. */
+ *      That one is favoured by a slice at most, when its CPU next chooses. Where that is another CPU, whoever waits
+ *      here goes before who spins, by a slice at most. */
 #include "vm/vm.h"
 
 #include "host/device/disk.h"
@@ -209,12 +208,7 @@ static struct vcpu *favour(struct vcpu *best, struct vcpu *favoured)
 {
 	bool may = favoured && favoured->fair <= best->fair + schedule_weighed(favoured, schedule_slice());
 
-	if (VM_KEPT(FAVOURED, may))
-		return favoured;
-	if (!favoured || !VM_KEPT(SPUN_GIVES, best->spun && best->vm == favoured->vm))
-		return best;
-	VM_MUTANT(SPUN_PAYS, best->fair += schedule_weighed(best, schedule_slice()));
-	return favoured;
+	return VM_KEPT(FAVOURED, may) ? favoured : best;
 }
 
 static inline uint64_t fair_of(const struct percpu *cpu, const struct vcpu *v, uint64_t slice)
@@ -286,7 +280,7 @@ struct vcpu *schedule_pick(struct percpu *cpu)
 		return NULL;
 	cpu->run_queue = v;
 	__atomic_store_n(&v->favoured, false, __ATOMIC_RELAXED);
-	v->gives_way = v->spun = false;
+	v->gives_way = false;
 	v->came = false;
 	cpu->slice_end = rdtsc() + slice;
 	if (unlikely(v->ring != v && balance_crowded(cpu) && cpuset_any(&cpus_idle)))
@@ -328,7 +322,7 @@ void schedule_account(struct vcpu *v, uint64_t ticks)
 
 void schedule_yield(struct vcpu *v)
 {
-	bool elsewhere = false, leaves = false;
+	bool elsewhere = false;
 	struct vcpu *u;
 
 	for_each_vcpu(u, v->vm) {
@@ -336,13 +330,10 @@ void schedule_yield(struct vcpu *v)
 			continue;
 		VM_MUTANT(YIELD_FAVOURS, __atomic_store_n(&u->favoured, true, __ATOMIC_RELAXED));
 		if (__atomic_load_n(&u->cpu, __ATOMIC_RELAXED) == v->cpu)
-			leaves = true;
+			VM_MUTANT(YIELD_LEAVES, vcpu_note(v, REQUEST_SWITCH));
 		else
 			elsewhere = true;
 	}
-	v->spun = leaves;
-	if (VM_KEPT(YIELD_LEAVES, leaves))
-		vcpu_note(v, REQUEST_SWITCH);
 	if (VM_KEPT(YIELD_ELSEWHERE, elsewhere) && others_runnable(v->cpu)) {
 		VM_MUTANT(YIELD_BEHIND, v->gives_way = true);
 		vcpu_note(v, REQUEST_SWITCH);
