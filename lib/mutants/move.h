@@ -35,6 +35,7 @@
 	M(PICK_GIVES, "the same as soon as another has been chosen") \
 	M(EXIT_BALANCE, "and at an exit for an interrupt") \
 	M(HOST_BALANCE, "and once a slice") \
+	M(TURN_BALANCES, "and that also where no slice ends") \
 	M(GOES_EVENLY, "giving who waits to a CPU that is before this one (BA2)") \
 	M(GOES_BEHIND, "only where it is so by two slices (BA2)") \
 	M(GOES_ON, "that who has come has a turn before it is given on (BA2)") \

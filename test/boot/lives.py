@@ -197,6 +197,6 @@ def tests(everything=False):
             Test('lives: 200 stopped by a signal', many_stopped(200))] + \
         ([Test('lives: 1000 one after the other', many_lives(1000)),
           Test('lives: 1000 at once', many_at_once(1000, '--host-mem', '2G')),
-          Test('lives: 1000 at once, on 4 CPUs', many_there(1000, '--host-mem', '2G', '--host-cpus', '4', seconds=900)),
+          Test('lives: 1000 at once, on 4 CPUs', many_there(1000, '--host-mem', '2G', '--host-cpus', '4', seconds=500)),
           Test('lives: 128 at once, on 64 CPUs', many_at_once(128, '--host-mem', '1G', '--host-cpus', '64', limit=400))]
          if everything else [])

@@ -158,6 +158,7 @@ def tests(everything):
     whole = whole if everything else []
     return [threads(*c) for c in chosen] + whole + [fresh('ept', 5), fresh('shadow', None), fresh('vtlb', None)] + [
             side_by_side('shadow', 32), sent(4, 2, 'ept', 'apicv'), sent(4, 4, 'shadow', 'trap'),
+            sent(32, 4, 'ept', 'apicv'),
             boot('vcpus: 4 on 4 CPUs', 4, 4, []),
             boot('vcpus: 2 on 2 CPUs, started by the emulator', 2, 2,
                  ['--mmu', 'shadow', '--cpu', 'core2_penryn_t9600'] + quick()),

@@ -8,7 +8,7 @@
  * BA2  Who waits while others of the machine that want a CPU all the time have had more by two slices is given to the
  *      CPU that is the farthest before it. So 3 that work on 2 CPUs have two thirds of one each. Who slept has had what
  *      it forfeits (SC1); and who has come has a turn before it goes on: else two CPUs whose slices end in turn would
- *      give it to each other for ever.
+ *      give it to each other for ever. Where all spin and give way no slice ends, and it is looked at as often.
  * BA3  A CPU whose vCPUs cannot have what is theirs (more weight than a CPU can give) does not save it up: where one
  *      waits that may go, it can have it on another CPU.
  * BA4  Who is pinned stays. */

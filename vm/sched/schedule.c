@@ -178,8 +178,10 @@ void vm_host_turn(struct vcpu *v)
 	v->host_turn = rdtsc() + schedule_slice();
 	if (VM_KEPT(HOST_TIMER, cpu->timer_fired))
 		vm_timer_interrupt();
-	if (cpus_count() > 1)
+	if (cpus_count() > 1) {
 		balance_turn(cpu);
+		VM_MUTANT(TURN_BALANCES, balance_evenly(cpu));
+	}
 	VM_MUTANT(HOST_BALANCE, balance_poll(cpu));
 	if (unlikely(cpu->id == 0 && rdtsc() >= disk_host_due()))
 		disk_host_look();

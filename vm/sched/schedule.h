@@ -130,7 +130,8 @@ void balance_sleep(struct percpu *cpu);
 static inline void balance_awake(const struct percpu *cpu) { cpuset_remove(&cpus_idle, cpu->id); }
 /* Gives those that wait for cpu, which is the calling one and has chosen who runs, to CPUs that sleep. */
 void balance_to_idle(struct percpu *cpu);
-/* At the end of a slice: gives one away that others of the machine have left behind (BA2). */
+/* At the end of a slice, and as often where none ends: gives one away that others of the machine have left behind
+ * (BA2). */
 void balance_evenly(struct percpu *cpu);
 /* Once a slice, while one of cpu, which is the calling one, runs: says how far that is, and keeps BA3. */
 void balance_turn(struct percpu *cpu);

@@ -3,9 +3,10 @@
  * time, so that the turns of one end in the middle of those of another. */
 #include "test/unit/vm/sched/cpus.h"
 
-/* So many virtual CPUs, which work all the time; or so many slices after each other, and sleep for so many. */
+/* So many virtual CPUs, which work all the time; or so many slices after each other, and sleep for so many; or spin. */
 struct kind {
 	unsigned vcpus, weight, works, sleeps;
+	bool spins;
 };
 
 #define MACHINES 6
@@ -64,6 +65,8 @@ static void attend(unsigned n)
 		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 		vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, 0);
 		bench_exit_simple(EXIT_HLT, 1);
+	} else if (bench.at == BENCH_ENTRY && shape->of[bench.v->vm->id].spins) {
+		bench_exit_simple(EXIT_PAUSE, 2);
 	} else if (rings()) {
 		bench_exit_simple(EXIT_PREEMPTION_TIMER, 0);
 	} else if (cpu(n)->timer_armed <= soft.tsc) {
@@ -266,12 +269,47 @@ static void beside_some_that_sleep(void **state)
 	each(sleeping, sizeof(sleeping) / sizeof(sleeping[0]));
 }
 
+/* All wait for each other and give way before their slices end. Those that are together on one CPU are given to the
+ * others all the same. */
+static void that_spin(void **state)
+{
+	static const struct shape spinning = { "8 that spin on 4", 4, { { .vcpus = 8, .spins = true } } };
+	uint64_t before[8], began;
+	struct vcpu *v;
+
+	(void)state;
+	shape = &spinning;
+	begin_shape();
+	for_each_vcpu(v, bench.vm[0]) {
+		v->pin = cpu(v->id != 0);
+		bench_on(v->cpu->id);
+		if (v->cpu != v->pin)
+			vcpu_move(v, v->pin);
+	}
+	pass(4);
+	for_each_vcpu(v, bench.vm[0]) {
+		assert_int_equal(v->cpu->id, v->id != 0);
+		vcpu_pin(v, NULL);
+		before[v->id] = has_run(v);
+	}
+	began = soft.tsc;
+	pass(SLICES);
+	for_each_vcpu(v, bench.vm[0]) {
+		uint64_t had = (has_run(v) - before[v->id]) * 1000 / (soft.tsc - began);
+
+		if (had < 400 || had > 600)
+			fail_msg("virtual CPU %u had %lu thousandths of a CPU, not 500", v->id, had);
+	}
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_equal_weights),
 		cmocka_unit_test(by_weights_of_1_and_3),
 		cmocka_unit_test(beside_some_that_sleep),
+		cmocka_unit_test(that_spin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
