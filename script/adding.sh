@@ -9,12 +9,10 @@ trap 'rm -rf "$work"' EXIT
 for folder in Makefile mk script docs test lib mmu emulate dev host hvm vmx svm start vm model tool lab guest; do
 	cp -a "$folder" "$work/"
 done
-mkdir -p "$work/build"
+mkdir -p "$work/build/unit/clang"
 cp -a "$build/hyp" "$build/tool" "$build/lab" "$build/bochs" "$work/build/"
-plain=unit/clang/plain
-mkdir -p "$work/build/$plain"
-for folder in dev lib; do
-	[ ! -e "$build/$plain/$folder" ] || cp -a "$build/$plain/$folder" "$work/build/$plain/"
+for objects in core plain; do
+	[ ! -e "$build/unit/clang/$objects" ] || cp -a "$build/unit/clang/$objects" "$work/build/unit/clang/"
 done
 cd "$work"
 
