@@ -178,15 +178,24 @@ def stray_makefiles():
 
 def symbols(build, program, files):
     """{source: (names it defines, names it wants)} of the objects that the program is made of."""
-    table = {}
+    sources = {}
     for path in files:
         for name in (path + '.o', os.path.splitext(path)[0] + '.o'):
             at = os.path.join(build, program, name)
             if path.endswith(('.c', '.S')) and os.path.exists(at):
-                lines = subprocess.run(['nm', at], check=True, capture_output=True, text=True).stdout.splitlines()
-                words = [line.split() for line in lines]
-                table[path] = ({w[2] for w in words if len(w) == 3 and w[1] in 'TDBRVWC'},
-                               {w[1] for w in words if len(w) == 2 and w[0] == 'U'})
+                sources[at] = path
+    table = {path: (set(), set()) for path in sources.values()}
+    if not sources:
+        return table
+    # One for all of them: each line begins with its object's name.
+    said = subprocess.run(['nm', '-A'] + list(sources), check=True, capture_output=True, text=True).stdout
+    for line in said.splitlines():
+        at, _, rest = line.partition(':')
+        words = rest.split()
+        if len(words) == 3 and words[1] in 'TDBRVWC':
+            table[sources[at]][0].add(words[2])
+        elif len(words) == 2 and words[0] == 'U':
+            table[sources[at]][1].add(words[1])
     return table
 
 
